@@ -1,0 +1,1 @@
+"""The flash sale's AWS resources, generated with troposphere."""

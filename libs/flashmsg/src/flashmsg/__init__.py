@@ -1,0 +1,1 @@
+"""Typed messages of the flash-sale order path and their codec."""

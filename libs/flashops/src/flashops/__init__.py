@@ -1,0 +1,1 @@
+"""What every service has: settings, logs, metrics, health, lifecycle, AWS sessions."""

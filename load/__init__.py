@@ -1,0 +1,1 @@
+"""Load on the flash sale, and the laboratory that explains it."""

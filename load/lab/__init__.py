@@ -1,0 +1,1 @@
+"""The laboratory: experiment, analysis, report."""

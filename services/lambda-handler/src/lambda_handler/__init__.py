@@ -1,0 +1,1 @@
+"""The Lambda consumer: settles orders from SNS and from SQS events."""

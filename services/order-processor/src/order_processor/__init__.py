@@ -1,0 +1,1 @@
+"""Settles queued orders in a bounded number of slots."""
