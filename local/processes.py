@@ -1,6 +1,7 @@
 """Child processes with a readiness URL, a log file and an orderly end."""
 
 import asyncio
+import contextlib
 import os
 import signal
 import subprocess
@@ -150,10 +151,8 @@ class ManagedProcess:
         if self._process is None:
             return None
         self.send_signal(signal.SIGTERM)
-        try:
+        with contextlib.suppress(subprocess.TimeoutExpired):  # then the group is killed, and the exit code says so
             self._process.wait(timeout=self._stop_seconds)
-        except subprocess.TimeoutExpired:
-            pass  # the group is killed below, and the exit code says so
         self._kill_group()
         return self._process.wait()
 
@@ -175,7 +174,9 @@ class ManagedProcess:
             raise
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         """Stop it."""
         self.stop()
 

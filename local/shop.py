@@ -1,0 +1,191 @@
+"""One whole shop on the laptop: its own stack, payment gateway, API and, for the ecs arm, its processor."""
+
+import asyncio
+import secrets
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from cloudformation.artifact import build_local_artifact
+from cloudformation.build import render_template
+
+from local.catalogue import Product, load_catalogue, seed_catalogue
+from local.emulator import RunningEmulator
+from local.ports import free_port
+from local.processes import ManagedProcess, service_process
+from local.stack import delete_stack, deploy_stack, upload
+
+ARTIFACT_BUCKET = "flash-artifacts"
+ARMS = ("sync", "ecs", "lambda", "lambda-sqs")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ShopPlan:
+    """What a shop is made of.
+
+    `payment_seconds` is how long the provider takes per charge, `capacity` how many it takes at once (0: no limit),
+    `workers` the processor's slots. The environments are laid over what the plan itself gives each service;
+    `parameters` likewise over the stack's.
+    """
+
+    name: str
+    arm: str = "ecs"
+    payment_seconds: float = 3.0
+    capacity: int = 0
+    workers: int = 20
+    api_port: int | None = None
+    api_environment: Mapping[str, str] = field(default_factory=dict)
+    processor_environment: Mapping[str, str] = field(default_factory=dict)
+    gateway_environment: Mapping[str, str] = field(default_factory=dict)
+    parameters: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Shop:
+    """A running shop: where its parts answer, and the processes behind them (no processor in the lambda arms)."""
+
+    plan: ShopPlan
+    emulator: RunningEmulator
+    outputs: Mapping[str, str]
+    products: tuple[Product, ...]
+    api_url: str
+    gateway_url: str
+    processor_url: str | None
+    api: ManagedProcess
+    gateway: ManagedProcess
+    processor: ManagedProcess | None
+
+
+@asynccontextmanager
+async def open_shop(plan: ShopPlan, *, emulator: RunningEmulator, folder: Path) -> AsyncIterator[Shop]:
+    """Run the shop that `plan` describes for the length of the block; logs and the gateway's ledger go to `folder`.
+
+    Leaving the block stops the services in order (intake first, gateway last) and deletes the stack.
+    """
+    if plan.arm not in ARMS:
+        raise ValueError(f"arm: {plan.arm!r} is none of {', '.join(ARMS)}")
+    await asyncio.to_thread(folder.mkdir, parents=True, exist_ok=True)
+    async with AsyncExitStack() as exits:
+        gateway, gateway_url = _gateway(plan, folder)
+        await exits.enter_async_context(gateway)
+        outputs = await _deploy(plan, emulator, gateway_url)
+        exits.push_async_callback(delete_stack, emulator.environment, name=plan.name)
+        products = load_catalogue()
+        await seed_catalogue(emulator.environment, table=outputs["ProductsTableName"], products=products)
+        api, api_url = _api(plan, emulator, folder, outputs, gateway_url)
+        processor, processor_url = _processor(plan, emulator, folder, outputs, gateway_url)
+        # both start at once; the API enters last, so that it is the first to stop
+        if processor is not None:
+            processor.start()
+        api.start()
+        exits.push_async_callback(_stop_all, *(part for part in (api, processor) if part is not None))
+        await asyncio.gather(*(part.ready() for part in (api, processor) if part is not None))
+        yield Shop(
+            plan=plan,
+            emulator=emulator,
+            outputs=outputs,
+            products=products,
+            api_url=api_url,
+            gateway_url=gateway_url,
+            processor_url=processor_url,
+            api=api,
+            gateway=gateway,
+            processor=processor,
+        )
+
+
+async def _stop_all(*processes: ManagedProcess) -> None:
+    for process in processes:
+        await process.aclose()
+
+
+def _gateway(plan: ShopPlan, folder: Path) -> tuple[ManagedProcess, str]:
+    port = free_port()
+    url = f"http://127.0.0.1:{port}"
+    environment = {
+        "HOST": "127.0.0.1",
+        "PORT": str(port),
+        "LEDGER_PATH": str(folder / "gateway.sqlite3"),
+        "LATENCY_SECONDS": str(plan.payment_seconds),
+        "CAPACITY": str(plan.capacity),
+        **plan.gateway_environment,
+    }
+    process = service_process(
+        "payment_gateway",
+        name="payment gateway",
+        environment=environment,
+        log_path=folder / "payment-gateway.log",
+        ready_url=f"{url}/readyz",
+    )
+    return process, url
+
+
+async def _deploy(plan: ShopPlan, emulator: RunningEmulator, gateway_url: str) -> dict[str, str]:
+    consumer = plan.arm if plan.arm.startswith("lambda") else "ecs"
+    parameters = {"Consumer": consumer, "GatewayUrl": gateway_url}
+    if consumer != "ecs":
+        artifact = await asyncio.to_thread(build_local_artifact)
+        await upload(emulator.environment, bucket=ARTIFACT_BUCKET, key=artifact.name, file=artifact)
+        parameters |= {"ArtifactBucket": ARTIFACT_BUCKET, "ArtifactKey": artifact.name}
+    return await deploy_stack(
+        emulator.environment,
+        name=plan.name,
+        template=render_template("pipeline"),
+        parameters=parameters | dict(plan.parameters),
+    )
+
+
+def _api(
+    plan: ShopPlan, emulator: RunningEmulator, folder: Path, outputs: Mapping[str, str], gateway_url: str
+) -> tuple[ManagedProcess, str]:
+    port = plan.api_port or free_port()
+    url = f"http://127.0.0.1:{port}"
+    environment = {
+        **emulator.environment,
+        "HOST": "127.0.0.1",
+        "PORT": str(port),
+        "ORDERS_TOPIC_ARN": outputs["TopicArn"],
+        "ORDERS_TABLE": outputs["OrdersTableName"],
+        "PRODUCTS_TABLE": outputs["ProductsTableName"],
+        "ORDER_ID_SECRET": secrets.token_urlsafe(48),
+        "GATEWAY_URL": gateway_url,
+        "DRAIN_GRACE_SECONDS": "0",  # no load balancer watches readiness here
+        **plan.api_environment,
+    }
+    process = service_process(
+        "order_api",
+        name="order API",
+        environment=environment,
+        log_path=folder / "order-api.log",
+        ready_url=f"{url}/readyz",
+    )
+    return process, url
+
+
+def _processor(
+    plan: ShopPlan, emulator: RunningEmulator, folder: Path, outputs: Mapping[str, str], gateway_url: str
+) -> tuple[ManagedProcess | None, str | None]:
+    if plan.arm.startswith("lambda"):
+        return None, None
+    port = free_port()
+    url = f"http://127.0.0.1:{port}"
+    environment = {
+        **emulator.environment,
+        "HOST": "127.0.0.1",
+        "PORT": str(port),
+        "QUEUE_URL": outputs["QueueUrl"],
+        "DEAD_LETTER_QUEUE_URL": outputs["DeadLetterQueueUrl"],
+        "ORDERS_TABLE": outputs["OrdersTableName"],
+        "GATEWAY_URL": gateway_url,
+        "WORKERS": str(plan.workers),
+        **plan.processor_environment,
+    }
+    process = service_process(
+        "order_processor",
+        name="order processor",
+        environment=environment,
+        log_path=folder / "order-processor.log",
+        ready_url=f"{url}/readyz",
+    )
+    return process, url
