@@ -26,3 +26,80 @@ install: .venv/.installed .venv-emulator/.installed ## Build .venv from requirem
 	$(PYTHON) -m venv .venv-emulator
 	.venv-emulator/bin/pip install --quiet --disable-pip-version-check --require-hashes --requirement local/emulator.lock
 	touch $@
+
+.PHONY: demo
+demo: install ## Run the flash sale against three arms and open the story: reports/<start time>/report.html
+	$(BIN)/python -m load demo $(ARGS)
+
+.PHONY: lab
+lab: install ## Run the whole experiment at the true 3 s payment (ARGS=--quick: 4 minutes)
+	$(BIN)/python -m load lab $(ARGS)
+
+.PHONY: up
+up: install ## Run the whole stack in the foreground; Ctrl-C stops everything
+	$(BIN)/python -m local up $(ARGS)
+
+.PHONY: test
+test: install ## Run every test but the long chaos ones
+	$(BIN)/pytest $(ARGS)
+
+.PHONY: check
+check: install ruff mypy imports lock-check ## Lint, types, import contracts, lock freshness
+
+.PHONY: ruff
+ruff: install
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+# One run per member: test folders of two members may hold modules of the same name.
+.PHONY: mypy
+mypy: install
+	@set -e; for member in $(MEMBERS); do echo "mypy $$member"; $(BIN)/mypy --no-error-summary $$member/src $$member/tests; done
+	$(BIN)/mypy conftest.py cloudformation local load tests bench
+
+.PHONY: imports
+imports: install
+	$(BIN)/lint-imports
+
+MEMBER_NAMES := flash-sale $(LIBS) $(SERVICES)
+COMPILE := $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --no-emit-index-url --no-annotate \
+	--python-version 3.11 $(MEMBER_NAMES:%=--no-emit-package %)
+
+.PHONY: lock
+lock: install ## Write the lock files anew from the declared dependencies (ARGS=--upgrade renews the pins)
+	$(COMPILE) $(ARGS) pyproject.toml --group dev --output-file requirements.lock
+	@set -e; for service in $(SERVICES); do \
+		$(COMPILE) services/$$service/pyproject.toml --constraint requirements.lock --output-file services/$$service/requirements.lock; \
+	done
+
+.PHONY: lock-check
+lock-check: install
+	@set -e; new=$$(mktemp -d); trap 'rm -rf $$new' EXIT; cp requirements.lock $$new/; \
+	$(COMPILE) pyproject.toml --group dev --output-file $$new/requirements.lock; \
+	diff -u requirements.lock $$new/requirements.lock || { echo "requirements.lock is stale: run make lock"; exit 1; }; \
+	for service in $(SERVICES); do \
+		cp services/$$service/requirements.lock $$new/$$service.lock; \
+		$(COMPILE) services/$$service/pyproject.toml --constraint requirements.lock --output-file $$new/$$service.lock; \
+		diff -u services/$$service/requirements.lock $$new/$$service.lock || { echo "services/$$service/requirements.lock is stale: run make lock"; exit 1; }; \
+	done; echo "the locks are fresh"
+
+.PHONY: template
+template: install ## Print the CloudFormation template of the whole system
+	@$(BIN)/python -m cloudformation.build $(ARGS)
+
+.PHONY: lambda
+lambda: install ## Build the Lambda zips for AWS (x86_64 and arm64) and for this interpreter, into dist/
+	$(BIN)/python -m cloudformation.artifact $(ARGS)
+
+.PHONY: bench
+bench: install ## Run the benchmarks: ratios against a named baseline, in one run
+	@set -e; for file in bench/bench_*.py; do $(BIN)/python $$file $(ARGS); done
+
+.PHONY: chaos
+chaos: install ## Run the long tests that kill processes
+	$(BIN)/pytest -m chaos $(ARGS)
+
+.PHONY: clean
+clean: ## Remove the environments, the caches and what was built
+	rm -rf .venv .venv-* dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
