@@ -1,1 +1,69 @@
 """Typed messages of the flash-sale order path and their codec."""
+
+from flashmsg.codec import (
+    decode,
+    decode_lambda_sns_record,
+    decode_lambda_sqs_record,
+    decode_sqs_body,
+    encode,
+    json_schema,
+    parse_request,
+)
+from flashmsg.errors import (
+    FieldError,
+    FlashmsgError,
+    InvalidRequestError,
+    MalformedMessageError,
+    UnsupportedVersionError,
+)
+from flashmsg.events import ORDER_API_SOURCE, ORDER_PLACED_TYPE, OrderPlaced
+from flashmsg.orders import (
+    MAX_LINES,
+    MAX_QUANTITY,
+    MAX_SAFE_INTEGER,
+    MAX_UNIT_PRICE_MINOR,
+    Currency,
+    CustomerId,
+    Order,
+    OrderId,
+    OrderRequest,
+    PricedLine,
+    ProductId,
+    Quantity,
+    RequestedLine,
+    UtcDatetime,
+)
+from flashmsg.statuses import OrderStatus
+
+__all__ = [
+    "MAX_LINES",
+    "MAX_QUANTITY",
+    "MAX_SAFE_INTEGER",
+    "MAX_UNIT_PRICE_MINOR",
+    "ORDER_API_SOURCE",
+    "ORDER_PLACED_TYPE",
+    "Currency",
+    "CustomerId",
+    "FieldError",
+    "FlashmsgError",
+    "InvalidRequestError",
+    "MalformedMessageError",
+    "Order",
+    "OrderId",
+    "OrderPlaced",
+    "OrderRequest",
+    "OrderStatus",
+    "PricedLine",
+    "ProductId",
+    "Quantity",
+    "RequestedLine",
+    "UnsupportedVersionError",
+    "UtcDatetime",
+    "decode",
+    "decode_lambda_sns_record",
+    "decode_lambda_sqs_record",
+    "decode_sqs_body",
+    "encode",
+    "json_schema",
+    "parse_request",
+]

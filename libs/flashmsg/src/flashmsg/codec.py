@@ -1,0 +1,105 @@
+"""From an event to the text on the wire, and back from every wrapping that AWS puts around it.
+
+Whatever comes in, the `decode` functions return an event or raise a `FlashmsgError`, nothing else.
+"""
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import ValidationError
+
+from flashmsg.documents import faults, field_errors, read_document, read_text
+from flashmsg.errors import InvalidRequestError, MalformedMessageError, UnsupportedVersionError
+from flashmsg.events import ORDER_PLACED_TYPE, SPEC_VERSION, OrderPlaced
+from flashmsg.orders import OrderRequest
+
+_SPEC_VERSION = re.compile(r"[0-9]{1,4}\.[0-9]{1,4}")
+_ORDER_PLACED = re.compile(r"com\.flashsale\.order\.placed\.v[1-9][0-9]{0,3}")
+
+
+def encode(event: OrderPlaced) -> str:
+    """Return the event as compact JSON in ASCII: SQS refuses some characters, and none of them is left."""
+    return event.model_dump_json(exclude_none=True, ensure_ascii=True)
+
+
+def decode(body: str | bytes) -> OrderPlaced:
+    """Return the CloudEvent in `body`."""
+    text = read_text(body)
+    return _event(text, read_document(text))
+
+
+def decode_sqs_body(body: str | bytes) -> OrderPlaced:
+    """Return the event in the body of an SQS message: delivered raw, or in an SNS envelope."""
+    return _enveloped(body)
+
+
+def decode_lambda_sns_record(record: Mapping[str, object]) -> OrderPlaced:
+    """Return the event in one record of an SNS invocation of a function."""
+    text = read_text(_member(_member(record, "Sns"), "Message"))
+    return _event(text, read_document(text))
+
+
+def decode_lambda_sqs_record(record: Mapping[str, object]) -> OrderPlaced:
+    """Return the event in one record of an SQS invocation of a function, raw or in an SNS envelope."""
+    return _enveloped(_member(record, "body"))
+
+
+def parse_request(body: bytes) -> OrderRequest:
+    """Return the order request in an HTTP body; raises InvalidRequestError that names each field at fault.
+
+    Stricter than pydantic alone: equal keys are refused too, where it would take the last one.
+    """
+    try:
+        text = read_text(body)
+        read_document(text)
+    except MalformedMessageError as exc:
+        raise InvalidRequestError("Not an order request", errors=exc.errors, well_formed=False) from exc
+    try:
+        return OrderRequest.model_validate_json(text)
+    except ValidationError as exc:
+        found = faults(text)
+        raise InvalidRequestError(
+            "Not an order request", errors=found or field_errors(exc), well_formed=not found
+        ) from exc
+
+
+def json_schema() -> dict[str, Any]:
+    """Return the JSON Schema (draft 2020-12) of the event on the wire."""
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        **OrderPlaced.model_json_schema(mode="validation"),
+    }
+
+
+def _enveloped(body: object) -> OrderPlaced:
+    text = read_text(body)
+    document = read_document(text)
+    if document.get("Type") == "Notification":
+        text = read_text(document.get("Message"))
+        document = read_document(text)
+    return _event(text, document)
+
+
+def _member(record: object, key: str) -> object:
+    if not isinstance(record, Mapping) or key not in record:
+        raise MalformedMessageError(f"The record has no {key}")
+    return record[key]
+
+
+def _event(text: str, document: Mapping[str, object]) -> OrderPlaced:
+    _refuse_other_versions(document)
+    try:
+        return OrderPlaced.model_validate_json(text)
+    except ValidationError as exc:
+        raise MalformedMessageError("Not an order event", errors=faults(text) or field_errors(exc)) from exc
+
+
+def _refuse_other_versions(document: Mapping[str, object]) -> None:
+    spec, kind = document.get("specversion"), document.get("type")
+    if not isinstance(spec, str) or not isinstance(kind, str):
+        return
+    if _ORDER_PLACED.fullmatch(kind) and kind != ORDER_PLACED_TYPE:
+        raise UnsupportedVersionError(f"No reader for {kind}")
+    if _SPEC_VERSION.fullmatch(spec) and spec != SPEC_VERSION:
+        raise UnsupportedVersionError(f"No reader for CloudEvents {spec}")

@@ -1,0 +1,60 @@
+"""The event that an order was placed, in the shape of CloudEvents 1.0."""
+
+import re
+from typing import Annotated, Literal, Self
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic_core import PydanticCustomError
+
+from flashmsg.orders import Order, OrderId, UtcDatetime
+
+SPEC_VERSION = "1.0"
+ORDER_PLACED_TYPE = "com.flashsale.order.placed.v1"
+ORDER_API_SOURCE = "/flash-sale/order-api"
+_TRACEPARENT = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
+
+
+def _traceparent_or_none(value: object) -> object:
+    # A trace is never worth an order: what is not a traceparent is dropped, as W3C Trace Context asks.
+    return value if isinstance(value, str) and _TRACEPARENT.fullmatch(value) else None
+
+
+class OrderPlaced(BaseModel):
+    """An order was accepted, and must come to a terminal status.
+
+    Readers are tolerant: fields that this version does not know are ignored at every level, so that a newer
+    producer of v1 does not break an older consumer. A change that an old consumer must not ignore takes a
+    new version in the type, which old consumers refuse as `UnsupportedVersionError`.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="ignore", strict=True)
+
+    specversion: Literal["1.0"]
+    id: OrderId
+    source: Annotated[str, Field(pattern=r"^[!-~]{1,256}$")]
+    type: Literal["com.flashsale.order.placed.v1"]
+    subject: OrderId
+    time: UtcDatetime
+    datacontenttype: Literal["application/json"] = "application/json"
+    traceparent: Annotated[str | None, BeforeValidator(_traceparent_or_none)] = None
+    data: Order
+
+    @model_validator(mode="after")
+    def _one_order(self) -> Self:
+        if not self.id == self.subject == self.data.order_id:
+            raise PydanticCustomError("several_orders", "id, subject and data.order_id differ")
+        return self
+
+    @classmethod
+    def of(cls, order: Order, *, traceparent: str | None = None) -> Self:
+        """Return the event of `order`; a `traceparent` that is not one is left out."""
+        return cls(
+            specversion=SPEC_VERSION,
+            id=order.order_id,
+            source=ORDER_API_SOURCE,
+            type=ORDER_PLACED_TYPE,
+            subject=order.order_id,
+            time=order.created_at,
+            traceparent=traceparent,
+            data=order,
+        )
