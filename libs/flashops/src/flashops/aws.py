@@ -1,0 +1,52 @@
+"""AWS clients with bounded retries and timeouts."""
+
+import os
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from typing import Any
+
+from aiobotocore.config import AioConfig
+from aiobotocore.session import AioSession, get_session
+
+
+@asynccontextmanager
+async def aws_client(
+    service: str,
+    *,
+    connect_timeout: timedelta = timedelta(seconds=2),
+    read_timeout: timedelta = timedelta(seconds=5),
+    max_attempts: int = 3,
+    max_pool_connections: int = 50,
+    session: AioSession | None = None,
+    environ: Mapping[str, str] | None = None,
+) -> AsyncIterator[Any]:
+    """Open a client of an AWS service; it is closed with the block.
+
+    Credentials, region and endpoint come from the standard `AWS_*` variables and the rest of
+    the usual chain; `AWS_REGION`, which containers and functions get, is honoured too.
+
+    Args:
+        service: `sqs`, `sns`, `dynamodb`, ...
+        connect_timeout: For one attempt.
+        read_timeout: For one attempt; longer than the wait of a long poll.
+        max_attempts: The first one included; standard retry mode with backoff and jitter.
+        max_pool_connections: The most requests in flight; others wait for a connection.
+        session: Shared by several clients, it loads the service models once.
+        environ: Where `AWS_REGION` is looked up, the process environment by default.
+
+    Yields:
+        The client. It is untyped, as botocore builds its methods at run time: hold it in a
+        narrow protocol of the calls you make.
+    """
+    variables = os.environ if environ is None else environ
+    config = AioConfig(
+        connect_timeout=connect_timeout.total_seconds(),
+        read_timeout=read_timeout.total_seconds(),
+        retries={"mode": "standard", "total_max_attempts": max_attempts},
+        max_pool_connections=max_pool_connections,
+        tcp_keepalive=True,
+    )
+    region = variables.get("AWS_REGION") or variables.get("AWS_DEFAULT_REGION") or None
+    async with (session or get_session()).create_client(service, region_name=region, config=config) as client:
+        yield client

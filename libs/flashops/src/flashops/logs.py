@@ -1,0 +1,91 @@
+"""Logs: one JSON object per line to a pipe, coloured text on a terminal."""
+
+import json
+import logging
+import sys
+from typing import TextIO
+
+import orjson
+import structlog
+from structlog.typing import EventDict, Processor, WrappedLogger
+
+
+def configure_logging(
+    *, service: str, level: str = "info", environment: str | None = None, stream: TextIO | None = None
+) -> None:
+    """Set structlog up for this process; call it once, before the first line is written.
+
+    Args:
+        service: Written in every line as `service`.
+        level: debug, info, warning or error; lines below it cost next to nothing.
+        environment: Written in every line when given.
+        stream: Where lines go, standard output by default. A terminal gets the console
+            renderer; anything else gets bytes, so it must have a `buffer`.
+    """
+    target = sys.stdout if stream is None else stream
+    threshold = logging.getLevelNamesMapping()[level.upper()]
+    fixed = {"service": service} | ({"environment": environment} if environment else {})
+    shared: list[Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.processors.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        _adder(fixed),
+    ]
+    if target.isatty():
+        structlog.configure(
+            processors=[*shared, structlog.dev.ConsoleRenderer()],
+            wrapper_class=structlog.make_filtering_bound_logger(threshold),
+            logger_factory=structlog.WriteLoggerFactory(file=target),
+        )
+    else:
+        structlog.configure(
+            processors=[
+                *shared,
+                structlog.processors.format_exc_info,
+                structlog.processors.JSONRenderer(serializer=_to_bytes),
+            ],
+            wrapper_class=structlog.make_filtering_bound_logger(threshold),
+            logger_factory=structlog.BytesLoggerFactory(file=target.buffer),
+        )
+    _bridge_standard_library(threshold)
+
+
+class LibraryLines(logging.Handler):
+    """Passes the lines of libraries that use `logging` on to structlog."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        try:
+            structlog.get_logger().log(
+                record.levelno,
+                "library_log",
+                logger=record.name,
+                message=record.getMessage(),
+                exc_info=record.exc_info or None,
+            )
+        except Exception:  # noqa: BLE001 - a line that cannot be written must not stop the caller
+            self.handleError(record)
+
+
+def _bridge_standard_library(threshold: int) -> None:
+    root = logging.getLogger()
+    for handler in [handler for handler in root.handlers if isinstance(handler, LibraryLines)]:
+        root.removeHandler(handler)
+    root.addHandler(LibraryLines())
+    # Libraries narrate at info; their warnings are what an operator needs.
+    root.setLevel(max(threshold, logging.WARNING))
+
+
+def _adder(fixed: dict[str, str]) -> Processor:
+    def add(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+        event.update(fixed)
+        return event
+
+    return add
+
+
+def _to_bytes(value: object, **_options: object) -> bytes:
+    try:
+        return orjson.dumps(value, default=repr)
+    except TypeError:
+        # orjson refuses lone surrogates and integers over 64 bits: a log line must still come out.
+        return json.dumps(value, default=repr).encode("ascii")

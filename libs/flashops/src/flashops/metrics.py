@@ -1,0 +1,32 @@
+"""The `/metrics` route: Prometheus text, or OpenMetrics when the scraper asks for it."""
+
+from aiohttp import hdrs, web
+from prometheus_client import CollectorRegistry
+from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, choose_encoder, generate_latest
+
+
+def exposition(registry: CollectorRegistry, accept: str) -> tuple[bytes, str]:
+    """Render `registry` in the best format that `accept` names.
+
+    Args:
+        registry: What to render.
+        accept: The scraper's `Accept` header, empty if it sent none.
+
+    Returns:
+        The body and its full content type. A header that cannot be understood gets plain text.
+    """
+    try:
+        encode, content_type = choose_encoder(accept)
+        return encode(registry), content_type
+    except ValueError:
+        return generate_latest(registry), CONTENT_TYPE_PLAIN_0_0_4
+
+
+def add_metrics_route(app: web.Application, registry: CollectorRegistry) -> None:
+    """Serve `registry` at `/metrics`."""
+
+    async def metrics(request: web.Request) -> web.Response:
+        body, content_type = exposition(registry, request.headers.get(hdrs.ACCEPT, ""))
+        return web.Response(body=body, headers={hdrs.CONTENT_TYPE: content_type})
+
+    app.router.add_get("/metrics", metrics)

@@ -1,0 +1,59 @@
+"""Settings read once from the environment, frozen, and errors that name the variable."""
+
+from collections.abc import Mapping
+from typing import Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+LogLevel = Literal["debug", "info", "warning", "error"]
+
+
+class SettingsError(Exception):
+    """One or more environment variables are missing or wrong.
+
+    Attributes:
+        problems: One sentence each, starting with the name of the variable.
+    """
+
+    def __init__(self, problems: tuple[str, ...]) -> None:
+        super().__init__("\n".join(problems))
+        self.problems = problems
+
+
+class ServiceSettings(BaseModel):
+    """Base of a service's settings: field `orders_table` is read from `ORDERS_TABLE`.
+
+    Fields carry a `description`: `--help` prints it. Secrets are `SecretStr`. A check over
+    several fields belongs in a model validator whose message names the variables.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, hide_input_in_errors=True)
+
+    host: str = Field(default="127.0.0.1", description="Address to listen on")
+    port: int = Field(default=8080, ge=0, le=65535, description="Port to listen on; 0 takes a free one")
+    log_level: LogLevel = Field(default="info", description="debug, info, warning or error")
+    environment: str = Field(default="local", description="Name of the deployment, written in every log line")
+
+    @classmethod
+    def from_environment(cls, environ: Mapping[str, str]) -> Self:
+        """Read every field from `environ`; an empty string counts as unset.
+
+        Raises:
+            SettingsError: Names each missing or invalid variable, never its value.
+        """
+        given = {name: environ.get(name.upper(), "").strip() for name in cls.model_fields}
+        try:
+            return cls.model_validate({name: value for name, value in given.items() if value})
+        except ValidationError as exc:
+            raise SettingsError(tuple(_sentences(exc))) from None
+
+
+def _sentences(error: ValidationError) -> list[str]:
+    sentences = []
+    for problem in error.errors(include_url=False, include_input=False):
+        message = problem["msg"].removeprefix("Value error, ")
+        if problem["type"] == "missing":
+            message = "is required"
+        variable = str(problem["loc"][0]).upper() if problem["loc"] else ""
+        sentences.append(f"{variable}: {message}" if variable else message)
+    return sentences
