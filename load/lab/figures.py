@@ -1,0 +1,226 @@
+"""The numbers of a run. Percentiles are exact (nearest rank over every single value)."""
+
+import math
+from collections import Counter
+from collections.abc import Sequence
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict
+
+from load.lab.records import CHARGED, Charge, RunRecords
+from load.lab.scenario import Arm, Scenario
+from load.lab.timeline import Life, Steps, backlog, lives, waiting
+
+
+class Percentiles(BaseModel):
+    """Seconds."""
+
+    model_config = ConfigDict(frozen=True)
+
+    count: int
+    mean: float
+    p50: float
+    p95: float
+    p99: float
+    max: float
+
+
+class PhaseFigures(BaseModel):
+    """One phase. Rates are orders per second over the phase's real length."""
+
+    model_config = ConfigDict(frozen=True)
+
+    name: str
+    arrivals: str
+    users: int
+    seconds: float
+    offered: int
+    accepted: int
+    rejected: int
+    rejected_by_reason: dict[str, int]
+    offered_rate: float
+    accepted_rate: float
+    lost_per_second: float
+    accept: Percentiles | None
+    answer: Percentiles | None
+
+
+class Figures(BaseModel):
+    """A whole run. Times are seconds, rates orders per second.
+
+    `accept` is the latency of accepted orders, `answer` that of every answer (the shopper who gets a 503 waited too).
+    `completion_rate` is measured while every slot had work (None: never); `drain_seconds` counts from the end of the
+    load to the last order's end, `drain_is_extrapolated` when the run stopped measuring before that.
+    """
+
+    model_config = ConfigDict(frozen=True)
+
+    offered: int
+    accepted: int
+    rejected: int
+    rejected_by_reason: dict[str, int]
+    acceptance_percent: float
+    completed: int
+    declined: int
+    failed: int
+    backlog_at_end: int
+    accept: Percentiles | None
+    answer: Percentiles | None
+    confirmation: Percentiles | None
+    completion_rate: float | None
+    peak_backlog: int
+    peak_waiting: int
+    drain_seconds: float
+    drain_is_extrapolated: bool
+    measured_seconds: float
+    utilisation_percent: float | None
+    cold_starts: int
+    cold_start_seconds: Percentiles | None
+    phases: tuple[PhaseFigures, ...]
+
+
+def percentile(ordered: Sequence[float], percent: float) -> float:
+    """The nearest-rank percentile of an ascending, non-empty sequence: an observed value, never interpolated."""
+    return ordered[max(0, math.ceil(percent / 100 * len(ordered)) - 1)]
+
+
+def percentiles(values: Sequence[float]) -> Percentiles | None:
+    """Exact percentiles; None without values."""
+    if not values:
+        return None
+    ordered = sorted(values)
+    return Percentiles(
+        count=len(ordered),
+        mean=sum(ordered) / len(ordered),
+        p50=percentile(ordered, 50),
+        p95=percentile(ordered, 95),
+        p99=percentile(ordered, 99),
+        max=ordered[-1],
+    )
+
+
+def slot_rate(ends: Sequence[float], slots: int) -> float | None:
+    """Completions per second of `slots` busy slots, from the moments at which they completed.
+
+    Slots that start together end together, so counting within a window only shows waves. The time from one completion
+    to the `slots`-th after it is one turn of every slot; its mean has no such error. None with less than one turn.
+    """
+    ordered = sorted(ends)
+    turns = len(ordered) - slots
+    if slots < 1 or turns < 1:
+        return None
+    total = sum(ordered[index + slots] - ordered[index] for index in range(turns))
+    return slots * turns / total if total > 0 else None
+
+
+def busy_window(history: Steps, slots: int) -> tuple[float, float] | None:
+    """The longest stretch in which the backlog was at least `slots`, so that no slot lacked work."""
+    best: tuple[float, float] | None = None
+    start: float | None = None
+    for time, value in zip(history.times, history.values, strict=True):
+        if value >= slots and start is None:
+            start = time
+        elif value < slots and start is not None:
+            best = max(best or (0.0, 0.0), (start, time), key=lambda window: window[1] - window[0])
+            start = None
+    if start is not None:
+        best = max(best or (0.0, 0.0), (start, history.times[-1]), key=lambda window: window[1] - window[0])
+    return best
+
+
+def _completion_rate(scenario: Scenario, records: RunRecords, accepted: Sequence[Life]) -> float | None:
+    if scenario.slots == 0:
+        span = records.load_ended - records.started
+        ended = sum(1 for life in accepted if life.ended is not None and life.ended <= records.load_ended)
+        return ended / span if scenario.arm is Arm.SYNC and ended and span > 0 else None
+    ends = [life.ended for life in accepted if life.ended is not None]
+    if scenario.arm is Arm.SYNC:
+        flash = max(records.phases, key=lambda phase: phase.users)
+        return slot_rate([end for end in ends if flash.full <= end <= flash.ended], scenario.slots)
+    window = busy_window(backlog(accepted), scenario.slots)
+    if window is None:
+        return None
+    return slot_rate([end for end in ends if window[0] <= end <= window[1]], scenario.slots)
+
+
+def _drain(scenario: Scenario, records: RunRecords, accepted: Sequence[Life], rate: float | None) -> tuple[float, bool]:
+    ends = [life.ended for life in accepted if life.ended is not None]
+    remaining = len(accepted) - len(ends)
+    measured = max(0.0, max(ends, default=records.load_ended) - records.load_ended)
+    if remaining == 0:
+        return measured, False
+    pace = rate or (scenario.slots / scenario.payment_seconds if scenario.slots else 0.0)
+    return (measured + remaining / pace if pace else math.inf), True
+
+
+def _utilisation(scenario: Scenario, charges: Sequence[Charge], start: float, end: float) -> float | None:
+    if scenario.slots == 0 or end <= start:
+        return None
+    busy = sum(max(0.0, min(charge.finished_at, end) - max(charge.started_at, start)) for charge in charges)
+    return 100 * busy / (scenario.slots * (end - start))
+
+
+def _phase_figures(records: RunRecords) -> tuple[PhaseFigures, ...]:
+    rows = []
+    for phase in records.phases:
+        sent = [request for request in records.requests if request.phase == phase.name]
+        taken = [request for request in sent if request.is_accepted]
+        refused = [request for request in sent if not request.is_accepted]
+        seconds = max(phase.seconds, 1e-9)
+        rows.append(
+            PhaseFigures(
+                name=phase.name,
+                arrivals=phase.arrivals,
+                users=phase.users,
+                seconds=phase.seconds,
+                offered=len(sent),
+                accepted=len(taken),
+                rejected=len(refused),
+                rejected_by_reason=dict(Counter(request.reason or str(request.status) for request in refused)),
+                offered_rate=len(sent) / seconds,
+                accepted_rate=len(taken) / seconds,
+                lost_per_second=len(refused) / seconds,
+                accept=percentiles([request.latency_seconds for request in taken]),
+                answer=percentiles([request.latency_seconds for request in sent]),
+            )
+        )
+    return tuple(rows)
+
+
+Outcome = Literal["completed", "declined", "failed", "sold_out"]
+
+
+def figures(scenario: Scenario, records: RunRecords) -> Figures:
+    """Work out everything that the tables show."""
+    accepted = lives(records)
+    refused = [request for request in records.requests if not request.is_accepted]
+    rate = _completion_rate(scenario, records, accepted)
+    drain_seconds, extrapolated = _drain(scenario, records, accepted, rate)
+    statuses = Counter(life.status for life in accepted if life.ended is not None)
+    last = max([life.ended for life in accepted if life.ended is not None], default=records.load_ended)
+    charged = [charge for charge in records.charges if charge.status == CHARGED]
+    taken = [request.latency_seconds for request in records.requests if request.is_accepted]
+    return Figures(
+        offered=len(records.requests),
+        accepted=len(accepted),
+        rejected=len(refused),
+        rejected_by_reason=dict(Counter(request.reason or str(request.status) for request in refused)),
+        acceptance_percent=100 * len(accepted) / max(1, len(records.requests)),
+        completed=statuses["completed"],
+        declined=statuses["declined"] + statuses["sold_out"],
+        failed=statuses["failed"],
+        backlog_at_end=len(accepted) - statuses.total(),
+        accept=percentiles(taken),
+        answer=percentiles([request.latency_seconds for request in records.requests]),
+        confirmation=percentiles([life.ended - life.due for life in accepted if life.ended is not None]),
+        completion_rate=rate,
+        peak_backlog=backlog(accepted).peak(),
+        peak_waiting=waiting(records.requests).peak(),
+        drain_seconds=drain_seconds,
+        drain_is_extrapolated=extrapolated,
+        measured_seconds=records.ending.at - records.started,
+        utilisation_percent=_utilisation(scenario, charged, records.started, max(last, records.load_ended)),
+        cold_starts=len(records.cold_starts),
+        cold_start_seconds=percentiles([start.init_seconds for start in records.cold_starts]),
+        phases=_phase_figures(records),
+    )

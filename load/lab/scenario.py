@@ -1,0 +1,204 @@
+"""Scenarios: what to run, as data. A scenario file is TOML that a user can copy and change."""
+
+import tomllib
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+SCENARIOS = Path(__file__).resolve().parent.parent / "scenarios"
+Seconds = Annotated[float, Field(gt=0, le=86_400)]
+
+
+class ScenarioError(Exception):
+    """A scenario file that cannot be used; the message names the file and the field."""
+
+
+class Arm(StrEnum):
+    """The four paths of an order."""
+
+    SYNC = "sync"
+    ECS = "ecs"
+    LAMBDA = "lambda"
+    LAMBDA_SQS = "lambda-sqs"
+
+
+class Shop(StrEnum):
+    """How the synchronous shop treats a shopper who must wait.
+
+    naive: everybody stands in the payment provider's line and gets 503 when it is too long.
+    protected: a bounded number of payments, a short wait, then 503 or the queue.
+    """
+
+    NAIVE = "naive"
+    PROTECTED = "protected"
+
+
+class Arrivals(StrEnum):
+    """How orders arrive in a phase.
+
+    closed: users who wait for their answer, think, and order again (locust).
+    burst: every user orders once, at the start (locust).
+    constant, poisson: orders are due at their own times, whatever the shop answers (open loop).
+    """
+
+    CLOSED = "closed"
+    BURST = "burst"
+    CONSTANT = "constant"
+    POISSON = "poisson"
+
+
+OPEN_LOOP = frozenset({Arrivals.CONSTANT, Arrivals.POISSON})
+
+
+class Data(BaseModel):
+    """A frozen piece of a scenario file; an unknown field is an error."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class Phase(Data):
+    """A stretch of load with one character."""
+
+    name: str = Field(pattern=r"^[a-z][a-z0-9-]{0,30}$")
+    seconds: Seconds
+    arrivals: Arrivals = Arrivals.CLOSED
+    users: int = Field(default=0, ge=0, le=10_000)
+    spawn_rate: float = Field(default=0, ge=0)
+    rate: float = Field(default=0, ge=0, le=10_000)
+
+    @model_validator(mode="after")
+    def _complete(self) -> Self:
+        if self.is_open_loop and self.rate <= 0:
+            raise ValueError(f"phase {self.name}: {self.arrivals} arrivals need a rate")
+        if not self.is_open_loop and self.users <= 0:
+            raise ValueError(f"phase {self.name}: {self.arrivals} arrivals need users")
+        return self
+
+    @property
+    def is_open_loop(self) -> bool:
+        """Whether orders arrive without waiting for answers."""
+        return self.arrivals in OPEN_LOOP
+
+    @property
+    def spawned_per_second(self) -> float:
+        """Users started per second; all at once unless said otherwise."""
+        return self.spawn_rate or float(self.users)
+
+
+class Scenario(Data):
+    """One run: an arm, what it has to work with, and the load it gets.
+
+    `capacity` is the payment provider's (0: unlimited). `workers` are the processor's slots (ecs) and also the
+    slots that pay the orders which a protected synchronous shop hands to the queue.
+    `stands_for_workers` and `stands_for_payment_seconds` are set when time was scaled.
+    """
+
+    name: str = Field(pattern=r"^[a-z][a-z0-9:.-]{0,40}$")
+    title: str = Field(min_length=1, max_length=120)
+    arm: Arm
+    phases: tuple[Phase, ...] = Field(min_length=1, max_length=10)
+    shop: Shop = Shop.NAIVE
+    payment_seconds: Seconds = 3.0
+    capacity: int = Field(default=0, ge=0, le=10_000)
+    workers: int = Field(default=20, ge=0, le=2_000)
+    line_seconds: Seconds = 30.0
+    think_seconds: tuple[float, float] = (0.1, 0.5)
+    drain_limit_seconds: Seconds = 600.0
+    seed: int = 1
+    stands_for_workers: int | None = None
+    stands_for_payment_seconds: float | None = None
+
+    @model_validator(mode="after")
+    def _possible(self) -> Self:
+        if len({phase.is_open_loop for phase in self.phases}) > 1:
+            raise ValueError(f"{self.name}: open-loop and closed-loop phases do not mix in one run")
+        if len({phase.name for phase in self.phases}) < len(self.phases):
+            raise ValueError(f"{self.name}: two phases have the same name")
+        if self.arm is Arm.ECS and self.workers < 1:
+            raise ValueError(f"{self.name}: the ecs arm needs workers")
+        if not 0 <= self.think_seconds[0] <= self.think_seconds[1]:
+            raise ValueError(f"{self.name}: think_seconds must be [least, most]")
+        return self
+
+    @property
+    def is_open_loop(self) -> bool:
+        """Whether the load is open loop."""
+        return self.phases[0].is_open_loop
+
+    @property
+    def load_seconds(self) -> float:
+        """How long the load lasts."""
+        return sum(phase.seconds for phase in self.phases)
+
+    @property
+    def folder_name(self) -> str:
+        """The name as a folder and as a part of a stack's name."""
+        return self.name.replace(":", "-").replace(".", "-")
+
+    @property
+    def slots(self) -> int:
+        """Payments that can be in progress at once; 0 means without limit."""
+        if self.arm is Arm.ECS:
+            return min(self.workers, self.capacity) if self.capacity else self.workers
+        return self.capacity
+
+
+class ScenarioFile(Data):
+    """A file of scenarios, in the order in which they run."""
+
+    title: str
+    summary: str = ""
+    seed: int = 1
+    scenarios: tuple[Scenario, ...] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _distinct(self) -> Self:
+        names = [scenario.folder_name for scenario in self.scenarios]
+        if repeated := {name for name in names if names.count(name) > 1}:
+            raise ValueError(f"scenario names appear twice: {', '.join(sorted(repeated))}")
+        return self
+
+    def seeded(self, seed: int) -> "ScenarioFile":
+        """The same scenarios with another seed."""
+        return self.model_copy(
+            update={
+                "seed": seed,
+                "scenarios": tuple(one.model_copy(update={"seed": seed}) for one in self.scenarios),
+            }
+        )
+
+    def only(self, names: list[str]) -> "ScenarioFile":
+        """The scenarios whose name is, or starts with, one of `names` (`ecs:20`, `sync`, `sync:naive`)."""
+
+        def chosen(scenario: Scenario) -> bool:
+            return any(scenario.name == name or scenario.name.startswith(f"{name}:") for name in names)
+
+        kept = tuple(scenario for scenario in self.scenarios if chosen(scenario))
+        if not kept:
+            known = ", ".join(scenario.name for scenario in self.scenarios)
+            raise ScenarioError(f"no scenario is called {', '.join(names)}; there are: {known}")
+        return self.model_copy(update={"scenarios": kept})
+
+
+def load_scenarios(path: Path) -> ScenarioFile:
+    """Read a scenario file.
+
+    `[defaults]` fills what a `[[scenarios]]` leaves out. Raises ScenarioError.
+    """
+    try:
+        content = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as exc:
+        raise ScenarioError(f"{path}: {exc}") from exc
+    defaults = content.pop("defaults", {})
+    scenarios = content.get("scenarios")
+    if isinstance(defaults, dict) and isinstance(scenarios, list):
+        seed = {"seed": content.get("seed", 1)}
+        content["scenarios"] = [seed | defaults | one if isinstance(one, dict) else one for one in scenarios]
+    try:
+        return ScenarioFile.model_validate(content)
+    except ValidationError as exc:
+        first = exc.errors()[0]
+        where = ".".join(str(part) for part in first["loc"]) or "file"
+        raise ScenarioError(f"{path}: {where}: {first['msg']}") from exc

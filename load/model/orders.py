@@ -1,0 +1,25 @@
+"""What happened to one simulated order."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+Outcome = Literal["open", "completed", "accepted", "deferred", "rejected"]
+
+
+@dataclass(slots=True, eq=False)
+class SimulatedOrder:
+    """Moments in seconds since the phase began; None = it never happened.
+
+    outcome: completed = 200 with the terminal order, accepted = 202, deferred = 202 by the sync fallback,
+    rejected = 503, open = never answered. `charged_at` is when its one charge ends, wanted or not.
+    """
+
+    sent_at: float
+    answered_at: float | None = None
+    outcome: Outcome = "open"
+    charged_at: float | None = None
+    settled_at: float | None = None
+
+    @property
+    def queued(self) -> bool:
+        return self.outcome in ("accepted", "deferred")

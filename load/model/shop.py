@@ -1,0 +1,118 @@
+"""What a scenario is: who comes, and what the shop does with them."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClosedLoop:
+    """`users` who send, wait for the answer, think U(min, max) seconds, and send again.
+
+    Users appear as locust's dispatcher spawns them: `floor(spawn_per_second)` (at least one) at a time,
+    the first group at once. A request unanswered when the phase ends is not counted as answered.
+    """
+
+    users: int
+    duration_seconds: float
+    spawn_per_second: float = 10.0
+    think_min_seconds: float = 0.1
+    think_max_seconds: float = 0.5
+
+    @property
+    def think_mean_seconds(self) -> float:
+        return (self.think_min_seconds + self.think_max_seconds) / 2
+
+    def spawn_times(self) -> tuple[float, ...]:
+        """The moment at which each user begins, seconds."""
+        group = max(1, int(self.spawn_per_second))
+        return tuple((user // group) * group / self.spawn_per_second for user in range(self.users))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenLoop:
+    """Customers who come at `rate_per_second` whether or not others were answered."""
+
+    rate_per_second: float
+    duration_seconds: float
+    poisson: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Burst:
+    """`orders` by hand, `spacing_seconds` apart, from moment 0."""
+
+    orders: int
+    spacing_seconds: float = 0.0
+
+    @property
+    def duration_seconds(self) -> float:
+        return (self.orders - 1) * self.spacing_seconds
+
+
+Workload = ClosedLoop | OpenLoop | Burst
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Slots:
+    """A processor with `workers` slots; `overhead_seconds` is a slot's time per order beside the payment.
+
+    `schedule` holds (moment, workers) pairs: workers changed by hand during the run.
+    """
+
+    workers: int
+    overhead_seconds: float = 0.015
+    schedule: tuple[tuple[float, int], ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Environments:
+    """Lambda: at most `concurrency` environments, `warm` of them ready; each invocation takes a batch.
+
+    The records of a batch are settled at the same time; the invocation lasts as long as its slowest.
+    """
+
+    concurrency: int = 1000
+    warm: int = 0
+    init_seconds: float = 0.5
+    overhead_seconds: float = 0.02
+    batch_size: int = 1
+    memory_mb: int = 512
+
+
+Consumer = Slots | Environments
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shop:
+    """The order path of one run. Every time is in seconds; 0 means none or unlimited where it can.
+
+    line_timeout_seconds: how long a charge waits in the gateway's line before its sender gives up
+        (the smaller of the gateway's queue timeout and the payment timeout).
+    abandoned_pay: a charge given up in the line keeps its place and still takes the gateway's time.
+    sync_limit, sync_wait_seconds: requests settled at once inside the API, and how long one waits for that.
+    sync_deadline_seconds: from the request's arrival; then 202 with the fallback, 503 without.
+    deferred_delay_seconds: what a deferred order waits beside the delivery (a lease still held).
+    accept_seconds: latency of an unloaded async intake; intake_per_second: what one API can take at most.
+    """
+
+    mode: Literal["sync", "async"]
+    payment_seconds: float = 3.0
+    gateway_capacity: int = 0
+    line_timeout_seconds: float = 30.0
+    abandoned_pay: bool = False
+    sync_overhead_seconds: float = 0.02
+    sync_limit: int = 0
+    sync_wait_seconds: float = 0.0
+    sync_deadline_seconds: float = 0.0
+    sync_fallback: bool = False
+    deferred_delay_seconds: float = 0.0
+    accept_seconds: float = 0.02
+    intake_per_second: float = 0.0
+    delivery_seconds: float = 0.05
+    consumer: Consumer | None = None
+
+    def __post_init__(self) -> None:
+        if (self.mode == "async" or self.sync_fallback) and self.consumer is None:
+            raise ValueError("consumer: an order that is queued needs a consumer")
+        if self.payment_seconds < 0:
+            raise ValueError("payment_seconds: must not be negative")

@@ -1,0 +1,156 @@
+"""One run of a scenario, event by event."""
+
+import math
+import random
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+
+from load.model.clock import Clock
+from load.model.gateway import SimulatedGateway
+from load.model.line import Line, Ticket
+from load.model.orders import Outcome, SimulatedOrder
+from load.model.settlement import Settlement, settlement
+from load.model.shop import Burst, ClosedLoop, OpenLoop, Shop, Workload
+
+Answered = Callable[[], None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Run:
+    """Every order of one simulated run, in the order in which it was sent."""
+
+    duration_seconds: float
+    orders: tuple[SimulatedOrder, ...]
+    cold_starts: int
+    billed_gb_seconds: float
+
+
+def simulate(workload: Workload, shop: Shop, *, seed: int) -> Run:
+    """Simulate the phase and the drain after it; the same seed gives the same run."""
+    clock = Clock()
+    simulated = _SimulatedShop(clock, shop)
+    _drive(clock, simulated, workload, seed)
+    clock.run()
+    consumer = simulated.settlement
+    return Run(
+        duration_seconds=workload.duration_seconds,
+        orders=tuple(simulated.orders),
+        cold_starts=consumer.cold_starts if consumer else 0,
+        billed_gb_seconds=consumer.billed_gb_seconds if consumer else 0.0,
+    )
+
+
+def _drive(clock: Clock, shop: "_SimulatedShop", workload: Workload, seed: int) -> None:
+    if isinstance(workload, ClosedLoop):
+        for user, begins in enumerate(workload.spawn_times()):
+            _start_user(clock, shop, workload, random.Random(f"{seed}:{user}"), begins)  # noqa: S311 - a simulation
+        return
+    for moment in _due_times(workload, random.Random(f"{seed}:arrivals")):  # noqa: S311 - a simulation
+        clock.at(moment, partial(shop.send, _nothing))
+
+
+def _start_user(clock: Clock, shop: "_SimulatedShop", loop: ClosedLoop, rng: random.Random, begins: float) -> None:
+    def send() -> None:
+        if clock.now < loop.duration_seconds:
+            shop.send(think)
+
+    def think() -> None:
+        clock.after(rng.uniform(loop.think_min_seconds, loop.think_max_seconds), send)
+
+    clock.at(begins, send)
+
+
+def _due_times(workload: OpenLoop | Burst, rng: random.Random) -> list[float]:
+    if isinstance(workload, Burst):
+        return [number * workload.spacing_seconds for number in range(workload.orders)]
+    rate, duration = workload.rate_per_second, workload.duration_seconds
+    if not workload.poisson:
+        return [number / rate for number in range(math.ceil(round(rate * duration, 9)))]
+    times: list[float] = []
+    moment = rng.expovariate(rate)
+    while moment < duration:
+        times.append(moment)
+        moment += rng.expovariate(rate)
+    return times
+
+
+def _nothing() -> None:
+    """An open loop's customer does not come back."""
+
+
+class _SimulatedShop:
+    """The API in front of the gateway and of the queue."""
+
+    def __init__(self, clock: Clock, shop: Shop) -> None:
+        self._clock = clock
+        self._shop = shop
+        self._gateway = SimulatedGateway(clock, capacity=shop.gateway_capacity, payment_seconds=shop.payment_seconds)
+        self._gate = Line(clock, capacity=shop.sync_limit)
+        self._intake_free_at = 0.0
+        self.orders: list[SimulatedOrder] = []
+        self.settlement: Settlement | None = (
+            settlement(clock, gateway=self._gateway, consumer=shop.consumer) if shop.consumer else None
+        )
+
+    def send(self, answered: Answered) -> None:
+        order = SimulatedOrder(sent_at=self._clock.now)
+        self.orders.append(order)
+        if self._shop.mode == "async":
+            self._accept(order, answered)
+        else:
+            self._queue_at_the_gate(order, answered)
+
+    def _accept(self, order: SimulatedOrder, answered: Answered) -> None:
+        moment = self._clock.now
+        if self._shop.intake_per_second:
+            moment = max(moment, self._intake_free_at)
+            self._intake_free_at = moment + 1 / self._shop.intake_per_second
+        self._clock.at(moment + self._shop.accept_seconds, partial(self._answer, order, "accepted", answered))
+
+    def _queue_at_the_gate(self, order: SimulatedOrder, answered: Answered) -> None:
+        self._gate.join(
+            partial(self._settle, order, answered),
+            patience=self._shop.sync_wait_seconds if self._shop.sync_limit else math.inf,
+            on_give_up=partial(self._answer, order, "rejected", answered),
+        )
+
+    def _settle(self, order: SimulatedOrder, answered: Answered) -> None:
+        shop = self._shop
+        ticket: Ticket | None = None
+
+        def finish(outcome: Outcome) -> None:
+            if order.outcome == "open":
+                self._answer(order, outcome, answered)
+                self._gate.leave()
+
+        def give_up() -> None:
+            finish("deferred" if shop.sync_fallback else "rejected")
+
+        def deadline() -> None:
+            if order.outcome == "open":
+                if ticket is not None:
+                    self._gateway.give_up(ticket)
+                give_up()
+
+        ticket = self._gateway.charge_within(
+            order,
+            lambda: self._clock.after(shop.sync_overhead_seconds, partial(finish, "completed")),
+            patience=shop.line_timeout_seconds or math.inf,
+            on_give_up=give_up,
+            stays=shop.abandoned_pay,
+        )
+        if shop.sync_deadline_seconds:
+            self._clock.at(order.sent_at + shop.sync_deadline_seconds, deadline)
+
+    def _answer(self, order: SimulatedOrder, outcome: Outcome, answered: Answered) -> None:
+        order.outcome = outcome
+        order.answered_at = self._clock.now
+        if outcome == "completed":
+            order.settled_at = self._clock.now
+        elif order.queued and self.settlement is not None:
+            delay = self._shop.delivery_seconds
+            if outcome == "deferred":
+                delay += self._shop.deferred_delay_seconds
+            self._clock.after(delay, partial(self.settlement.submit, order))
+        answered()
