@@ -97,7 +97,7 @@ bench: install ## Run the benchmarks: ratios against a named baseline, in one ru
 
 .PHONY: chaos
 chaos: install ## Run the long tests that kill processes
-	$(BIN)/pytest -m chaos $(ARGS)
+	CHAOS_ROUNDS=8 $(BIN)/pytest -m chaos $(ARGS)
 
 .PHONY: clean
 clean: ## Remove the environments, the caches and what was built

@@ -1,0 +1,114 @@
+"""A shopper and an auditor, as the integration tests need them: over HTTP and from the ledgers alone."""
+
+import asyncio
+import collections
+import time
+from collections.abc import Awaitable, Callable, Iterable
+from dataclasses import dataclass
+from typing import Any
+
+import aiohttp
+
+from local.aws import aws_client
+from local.shop import Shop
+
+TERMINAL = ("completed", "declined", "sold_out", "failed")
+POLL_SECONDS = 0.1
+
+
+async def wait_until(predicate: Callable[[], Awaitable[bool]], *, seconds: float = 30) -> None:
+    """Poll until the predicate holds; raises TimeoutError after `seconds`."""
+    deadline = time.monotonic() + seconds
+    while not await predicate():
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"not true after {seconds:g} s")
+        await asyncio.sleep(POLL_SECONDS)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reply:
+    """What the API answered."""
+
+    status: int
+    headers: dict[str, str]
+    body: dict[str, Any]
+
+
+class Shopper:
+    """Orders from one shop."""
+
+    def __init__(self, *, shop: Shop, session: aiohttp.ClientSession) -> None:
+        self._shop = shop
+        self._session = session
+
+    async def order(
+        self, mode: str = "async", *, customer_id: int = 1, key: str | None = None, quantity: int = 1
+    ) -> Reply:
+        """POST one order of a desk lamp."""
+        headers = {} if key is None else {"Idempotency-Key": key}
+        order = {"customer_id": customer_id, "items": [{"product_id": "desk-lamp", "quantity": quantity}]}
+        async with self._session.post(f"{self._shop.api_url}/orders/{mode}", json=order, headers=headers) as answer:
+            return Reply(status=answer.status, headers=dict(answer.headers), body=await answer.json(content_type=None))
+
+    async def orders(self, count: int, mode: str = "async") -> list[str]:
+        """POST `count` orders at once; every one must be taken. Returns the order ids."""
+        replies = await asyncio.gather(*(self.order(mode, customer_id=n + 1) for n in range(count)))
+        assert {reply.status for reply in replies} <= {200, 202}
+        return [reply.body["order_id"] for reply in replies]
+
+    async def status(self, order_id: str) -> dict[str, Any]:
+        """GET one order."""
+        async with self._session.get(f"{self._shop.api_url}/orders/{order_id}") as answer:
+            body: dict[str, Any] = await answer.json()
+            return body
+
+    async def settled(self, order_ids: Iterable[str], *, seconds: float = 40) -> collections.Counter[str]:
+        """Wait until every order is terminal, as the ledger tells; returns how many ended how."""
+        wanted = set(order_ids)
+
+        async def done() -> bool:
+            entries = await ledger_statuses(self._shop)
+            return all(entries.get(order_id) in TERMINAL for order_id in wanted)
+
+        await wait_until(done, seconds=seconds)
+        entries = await ledger_statuses(self._shop)
+        return collections.Counter(entries[order_id] for order_id in wanted)
+
+    async def charges(self) -> collections.Counter[str]:
+        """The gateway's own count of successful charges per order."""
+        counts: collections.Counter[str] = collections.Counter()
+        after = 0
+        while True:
+            url = f"{self._shop.gateway_url}/admin/charges?after={after}&limit=1000"
+            async with self._session.get(url) as answer:
+                page = await answer.json()
+            counts.update(charge["order_id"] for charge in page["charges"] if charge["status"] == "succeeded")
+            if page["next"] is None:
+                return counts
+            after = page["next"]
+
+    async def change_gateway(self, **behaviour: float) -> None:
+        """Change how the payment provider behaves."""
+        async with self._session.patch(f"{self._shop.gateway_url}/admin/behaviour", json=behaviour) as answer:
+            assert answer.status == 200, await answer.text()
+
+
+async def ledger_statuses(shop: Shop) -> dict[str, str]:
+    """Status of every order that the ledger knows, by order id."""
+    statuses: dict[str, str] = {}
+    async with aws_client("dynamodb", shop.emulator.environment) as dynamodb:
+        start: dict[str, Any] = {}
+        while True:
+            page = await dynamodb.scan(TableName=shop.outputs["OrdersTableName"], ConsistentRead=True, **start)
+            statuses |= {item["order_id"]["S"]: item["status"]["S"] for item in page["Items"]}
+            if "LastEvaluatedKey" not in page:
+                return statuses
+            start = {"ExclusiveStartKey": page["LastEvaluatedKey"]}
+
+
+async def queue_depth(shop: Shop, output: str) -> int:
+    """Visible plus in-flight messages of the queue behind a stack output."""
+    async with aws_client("sqs", shop.emulator.environment) as sqs:
+        names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]
+        answer = await sqs.get_queue_attributes(QueueUrl=shop.outputs[output], AttributeNames=names)
+        return sum(int(answer["Attributes"][name]) for name in names)
