@@ -1,0 +1,76 @@
+"""Encryption at rest: the services' own keys by default, one customer key by parameter.
+
+The key's policy lets SNS use it, without which a topic cannot deliver to an encrypted queue, and CloudWatch, without
+which an alarm cannot publish to an encrypted topic.
+"""
+
+from dataclasses import dataclass
+
+from troposphere import AccountId, If, NoValue, Sub, Template, kms
+
+from cloudformation.iam import Statement, allow, policy
+
+
+@dataclass(frozen=True, kw_only=True)
+class Encryption:
+    """How each kind of resource is told to encrypt; every value is usable as a property as it stands."""
+
+    customer_key_on: str
+    customer_key: kms.Key
+    key_arn: object
+    queue_key: object
+    queue_managed: object
+    topic_key: object
+    # The statement that lets a role use the customer key, or nothing where there is none.
+    grant: object
+
+
+def add_encryption(template: Template, *, customer_key_on: str) -> Encryption:
+    """Add the customer key under its condition."""
+    key = template.add_resource(
+        kms.Key(
+            "Key",
+            Condition=customer_key_on,
+            Description=Sub("Everything ${AWS::StackName} keeps"),
+            EnableKeyRotation=True,
+            PendingWindowInDays=7,
+            KeyPolicy=policy(*_key_statements()),
+        )
+    )
+    arn = key.get_att("Arn")
+    use = allow("kms:Decrypt", "kms:GenerateDataKey", on=arn)
+    return Encryption(
+        customer_key_on=customer_key_on,
+        customer_key=key,
+        key_arn=If(customer_key_on, arn, NoValue),
+        queue_key=If(customer_key_on, arn, NoValue),
+        queue_managed=If(customer_key_on, NoValue, "true"),
+        topic_key=If(customer_key_on, arn, "alias/aws/sns"),
+        grant=If(customer_key_on, use, NoValue),
+    )
+
+
+def _key_statements() -> list[Statement]:
+    of_this_account = {"StringEquals": {"aws:SourceAccount": AccountId}}
+    logs = {"ArnLike": {"kms:EncryptionContext:aws:logs:arn": Sub("arn:${AWS::Partition}:logs:*:${AWS::AccountId}:*")}}
+    return [
+        # Without the account itself in the policy nobody could ever change or delete the key.
+        {**allow("kms:*", on="*"), "Principal": {"AWS": Sub("arn:${AWS::Partition}:iam::${AWS::AccountId}:root")}},
+        {
+            **allow("kms:Decrypt", "kms:GenerateDataKey", on="*", when=of_this_account),
+            "Principal": {"Service": ["sns.amazonaws.com", "cloudwatch.amazonaws.com"]},
+        },
+        {
+            **allow(
+                "kms:Decrypt",
+                "kms:DescribeKey",
+                "kms:Encrypt",
+                "kms:GenerateDataKey",
+                "kms:ReEncryptFrom",
+                "kms:ReEncryptTo",
+                on="*",
+                when=logs,
+            ),
+            "Principal": {"Service": Sub("logs.${AWS::Region}.amazonaws.com")},
+        },
+    ]

@@ -1,0 +1,137 @@
+"""Topic, queues and the policies between them.
+
+Every path a message can fail on ends in a queue that keeps it for 14 days: the work queue's dead letters, and what a
+subscription could not deliver.
+"""
+
+from dataclasses import dataclass
+
+from troposphere import Equals, FindInMap, If, Output, Sub, Template, sns, sqs
+
+from cloudformation.encryption import Encryption
+from cloudformation.iam import allow, policy
+from cloudformation.parameters import FUNCTION_TIMEOUTS, PipelineParameters
+
+SOURCE_RETENTION_SECONDS = 4 * 24 * 3600
+DEAD_LETTER_RETENTION_SECONDS = 14 * 24 * 3600
+VISIBILITY_PER_FUNCTION_TIMEOUT = 6
+LONG_POLL_SECONDS = 20
+
+
+@dataclass(frozen=True, kw_only=True)
+class Messaging:
+    """The topic orders are published to, the queue they wait in, and where the undeliverable ones go."""
+
+    topic: sns.Topic
+    queue: sqs.Queue
+    dead_letters: sqs.Queue
+    subscription_dead_letters: sqs.Queue
+
+
+def add_messaging(template: Template, *, parameters: PipelineParameters, encryption: Encryption) -> Messaging:
+    """Add topic, queue, both dead-letter queues and their policies; subscriptions come with the consumer."""
+    topic = template.add_resource(
+        sns.Topic(
+            "Topic",
+            TopicName=Sub("${AWS::StackName}-order-processing-events"),
+            KmsMasterKeyId=encryption.topic_key,
+        )
+    )
+    dead_letters = add_dead_letter_queue(
+        template, "DeadLetterQueue", name="order-processing-dead-letters", encryption=encryption, source=_QUEUE_NAME
+    )
+    messaging = Messaging(
+        topic=topic,
+        queue=_add_queue(template, parameters=parameters, encryption=encryption, dead_letters=dead_letters),
+        dead_letters=dead_letters,
+        subscription_dead_letters=add_dead_letter_queue(
+            template, "SubscriptionDeadLetterQueue", name="subscription-dead-letters", encryption=encryption
+        ),
+    )
+    _add_policies(template, messaging)
+    _add_outputs(template, messaging)
+    return messaging
+
+
+_QUEUE_NAME = "order-processing-queue"
+
+
+def add_dead_letter_queue(
+    template: Template,
+    title: str,
+    *,
+    name: str,
+    encryption: Encryption,
+    source: str | None = None,
+    condition: str | None = None,
+) -> sqs.Queue:
+    """Add a queue for the undeliverable, fed by the queue named `source` or by no queue at all; with its output."""
+    # By name: an attribute of the source would close a circle, since the source names its dead-letter queue.
+    source_arn = f"arn:${{AWS::Partition}}:sqs:${{AWS::Region}}:${{AWS::AccountId}}:${{AWS::StackName}}-{source}"
+    allowed: dict[str, object] = {"redrivePermission": "denyAll"}
+    if source is not None:
+        allowed = {"redrivePermission": "byQueue", "sourceQueueArns": [Sub(source_arn)]}
+    queue = sqs.Queue(
+        title,
+        QueueName=Sub(f"${{AWS::StackName}}-{name}"),
+        MessageRetentionPeriod=DEAD_LETTER_RETENTION_SECONDS,
+        RedriveAllowPolicy=allowed,
+        KmsMasterKeyId=encryption.queue_key,
+        SqsManagedSseEnabled=encryption.queue_managed,
+    )
+    if condition is not None:
+        queue.Condition = condition
+    return template.add_resource(queue)
+
+
+def _add_queue(
+    template: Template, *, parameters: PipelineParameters, encryption: Encryption, dead_letters: sqs.Queue
+) -> sqs.Queue:
+    template.add_mapping(
+        "FunctionQueue",
+        {str(seconds): {"Visibility": str(VISIBILITY_PER_FUNCTION_TIMEOUT * seconds)} for seconds in FUNCTION_TIMEOUTS},
+    )
+    polled_by_function = template.add_condition("QueueFunction", Equals(parameters.consumer.ref(), "lambda-sqs"))
+    return template.add_resource(
+        sqs.Queue(
+            "Queue",
+            QueueName=Sub(f"${{AWS::StackName}}-{_QUEUE_NAME}"),
+            VisibilityTimeout=If(
+                polled_by_function,
+                FindInMap("FunctionQueue", parameters.function_timeout.ref(), "Visibility"),
+                parameters.visibility_seconds.ref(),
+            ),
+            MessageRetentionPeriod=SOURCE_RETENTION_SECONDS,
+            ReceiveMessageWaitTimeSeconds=LONG_POLL_SECONDS,
+            RedrivePolicy=sqs.RedrivePolicy(
+                deadLetterTargetArn=dead_letters.get_att("Arn"), maxReceiveCount=parameters.max_receives.ref()
+            ),
+            KmsMasterKeyId=encryption.queue_key,
+            SqsManagedSseEnabled=encryption.queue_managed,
+        )
+    )
+
+
+def _add_policies(template: Template, messaging: Messaging) -> None:
+    from_topic = {"ArnEquals": {"aws:SourceArn": messaging.topic.ref()}}
+    for queue in (messaging.queue, messaging.subscription_dead_letters):
+        delivery = allow("sqs:SendMessage", on=queue.get_att("Arn"), when=from_topic)
+        template.add_resource(
+            sqs.QueuePolicy(
+                f"{queue.title}Policy",
+                Queues=[queue.ref()],
+                PolicyDocument=policy({**delivery, "Principal": {"Service": "sns.amazonaws.com"}}),
+            )
+        )
+
+
+def _add_outputs(template: Template, messaging: Messaging) -> None:
+    dead, undelivered = messaging.dead_letters, messaging.subscription_dead_letters
+    for title, description, value in (
+        ("TopicArn", "Topic that orders are published to", messaging.topic.ref()),
+        ("QueueUrl", "Queue that orders wait in", messaging.queue.ref()),
+        ("QueueArn", "The same queue's ARN", messaging.queue.get_att("Arn")),
+        ("DeadLetterQueueUrl", "Orders that could not be settled, kept 14 days", dead.ref()),
+        ("SubscriptionDeadLetterQueueUrl", "Orders the topic could not deliver, kept 14 days", undelivered.ref()),
+    ):
+        template.add_output(Output(title, Description=description, Value=value))
