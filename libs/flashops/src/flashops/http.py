@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from datetime import timedelta
 
-from aiohttp import web
+from aiohttp import hdrs, web
 
 from flashops.health import Health
 from flashops.lifecycle import Shutdown
@@ -66,6 +66,8 @@ def _closes_while_draining(
 ) -> Callable[[web.Request, web.StreamResponse], Awaitable[None]]:
     async def close(_request: web.Request, response: web.StreamResponse) -> None:
         if health.draining:
+            # The header tells the client; force_close alone would let it send into a closing connection.
+            response.headers[hdrs.CONNECTION] = "close"
             response.force_close()
 
     return close

@@ -18,7 +18,7 @@ def exposition(registry: CollectorRegistry, accept: str) -> tuple[bytes, str]:
     try:
         encode, content_type = choose_encoder(accept)
         return encode(registry), content_type
-    except ValueError:
+    except (ValueError, TypeError):  # what the negotiation raises over a version like `abc`
         return generate_latest(registry), CONTENT_TYPE_PLAIN_0_0_4
 
 

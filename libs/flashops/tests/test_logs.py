@@ -1,0 +1,111 @@
+"""A line of log is one JSON object whatever is written into it."""
+
+import io
+import json
+import logging
+from collections.abc import Callable, Iterator
+
+import pytest
+import structlog
+
+from flashops.logs import LibraryLines, configure_logging
+
+Read = Callable[[], list[dict[str, object]]]
+
+
+@pytest.fixture(autouse=True)
+def _restored() -> Iterator[None]:
+    root = logging.getLogger()
+    handlers, level = list(root.handlers), root.level
+    yield
+    root.handlers, root.level = handlers, level
+    structlog.reset_defaults()
+    structlog.contextvars.clear_contextvars()
+
+
+@pytest.fixture
+def pipe() -> io.TextIOWrapper:
+    return io.TextIOWrapper(io.BytesIO(), encoding="utf-8")
+
+
+@pytest.fixture
+def lines(pipe: io.TextIOWrapper) -> Read:
+    def read() -> list[dict[str, object]]:
+        pipe.seek(0)
+        return [json.loads(line) for line in pipe.read().splitlines()]
+
+    return read
+
+
+def test_a_pipe_gets_one_json_object_per_line(pipe: io.TextIOWrapper, lines: Read) -> None:
+    configure_logging(service="order-api", environment="test", stream=pipe)
+    structlog.get_logger().info("order_accepted", order_id="ord_a", multi="two\nlines")
+    (line,) = lines()
+    assert line.pop("timestamp")
+    assert line == {
+        "event": "order_accepted",
+        "level": "info",
+        "service": "order-api",
+        "environment": "test",
+        "order_id": "ord_a",
+        "multi": "two\nlines",
+    }
+
+
+def test_a_terminal_gets_text() -> None:
+    class Terminal(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    terminal = Terminal()
+    configure_logging(service="order-api", stream=terminal)
+    structlog.get_logger().info("order_accepted", order_id="ord_a")
+    assert "order_accepted" in terminal.getvalue()
+    assert not terminal.getvalue().startswith("{")
+
+
+def test_lines_below_the_level_are_dropped(pipe: io.TextIOWrapper, lines: Read) -> None:
+    configure_logging(service="s", level="warning", stream=pipe)
+    structlog.get_logger().info("quiet")
+    structlog.get_logger().warning("loud")
+    assert [line["event"] for line in lines()] == ["loud"]
+
+
+def test_context_variables_are_in_the_line(pipe: io.TextIOWrapper, lines: Read) -> None:
+    configure_logging(service="s", stream=pipe)
+    with structlog.contextvars.bound_contextvars(order_id="ord_a"):
+        structlog.get_logger().info("inside")
+    structlog.get_logger().info("outside")
+    assert [line.get("order_id") for line in lines()] == ["ord_a", None]
+
+
+@pytest.mark.parametrize("value", [2**80, "\ud800", {1: object()}, float("nan"), b"\xff"])
+def test_a_value_that_json_cannot_hold_still_gives_a_line(pipe: io.TextIOWrapper, lines: Read, value: object) -> None:
+    configure_logging(service="s", stream=pipe)
+    structlog.get_logger().info("strange", value=value)
+    assert lines()[0]["event"] == "strange"
+
+
+def test_an_exception_comes_with_its_traceback(pipe: io.TextIOWrapper, lines: Read) -> None:
+    configure_logging(service="s", stream=pipe)
+    try:
+        dict[str, str]()["no such order"]
+    except KeyError:
+        structlog.get_logger().exception("settle_failed")
+    assert "KeyError: 'no such order'" in str(lines()[0]["exception"])
+
+
+def test_library_warnings_join_the_stream_and_their_chatter_does_not(pipe: io.TextIOWrapper, lines: Read) -> None:
+    configure_logging(service="s", level="info", stream=pipe)
+    logging.getLogger("aiobotocore").info("chatter")
+    logging.getLogger("aiobotocore").warning("retrying %s", "Publish")
+    (line,) = lines()
+    assert (line["logger"], line["message"], line["level"]) == ("aiobotocore", "retrying Publish", "warning")
+
+
+def test_configuring_twice_writes_library_lines_once(pipe: io.TextIOWrapper, lines: Read) -> None:
+    configure_logging(service="s", stream=pipe)
+    configure_logging(service="s", stream=pipe)
+    logging.getLogger("x").error("once")
+    assert len(lines()) == 1
+    assert sum(isinstance(handler, LibraryLines) for handler in logging.getLogger().handlers) == 1

@@ -1,0 +1,44 @@
+"""The exposition speaks the format the scraper asks for."""
+
+import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestClient, TestServer
+from prometheus_client import CollectorRegistry, Counter
+
+from flashops.metrics import add_metrics_route, exposition
+
+
+@pytest.fixture
+def registry() -> CollectorRegistry:
+    registry = CollectorRegistry()
+    Counter("orders_settled", "Orders settled.", registry=registry).inc(3)
+    return registry
+
+
+def test_plain_text_without_a_preference(registry: CollectorRegistry) -> None:
+    body, content_type = exposition(registry, "")
+    assert content_type.startswith("text/plain; version=0.0.4")
+    assert b"orders_settled_total 3.0" in body
+    assert b"# EOF" not in body
+
+
+def test_openmetrics_when_asked_for(registry: CollectorRegistry) -> None:
+    accept = "application/openmetrics-text;version=1.0.0;q=0.6,text/plain;version=0.0.4;q=0.5"
+    body, content_type = exposition(registry, accept)
+    assert content_type.startswith("application/openmetrics-text; version=1.0.0; charset=utf-8")
+    assert body.endswith(b"# EOF\n")
+
+
+@pytest.mark.parametrize("accept", ["application/openmetrics-text;version=abc", "text/plain;version=", ";;,=", "*/*"])
+def test_a_strange_preference_still_gets_the_metrics(registry: CollectorRegistry, accept: str) -> None:
+    assert b"orders_settled_total 3.0" in exposition(registry, accept)[0]
+
+
+async def test_the_route_negotiates(registry: CollectorRegistry) -> None:
+    app = web.Application()
+    add_metrics_route(app, registry)
+    async with TestClient(TestServer(app)) as client:
+        answer = await client.get("/metrics", headers={"Accept": "application/openmetrics-text; version=1.0.0"})
+        assert answer.status == 200
+        assert answer.headers["Content-Type"].startswith("application/openmetrics-text; version=1.0.0;")
+        assert (await answer.read()).endswith(b"# EOF\n")

@@ -1,0 +1,31 @@
+"""Errors are RFC 9457 documents."""
+
+import json
+
+from flashops.problems import problem
+
+
+def document(body: object) -> object:
+    assert isinstance(body, bytes)
+    return json.loads(body)
+
+
+def test_the_smallest_document() -> None:
+    answer = problem(404, "No such order")
+    assert (answer.status, answer.content_type) == (404, "application/problem+json")
+    assert document(answer.body) == {"type": "about:blank", "title": "No such order", "status": 404}
+
+
+def test_the_full_document() -> None:
+    errors = [{"field": "items.0.quantity", "message": "must be at least 1"}]
+    answer = problem(
+        503, "Busy", detail="Try later", type="/problems/busy", errors=errors, headers={"Retry-After": "2"}
+    )
+    assert answer.headers["Retry-After"] == "2"
+    assert document(answer.body) == {
+        "type": "/problems/busy",
+        "title": "Busy",
+        "status": 503,
+        "detail": "Try later",
+        "errors": errors,
+    }

@@ -1,0 +1,111 @@
+"""Settings come from the environment and errors name the variable."""
+
+from typing import Self
+
+import pytest
+from pydantic import Field, SecretStr, ValidationError, model_validator
+
+from flashops.command_line import load_settings, variables_help
+from flashops.settings import ServiceSettings, SettingsError
+
+
+class Example(ServiceSettings):
+    orders_table: str = Field(description="Table of the orders")
+    signing_key: SecretStr = Field(default=SecretStr("unset"), description="Signs things")
+    linger_seconds: float = Field(default=0.5, gt=0, description="How long to wait")
+    limit_seconds: float = Field(default=5.0, description="The most to wait")
+    eager: bool = Field(default=True, description="Whether to hurry")
+
+    @model_validator(mode="after")
+    def _ordered(self) -> Self:
+        if self.linger_seconds >= self.limit_seconds:
+            raise ValueError("LINGER_SECONDS must be smaller than LIMIT_SECONDS")
+        return self
+
+
+def test_fields_are_read_from_upper_case_variables() -> None:
+    settings = Example.from_environment({"ORDERS_TABLE": "orders", "PORT": "81", "EAGER": "false", "OTHER": "x"})
+    assert (settings.orders_table, settings.port, settings.eager) == ("orders", 81, False)
+
+
+def test_an_empty_variable_counts_as_unset() -> None:
+    settings = Example.from_environment({"ORDERS_TABLE": "orders", "PORT": "", "LINGER_SECONDS": "  "})
+    assert (settings.port, settings.linger_seconds) == (8080, 0.5)
+
+
+def test_a_missing_variable_is_named() -> None:
+    with pytest.raises(SettingsError) as caught:
+        Example.from_environment({"ORDERS_TABLE": ""})
+    assert caught.value.problems == ("ORDERS_TABLE: is required",)
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [
+        ("PORT", "eighty"),
+        ("PORT", "65536"),
+        ("LOG_LEVEL", "loud"),
+        ("LINGER_SECONDS", "nan"),
+        ("LIMIT_SECONDS", "inf"),
+        ("LINGER_SECONDS", "0"),
+        ("EAGER", "perhaps"),
+    ],
+)
+def test_a_wrong_variable_is_named(variable: str, value: str) -> None:
+    with pytest.raises(SettingsError) as caught:
+        Example.from_environment({"ORDERS_TABLE": "orders", variable: value})
+    assert [problem.partition(":")[0] for problem in caught.value.problems] == [variable]
+
+
+def test_every_wrong_variable_is_reported_at_once() -> None:
+    with pytest.raises(SettingsError) as caught:
+        Example.from_environment({"PORT": "x", "EAGER": "x"})
+    assert len(caught.value.problems) == 3
+
+
+def test_a_check_over_two_fields_says_its_sentence() -> None:
+    with pytest.raises(SettingsError, match=r"^LINGER_SECONDS must be smaller than LIMIT_SECONDS$"):
+        Example.from_environment({"ORDERS_TABLE": "orders", "LINGER_SECONDS": "9"})
+
+
+def test_secrets_show_in_no_representation() -> None:
+    settings = Example.from_environment({"ORDERS_TABLE": "orders", "SIGNING_KEY": "hunter2"})
+    assert "hunter2" not in repr(settings)
+    assert settings.signing_key.get_secret_value() == "hunter2"
+
+
+def test_settings_are_frozen() -> None:
+    settings = Example.from_environment({"ORDERS_TABLE": "orders"})
+    with pytest.raises(ValidationError):
+        setattr(settings, "port", 1)  # noqa: B010 - the type checker refuses the plain assignment
+
+
+def test_help_lists_every_variable_and_exits_cleanly(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as caught:
+        load_settings(Example, program="example", description="An example.", argv=["--help"], environ={})
+    shown = capsys.readouterr().out
+    assert caught.value.code == 0
+    assert all(name.upper() in shown for name in Example.model_fields)
+    assert "Table of the orders (required)" in shown
+
+
+def test_defaults_are_shown_but_secret_ones_are_not() -> None:
+    shown = variables_help(Example)
+    assert "(default 0.5)" in shown
+    assert "unset" not in shown
+
+
+def test_wrong_settings_exit_with_status_2_and_name_the_variable(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as caught:
+        load_settings(Example, program="example", description="", argv=[], environ={"PORT": "x"})
+    errors = capsys.readouterr().err.splitlines()
+    assert caught.value.code == 2
+    assert errors[0].startswith("example: PORT: ")
+    assert errors[1] == "example: ORDERS_TABLE: is required"
+
+
+def test_an_unknown_argument_exits_with_status_2(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as caught:
+        load_settings(Example, program="example", description="", argv=["--what"], environ={})
+    assert caught.value.code == 2
+    assert "--what" in capsys.readouterr().err

@@ -1,0 +1,65 @@
+"""Trace context follows the W3C recommendation."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from flashops.tracing import Traceparent
+
+TRACE = "0af7651916cd43dd8448eb211c80319c"
+PARENT = "b7ad6b7169203331"
+
+
+def test_a_header_survives_the_round_trip() -> None:
+    header = f"00-{TRACE}-{PARENT}-01"
+    assert str(Traceparent.parse(header)) == header
+
+
+def test_only_the_sampled_flag_is_passed_on() -> None:
+    assert str(Traceparent.parse(f"00-{TRACE}-{PARENT}-fe")) == f"00-{TRACE}-{PARENT}-00"
+
+
+def test_a_later_version_is_read_as_this_one() -> None:
+    assert str(Traceparent.parse(f"cc-{TRACE}-{PARENT}-01-what-comes")) == f"00-{TRACE}-{PARENT}-01"
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        None,
+        "",
+        "00",
+        f"ff-{TRACE}-{PARENT}-01",
+        f"00-{TRACE}-{PARENT}-01-more",
+        f"00-{TRACE}-{PARENT}-01-",
+        f"00-{'0' * 32}-{PARENT}-01",
+        f"00-{TRACE}-{'0' * 16}-01",
+        f"00-{TRACE.upper()}-{PARENT}-01",
+        f"00-{TRACE}-{PARENT}-1",
+        f"00-{TRACE[:-1]}-{PARENT}-01",
+        f"cc-{TRACE}-{PARENT}-01.more",
+        f"00-{TRACE}-{PARENT}-01\n",
+    ],
+)
+def test_an_invalid_header_is_none(header: str | None) -> None:
+    assert Traceparent.parse(header) is None
+
+
+def test_a_child_stays_in_the_trace_at_a_new_place() -> None:
+    parent = Traceparent.parse(f"00-{TRACE}-{PARENT}-00")
+    assert parent is not None
+    child = parent.child()
+    assert (child.trace_id, child.sampled) == (TRACE, False)
+    assert child.parent_id != PARENT
+
+
+def test_a_new_trace_is_valid_and_unlike_another() -> None:
+    first, second = Traceparent.new(), Traceparent.new()
+    assert Traceparent.parse(str(first)) == first
+    assert first.trace_id != second.trace_id
+
+
+@given(st.text())
+def test_no_text_raises(text: str) -> None:
+    parsed = Traceparent.parse(text)
+    assert parsed is None or Traceparent.parse(str(parsed)) == parsed
