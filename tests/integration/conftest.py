@@ -28,7 +28,7 @@ _numbers = itertools.count(1)
 
 @pytest.fixture
 def shop_opener(embedded_aws: RunningEmulator, tmp_path: Path) -> OpenShop:
-    """A factory of shops of the test's own, each with a shopper: `async with shop_opener(arm="ecs") as …`."""
+    """Make a shop of the test's own, with a shopper, for the length of an `async with` block."""
 
     @contextlib.asynccontextmanager
     async def opened(

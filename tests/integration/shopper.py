@@ -2,8 +2,7 @@
 
 import asyncio
 import collections
-import time
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,18 +10,9 @@ import aiohttp
 
 from local.aws import aws_client
 from local.shop import Shop
+from local.waiting import wait_until
 
 TERMINAL = ("completed", "declined", "sold_out", "failed")
-POLL_SECONDS = 0.1
-
-
-async def wait_until(predicate: Callable[[], Awaitable[bool]], *, seconds: float = 30) -> None:
-    """Poll until the predicate holds; raises TimeoutError after `seconds`."""
-    deadline = time.monotonic() + seconds
-    while not await predicate():
-        if time.monotonic() > deadline:
-            raise TimeoutError(f"not true after {seconds:g} s")
-        await asyncio.sleep(POLL_SECONDS)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,7 +60,7 @@ class Shopper:
             entries = await ledger_statuses(self._shop)
             return all(entries.get(order_id) in TERMINAL for order_id in wanted)
 
-        await wait_until(done, seconds=seconds)
+        await wait_until(done, seconds=seconds, every=0.2)
         entries = await ledger_statuses(self._shop)
         return collections.Counter(entries[order_id] for order_id in wanted)
 

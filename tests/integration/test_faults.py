@@ -9,8 +9,9 @@ import pytest
 
 from local.emulator import emulator
 from local.shop import Shop
+from local.waiting import wait_until
 from tests.integration.conftest import OpenShop
-from tests.integration.shopper import Shopper, ledger_statuses, queue_depth, wait_until
+from tests.integration.shopper import Shopper, ledger_statuses, queue_depth
 
 ROUNDS = int(os.environ.get("CHAOS_ROUNDS", "2"))  # `make chaos` kills more often
 
