@@ -15,6 +15,8 @@ from flashmsg.errors import FieldError, MalformedMessageError
 _MAX_DIGITS = 20
 _MAX_ERRORS = 20
 _MAX_KEY_LENGTH = 64
+_MAX_DEPTH_SHOWN = 16
+_NOT_JSON = FieldError(loc=(), message="Invalid JSON")
 
 
 class _Object(list[tuple[str, object]]):
@@ -62,17 +64,12 @@ def read_text(body: object) -> str:
         raise MalformedMessageError("The body is not JSON", errors=[fault]) from exc
 
 
-def read_document(text: str) -> dict[str, object]:
-    """Return the JSON object in `text`; raises MalformedMessageError with the place of the fault."""
+def read_document(text: str) -> object:
+    """Return what the strict JSON in `text` holds; raises MalformedMessageError with the place of the fault."""
     try:
-        document = _STRICT.decode(text)
+        return _STRICT.decode(text)
     except (ValueError, RecursionError) as exc:
-        raise MalformedMessageError("The body is not strict JSON", errors=faults(text)) from exc
-    if not isinstance(document, dict):
-        raise MalformedMessageError(
-            "The body is not strict JSON", errors=[FieldError(loc=(), message="Input should be an object")]
-        )
-    return document
+        raise MalformedMessageError("The body is not strict JSON", errors=faults(text) or [_NOT_JSON]) from exc
 
 
 def faults(text: str) -> list[FieldError]:
@@ -97,20 +94,22 @@ def _walk(document: object) -> Iterator[FieldError]:
     stack: list[tuple[tuple[str | int, ...], object]] = [((), document)]
     while stack:
         loc, value = stack.pop()
-        message = _fault_of(value)
-        if message is not None:
+        if (message := _fault_of(value)) is not None:
             yield FieldError(loc=_printable(loc), message=message)
         if isinstance(value, _Object):
-            seen: set[str] = set()
-            for key, member in value:
-                if key in seen:
-                    yield FieldError(loc=_printable((*loc, key)), message="The key is repeated")
-                elif (message := _fault_of(key)) is not None:
-                    yield FieldError(loc=_printable((*loc, key)), message=message)
-                seen.add(key)
-                stack.append(((*loc, key), member))
+            yield from _key_faults(loc, value)
+            stack.extend(((*loc, key), member) for key, member in reversed(value))
         elif isinstance(value, list):
-            stack.extend(((*loc, index), member) for index, member in enumerate(value))
+            stack.extend(((*loc, index), value[index]) for index in reversed(range(len(value))))
+
+
+def _key_faults(loc: tuple[str | int, ...], members: _Object) -> Iterator[FieldError]:
+    seen: set[str] = set()
+    for key, _ in members:
+        message = "The key is repeated" if key in seen else _fault_of(key)
+        if message is not None:
+            yield FieldError(loc=_printable((*loc, key)), message=message)
+        seen.add(key)
 
 
 def _fault_of(value: object) -> str | None:
@@ -125,7 +124,7 @@ def _fault_of(value: object) -> str | None:
 
 
 def _printable(loc: tuple[str | int, ...]) -> tuple[str | int, ...]:
-    return tuple(part if isinstance(part, int) else _key(part) for part in loc)
+    return tuple(part if isinstance(part, int) else _key(part) for part in loc[:_MAX_DEPTH_SHOWN])
 
 
 def _key(key: str) -> str:

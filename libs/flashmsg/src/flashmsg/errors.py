@@ -55,7 +55,8 @@ class UnsupportedVersionError(FlashmsgError):
 class InvalidRequestError(MalformedMessageError):
     """A client's order request that breaks its contract; `errors` is never empty.
 
-    `well_formed` tells a body that is sound JSON but no valid order from one that is not JSON at all.
+    `well_formed` tells a body that is sound JSON but no valid order from one that is not JSON, or not strict
+    JSON (equal keys, NaN, a lone surrogate).
     """
 
     def __init__(self, message: str, *, errors: Iterable[FieldError], well_formed: bool) -> None:

@@ -1,16 +1,16 @@
 """The event that an order was placed, in the shape of CloudEvents 1.0."""
 
 import re
-from typing import Annotated, Literal, Self
+from typing import Annotated, Final, Literal, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
 
 from flashmsg.orders import Order, OrderId, UtcDatetime
 
-SPEC_VERSION = "1.0"
-ORDER_PLACED_TYPE = "com.flashsale.order.placed.v1"
-ORDER_API_SOURCE = "/flash-sale/order-api"
+SPEC_VERSION: Final = "1.0"
+ORDER_PLACED_TYPE: Final = "com.flashsale.order.placed.v1"
+ORDER_API_SOURCE: Final = "/flash-sale/order-api"
 _TRACEPARENT = re.compile(r"[0-9a-f]{2}-[0-9a-f]{32}-[0-9a-f]{16}-[0-9a-f]{2}")
 
 

@@ -4,14 +4,17 @@ from datetime import UTC, datetime
 from hashlib import sha256
 from typing import Annotated, Self, TypeVar
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, model_validator
-from pydantic_core import PydanticCustomError
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic_core import InitErrorDetails, PydanticCustomError
 
 MAX_SAFE_INTEGER = 2**53 - 1  # every JSON reader keeps integers exact up to here
 MAX_LINES = 50
 MAX_QUANTITY = 100
 # The largest order, 50 lines of 100 units at this price, still has an exact total.
 MAX_UNIT_PRICE_MINOR = 10**12
+_REPEATED = PydanticCustomError(
+    "repeated_product", "An earlier line has this product; send one line with the sum of the quantities"
+)
 
 
 def _utc(value: datetime) -> datetime:
@@ -59,14 +62,14 @@ _Line = TypeVar("_Line", RequestedLine, PricedLine)
 
 def _distinct(lines: tuple[_Line, ...]) -> tuple[_Line, ...]:
     first: dict[str, int] = {}
-    for index, line in enumerate(lines):
-        earlier = first.setdefault(line.product_id, index)
-        if earlier != index:
-            raise PydanticCustomError(
-                "repeated_product",
-                "Line {index} repeats the product of line {earlier}; send one line with the sum",
-                {"index": index, "earlier": earlier},
-            )
+    repeats = [
+        InitErrorDetails(type=_REPEATED, loc=(index, "product_id"), input=line.product_id)
+        for index, line in enumerate(lines)
+        if first.setdefault(line.product_id, index) != index
+    ]
+    if repeats:
+        # Raised inside a validator, it is merged into the error of the whole, below the place of the lines.
+        raise ValidationError.from_exception_data("Lines", repeats)
     return lines
 
 

@@ -1,0 +1,101 @@
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from flashmsg import (
+    FlashmsgError,
+    MalformedMessageError,
+    Order,
+    OrderPlaced,
+    UnsupportedVersionError,
+    decode,
+    decode_lambda_sns_record,
+    decode_lambda_sqs_record,
+    decode_sqs_body,
+    encode,
+    json_schema,
+)
+
+CORPUS = sorted((Path(__file__).parent / "corpus").glob("*.json"))
+DECODERS: dict[str, Callable[[Any], OrderPlaced]] = {
+    "sqs": decode_sqs_body,
+    "lambda_sns": decode_lambda_sns_record,
+    "lambda_sqs": decode_lambda_sqs_record,
+}
+ERRORS = {"malformed": MalformedMessageError, "unsupported_version": UnsupportedVersionError}
+
+
+@pytest.mark.parametrize("path", CORPUS, ids=lambda path: path.stem)
+def test_corpus(path: Path) -> None:
+    case = json.loads(path.read_text())
+    read, expected = DECODERS[case["wrapping"]], case["expect"]
+    if "error" in expected:
+        with pytest.raises(FlashmsgError) as caught:
+            read(case["body"])
+        assert type(caught.value) is ERRORS[expected["error"]]
+        assert caught.value.reason == expected["error"]
+        assert not caught.value.retryable
+    else:
+        order = read(case["body"]).data
+        assert {name: getattr(order, name) for name in expected} == expected
+
+
+def test_corpus_is_there() -> None:
+    assert len(CORPUS) >= 40
+
+
+def test_wire_form_is_compact_ascii_of_cloudevents(order: Order) -> None:
+    text = encode(OrderPlaced.of(order))
+    assert text.isascii()
+    assert ": " not in text
+    wire = json.loads(text)
+    assert wire.pop("data")["total_minor"] == 28_300
+    assert wire == {
+        "specversion": "1.0",
+        "id": order.order_id,
+        "source": "/flash-sale/order-api",
+        "type": "com.flashsale.order.placed.v1",
+        "subject": order.order_id,
+        "time": "2026-11-22T21:00:00Z",
+        "datacontenttype": "application/json",
+    }
+
+
+def test_what_is_no_traceparent_is_left_out(order: Order) -> None:
+    assert OrderPlaced.of(order, traceparent="00-xyz").traceparent is None
+
+
+def test_decode_reads_no_sns_envelope(event: OrderPlaced) -> None:
+    assert decode(encode(event)) == event
+    with pytest.raises(MalformedMessageError):
+        decode(json.dumps({"Type": "Notification", "Message": encode(event)}))
+
+
+def test_error_names_the_field_and_repeats_no_value(event: OrderPlaced) -> None:
+    text = encode(event).replace('"quantity":2', '"quantity":"secret"')
+    with pytest.raises(MalformedMessageError) as caught:
+        decode(text)
+    assert [error.pointer for error in caught.value.errors] == ["/data/items/0/quantity"]
+    assert "secret" not in str(caught.value)
+
+
+def test_body_that_is_no_text_is_malformed() -> None:
+    with pytest.raises(MalformedMessageError):
+        decode_sqs_body(None)  # type: ignore[arg-type]
+
+
+def test_schema_accepts_what_is_encoded_and_refuses_the_rest(event: OrderPlaced) -> None:
+    jsonschema = pytest.importorskip("jsonschema")
+    schema = json_schema()
+    assert json.loads(json.dumps(schema)) == schema
+    validator = jsonschema.Draft202012Validator(schema)
+    jsonschema.Draft202012Validator.check_schema(schema)
+    wire = json.loads(encode(event))
+    assert validator.is_valid(wire)
+    assert validator.is_valid({**wire, "extension": 1})
+    assert not validator.is_valid({**wire, "type": "com.flashsale.order.placed.v2"})
+    assert not validator.is_valid({key: wire[key] for key in wire if key != "specversion"})
+    assert not validator.is_valid({**wire, "data": {**wire["data"], "currency": "usd"}})

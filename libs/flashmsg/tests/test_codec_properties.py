@@ -1,0 +1,135 @@
+"""Whatever comes in: an event, or a FlashmsgError, and nothing else."""
+
+import json
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import TypeVar
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from flashmsg import (
+    FlashmsgError,
+    InvalidRequestError,
+    Order,
+    OrderPlaced,
+    PricedLine,
+    decode,
+    decode_lambda_sns_record,
+    decode_lambda_sqs_record,
+    decode_sqs_body,
+    encode,
+    parse_request,
+)
+
+T = TypeVar("T")
+
+lines = st.lists(
+    st.builds(
+        PricedLine,
+        product_id=st.from_regex(r"[a-z0-9][a-z0-9-]{0,63}", fullmatch=True),
+        quantity=st.integers(1, 100),
+        unit_price_minor=st.integers(0, 10**12),
+    ),
+    min_size=1,
+    max_size=6,
+    unique_by=lambda line: line.product_id,
+)
+
+
+@st.composite
+def events(draw: st.DrawFn) -> OrderPlaced:
+    items = tuple(draw(lines))
+    order = Order(
+        order_id=draw(st.from_regex(r"ord_[a-z2-7]{20,80}", fullmatch=True)),
+        customer_id=draw(st.integers(1, 2**53 - 1)),
+        items=items,
+        currency=draw(st.from_regex(r"[A-Z]{3}", fullmatch=True)),
+        total_minor=sum(line.total_minor for line in items),
+        created_at=draw(st.datetimes(timezones=st.just(UTC), min_value=datetime(1970, 1, 1))),  # noqa: DTZ001 - bound
+    )
+    hexadecimal = st.from_regex(r"00-[0-9a-f]{32}-[0-9a-f]{16}-0[01]", fullmatch=True)
+    return OrderPlaced.of(order, traceparent=draw(st.none() | hexadecimal))
+
+
+numbers = st.floats() | st.integers(-(10**30), 10**30)
+# Text with lone surrogates and NUL on purpose: json.dumps writes both as escapes.
+texts = st.text(st.characters(codec=None), max_size=20)
+members = st.sampled_from(
+    ["Type", "Message", "Sns", "body", "specversion", "type", "id", "subject", "data", "items", "customer_id"]
+)
+values = st.sampled_from(
+    ["Notification", "1.0", "2.0", "com.flashsale.order.placed.v1", "com.flashsale.order.placed.v2", "ord_" + "a" * 26]
+)
+documents = st.recursive(
+    st.none() | st.booleans() | numbers | texts | values,
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(members | texts, inner, max_size=5),
+    max_leaves=12,
+)
+
+
+def in_envelope(event: OrderPlaced) -> str:
+    return json.dumps({"Type": "Notification", "MessageId": "1", "Message": encode(event)})
+
+
+@given(event=events())
+def test_every_wrapping_gives_the_event_back(event: OrderPlaced) -> None:
+    text = encode(event)
+    assert text.isascii()
+    assert decode(text) == event
+    assert decode(text.encode()) == event
+    assert decode_sqs_body(text) == event
+    assert decode_sqs_body(in_envelope(event).encode()) == event
+    assert decode_lambda_sns_record({"Sns": {"Message": text}}) == event
+    assert decode_lambda_sqs_record({"body": text}) == event
+    assert decode_lambda_sqs_record({"body": in_envelope(event)}) == event
+    assert decode(text).data.fingerprint == event.data.fingerprint
+
+
+def refusal(read: Callable[[T], object], value: T) -> FlashmsgError | None:
+    try:
+        read(value)
+    except FlashmsgError as exc:
+        return exc
+    return None
+
+
+def is_printable(refused: FlashmsgError) -> bool:
+    text = "\n".join([str(refused), *(f"{error.pointer} {error.message}" for error in refused.errors)])
+    return text.encode("utf-8", "replace").decode() == text
+
+
+@pytest.mark.parametrize("read", [decode, decode_sqs_body])
+@given(body=st.binary() | texts | documents.map(json.dumps))
+def test_any_body_is_read_or_refused(read: Callable[[str | bytes], OrderPlaced], body: str | bytes) -> None:
+    refused = refusal(read, body)
+    assert refused is not None
+    assert refused.reason in {"malformed", "unsupported_version"}
+    assert is_printable(refused)
+
+
+@given(event=events(), data=st.data())
+def test_a_damaged_event_is_read_or_refused(event: OrderPlaced, data: st.DataObject) -> None:
+    wire = encode(event).encode()
+    start = data.draw(st.integers(0, len(wire)))
+    end = data.draw(st.integers(start, min(len(wire), start + 20)))
+    damaged = wire[:start] + data.draw(st.binary(max_size=8)) + wire[end:]
+    refused = refusal(decode, damaged)
+    assert refused is None or is_printable(refused)
+
+
+@pytest.mark.parametrize("read", [decode_lambda_sns_record, decode_lambda_sqs_record])
+@given(record=st.dictionaries(members | texts, documents, max_size=5) | documents)
+def test_any_record_is_refused(read: Callable[[object], OrderPlaced], record: object) -> None:
+    refused = refusal(read, record)
+    assert refused is not None
+    assert is_printable(refused)
+
+
+@given(body=st.binary() | documents.map(json.dumps).map(str.encode))
+def test_any_other_request_is_refused_with_errors(body: bytes) -> None:
+    refused = refusal(parse_request, body)
+    assert isinstance(refused, InvalidRequestError)
+    assert refused.errors
+    assert is_printable(refused)

@@ -1,0 +1,92 @@
+from datetime import UTC, datetime, timedelta, timezone
+
+import pytest
+from pydantic import ValidationError
+
+from flashmsg import MAX_LINES, MAX_QUANTITY, MAX_SAFE_INTEGER, MAX_UNIT_PRICE_MINOR, Order, OrderStatus, PricedLine
+
+
+def changed(order: Order, **fields: object) -> Order:
+    return Order.model_validate({**dict(order), **fields})
+
+
+def test_four_statuses_are_terminal() -> None:
+    terminal = {status for status in OrderStatus if status.is_terminal}
+    assert terminal == {"completed", "declined", "sold_out", "failed"}
+
+
+def test_total_must_be_the_sum_of_the_lines(order: Order) -> None:
+    with pytest.raises(ValidationError, match="not the sum"):
+        changed(order, total_minor=order.total_minor - 1)
+
+
+def test_fingerprint_ignores_what_the_client_did_not_send(order: Order) -> None:
+    dearer = changed(
+        order,
+        items=tuple(line.model_copy(update={"unit_price_minor": 1}) for line in order.items),
+        total_minor=3,
+        currency="EUR",
+        created_at=order.created_at + timedelta(days=1),
+        order_id="ord_" + "z" * 26,
+    )
+    assert dearer.fingerprint == order.fingerprint
+    assert changed(order, items=order.items[::-1]).fingerprint == order.fingerprint
+
+
+def test_fingerprint_tells_other_content_apart(order: Order) -> None:
+    more = (order.items[0].model_copy(update={"quantity": 3}), order.items[1])
+    other = (order.items[0].model_copy(update={"product_id": "boot"}), order.items[1])
+    prints = {
+        order.fingerprint,
+        changed(order, customer_id=43).fingerprint,
+        changed(order, items=more, total_minor=sum(line.total_minor for line in more)).fingerprint,
+        changed(order, items=other).fingerprint,
+        changed(order, items=order.items[:1], total_minor=order.items[0].total_minor).fingerprint,
+    }
+    assert len(prints) == 5
+
+
+def test_fingerprint_is_the_same_in_every_release(order: Order) -> None:
+    # The ledger keeps it: a change here makes every redelivered order a mismatch.
+    assert order.fingerprint == "d9e4143a60addfcefb29cbdad4fe5b24cafb2505786a9409d84d914bb50494a7"
+
+
+def test_created_at_is_kept_in_utc(order: Order) -> None:
+    local = datetime(2026, 11, 22, 22, 0, tzinfo=timezone(timedelta(hours=1)))
+    assert changed(order, created_at=local).created_at.tzinfo is UTC
+    with pytest.raises(ValidationError):
+        changed(order, created_at=datetime(2026, 11, 22))  # noqa: DTZ001 - a naive time is what is tested
+
+
+def test_the_largest_order_has_an_exact_total(order: Order) -> None:
+    lines = tuple(
+        PricedLine(product_id=f"p{n}", quantity=MAX_QUANTITY, unit_price_minor=MAX_UNIT_PRICE_MINOR)
+        for n in range(MAX_LINES)
+    )
+    largest = changed(order, items=lines, total_minor=sum(line.total_minor for line in lines))
+    assert largest.total_minor < MAX_SAFE_INTEGER
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"order_id": "ord_short"},
+        {"order_id": "ord_" + "k" * 26 + "\n"},
+        {"order_id": "ord_" + "1" * 26},
+        {"customer_id": 0},
+        {"customer_id": 2**53},
+        {"customer_id": True},
+        {"customer_id": "42"},
+        {"currency": "usd"},
+        {"currency": "USDX"},
+        {"items": ()},
+    ],
+)
+def test_wrong_fields_are_refused(order: Order, fields: dict[str, object]) -> None:
+    with pytest.raises(ValidationError):
+        changed(order, **fields)
+
+
+def test_an_order_cannot_be_changed(order: Order) -> None:
+    with pytest.raises(ValidationError, match="frozen"):
+        order.total_minor = 1  # type: ignore[misc]
