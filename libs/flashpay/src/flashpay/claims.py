@@ -1,0 +1,77 @@
+"""The answers to a claim, and the one rule that gives them: the same for every ledger."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TypeAlias
+
+from flashmsg import Order, OrderStatus
+from flashpay.entries import LedgerEntry
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Claimed:
+    """The order is ours until `lease_until`. `order` carries the prices of the first claim."""
+
+    order: Order
+    attempt: int
+    owner: str
+    lease_until: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AlreadyTerminal:
+    """The order was settled before: the message is a duplicate."""
+
+    entry: LedgerEntry
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HeldElsewhere:
+    """Another owner works on the order; come back when its lease ends."""
+
+    lease_until: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ContentMismatch:
+    """The ledger holds another content under this order id; nothing was changed."""
+
+    entry: LedgerEntry
+
+
+Claim: TypeAlias = Claimed | AlreadyTerminal | HeldElsewhere | ContentMismatch
+
+
+def judge(entry: LedgerEntry, order: Order, *, owner: str, now: datetime) -> Claim | None:
+    """What an entry that is already there answers to a claim; `None` when it is free to be taken over.
+
+    A live lease of the same owner can only be the caller's own claim whose reply was lost, since an owner
+    names one attempt of one worker: it is handed out again as it stands.
+    """
+    if entry.fingerprint != order.fingerprint:
+        return ContentMismatch(entry=entry)
+    if entry.status is OrderStatus.FAILED:
+        return None
+    if entry.status.is_terminal:
+        return AlreadyTerminal(entry=entry)
+    if entry.lease_until is None or entry.lease_until <= now:
+        return None
+    if entry.owner == owner:
+        return claimed(entry)
+    return HeldElsewhere(lease_until=entry.lease_until)
+
+
+def may_fail(entry: LedgerEntry, order: Order, *, now: datetime) -> bool:
+    """Whether an order may be given up: never over a terminal status, a live lease or another content."""
+    return (
+        entry.fingerprint == order.fingerprint
+        and not entry.status.is_terminal
+        and (entry.lease_until is None or entry.lease_until <= now)
+    )
+
+
+def claimed(entry: LedgerEntry) -> Claimed:
+    """The claim that an entry under lease stands for."""
+    if entry.owner is None or entry.lease_until is None:
+        raise ValueError(f"the entry of {entry.order_id} is not under lease")
+    return Claimed(order=entry.order, attempt=entry.attempt, owner=entry.owner, lease_until=entry.lease_until)

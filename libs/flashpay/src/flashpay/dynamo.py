@@ -1,0 +1,144 @@
+"""The ledger in DynamoDB."""
+
+from datetime import datetime, timedelta
+
+from flashmsg import Order, OrderStatus
+from flashpay.claims import Claim, Claimed, claimed, judge, may_fail
+from flashpay.entries import LedgerEntry, whole_ms
+from flashpay.errors import LedgerUnavailableError
+from flashpay.gateway import Approved, ChargeResult
+from flashpay.items import moment, number, text
+from flashpay.ledger import Clock, RecordedOrder, recorded_before, utc_now
+from flashpay.table import Condition, DynamoClient, OrdersTable, Unchanged, Written
+
+_PROCESSING = text(OrderStatus.PROCESSING)
+_FAILED = text(OrderStatus.FAILED)
+# Each lost round means that another owner moved the order on, so the next one all but ends the matter.
+_ROUNDS = 5
+
+
+class DynamoLedger:
+    """A `Ledger` in one DynamoDB table.
+
+    Every write is one conditional request, so botocore's own retry after a lost reply is safe: the failed
+    condition returns the item, and the item names its owner.
+
+    Args:
+        client: An aiobotocore DynamoDB client, opened and closed by the caller.
+        table: The name of the orders table.
+        clock: The wall clock that leases are counted by.
+    """
+
+    def __init__(self, *, client: DynamoClient, table: str, clock: Clock = utc_now) -> None:
+        self._table = OrdersTable(client=client, name=table)
+        self._clock = clock
+
+    async def claim(self, order: Order, *, owner: str, lease: timedelta) -> Claim:
+        """See `Ledger.claim`. One write for a new order, two for a redelivered one."""
+        now = self._now()
+        lease_until = whole_ms(now + lease)
+        # The first claim is its own write: what an order takes once, such as stock, joins it here.
+        outcome = await self._table.insert(
+            LedgerEntry.claimed_first(order, owner=owner, lease_until=lease_until, now=now)
+        )
+        for _ in range(_ROUNDS):
+            if isinstance(outcome, Written):
+                return claimed(outcome.entry)
+            entry = _present(outcome, order.order_id)
+            answer = judge(entry, order, owner=owner, now=now)
+            if answer is not None:
+                return answer
+            outcome = await self._take_over(entry, owner=owner, lease_until=lease_until, now=now)
+        raise _contention(order.order_id)
+
+    async def record(self, claimed: Claimed, result: ChargeResult) -> RecordedOrder:
+        """See `Ledger.record`. One write."""
+        order_id, now = claimed.order.order_id, moment(self._now())
+        answer = (
+            {"status": text(OrderStatus.COMPLETED), "charge_id": text(result.charge_id)}
+            if isinstance(result, Approved)
+            else {"status": text(OrderStatus.DECLINED), "reason": text(result.reason)}
+        )
+        outcome = await self._table.update(
+            order_id,
+            assign={**answer, "owner": text(claimed.owner), "updated_at": now, "completed_at": now},
+            remove=("lease_until", "reason") if isinstance(result, Approved) else ("lease_until",),
+            where={"status": (_PROCESSING, _FAILED)},
+        )
+        if isinstance(outcome, Written):
+            return RecordedOrder(entry=outcome.entry, first=True)
+        return recorded_before(_present(outcome, order_id), claimed, result)
+
+    async def release(self, claimed: Claimed) -> None:
+        """See `Ledger.release`. One write."""
+        now = moment(self._now())
+        await self._table.update(
+            claimed.order.order_id,
+            assign={"lease_until": now, "updated_at": now},
+            where={
+                "status": (_PROCESSING,),
+                "owner": (text(claimed.owner),),
+                "attempt": (number(claimed.attempt),),
+            },
+        )
+
+    async def fail(self, order: Order, *, reason: str) -> LedgerEntry:
+        """See `Ledger.fail`. Two writes for an order that was claimed before."""
+        now = self._now()
+        outcome = await self._table.insert(LedgerEntry.failed_unclaimed(order, reason=reason, now=now))
+        for _ in range(_ROUNDS):
+            if isinstance(outcome, Written):
+                return outcome.entry
+            entry = _present(outcome, order.order_id)
+            if not may_fail(entry, order, now=now):
+                return entry
+            outcome = await self._table.update(
+                order.order_id,
+                assign={
+                    "status": _FAILED,
+                    "reason": text(reason),
+                    "updated_at": moment(now),
+                    "completed_at": moment(now),
+                },
+                remove=("lease_until",),
+                where=_unmoved(entry),
+            )
+        raise _contention(order.order_id)
+
+    async def get(self, order_id: str) -> LedgerEntry | None:
+        """See `Ledger.get`. A strongly consistent read."""
+        return await self._table.get(order_id)
+
+    async def _take_over(
+        self, entry: LedgerEntry, *, owner: str, lease_until: datetime, now: datetime
+    ) -> Written | Unchanged:
+        return await self._table.update(
+            entry.order_id,
+            assign={
+                "status": _PROCESSING,
+                "owner": text(owner),
+                "attempt": number(entry.attempt + 1),
+                "lease_until": moment(lease_until),
+                "updated_at": moment(now),
+            },
+            remove=("completed_at", "reason"),
+            where=_unmoved(entry),
+        )
+
+    def _now(self) -> datetime:
+        return whole_ms(self._clock())
+
+
+def _unmoved(entry: LedgerEntry) -> Condition:
+    # Every claim raises the attempt and every end changes the status, so these two show any move.
+    return {"status": (text(entry.status),), "attempt": (number(entry.attempt),)}
+
+
+def _present(outcome: Unchanged, order_id: str) -> LedgerEntry:
+    if outcome.entry is None:
+        raise LedgerUnavailableError(f"{order_id} is not in the ledger", reason="entry_missing")
+    return outcome.entry
+
+
+def _contention(order_id: str) -> LedgerUnavailableError:
+    return LedgerUnavailableError(f"too many owners want {order_id} at once", reason="contention")

@@ -1,0 +1,97 @@
+"""What the ledger knows of one order."""
+
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+
+from flashmsg import Order, OrderStatus, PricedLine
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MILLISECOND = timedelta(milliseconds=1)
+
+
+def to_epoch_ms(moment: datetime) -> int:
+    """Milliseconds since 1970 (UTC), rounded down: what the ledger stores."""
+    return (moment - _EPOCH) // _MILLISECOND
+
+
+def from_epoch_ms(milliseconds: int) -> datetime:
+    """The moment of `to_epoch_ms`, exactly."""
+    return _EPOCH + milliseconds * _MILLISECOND
+
+
+def whole_ms(moment: datetime) -> datetime:
+    """The moment as the ledger keeps it."""
+    return from_epoch_ms(to_epoch_ms(moment))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LedgerEntry:
+    """One order in the ledger. Amounts are minor units of `currency`; moments are UTC, whole milliseconds.
+
+    Attributes:
+        items: The lines at the prices of the first claim.
+        total_minor: The amount that is charged, fixed by the first claim.
+        completed_at: When the status became terminal.
+        charge_id: The gateway's name of the charge, once `completed`.
+        reason: Why it is `declined` or `failed`.
+        attempt: How often the order was claimed; 0 for one that failed before any claim.
+        owner: Who claimed it last, or who recorded the answer.
+        lease_until: Until when the claim is exclusive, while `processing`.
+    """
+
+    order_id: str
+    status: OrderStatus
+    customer_id: int
+    items: tuple[PricedLine, ...]
+    currency: str
+    total_minor: int
+    fingerprint: str
+    created_at: datetime
+    updated_at: datetime
+    completed_at: datetime | None = None
+    charge_id: str | None = None
+    reason: str | None = None
+    attempt: int = 0
+    owner: str | None = None
+    lease_until: datetime | None = None
+
+    @property
+    def order(self) -> Order:
+        """The order as it was first claimed: its prices are the ones that are charged."""
+        return Order(
+            order_id=self.order_id,
+            customer_id=self.customer_id,
+            items=self.items,
+            currency=self.currency,
+            total_minor=self.total_minor,
+            created_at=self.created_at,
+        )
+
+    @classmethod
+    def claimed_first(cls, order: Order, *, owner: str, lease_until: datetime, now: datetime) -> "LedgerEntry":
+        """The entry of an order that nobody claimed before."""
+        return replace(
+            _entry_of(order, OrderStatus.PROCESSING, now),
+            attempt=1,
+            owner=owner,
+            lease_until=whole_ms(lease_until),
+        )
+
+    @classmethod
+    def failed_unclaimed(cls, order: Order, *, reason: str, now: datetime) -> "LedgerEntry":
+        """The entry of an order that was given up before anybody could claim it."""
+        return replace(_entry_of(order, OrderStatus.FAILED, now), completed_at=whole_ms(now), reason=reason)
+
+
+def _entry_of(order: Order, status: OrderStatus, now: datetime) -> LedgerEntry:
+    return LedgerEntry(
+        order_id=order.order_id,
+        status=status,
+        customer_id=order.customer_id,
+        items=order.items,
+        currency=order.currency,
+        total_minor=order.total_minor,
+        fingerprint=order.fingerprint,
+        created_at=whole_ms(order.created_at),
+        updated_at=whole_ms(now),
+    )

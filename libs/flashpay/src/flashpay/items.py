@@ -1,0 +1,75 @@
+"""Ledger entries as DynamoDB items. Moments are epoch milliseconds, the lines one JSON string."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any, TypeAlias
+
+from pydantic import TypeAdapter, ValidationError
+
+from flashmsg import OrderStatus, PricedLine
+from flashpay.entries import LedgerEntry, from_epoch_ms, to_epoch_ms
+from flashpay.errors import LedgerRefusedError
+
+Attribute: TypeAlias = Mapping[str, Any]
+"""A value in DynamoDB's typed JSON: `{"S": "text"}` or `{"N": "7"}`."""
+
+Item: TypeAlias = Mapping[str, Attribute]
+
+_LINES = TypeAdapter(tuple[PricedLine, ...])
+_MOMENTS = ("created_at", "updated_at", "completed_at", "lease_until")
+_NUMBERS = ("customer_id", "total_minor", "attempt")
+_TEXTS = ("order_id", "currency", "fingerprint", "charge_id", "reason", "owner")
+
+
+def text(value: str) -> Attribute:
+    """A string attribute."""
+    return {"S": str(value)}
+
+
+def number(value: int) -> Attribute:
+    """A number attribute."""
+    return {"N": str(value)}
+
+
+def moment(value: datetime) -> Attribute:
+    """A moment as a number attribute."""
+    return number(to_epoch_ms(value))
+
+
+def to_item(entry: LedgerEntry) -> Item:
+    """The item of an entry; what is None has no attribute."""
+    item = {"status": text(entry.status), "items": text(_LINES.dump_json(entry.items).decode("ascii"))}
+    for names, attribute in ((_TEXTS, text), (_NUMBERS, number), (_MOMENTS, moment)):
+        for name in names:
+            value = getattr(entry, name)
+            if value is not None:
+                item[name] = attribute(value)
+    return item
+
+
+def from_item(item: Item) -> LedgerEntry:
+    """The entry of an item.
+
+    Raises:
+        LedgerRefusedError: An attribute is missing or malformed: not written by us.
+    """
+    try:
+        return LedgerEntry(
+            status=OrderStatus(item["status"]["S"]),
+            items=_LINES.validate_json(item["items"]["S"]),
+            order_id=item["order_id"]["S"],
+            currency=item["currency"]["S"],
+            fingerprint=item["fingerprint"]["S"],
+            customer_id=int(item["customer_id"]["N"]),
+            total_minor=int(item["total_minor"]["N"]),
+            attempt=int(item["attempt"]["N"]),
+            created_at=from_epoch_ms(int(item["created_at"]["N"])),
+            updated_at=from_epoch_ms(int(item["updated_at"]["N"])),
+            completed_at=from_epoch_ms(int(item["completed_at"]["N"])) if "completed_at" in item else None,
+            lease_until=from_epoch_ms(int(item["lease_until"]["N"])) if "lease_until" in item else None,
+            charge_id=item["charge_id"]["S"] if "charge_id" in item else None,
+            reason=item["reason"]["S"] if "reason" in item else None,
+            owner=item["owner"]["S"] if "owner" in item else None,
+        )
+    except (KeyError, ValueError, ValidationError, OverflowError) as error:
+        raise LedgerRefusedError(f"not a ledger item: {error}", reason="corrupt_entry") from error

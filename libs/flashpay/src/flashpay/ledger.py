@@ -1,0 +1,90 @@
+"""The ledger as settle() sees it: the one place where an order's state is decided."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Protocol, TypeAlias
+
+from flashmsg import Order, OrderStatus
+from flashpay.claims import Claim, Claimed
+from flashpay.entries import LedgerEntry
+from flashpay.errors import ConflictingChargeError
+from flashpay.gateway import Approved, ChargeResult
+
+Clock: TypeAlias = Callable[[], datetime]
+
+
+def utc_now() -> datetime:
+    """The wall clock, which is what hosts share: leases are compared across them."""
+    return datetime.now(UTC)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecordedOrder:
+    """A settled order. `first` is False when another attempt had recorded the same answer before."""
+
+    entry: LedgerEntry
+    first: bool
+
+
+class Ledger(Protocol):
+    """Keeps one entry per order. Every method may raise `LedgerUnavailableError` and be called again."""
+
+    async def claim(self, order: Order, *, owner: str, lease: timedelta) -> Claim:
+        """Take the order for `lease`, if it is new, given up, or its last lease has ended.
+
+        `owner` names this one attempt of one worker: repeating the call after a lost reply returns the same
+        claim. The first claim fixes the prices; later ones, under whatever prices, get those back.
+        """
+        ...
+
+    async def record(self, claimed: Claimed, result: ChargeResult) -> RecordedOrder:
+        """Write down the gateway's definite answer.
+
+        Any attempt may record, even one whose lease was taken over: with one fixed key the answer is the
+        same for all. Recording the same answer again returns the entry as it stands.
+
+        Raises:
+            ConflictingChargeError: A different definite answer is already recorded.
+        """
+        ...
+
+    async def release(self, claimed: Claimed) -> None:
+        """End the lease early, so that the next attempt need not wait; nothing if it is no longer ours."""
+        ...
+
+    async def fail(self, order: Order, *, reason: str) -> LedgerEntry:
+        """Give the order up: its message is dead-lettered under `reason`.
+
+        It does not say that the customer was not charged: a charge without a definite answer may have gone
+        through, and a redriven message finds out. A terminal order, one under a live lease and one of
+        another content are left alone.
+
+        Returns:
+            The entry as it stands afterwards; compare its status with `failed`.
+        """
+        ...
+
+    async def get(self, order_id: str) -> LedgerEntry | None:
+        """The entry of an order, as last written; None for one that nobody claimed."""
+        ...
+
+
+def recorded_before(entry: LedgerEntry, claimed: Claimed, result: ChargeResult) -> RecordedOrder:
+    """What a settled entry answers to an attempt to record `result`.
+
+    Raises:
+        ConflictingChargeError: The entry holds a different answer.
+    """
+    same = (
+        entry.status is OrderStatus.COMPLETED and entry.charge_id == result.charge_id
+        if isinstance(result, Approved)
+        else entry.status is OrderStatus.DECLINED
+    )
+    if not same:
+        raise ConflictingChargeError(
+            f"{entry.order_id} is {entry.status.value} ({entry.charge_id}), but the gateway answers {result}",
+            reason="conflicting_charge",
+        )
+    # The recorder signs the entry, so a retry after a lost reply knows its own work.
+    return RecordedOrder(entry=entry, first=entry.owner == claimed.owner)

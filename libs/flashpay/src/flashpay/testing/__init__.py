@@ -1,0 +1,15 @@
+"""Fakes of the ledger and the gateway for tests; both hold to the contract of the real ones."""
+
+from flashpay.testing.gateway import Abandonment, FakeCharge, FakeGateway, Reply
+from flashpay.testing.ledger import MemoryLedger
+from flashpay.testing.schedule import Checkpoint, no_checkpoint
+
+__all__ = [
+    "Abandonment",
+    "Checkpoint",
+    "FakeCharge",
+    "FakeGateway",
+    "MemoryLedger",
+    "Reply",
+    "no_checkpoint",
+]

@@ -1,0 +1,129 @@
+"""A ledger in memory, held to the same contract tests as the DynamoDB one."""
+
+from dataclasses import replace
+from datetime import datetime, timedelta
+
+from flashmsg import Order, OrderStatus
+from flashpay.claims import Claim, Claimed, claimed, judge, may_fail
+from flashpay.entries import LedgerEntry, whole_ms
+from flashpay.errors import LedgerUnavailableError
+from flashpay.gateway import Approved, ChargeResult
+from flashpay.ledger import Clock, RecordedOrder, recorded_before, utc_now
+from flashpay.testing.schedule import Checkpoint, no_checkpoint
+
+
+class MemoryLedger:
+    """A `Ledger` for tests.
+
+    Attributes:
+        entries: What is written, by order id.
+        unavailable: While True every call raises `LedgerUnavailableError` and writes nothing.
+        calls: The names of the methods called, in sequence.
+    """
+
+    def __init__(self, *, clock: Clock = utc_now, checkpoint: Checkpoint = no_checkpoint) -> None:
+        self.entries: dict[str, LedgerEntry] = {}
+        self.unavailable = False
+        self.calls: list[str] = []
+        self._clock = clock
+        self._checkpoint = checkpoint
+
+    async def claim(self, order: Order, *, owner: str, lease: timedelta) -> Claim:
+        """See `Ledger.claim`."""
+        now = self._now()
+        lease_until = whole_ms(now + lease)  # from before the request leaves, as DynamoLedger counts it
+        await self._call("claim")
+        entry = self.entries.get(order.order_id)
+        if entry is None:
+            taken = LedgerEntry.claimed_first(order, owner=owner, lease_until=lease_until, now=now)
+        else:
+            answer = judge(entry, order, owner=owner, now=now)
+            if answer is not None:
+                await self._checkpoint("claim.done")
+                return answer
+            taken = replace(
+                entry,
+                status=OrderStatus.PROCESSING,
+                owner=owner,
+                attempt=entry.attempt + 1,
+                lease_until=lease_until,
+                updated_at=now,
+                completed_at=None,
+                reason=None,
+            )
+        self.entries[order.order_id] = taken
+        await self._checkpoint("claim.done")
+        return claimed(taken)
+
+    async def record(self, claimed: Claimed, result: ChargeResult) -> RecordedOrder:
+        """See `Ledger.record`."""
+        await self._call("record")
+        order_id = claimed.order.order_id
+        entry = self.entries.get(order_id)
+        if entry is None:
+            raise LedgerUnavailableError(f"{order_id} is not in the ledger", reason="entry_missing")
+        if entry.status not in {OrderStatus.PROCESSING, OrderStatus.FAILED}:
+            recorded = recorded_before(entry, claimed, result)
+        else:
+            now = self._now()
+            approved = isinstance(result, Approved)
+            self.entries[order_id] = replace(
+                entry,
+                status=OrderStatus.COMPLETED if approved else OrderStatus.DECLINED,
+                charge_id=result.charge_id if isinstance(result, Approved) else None,
+                reason=None if isinstance(result, Approved) else result.reason,
+                owner=claimed.owner,
+                lease_until=None,
+                updated_at=now,
+                completed_at=now,
+            )
+            recorded = RecordedOrder(entry=self.entries[order_id], first=True)
+        await self._checkpoint("record.done")
+        return recorded
+
+    async def release(self, claimed: Claimed) -> None:
+        """See `Ledger.release`."""
+        await self._call("release")
+        entry = self.entries.get(claimed.order.order_id)
+        if entry is not None and (entry.owner, entry.attempt, entry.status) == (
+            claimed.owner,
+            claimed.attempt,
+            OrderStatus.PROCESSING,
+        ):
+            now = self._now()
+            self.entries[entry.order_id] = replace(entry, lease_until=now, updated_at=now)
+        await self._checkpoint("release.done")
+
+    async def fail(self, order: Order, *, reason: str) -> LedgerEntry:
+        """See `Ledger.fail`."""
+        await self._call("fail")
+        now = self._now()
+        entry = self.entries.get(order.order_id)
+        if entry is None:
+            entry = LedgerEntry.failed_unclaimed(order, reason=reason, now=now)
+        elif may_fail(entry, order, now=now):
+            entry = replace(
+                entry,
+                status=OrderStatus.FAILED,
+                reason=reason,
+                lease_until=None,
+                updated_at=now,
+                completed_at=now,
+            )
+        self.entries[order.order_id] = entry
+        await self._checkpoint("fail.done")
+        return entry
+
+    async def get(self, order_id: str) -> LedgerEntry | None:
+        """See `Ledger.get`."""
+        await self._call("get")
+        return self.entries.get(order_id)
+
+    def _now(self) -> datetime:
+        return whole_ms(self._clock())
+
+    async def _call(self, method: str) -> None:
+        self.calls.append(method)
+        await self._checkpoint(f"{method}.called")
+        if self.unavailable:
+            raise LedgerUnavailableError("the ledger is made unavailable by the test", reason="connection")
