@@ -1,0 +1,63 @@
+"""The function's settings, read once from its environment."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+
+
+class SettingsError(Exception):
+    """A variable that is missing or cannot be used; the message names it."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class FunctionSettings:
+    """What the function is told.
+
+    Without `dead_letter_queue_url` poison from a queue is left to the queue's own redrive.
+    """
+
+    orders_table: str
+    gateway_url: str
+    region: str
+    payment_timeout: timedelta = timedelta(seconds=10)
+    lease: timedelta = timedelta(seconds=30)
+    dead_letter_queue_url: str | None = None
+    max_receives: int = 100
+
+    @classmethod
+    def from_environment(cls, environ: Mapping[str, str]) -> "FunctionSettings":
+        """Read the environment; an empty variable counts as unset.
+
+        Raises:
+            SettingsError: Naming the variable.
+        """
+        settings = cls(
+            orders_table=_required(environ, "ORDERS_TABLE"),
+            gateway_url=_required(environ, "GATEWAY_URL"),
+            region=environ.get("AWS_REGION") or environ.get("AWS_DEFAULT_REGION") or "us-east-1",
+            payment_timeout=timedelta(seconds=_positive(environ, "PAYMENT_TIMEOUT_SECONDS", 10)),
+            lease=timedelta(seconds=_positive(environ, "LEASE_SECONDS", 30)),
+            dead_letter_queue_url=environ.get("DEAD_LETTER_QUEUE_URL") or None,
+            max_receives=round(_positive(environ, "MAX_RECEIVES", 100)),
+        )
+        if settings.lease <= settings.payment_timeout:
+            raise SettingsError("LEASE_SECONDS must be longer than PAYMENT_TIMEOUT_SECONDS")
+        return settings
+
+
+def _required(environ: Mapping[str, str], name: str) -> str:
+    value = environ.get(name)
+    if not value:
+        raise SettingsError(f"{name} is not set")
+    return value
+
+
+def _positive(environ: Mapping[str, str], name: str, default: float) -> float:
+    text = environ.get(name) or str(default)
+    try:
+        number = float(text)
+    except ValueError:
+        raise SettingsError(f"{name} must be a number, not {text!r}") from None
+    if not 0 < number < float("inf"):
+        raise SettingsError(f"{name} must be above 0, not {text}")
+    return number

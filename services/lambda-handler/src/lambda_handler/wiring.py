@@ -1,0 +1,61 @@
+"""The real parts of the function, opened together and closed in turn."""
+
+import secrets
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Any
+
+import aiohttp
+from aiobotocore.config import AioConfig
+from aiobotocore.session import AioSession, get_session
+
+from flashpay import DynamoLedger, HttpGateway, Settler
+from lambda_handler.consumer import Consumer
+from lambda_handler.dead_letters import QueueDeadLetters
+from lambda_handler.journal import Journal
+from lambda_handler.settings import FunctionSettings
+
+# Connections that a frozen environment kept may be dead when it thaws: none is used again after this.
+_KEEP_ALIVE_SECONDS = 15
+
+
+@asynccontextmanager
+async def open_consumer(settings: FunctionSettings, *, journal: Journal) -> AsyncIterator[Consumer]:
+    """Open the ledger's client and the gateway's connections; the queue's client only when poison needs it."""
+    async with AsyncExitStack() as exits:
+        session = get_session()
+        dynamodb = await exits.enter_async_context(_client(session, "dynamodb", settings))
+        connector = aiohttp.TCPConnector(keepalive_timeout=_KEEP_ALIVE_SECONDS)
+        http = await exits.enter_async_context(aiohttp.ClientSession(connector=connector))
+        ledger = DynamoLedger(client=dynamodb, table=settings.orders_table)
+        settler = Settler(
+            ledger=ledger,
+            gateway=HttpGateway(session=http, base_url=settings.gateway_url),
+            owner=f"lambda-{secrets.token_hex(4)}",
+            lease=settings.lease,
+            payment_timeout=settings.payment_timeout,
+        )
+        dead_letters = None
+        if settings.dead_letter_queue_url is not None:
+            dead_letters = QueueDeadLetters(
+                queue_url=settings.dead_letter_queue_url,
+                open_client=lambda: exits.enter_async_context(_client(session, "sqs", settings)),
+            )
+        yield Consumer(
+            settler=settler,
+            ledger=ledger,
+            journal=journal,
+            dead_letters=dead_letters,
+            max_receives=settings.max_receives,
+            payment_timeout=settings.payment_timeout,
+        )
+
+
+def _client(session: AioSession, service: str, settings: FunctionSettings) -> Any:  # noqa: ANN401 - built at run time
+    config = AioConfig(
+        connect_timeout=2,
+        read_timeout=5,
+        retries={"mode": "standard", "total_max_attempts": 3},
+        connector_args={"keepalive_timeout": _KEEP_ALIVE_SECONDS},
+    )
+    return session.create_client(service, region_name=settings.region, config=config)
