@@ -1,0 +1,70 @@
+"""`python -m order_api`: serve until SIGTERM, then leave without losing an order."""
+
+import asyncio
+import os
+import sys
+from datetime import timedelta
+
+import structlog
+from prometheus_client import (
+    GC_COLLECTOR,
+    PLATFORM_COLLECTOR,
+    PROCESS_COLLECTOR,
+    CollectorRegistry,
+)
+
+from flashops.command_line import load_settings
+from flashops.health import Health
+from flashops.http import run_app
+from flashops.lifecycle import Shutdown
+from flashops.logs import configure_logging
+from order_api.app import create_app
+from order_api.connections import connected
+from order_api.settings import Settings
+
+
+async def serve(settings: Settings) -> None:
+    """Serve until the stop signal."""
+    log = structlog.get_logger()
+    health = Health()
+    registry = CollectorRegistry()
+    for collector in (PROCESS_COLLECTOR, PLATFORM_COLLECTOR, GC_COLLECTOR):
+        registry.register(collector)
+    async with Shutdown() as shutdown, connected(settings) as outside:
+        app = create_app(
+            settings,
+            topic=outside.topic,
+            ledger=outside.ledger,
+            gateway=outside.gateway,
+            products=outside.products,
+            health=health,
+            registry=registry,
+        )
+        await run_app(
+            app,
+            host=settings.host,
+            port=settings.port,
+            shutdown=shutdown,
+            health=health,
+            drain_grace=timedelta(seconds=settings.drain_grace_seconds),
+            shutdown_timeout=settings.shutdown_timeout,
+            on_listening=lambda host, port: log.info("listening", host=host, port=port),
+        )
+    log.info("stopped")
+
+
+def main() -> None:
+    """Run the service; see `--help`."""
+    settings = load_settings(
+        Settings,
+        program="python -m order_api",
+        description="The shop's HTTP intake. SIGTERM ends it without losing an order.",
+        argv=sys.argv[1:],
+        environ=os.environ,
+    )
+    configure_logging(service="order-api", level=settings.log_level, environment=settings.environment)
+    asyncio.run(serve(settings))
+
+
+if __name__ == "__main__":
+    main()

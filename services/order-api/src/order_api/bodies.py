@@ -1,0 +1,68 @@
+"""Reading a JSON body from a stranger: bounded in kind, in size and in time."""
+
+import asyncio
+import re
+
+from aiohttp import hdrs, web
+
+from order_api.rejections import Rejection
+
+_JSON = re.compile(r'application/json[ \t]*(;[ \t]*charset=("utf-8"|utf-8)[ \t]*)?', re.ASCII | re.IGNORECASE)
+
+
+async def leave_expectation(_request: web.Request) -> None:
+    """Do nothing yet: `100 Continue` is sent when the headers have been found acceptable.
+
+    Pass it as the `expect_handler` of a route that uses `read_json_body`.
+    """
+
+
+async def read_json_body(request: web.Request, *, limit_bytes: int, deadline_seconds: float) -> bytes:
+    """Return the body of a request that says it is JSON; whether it is, is for the parser.
+
+    Nothing of a body is read whose headers already rule it out, and never more than one chunk over
+    the limit.
+
+    Raises:
+        Rejection: 415 for another media type or any content encoding, 413 for too many bytes, 408
+            when they do not arrive in time, 400 when they cannot be read.
+    """
+    _check_headers(request, limit_bytes)
+    if request.headers.get(hdrs.EXPECT, "").lower() == "100-continue":
+        await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        # aiohttp takes anything written for the answer itself.
+        request.writer.output_size = 0
+    try:
+        async with asyncio.timeout(deadline_seconds):
+            return await _read(request, limit_bytes)
+    except TimeoutError:
+        message = f"The body did not arrive within {deadline_seconds:g} seconds"
+        raise Rejection.of_field(408, "slow_body", "body", message, close=True) from None
+    except (ConnectionError, web.RequestPayloadError) as exc:
+        raise Rejection.of_field(400, "unreadable_body", "body", "The body cannot be read", close=True) from exc
+
+
+def _check_headers(request: web.Request, limit_bytes: int) -> None:
+    encodings = request.headers.getall(hdrs.CONTENT_ENCODING, [])
+    if encodings:
+        message = "A body must be sent without a content encoding"
+        raise Rejection.of_field(415, "content_encoding", hdrs.CONTENT_ENCODING, message, close=True)
+    media_types = request.headers.getall(hdrs.CONTENT_TYPE, [])
+    if len(media_types) != 1 or not _JSON.fullmatch(media_types[0].strip(" \t")):
+        message = "The media type must be application/json, in UTF-8"
+        raise Rejection.of_field(415, "media_type", hdrs.CONTENT_TYPE, message, close=True)
+    if request.content_length is not None and request.content_length > limit_bytes:
+        raise _too_large(limit_bytes)
+
+
+async def _read(request: web.Request, limit_bytes: int) -> bytes:
+    body = bytearray()
+    while chunk := await request.content.readany():
+        body += chunk
+        if len(body) > limit_bytes:
+            raise _too_large(limit_bytes)
+    return bytes(body)
+
+
+def _too_large(limit_bytes: int) -> Rejection:
+    return Rejection.of_field(413, "too_large", "body", f"A body may have at most {limit_bytes} bytes", close=True)

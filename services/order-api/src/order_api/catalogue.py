@@ -1,0 +1,137 @@
+"""What is for sale and at which price, kept in memory and refreshed in the background."""
+
+import asyncio
+import contextlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from types import TracebackType
+from typing import Protocol, Self
+
+import structlog
+
+# Until the first load nothing can be sold, so it is tried again soon.
+_FIRST_LOAD_RETRY = timedelta(seconds=1)
+
+log = structlog.get_logger()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Product:
+    """One thing for sale; the price is an integer of minor units of the currency."""
+
+    product_id: str
+    name: str
+    unit_price_minor: int
+    currency: str
+
+
+class CatalogueError(Exception):
+    """The products could not be read."""
+
+    retryable = True
+
+
+class CatalogueNotLoadedError(CatalogueError):
+    """No product has been read since the start: nothing can be priced yet."""
+
+
+class ProductSource(Protocol):
+    """Where products are kept; a DynamoDB table in production."""
+
+    async def load(self) -> Mapping[str, Product]:
+        """Read all products, by id.
+
+        Raises:
+            CatalogueError: They could not be read.
+        """
+
+
+class Catalogue:
+    """All products in memory; `find` never waits.
+
+    The last good copy stays in use while the source fails. Used as an async context manager, which
+    runs the refresh; the first load does not hold up the start.
+    """
+
+    def __init__(
+        self,
+        *,
+        source: ProductSource,
+        refresh: timedelta,
+        on_refresh: Callable[[int], object] | None = None,
+        on_failure: Callable[[], object] | None = None,
+    ) -> None:
+        """Wire the catalogue.
+
+        Args:
+            source: Read in one go at each refresh.
+            refresh: How long a copy is used before the next one is read.
+            on_refresh: Told how many products the new copy has.
+            on_failure: Told that a refresh failed.
+        """
+        self._source = source
+        self._refresh = refresh
+        self._on_refresh = on_refresh
+        self._on_failure = on_failure
+        self._products: Mapping[str, Product] | None = None
+        self._stop = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+
+    async def __aenter__(self) -> Self:
+        self._task = asyncio.create_task(self._keep_fresh(), name="catalogue-refresh")
+        return self
+
+    async def __aexit__(
+        self, _type: type[BaseException] | None, _value: BaseException | None, _traceback: TracebackType | None
+    ) -> None:
+        self._stop.set()
+        if self._task is not None:
+            # Only a read is lost; no need to wait for a source that may be down.
+            self._task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._task
+
+    @property
+    def is_loaded(self) -> bool:
+        """Whether orders can be priced."""
+        return self._products is not None
+
+    async def check(self) -> bool:
+        """Answer the readiness probe."""
+        return self.is_loaded
+
+    def find(self, product_id: str) -> Product | None:
+        """Return the product, or None if there is none of that id.
+
+        Raises:
+            CatalogueNotLoadedError: The first load has not succeeded yet.
+        """
+        if self._products is None:
+            raise CatalogueNotLoadedError("the catalogue is not loaded yet")
+        return self._products.get(product_id)
+
+    async def refresh(self) -> bool:
+        """Read the source once and tell whether that succeeded; a failure keeps the old copy."""
+        try:
+            products = await self._source.load()
+            if not products:
+                # An empty table is one that nobody has filled yet, or one just wiped: neither is a shop.
+                raise CatalogueError("the source has no products")  # noqa: TRY301 - one place handles both failures
+        except CatalogueError as exc:
+            log.warning("catalogue_refresh_failed", error=str(exc), stale=self.is_loaded)
+            if self._on_failure is not None:
+                self._on_failure()
+            return False
+        self._products = products
+        if self._on_refresh is not None:
+            self._on_refresh(len(products))
+        return True
+
+    async def _keep_fresh(self) -> None:
+        while not self._stop.is_set():
+            await self.refresh()
+            pause = self._refresh if self.is_loaded else min(self._refresh, _FIRST_LOAD_RETRY)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(pause.total_seconds()):
+                    await self._stop.wait()

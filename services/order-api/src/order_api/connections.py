@@ -1,0 +1,60 @@
+"""The real outside world: SNS, DynamoDB and the payment gateway."""
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+
+import aiohttp
+from aiobotocore.session import get_session
+
+from flashops.aws import aws_client
+from flashpay import DynamoLedger, Gateway, HttpGateway, Ledger
+from order_api.catalogue import ProductSource
+from order_api.dynamo_products import DynamoProducts
+from order_api.publisher import Topic
+from order_api.settings import Settings
+from order_api.sns import SnsTopic
+
+# A lookup that a customer waits for; DynamoDB answers in milliseconds or not at all.
+_DYNAMO_TIMEOUT = timedelta(seconds=2)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Connections:
+    """What `create_app` is given in production."""
+
+    topic: Topic
+    ledger: Ledger
+    gateway: Gateway
+    products: ProductSource
+
+
+@asynccontextmanager
+async def connected(settings: Settings) -> AsyncIterator[Connections]:
+    """Open clients of everything outside; they are closed with the block. Nothing is called yet."""
+    publish_timeout = timedelta(seconds=settings.publish_timeout_seconds)
+    session = get_session()
+    async with AsyncExitStack() as stack:
+        # The publisher's own deadline ends a call, retries included.
+        sns = await stack.enter_async_context(
+            aws_client(
+                "sns",
+                connect_timeout=publish_timeout,
+                read_timeout=publish_timeout,
+                max_attempts=2,
+                session=session,
+            )
+        )
+        dynamo = await stack.enter_async_context(
+            aws_client("dynamodb", connect_timeout=_DYNAMO_TIMEOUT, read_timeout=_DYNAMO_TIMEOUT, session=session)
+        )
+        http = await stack.enter_async_context(
+            aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=settings.sync_limit))
+        )
+        yield Connections(
+            topic=SnsTopic(client=sns, topic_arn=settings.orders_topic_arn),
+            ledger=DynamoLedger(client=dynamo, table=settings.orders_table),
+            gateway=HttpGateway(session=http, base_url=settings.gateway_url),
+            products=DynamoProducts(client=dynamo, table=settings.products_table),
+        )

@@ -1,0 +1,87 @@
+"""The products table on DynamoDB."""
+
+import re
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+import aiohttp
+import structlog
+from botocore.exceptions import BotoCoreError, ClientError
+
+from flashmsg import MAX_UNIT_PRICE_MINOR
+from order_api.catalogue import CatalogueError, Product
+
+_PRODUCT_ID = re.compile(r"[a-z0-9][a-z0-9-]{0,63}")
+_CURRENCY = re.compile(r"[A-Z]{3}")
+
+log = structlog.get_logger()
+
+
+class DynamoClient(Protocol):
+    """The one call that we make of an aiobotocore DynamoDB client."""
+
+    async def scan(self, **arguments: object) -> Mapping[str, Any]:
+        """Read one page of a table."""
+
+
+class DynamoProducts:
+    """The products table as the catalogue's `ProductSource`."""
+
+    def __init__(self, *, client: DynamoClient, table: str, page_size: int = 1_000) -> None:
+        """Take an open client; whoever opened it closes it."""
+        self._client = client
+        self._table = table
+        self._page_size = page_size
+
+    async def load(self) -> Mapping[str, Product]:
+        """Read the whole table, page by page.
+
+        A row that is no product is left out with a log line: one bad row must not close the shop.
+
+        Raises:
+            CatalogueError: The table could not be read.
+        """
+        products: dict[str, Product] = {}
+        position: dict[str, object] = {}
+        while True:
+            page = await self._page(position)
+            for row in page.get("Items", ()):
+                product = _product(row)
+                if product is None:
+                    log.warning("product_invalid", row=row)
+                else:
+                    products[product.product_id] = product
+            if not page.get("LastEvaluatedKey"):
+                return products
+            position = {"ExclusiveStartKey": page["LastEvaluatedKey"]}
+
+    async def _page(self, position: Mapping[str, object]) -> Mapping[str, Any]:
+        try:
+            return await self._client.scan(
+                TableName=self._table,
+                Limit=self._page_size,
+                # `name` is a reserved word.
+                ProjectionExpression="product_id, #name, unit_price_minor, currency",
+                ExpressionAttributeNames={"#name": "name"},
+                **position,
+            )
+        except (BotoCoreError, ClientError, aiohttp.ClientError, OSError) as exc:
+            raise CatalogueError(f"{type(exc).__name__}: {exc}") from exc
+
+
+def _product(row: Mapping[str, Mapping[str, str]]) -> Product | None:
+    try:
+        product = Product(
+            product_id=row["product_id"]["S"],
+            name=row["name"]["S"],
+            unit_price_minor=int(row["unit_price_minor"]["N"]),
+            currency=row["currency"]["S"],
+        )
+    except (KeyError, ValueError):
+        return None
+    sound = (
+        _PRODUCT_ID.fullmatch(product.product_id)
+        and _CURRENCY.fullmatch(product.currency)
+        and 0 <= product.unit_price_minor <= MAX_UNIT_PRICE_MINOR
+    )
+    return product if sound else None

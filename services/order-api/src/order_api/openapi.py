@@ -1,0 +1,140 @@
+"""The interface as OpenAPI 3.1, made of the very models that the handlers use."""
+
+import json
+from collections.abc import Mapping
+from typing import Any, Literal
+
+from pydantic import BaseModel
+from pydantic.json_schema import models_json_schema
+
+from flashmsg import OrderRequest
+from order_api.intake import IDEMPOTENCY_KEY
+from order_api.views import HealthView, OrderAccepted, OrderView, Problem
+
+VERSION = "1.0.0"
+_PROBLEM_JSON = "application/problem+json"
+_JSON = "application/json"
+_REFUSALS = {
+    400: "The body is no JSON, or a header is wrong.",
+    404: "There is no such order.",
+    408: "The body did not arrive in time.",
+    409: "The same order is being paid already.",
+    413: "The body is too large.",
+    415: "The body is not plain application/json in UTF-8.",
+    422: "The JSON is no order that can be taken: `errors` names each field at fault.",
+    502: "The payment provider refused our request.",
+    503: "Not now; nothing was accepted. `Retry-After` says when to try again.",
+}
+_INTAKE_REFUSALS = (400, 408, 413, 415, 422, 503)
+_MODELS: tuple[tuple[type[BaseModel], Literal["validation", "serialization"]], ...] = (
+    (OrderRequest, "validation"),
+    (OrderAccepted, "serialization"),
+    (OrderView, "serialization"),
+    (Problem, "serialization"),
+    (HealthView, "serialization"),
+)
+_TRACEPARENT = {
+    "name": "traceparent",
+    "in": "header",
+    "required": False,
+    "description": "W3C trace context; it follows the order to its charge.",
+    "schema": {"type": "string"},
+}
+_KEY = {
+    "name": IDEMPOTENCY_KEY,
+    "in": "header",
+    "required": False,
+    "description": "Requests of one customer with the same key are the same order, however often they are sent.",
+    "schema": {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[!-~]+$"},
+}
+_ORDER_ID = {
+    "name": "order_id",
+    "in": "path",
+    "required": True,
+    "schema": {"type": "string", "pattern": "^ord_[a-z2-7]{40}$"},
+}
+
+
+def document() -> dict[str, Any]:
+    """Return the OpenAPI document."""
+    _, schemas = models_json_schema(_MODELS, ref_template="#/components/schemas/{model}")
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "Flash sale: orders",
+            "version": VERSION,
+            "description": "Takes orders onto a queue in milliseconds, or settles them in the request.",
+        },
+        "paths": {
+            "/orders/async": {"post": _post_async()},
+            "/orders/sync": {"post": _post_sync()},
+            "/orders/{order_id}": {"get": _get_order()},
+            "/health": {"get": _operation("getHealth", "Tell that the process answers.", {200: _ok(HealthView)})},
+        },
+        "components": {"schemas": schemas["$defs"]},
+    }
+
+
+def document_json() -> bytes:
+    """Return the document as it is served."""
+    return json.dumps(document(), separators=(",", ":")).encode()
+
+
+def _post_async() -> dict[str, Any]:
+    return _order_operation(
+        "placeOrder",
+        "Queue an order; the answer comes once it is safely queued.",
+        {202: _accepted(), **_refused(*_INTAKE_REFUSALS)},
+    )
+
+
+def _post_sync() -> dict[str, Any]:
+    return _order_operation(
+        "placeOrderAndWait",
+        "Settle an order in the request; if that takes too long it is queued.",
+        {200: _ok(OrderView, "The order in a terminal status."), 202: _accepted()}
+        | _refused(*_INTAKE_REFUSALS, 409, 502),
+    )
+
+
+def _get_order() -> dict[str, Any]:
+    responses = {200: _ok(OrderView, "The order as far as it is known."), **_refused(404, 503)}
+    return _operation("getOrder", "Tell how an order goes.", responses) | {"parameters": [_ORDER_ID, _TRACEPARENT]}
+
+
+def _order_operation(operation_id: str, summary: str, responses: Mapping[int, object]) -> dict[str, Any]:
+    return _operation(operation_id, summary, responses) | {
+        "parameters": [_KEY, _TRACEPARENT],
+        "requestBody": {"required": True, "content": {_JSON: {"schema": _reference(OrderRequest)}}},
+    }
+
+
+def _operation(operation_id: str, summary: str, responses: Mapping[int, object]) -> dict[str, Any]:
+    by_status = {str(status): response for status, response in sorted(responses.items())}
+    return {"operationId": operation_id, "summary": summary, "responses": by_status}
+
+
+def _ok(model: type[BaseModel], description: str | None = None) -> dict[str, Any]:
+    return {
+        "description": description or (model.__doc__ or "").strip(),
+        "content": {_JSON: {"schema": _reference(model)}},
+    }
+
+
+def _accepted() -> dict[str, Any]:
+    location = {"description": "Where to ask how the order goes.", "schema": {"type": "string"}}
+    return _ok(OrderAccepted) | {"headers": {"Location": location}}
+
+
+def _refused(*statuses: int) -> dict[int, dict[str, Any]]:
+    return {
+        status: {
+            "description": _REFUSALS[status],
+            "content": {_PROBLEM_JSON: {"schema": _reference(Problem)}},
+        }
+        for status in statuses
+    }
+
+
+def _reference(model: type[BaseModel]) -> dict[str, str]:
+    return {"$ref": f"#/components/schemas/{model.__name__}"}

@@ -1,0 +1,29 @@
+"""`GET /orders/{order_id}`: how an order goes."""
+
+from aiohttp import web
+
+from flashpay import LedgerUnavailableError
+from order_api.app_keys import INTAKE, LEDGER, RETRY_SOON
+from order_api.rejections import Rejection
+from order_api.sync_orders import order_response
+from order_api.telemetry import TRAIL
+from order_api.views import OrderView
+
+
+async def get_order(request: web.Request) -> web.Response:
+    """Answer 200 with what the ledger knows; an order of ours that it does not know is pending."""
+    order_id = request.match_info["order_id"]
+    if not request.app[INTAKE].ids.owns(order_id):
+        raise Rejection.of_field(404, "unknown_order", "order_id", "There is no such order")
+    request[TRAIL].fields["order_id"] = order_id
+    try:
+        entry = await request.app[LEDGER].get(order_id)
+    except LedgerUnavailableError as exc:
+        raise Rejection(
+            503,
+            "ledger_unavailable",
+            "Orders cannot be looked up right now",
+            errors=[("order_id", "The order is safe; ask again")],
+            retry_after=RETRY_SOON,
+        ) from exc
+    return order_response(OrderView.pending(order_id) if entry is None else OrderView.of(entry))

@@ -1,0 +1,58 @@
+"""The API's settings."""
+
+from datetime import timedelta
+from typing import Annotated, Self
+
+from pydantic import Field, SecretStr, field_validator, model_validator
+
+from flashops.settings import ServiceSettings
+from order_api.order_ids import MIN_SECRET_BYTES
+
+Seconds = Annotated[float, Field(gt=0, le=3600)]
+
+
+class Settings(ServiceSettings):
+    """Everything that the environment decides; see `--help`."""
+
+    orders_topic_arn: str = Field(pattern=r"^arn:aws[a-z-]*:sns:\S+$", description="Topic that accepted orders go to")
+    orders_table: str = Field(description="DynamoDB table of the ledger")
+    products_table: str = Field(description="DynamoDB table of the catalogue")
+    order_id_secret: SecretStr = Field(
+        description=f"Secret that certifies order ids, at least {MIN_SECRET_BYTES} bytes, the same in every instance"
+    )
+    gateway_url: str = Field(pattern=r"^https?://\S+$", description="Base URL of the payment gateway")
+    sync_limit: int = Field(default=10, ge=1, le=10_000, description="Most orders settled in a request at once")
+    sync_wait_seconds: float = Field(default=1.0, ge=0, le=3600, description="Most a sync order waits for its turn")
+    sync_deadline_seconds: Seconds = Field(default=20.0, description="After this a sync order goes to the queue")
+    sync_fallback: bool = Field(default=True, description="false: the naive shop, a late sync order gets 503")
+    payment_timeout_seconds: Seconds = Field(default=10.0, description="Most one charge may take")
+    lease_seconds: Seconds = Field(default=30.0, description="How long a claim is exclusive; above the payment timeout")
+    publish_linger_seconds: float = Field(
+        default=0.005, ge=0, le=1, description="How long a batch waits for more orders"
+    )
+    publish_timeout_seconds: Seconds = Field(default=0.8, description="Most an order waits for SNS; then 503")
+    catalogue_refresh_seconds: Seconds = Field(default=30.0, description="Age at which prices are read again")
+    body_limit_bytes: int = Field(default=65_536, ge=1, le=1_048_576, description="Largest body")
+    body_timeout_seconds: Seconds = Field(default=10.0, description="Most a body may take to arrive; then 408")
+    drain_grace_seconds: float = Field(
+        default=1.0, ge=0, le=300, description="How long requests are taken after readiness turned false"
+    )
+
+    @field_validator("order_id_secret")
+    @classmethod
+    def _long_enough(cls, secret: SecretStr) -> SecretStr:
+        if len(secret.get_secret_value().encode()) < MIN_SECRET_BYTES:
+            raise ValueError(f"must have at least {MIN_SECRET_BYTES} bytes")
+        return secret
+
+    @model_validator(mode="after")
+    def _lease_outlives_payment(self) -> Self:
+        if self.lease_seconds <= self.payment_timeout_seconds:
+            raise ValueError("LEASE_SECONDS: must be more than PAYMENT_TIMEOUT_SECONDS")
+        return self
+
+    @property
+    def shutdown_timeout(self) -> timedelta:
+        """The most that requests in progress need: a sync order's deadline, and its publish after it."""
+        longest = max(self.sync_wait_seconds + self.payment_timeout_seconds, self.sync_deadline_seconds)
+        return timedelta(seconds=longest + self.publish_timeout_seconds + 1)

@@ -1,0 +1,103 @@
+"""One canonical log line, one observation and one trace position per request; every error a problem."""
+
+import asyncio
+import time
+from dataclasses import dataclass, field
+
+import structlog
+from aiohttp import hdrs, web
+from aiohttp.typedefs import Handler, Middleware
+
+from flashops.tracing import Traceparent
+from order_api.metrics import Metrics
+from order_api.rejections import Rejection, of_http_exception
+
+UNMATCHED = "unmatched"
+CLIENT_CLOSED_REQUEST = 499
+# Asked for every few seconds by machines: their lines would drown the customers'.
+_PROBES = frozenset({"/livez", "/readyz", "/health", "/metrics"})
+_LOGGED_PATH_CHARACTERS = 200
+
+log = structlog.get_logger()
+
+
+@dataclass(slots=True)
+class Trail:
+    """What is known of a request besides its answer.
+
+    Attributes:
+        traceparent: Our position in the caller's trace, or in a new one.
+        fields: What handlers add to the canonical log line.
+    """
+
+    traceparent: Traceparent
+    fields: dict[str, object] = field(default_factory=dict)
+
+
+TRAIL = web.RequestKey("trail", Trail)
+
+
+def telemetry(metrics: Metrics) -> Middleware:
+    """Return the outermost middleware."""
+
+    @web.middleware
+    async def observe(request: web.Request, handler: Handler) -> web.StreamResponse:
+        started = time.perf_counter()
+        caller = Traceparent.parse(request.headers.get("traceparent"))
+        trail = request[TRAIL] = Trail(Traceparent.new() if caller is None else caller.child())
+        # A request is its own task, so this ends with it.
+        structlog.contextvars.bind_contextvars(trace_id=trail.traceparent.trace_id)
+        route = _route_of(request)
+        status = CLIENT_CLOSED_REQUEST
+        try:
+            response = await _answer(request, handler, metrics=metrics, trail=trail, route=route)
+            # The position in the trace that a customer can quote: the W3C draft's response header.
+            response.headers["traceresponse"] = str(trail.traceparent)
+            status = response.status
+            return response
+        finally:
+            seconds = time.perf_counter() - started
+            metrics.request(method=request.method, route=route, status=status, seconds=seconds)
+            _write_line(request, trail, route=route, status=status, seconds=seconds)
+
+    return observe
+
+
+async def _answer(
+    request: web.Request, handler: Handler, *, metrics: Metrics, trail: Trail, route: str
+) -> web.StreamResponse:
+    try:
+        return await handler(request)
+    except Rejection as exc:
+        rejection = exc
+    except web.HTTPException as exc:
+        rejection = of_http_exception(exc)
+    except asyncio.CancelledError:
+        raise
+    except Exception:
+        log.exception("request_failed", route=route)
+        message = "Something is wrong on our side"
+        rejection = Rejection.of_field(500, "internal_error", "request", message, close=True)
+    trail.fields["reason"] = rejection.reason
+    if request.method == hdrs.METH_POST and route.startswith("/orders/"):
+        metrics.rejected(rejection.reason)
+    return rejection.response()
+
+
+def _route_of(request: web.Request) -> str:
+    resource = request.match_info.route.resource
+    return UNMATCHED if resource is None else resource.canonical
+
+
+def _write_line(request: web.Request, trail: Trail, *, route: str, status: int, seconds: float) -> None:
+    if route == UNMATCHED:
+        trail.fields["path"] = request.path[:_LOGGED_PATH_CHARACTERS]
+    write = log.debug if route in _PROBES else log.info
+    write(
+        "http_request",
+        method=request.method,
+        route=route,
+        status=status,
+        duration_seconds=round(seconds, 6),
+        **trail.fields,
+    )
