@@ -4,6 +4,7 @@
 """
 
 import sys
+
 from troposphere import Template
 
 from cloudformation.encryption import add_encryption
