@@ -86,7 +86,10 @@ def faults(text: str) -> list[FieldError]:
 def field_errors(error: ValidationError) -> list[FieldError]:
     """Return pydantic's findings without the values that the sender wrote, at most 20."""
     found = error.errors(include_url=False, include_context=False, include_input=False)
-    return [FieldError(loc=_printable(item["loc"]), message=item["msg"]) for item in found[:_MAX_ERRORS]]
+    return [
+        FieldError(loc=_printable(item["loc"]), message=item["msg"].removeprefix("Value error, "))
+        for item in found[:_MAX_ERRORS]
+    ]
 
 
 def _walk(document: object) -> Iterator[FieldError]:

@@ -4,7 +4,6 @@ import re
 from typing import Annotated, Final, Literal, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
-from pydantic_core import PydanticCustomError
 
 from flashmsg.orders import Order, OrderId, UtcDatetime
 
@@ -42,7 +41,7 @@ class OrderPlaced(BaseModel):
     @model_validator(mode="after")
     def _one_order(self) -> Self:
         if not self.id == self.subject == self.data.order_id:
-            raise PydanticCustomError("several_orders", "id, subject and data.order_id differ")
+            raise ValueError("id, subject and data.order_id differ")
         return self
 
     @classmethod

@@ -5,16 +5,12 @@ from hashlib import sha256
 from typing import Annotated, Self, TypeVar
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, ValidationError, model_validator
-from pydantic_core import InitErrorDetails, PydanticCustomError
 
 MAX_SAFE_INTEGER = 2**53 - 1  # every JSON reader keeps integers exact up to here
 MAX_LINES = 50
 MAX_QUANTITY = 100
 # The largest order, 50 lines of 100 units at this price, still has an exact total.
 MAX_UNIT_PRICE_MINOR = 10**12
-_REPEATED = PydanticCustomError(
-    "repeated_product", "An earlier line has this product; send one line with the sum of the quantities"
-)
 
 
 def _utc(value: datetime) -> datetime:
@@ -22,7 +18,7 @@ def _utc(value: datetime) -> datetime:
         return value.astimezone(UTC)
     except OverflowError:
         # Years 1 and 9999 with an offset can lie outside what a datetime holds in UTC.
-        raise PydanticCustomError("datetime_range", "Input is out of the range of UTC") from None
+        raise ValueError("Input is out of the range of UTC") from None
 
 
 OrderId = Annotated[str, Field(pattern=r"^ord_[a-z2-7]{20,80}$")]
@@ -62,14 +58,17 @@ _Line = TypeVar("_Line", RequestedLine, PricedLine)
 
 def _distinct(lines: tuple[_Line, ...]) -> tuple[_Line, ...]:
     first: dict[str, int] = {}
-    repeats = [
-        InitErrorDetails(type=_REPEATED, loc=(index, "product_id"), input=line.product_id)
-        for index, line in enumerate(lines)
-        if first.setdefault(line.product_id, index) != index
-    ]
+    repeats = [index for index, line in enumerate(lines) if first.setdefault(line.product_id, index) != index]
     if repeats:
+        fault = {"error": ValueError("An earlier line has this product; send one line with the sum of the quantities")}
         # Raised inside a validator, it is merged into the error of the whole, below the place of the lines.
-        raise ValidationError.from_exception_data("Lines", repeats)
+        raise ValidationError.from_exception_data(
+            "Lines",
+            [
+                {"type": "value_error", "loc": (n, "product_id"), "input": lines[n].product_id, "ctx": fault}
+                for n in repeats
+            ],
+        )
     return lines
 
 
@@ -103,7 +102,7 @@ class Order(BaseModel):
     @model_validator(mode="after")
     def _total_is_the_sum(self) -> Self:
         if self.total_minor != sum(line.total_minor for line in self.items):
-            raise PydanticCustomError("wrong_total", "total_minor is not the sum of the lines")
+            raise ValueError("total_minor is not the sum of the lines")
         return self
 
     @property
