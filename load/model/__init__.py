@@ -1,0 +1,75 @@
+"""Predicts, plans and prices: pure functions of a scenario, without a clock or a network.
+
+Start at `predict` (a scenario before it runs), `plan` (how many workers), `simulate_autoscaling` and
+`replay_schedule` (an hour of a sale), `monthly_cost` and `break_even` (what it costs).
+"""
+
+from load.model.autoscaling import (
+    AutoscalingRun,
+    Control,
+    Fleet,
+    Moment,
+    Profile,
+    StepScaling,
+    TargetTracking,
+    replay_schedule,
+    simulate_autoscaling,
+)
+from load.model.breakeven import BreakEven, SeedComparison, break_even, cost_curve, seed_comparison
+from load.model.costs import ARMS, Arm, Assumptions, Cost, CostLine, monthly_cost
+from load.model.formulas import Formula
+from load.model.planner import Plan, PlanError, Sale, plan
+from load.model.prediction import TOLERANCE, Prediction, deviation, predict
+from load.model.prices import FreeKey, Price, PriceKey, Prices, PricesError, load_prices
+from load.model.published import PUBLISHED, ImpossibleFigure, PublishedFigure, impossible_figures
+from load.model.shop import Burst, ClosedLoop, Environments, OpenLoop, Shop, Slots
+from load.model.waits import Waits
+
+__all__ = [
+    "ARMS",
+    "PUBLISHED",
+    "TOLERANCE",
+    "Arm",
+    "Assumptions",
+    "AutoscalingRun",
+    "BreakEven",
+    "Burst",
+    "ClosedLoop",
+    "Control",
+    "Cost",
+    "CostLine",
+    "Environments",
+    "Fleet",
+    "Formula",
+    "FreeKey",
+    "ImpossibleFigure",
+    "Moment",
+    "OpenLoop",
+    "Plan",
+    "PlanError",
+    "Prediction",
+    "Price",
+    "PriceKey",
+    "Prices",
+    "PricesError",
+    "Profile",
+    "PublishedFigure",
+    "Sale",
+    "SeedComparison",
+    "Shop",
+    "Slots",
+    "StepScaling",
+    "TargetTracking",
+    "Waits",
+    "break_even",
+    "cost_curve",
+    "deviation",
+    "impossible_figures",
+    "load_prices",
+    "monthly_cost",
+    "plan",
+    "predict",
+    "replay_schedule",
+    "seed_comparison",
+    "simulate_autoscaling",
+]

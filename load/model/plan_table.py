@@ -1,0 +1,86 @@
+"""A plan as a table to read in a terminal."""
+
+from collections.abc import Sequence
+
+from load.model.planner import Plan
+from load.model.prices import Prices
+
+Row = tuple[str, str, str]
+
+
+def plan_table(plan: Plan, prices: Prices) -> str:
+    """The plan in plain text: what it answers, what it costs, what to give to the template."""
+    sections = [
+        _title(plan),
+        _columns(_answers(plan)),
+        _title_line(f"Autoscaling, for the template (from one task it would be: {_unscaled(plan)})"),
+        _columns(_overrides(plan)),
+        _title_line(
+            f"Cost of a month with {plan.orders_per_month:,} orders ({prices.region}, prices of {prices.as_of})"
+        ),
+        _columns(_costs(plan)),
+    ]
+    return "\n".join(sections) + "\n"
+
+
+def _title(plan: Plan) -> str:
+    sale = plan.sale
+    return (
+        f"Sale: {sale.rate:g} orders/s for {sale.burst:g} s = {sale.orders:,} orders, payment {sale.payment:g} s, "
+        f"confirmed within {sale.wait:g} s\n"
+    )
+
+
+def _title_line(text: str) -> str:
+    return f"\n{text}\n"
+
+
+def _answers(plan: Plan) -> list[Row]:
+    by_name = {formula.name: formula.expression for formula in plan.formulas}
+    split = f"{plan.tasks} × {plan.workers_per_task}"
+    return [
+        ("workers needed", f"{plan.workers_needed:,}", by_name["workers for the wait"]),
+        ("tasks", f"{plan.tasks:,}", f"{split} workers = {plan.workers:,}"),
+        ("to keep up without a queue", f"{plan.workers_to_keep_up:,}", by_name["workers to keep up"]),
+        ("orders settled per second", f"{plan.settle_rate:.2f}", ""),
+        ("peak backlog", f"{plan.peak_backlog:,}", "orders accepted and not yet terminal, at the last order"),
+        (
+            "last customer's wait",
+            f"{plan.last_wait:.1f} s",
+            f"evenly spaced orders; Poisson adds up to {plan.poisson_margin:.1f} s in 95 % of sales",
+        ),
+        ("drained after the sale", f"{plan.drain:.1f} s", ""),
+        ("backlog per task target", f"{plan.backlog_per_task_target:,}", by_name["backlog per task target"]),
+    ]
+
+
+def _overrides(plan: Plan) -> list[Row]:
+    pairs = (override.partition("=") for override in plan.parameter_overrides())
+    return [(name, value, "") for name, _, value in pairs]
+
+
+def _unscaled(plan: Plan) -> str:
+    run = plan.unscaled
+    if run is None:
+        return "not simulated"
+    return f"peak backlog {run.peak_backlog:,}, worst wait {run.worst_wait:.0f} s; so begin with enough tasks"
+
+
+def _costs(plan: Plan) -> list[Row]:
+    rows: list[Row] = [
+        (
+            cost.arm,
+            f"${cost.total:,.2f}",
+            f"${cost.per_confirmed_order:.6f} per confirmed order" if cost.per_confirmed_order else "",
+        )
+        for cost in plan.costs
+    ]
+    even = plan.lambda_break_even
+    reached = f"{even.orders:,}" if even.orders is not None else "never"
+    return [*rows, ("lambda costs more than ecs from", f"{reached} orders", even.formula)]
+
+
+def _columns(rows: Sequence[Row]) -> str:
+    widths = [max(len(row[column]) for row in rows) for column in range(2)]
+    lines = (f"  {row[0]:<{widths[0]}}  {row[1]:>{widths[1]}}  {row[2]}".rstrip() for row in rows)
+    return "\n".join(lines)
