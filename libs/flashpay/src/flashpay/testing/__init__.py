@@ -2,14 +2,18 @@
 
 from flashpay.testing.gateway import Abandonment, FakeCharge, FakeGateway, Reply
 from flashpay.testing.ledger import MemoryLedger
+from flashpay.testing.orders import START, ManualClock, sample_order
 from flashpay.testing.schedule import Checkpoint, no_checkpoint
 
 __all__ = [
+    "START",
     "Abandonment",
     "Checkpoint",
     "FakeCharge",
     "FakeGateway",
+    "ManualClock",
     "MemoryLedger",
     "Reply",
     "no_checkpoint",
+    "sample_order",
 ]

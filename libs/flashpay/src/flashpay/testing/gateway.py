@@ -74,6 +74,7 @@ class FakeGateway:
         self._lingering: set[str] = set()
         self._admitting = asyncio.Event()
         self._admitting.set()
+        self._moved = asyncio.Event()
         self._made = 0
 
     def plan(self, *replies: Reply) -> None:
@@ -87,6 +88,11 @@ class FakeGateway:
     def let_go(self) -> None:
         """Let the held charges, and those to come, go on."""
         self._admitting.set()
+
+    async def until_in_flight(self, calls: int) -> None:
+        """Wait until at least so many calls wait for their answer."""
+        while self.in_flight < calls:
+            await self._moved.wait()
 
     def finish_lingering(self) -> None:
         """Make the charges whose callers left under `Abandonment.LINGER`."""
@@ -103,17 +109,22 @@ class FakeGateway:
         """See `Gateway.charge`."""
         self.requests.append(request)
         await self._checkpoint("charge.called")
-        self.in_flight += 1
-        self.peak_in_flight = max(self.peak_in_flight, self.in_flight)
+        self._count(1)
         try:
             async with asyncio.timeout(timeout.total_seconds()):
                 result = await self._answer(request)
         except TimeoutError as error:
             raise GatewayUnavailableError("the fake gateway took too long", reason="timeout") from error
         finally:
-            self.in_flight -= 1
+            self._count(-1)
         await self._checkpoint("charge.done")
         return result
+
+    def _count(self, change: int) -> None:
+        self.in_flight += change
+        self.peak_in_flight = max(self.peak_in_flight, self.in_flight)
+        self._moved.set()
+        self._moved = asyncio.Event()
 
     async def _answer(self, request: ChargeRequest) -> ChargeResult:
         key, content = request.order_id, replace(request, traceparent=None)

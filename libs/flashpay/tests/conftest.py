@@ -1,0 +1,98 @@
+"""The ledgers under test, and the clients that a DynamoDB ledger may meet."""
+
+import uuid
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import asynccontextmanager
+from typing import Any, Protocol
+
+import pytest
+from aiobotocore.session import AioSession
+
+from flashpay import DynamoClient, DynamoLedger, Ledger
+from flashpay.testing import ManualClock, MemoryLedger
+
+
+class RepeatingClient:
+    """Sends every request twice and returns the second answer: botocore after a lost reply."""
+
+    def __init__(self, inner: DynamoClient) -> None:
+        self._inner = inner
+
+    async def get_item(self, **arguments: object) -> Mapping[str, Any]:
+        return await self._inner.get_item(**arguments)
+
+    async def put_item(self, **arguments: object) -> Mapping[str, Any]:
+        return await self._twice(self._inner.put_item, arguments)
+
+    async def update_item(self, **arguments: object) -> Mapping[str, Any]:
+        return await self._twice(self._inner.update_item, arguments)
+
+    @staticmethod
+    async def _twice(
+        call: Callable[..., Awaitable[Mapping[str, Any]]], arguments: Mapping[str, object]
+    ) -> Mapping[str, Any]:
+        await call(**arguments)
+        return await call(**arguments)
+
+
+class EmbeddedAws(Protocol):
+    """What the root's `embedded_aws` fixture gives."""
+
+    @property
+    def environment(self) -> dict[str, str]: ...
+
+
+@asynccontextmanager
+async def _orders_table(session: AioSession, environment: Mapping[str, str]) -> AsyncIterator[tuple[Any, str]]:
+    name = f"orders-{uuid.uuid4().hex[:12]}"
+    async with session.create_client(
+        "dynamodb",
+        endpoint_url=environment["AWS_ENDPOINT_URL"],
+        region_name=environment["AWS_REGION"],
+        aws_access_key_id=environment["AWS_ACCESS_KEY_ID"],
+        aws_secret_access_key=environment["AWS_SECRET_ACCESS_KEY"],
+    ) as client:
+        await client.create_table(
+            TableName=name,
+            BillingMode="PAY_PER_REQUEST",
+            AttributeDefinitions=[{"AttributeName": "order_id", "AttributeType": "S"}],
+            KeySchema=[{"AttributeName": "order_id", "KeyType": "HASH"}],
+        )
+        yield client, name
+        await client.delete_table(TableName=name)
+
+
+@pytest.fixture(scope="session")
+def aws_session() -> AioSession:
+    """Shared, because it loads the service models once."""
+    return AioSession()
+
+
+@pytest.fixture
+def clock() -> ManualClock:
+    return ManualClock()
+
+
+@pytest.fixture
+async def orders_table(embedded_aws: EmbeddedAws, aws_session: AioSession) -> AsyncIterator[tuple[Any, str]]:
+    """A client of the embedded AWS and the name of an empty orders table in it."""
+    async with _orders_table(aws_session, embedded_aws.environment) as client_and_name:
+        yield client_and_name
+
+
+@pytest.fixture(
+    params=[
+        "memory",
+        pytest.param("dynamo", marks=pytest.mark.embedded_aws),
+        pytest.param("dynamo_with_lost_replies", marks=pytest.mark.embedded_aws),
+    ]
+)
+async def ledger(request: pytest.FixtureRequest, clock: ManualClock, aws_session: AioSession) -> AsyncIterator[Ledger]:
+    """Every ledger that keeps the contract, empty."""
+    if request.param == "memory":
+        yield MemoryLedger(clock=clock)
+        return
+    environment = request.getfixturevalue("embedded_aws").environment
+    async with _orders_table(aws_session, environment) as (client, name):
+        used = RepeatingClient(client) if request.param == "dynamo_with_lost_replies" else client
+        yield DynamoLedger(client=used, table=name, clock=clock)

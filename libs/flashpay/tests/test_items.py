@@ -1,0 +1,76 @@
+"""Entries survive the way into DynamoDB and back."""
+
+import json
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from flashmsg import OrderStatus, PricedLine
+from flashpay import LedgerEntry, LedgerRefusedError
+from flashpay.items import from_item, to_item
+from flashpay.testing import START, sample_order
+
+LINES = st.lists(
+    st.builds(
+        PricedLine,
+        product_id=st.from_regex(r"[a-z0-9][a-z0-9-]{0,63}", fullmatch=True),
+        quantity=st.integers(1, 100),
+        unit_price_minor=st.integers(0, 10**12),
+    ),
+    min_size=1,
+    max_size=5,
+).map(tuple)
+MOMENTS = st.integers(-(10**12), 10**13).map(lambda ms: datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=ms))
+TEXTS = st.text(min_size=1, max_size=40)
+ENTRIES = st.builds(
+    LedgerEntry,
+    order_id=TEXTS,
+    status=st.sampled_from(OrderStatus),
+    customer_id=st.integers(1, 2**53 - 1),
+    items=LINES,
+    currency=TEXTS,
+    total_minor=st.integers(0, 2**53 - 1),
+    fingerprint=TEXTS,
+    created_at=MOMENTS,
+    updated_at=MOMENTS,
+    completed_at=st.none() | MOMENTS,
+    charge_id=st.none() | TEXTS,
+    reason=st.none() | TEXTS,
+    attempt=st.integers(0, 10**6),
+    owner=st.none() | TEXTS,
+    lease_until=st.none() | MOMENTS,
+)
+
+
+@given(ENTRIES)
+def test_an_entry_survives_the_round_trip(entry: LedgerEntry) -> None:
+    assert from_item(to_item(entry)) == entry
+
+
+def test_the_attributes_are_those_that_others_read() -> None:
+    entry = LedgerEntry.claimed_first(
+        sample_order(), owner="first", lease_until=START + timedelta(seconds=30), now=START
+    )
+    item = to_item(entry)
+    assert item["status"] == {"S": "processing"}
+    assert item["lease_until"] == {"N": "1795809630000"}
+    assert json.loads(item["items"]["S"]) == [{"product_id": "gadget", "quantity": 2, "unit_price_minor": 1999}]
+    assert set(item) == {
+        *("order_id", "status", "owner", "attempt", "lease_until", "fingerprint", "customer_id"),
+        *("items", "currency", "total_minor", "created_at", "updated_at"),
+    }
+
+
+@pytest.mark.parametrize("name", ["status", "items", "customer_id", "created_at"])
+@pytest.mark.parametrize("broken", [None, {"S": "\ufffd"}, {"N": "many"}])
+def test_a_missing_or_malformed_attribute_is_refused(name: str, broken: dict[str, str] | None) -> None:
+    item = dict(to_item(LedgerEntry.failed_unclaimed(sample_order(), reason="other", now=START)))
+    if broken is None:
+        del item[name]
+    else:
+        item[name] = broken
+    with pytest.raises(LedgerRefusedError) as caught:
+        from_item(item)
+    assert caught.value.reason == "corrupt_entry"

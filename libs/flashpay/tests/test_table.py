@@ -1,0 +1,144 @@
+"""DynamoDB's errors in our words."""
+
+import socket
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Any
+
+import aiohttp
+import pytest
+from aiobotocore.config import AioConfig
+from aiobotocore.session import AioSession
+from botocore.exceptions import (
+    ClientError,
+    ConnectTimeoutError,
+    EndpointConnectionError,
+    NoCredentialsError,
+    ReadTimeoutError,
+)
+
+from flashpay import (
+    Approved,
+    Claimed,
+    DynamoLedger,
+    FlashpayError,
+    LedgerRefusedError,
+    LedgerUnavailableError,
+)
+from flashpay.items import to_item
+from flashpay.testing import START, MemoryLedger, sample_order
+
+ORDER = sample_order()
+LEASE = timedelta(seconds=30)
+CLAIMED = Claimed(order=ORDER, attempt=1, owner="first", lease_until=START + LEASE)
+
+
+class FailingClient:
+    def __init__(self, error: Exception) -> None:
+        self._error = error
+
+    async def get_item(self, **_arguments: object) -> Mapping[str, Any]:
+        raise self._error
+
+    async def put_item(self, **_arguments: object) -> Mapping[str, Any]:
+        raise self._error
+
+    async def update_item(self, **_arguments: object) -> Mapping[str, Any]:
+        raise self._error
+
+
+def client_error(code: str, status: int, **members: object) -> ClientError:
+    response = {"Error": {"Code": code, "Message": "no"}, "ResponseMetadata": {"HTTPStatusCode": status}, **members}
+    return ClientError(response, "PutItem")
+
+
+async def every_call(ledger: DynamoLedger) -> list[FlashpayError]:
+    errors = []
+    for call in (
+        ledger.claim(ORDER, owner="first", lease=LEASE),
+        ledger.record(CLAIMED, Approved(charge_id="ch_1")),
+        ledger.release(CLAIMED),
+        ledger.fail(ORDER, reason="too_many_receives"),
+        ledger.get(ORDER.order_id),
+    ):
+        with pytest.raises(FlashpayError) as caught:
+            await call
+        errors.append(caught.value)
+    return errors
+
+
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        (client_error("ProvisionedThroughputExceededException", 400), "throttled"),
+        (client_error("ThrottlingException", 400), "throttled"),
+        (client_error("RequestLimitExceeded", 400), "throttled"),
+        (client_error("InternalServerError", 500), "server_error"),
+        (client_error("ServiceUnavailable", 503), "server_error"),
+        (client_error("ResourceNotFoundException", 400), "access"),
+        (client_error("ExpiredTokenException", 400), "access"),
+        (client_error("AccessDeniedException", 400), "access"),
+        (ReadTimeoutError(endpoint_url="http://dynamodb"), "timeout"),
+        (ConnectTimeoutError(endpoint_url="http://dynamodb"), "timeout"),
+        (TimeoutError(), "timeout"),
+        (EndpointConnectionError(endpoint_url="http://dynamodb"), "connection"),
+        (NoCredentialsError(), "connection"),
+        (aiohttp.ServerDisconnectedError(), "connection"),
+        (ConnectionResetError(), "connection"),
+    ],
+    ids=repr,
+)
+async def test_surroundings_that_fail_make_the_ledger_unavailable(error: Exception, reason: str) -> None:
+    for raised in await every_call(DynamoLedger(client=FailingClient(error), table="orders")):
+        assert isinstance(raised, LedgerUnavailableError)
+        assert (raised.retryable, raised.reason, raised.__cause__) == (True, reason, error)
+
+
+async def test_a_request_that_dynamodb_calls_wrong_is_not_retried() -> None:
+    error = client_error("ValidationException", 400)
+    for raised in await every_call(DynamoLedger(client=FailingClient(error), table="orders")):
+        assert isinstance(raised, LedgerRefusedError)
+        assert (raised.retryable, raised.reason) == (False, "bad_request")
+
+
+async def test_an_item_that_is_not_ours_is_refused() -> None:
+    class OddClient(FailingClient):
+        async def get_item(self, **_arguments: object) -> Mapping[str, Any]:
+            return {"Item": {"order_id": {"S": ORDER.order_id}, "status": {"S": "shipped"}}}
+
+    with pytest.raises(LedgerRefusedError) as caught:
+        await DynamoLedger(client=OddClient(TimeoutError()), table="orders").get(ORDER.order_id)
+    assert caught.value.reason == "corrupt_entry"
+
+
+async def test_an_endless_race_for_a_claim_ends_as_contention() -> None:
+    memory = MemoryLedger()
+    failed = await memory.fail(ORDER, reason="too_many_receives")
+    lost = client_error("ConditionalCheckFailedException", 400, Item=to_item(failed))
+    with pytest.raises(LedgerUnavailableError) as caught:
+        await DynamoLedger(client=FailingClient(lost), table="orders").claim(ORDER, owner="first", lease=LEASE)
+    assert caught.value.reason == "contention"
+
+
+async def test_a_real_client_without_an_endpoint_makes_the_ledger_unavailable() -> None:
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))  # bound, not listening: every connection is refused
+        async with AioSession().create_client(
+            "dynamodb",
+            endpoint_url=f"http://127.0.0.1:{unused.getsockname()[1]}",
+            region_name="eu-central-1",
+            aws_access_key_id="test",
+            aws_secret_access_key="test",
+            config=AioConfig(retries={"total_max_attempts": 1}, connect_timeout=1, read_timeout=1),
+        ) as client:
+            for raised in await every_call(DynamoLedger(client=client, table="orders")):
+                assert isinstance(raised, LedgerUnavailableError)
+                assert raised.reason == "connection"
+
+
+@pytest.mark.embedded_aws
+async def test_a_missing_table_makes_the_ledger_unavailable(orders_table: tuple[Any, str]) -> None:
+    client, name = orders_table
+    for raised in await every_call(DynamoLedger(client=client, table=f"{name}-missing")):
+        assert isinstance(raised, LedgerUnavailableError)
+        assert raised.reason == "access"
