@@ -60,7 +60,7 @@ async def test_an_order_is_claimed_charged_and_recorded(
     ]
 
 
-async def test_a_decline_is_terminal(settler: Settler, memory: MemoryLedger, gateway: FakeGateway) -> None:
+async def test_a_decline_is_terminal(settler: Settler, gateway: FakeGateway) -> None:
     gateway.plan(Reply.DECLINE)
     settlement = await settler.settle(ORDER)
     assert isinstance(settlement, Settled)
