@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from troposphere import (
     And,
     Equals,
+    FindInMap,
     GenericHelperFn,
     If,
     Not,
@@ -26,7 +27,7 @@ from troposphere import (
 from cloudformation.encryption import Encryption
 from cloudformation.iam import add_role, allow
 from cloudformation.messaging import Messaging, add_dead_letter_queue
-from cloudformation.parameters import PipelineParameters
+from cloudformation.parameters import MAXIMUM_CONCURRENCIES, PipelineParameters
 from cloudformation.tables import Tables
 
 RUNTIME = "python3.13"
@@ -240,6 +241,9 @@ def _add_topic_trigger(
 def _add_queue_trigger(
     template: Template, *, alias: awslambda.Alias, messaging: Messaging, parameters: PipelineParameters
 ) -> None:
+    # Through a map of numbers: a parameter arrives as text, with which the embedded AWS cannot count.
+    template.add_mapping("Concurrency", {str(number): {"Invocations": number} for number in MAXIMUM_CONCURRENCIES})
+    concurrency = FindInMap("Concurrency", parameters.maximum_concurrency.ref(), "Invocations")
     template.add_resource(
         awslambda.EventSourceMapping(
             "FunctionQueueMapping",
@@ -249,7 +253,7 @@ def _add_queue_trigger(
             BatchSize=parameters.function_batch_size.ref(),
             FunctionResponseTypes=["ReportBatchItemFailures"],
             # troposphere's class of this name is that of capacity providers; a plain map passes its check.
-            ScalingConfig=GenericHelperFn({"MaximumConcurrency": parameters.maximum_concurrency.ref()}),
+            ScalingConfig=GenericHelperFn({"MaximumConcurrency": concurrency}),
         )
     )
 

@@ -14,6 +14,7 @@ CONSUMERS = ("ecs", "lambda", "lambda-sqs")
 NO_ARTIFACT = "none"
 # Queue visibility under a function must be six of its timeouts; CloudFormation cannot multiply, so both are listed.
 FUNCTION_TIMEOUTS = (15, 30, 60, 120, 300)
+MAXIMUM_CONCURRENCIES = (2, 5, 10, 20, 50, 100, 200, 500, 1000)
 
 
 def add_choice(template: Template, title: str, group: str, values: Sequence[object], **properties: object) -> Parameter:
@@ -173,14 +174,12 @@ def add_pipeline_parameters(template: Template) -> PipelineParameters:
             high=10,
             why="Orders per invocation, settled concurrently (lambda-sqs)",
         ),
-        maximum_concurrency=add_number(
+        maximum_concurrency=add_choice(
             template,
             "MaximumConcurrency",
             function,
-            default=2,
-            low=2,
-            high=1000,
-            why="Invocations at once (lambda-sqs); times the batch size it must not exceed the gateway's capacity",
+            MAXIMUM_CONCURRENCIES,
+            Description="Invocations at once (lambda-sqs); times the batch size not above the gateway's capacity",
         ),
         reserved_concurrency=add_number(
             template,
