@@ -9,10 +9,14 @@ from datetime import timedelta
 from types import TracebackType
 from typing import Protocol, Self
 
+import structlog
+
 # The limits of one SNS PublishBatch.
 MAX_BATCH_ENTRIES = 10
 MAX_BATCH_BYTES = 256 * 1024
 _STRING_TYPE_BYTES = len("String")
+
+log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True)
@@ -200,6 +204,8 @@ class GroupCommitPublisher:
 
     def _sent(self, task: asyncio.Task[None]) -> None:
         self._in_flight.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            log.error("publish_broken", exc_info=error)
         self._dispatch()
 
     async def _send(self, batch: list[_Waiting]) -> None:

@@ -1,0 +1,80 @@
+"""Fakes of the topic and of the catalogue's source for tests."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+
+from order_api.catalogue import CatalogueError, Product
+from order_api.publisher import MAX_BATCH_BYTES, MAX_BATCH_ENTRIES, Entry, TopicError
+
+
+class FakeTopic:
+    """A topic in memory, held to the same contract tests as SNS.
+
+    Attributes:
+        published: Every entry taken, in sequence.
+        calls: How many entries each call had.
+        refuse: Bodies that contain a key of this are refused with its value as the code.
+        down: While set, every call fails.
+        gate: Cleared, calls wait until it is set again; they have been counted by then.
+        in_flight: Calls that have not been answered yet.
+        peak_in_flight: The most of them at once.
+    """
+
+    def __init__(self) -> None:
+        self.published: list[Entry] = []
+        self.calls: list[int] = []
+        self.refuse: dict[str, str] = {}
+        self.down = False
+        self.gate = asyncio.Event()
+        self.gate.set()
+        self.in_flight = 0
+        self.peak_in_flight = 0
+
+    async def publish_batch(self, entries: Sequence[Entry]) -> Mapping[int, str]:
+        """See `Topic.publish_batch`; the limits of SNS hold here too."""
+        self.calls.append(len(entries))
+        self.in_flight += 1
+        self.peak_in_flight = max(self.peak_in_flight, self.in_flight)
+        try:
+            await self.gate.wait()
+            return self._take(entries)
+        finally:
+            self.in_flight -= 1
+
+    def _take(self, entries: Sequence[Entry]) -> Mapping[int, str]:
+        if self.down:
+            raise TopicError("the fake topic is down")
+        if not 1 <= len(entries) <= MAX_BATCH_ENTRIES:
+            raise TopicError(f"a batch of {len(entries)} entries")
+        if sum(entry.size_bytes for entry in entries) > MAX_BATCH_BYTES:
+            raise TopicError("the batch is too long")
+        refused: dict[int, str] = {}
+        for index, entry in enumerate(entries):
+            codes = [code for text, code in self.refuse.items() if text in entry.message]
+            if codes:
+                refused[index] = codes[0]
+            else:
+                self.published.append(entry)
+        return refused
+
+
+class FakeProducts:
+    """A catalogue's source in memory.
+
+    Attributes:
+        products: What the next load returns.
+        down: While set, loads fail.
+        loads: How often it was read.
+    """
+
+    def __init__(self, *products: Product) -> None:
+        self.products = {product.product_id: product for product in products}
+        self.down = False
+        self.loads = 0
+
+    async def load(self) -> Mapping[str, Product]:
+        """See `ProductSource.load`."""
+        self.loads += 1
+        if self.down:
+            raise CatalogueError("the fake source is down")
+        return dict(self.products)

@@ -1,0 +1,164 @@
+"""The real server on a free loopback port, with fakes behind it."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import aiohttp
+from aiohttp import web
+from prometheus_client import CollectorRegistry
+
+from flashmsg import OrderPlaced, decode
+from flashops.health import Health
+from flashpay.testing import FakeGateway, MemoryLedger
+from order_api.app import create_app
+from order_api.catalogue import Product
+from order_api.order_ids import OrderIds
+from order_api.settings import Settings
+from order_api.testing.fakes import FakeProducts, FakeTopic
+from order_api.testing.waiting import wait_until
+
+SECRET = "a-secret-of-tests-that-has-32-bytes-or-more"  # noqa: S105 - certifies nothing outside tests
+PEN = Product(product_id="pen", name="Pen", unit_price_minor=250, currency="EUR")
+PHONE = Product(product_id="phone-x", name="Phone X", unit_price_minor=89_900, currency="EUR")
+
+
+def environment(**variables: str) -> dict[str, str]:
+    """Return the variables of an API that starts; `variables` replace or add some."""
+    return {
+        "ORDERS_TOPIC_ARN": "arn:aws:sns:us-east-1:000000000000:order-processing-events",
+        "ORDERS_TABLE": "orders",
+        "PRODUCTS_TABLE": "products",
+        "ORDER_ID_SECRET": SECRET,
+        "GATEWAY_URL": "http://127.0.0.1:1",
+        "PUBLISH_LINGER_SECONDS": "0.001",
+    } | variables
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """A response as it came over the socket."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+    @property
+    def json(self) -> Any:  # noqa: ANN401 - a test looks at whatever came
+        """The body, decoded."""
+        return json.loads(self.body)
+
+    @property
+    def fields(self) -> list[str]:
+        """The fields that a problem document names."""
+        return [error["field"] for error in self.json["errors"]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shop:
+    """A running API and everything behind it."""
+
+    port: int
+    session: aiohttp.ClientSession
+    topic: FakeTopic
+    ledger: MemoryLedger
+    gateway: FakeGateway
+    products: FakeProducts
+    registry: CollectorRegistry
+    health: Health
+    runner: web.AppRunner
+    ids: OrderIds = field(default_factory=lambda: OrderIds(secret=SECRET.encode()))
+
+    async def order(
+        self,
+        mode: str,
+        *,
+        product_id: str = "pen",
+        quantity: int = 2,
+        customer_id: int = 1,
+        headers: Mapping[str, str] | None = None,
+    ) -> Answer:
+        """Place an order of one line; `mode` is async or sync."""
+        body = {"customer_id": customer_id, "items": [{"product_id": product_id, "quantity": quantity}]}
+        return await self.request("POST", f"/orders/{mode}", json=body, headers=headers)
+
+    async def request(self, method: str, path: str, **options: Any) -> Answer:  # noqa: ANN401 - aiohttp's own options
+        """Send a request the way a well-behaved client does."""
+        url = f"http://127.0.0.1:{self.port}{path}"
+        async with self.session.request(method, url, **options) as response:
+            return Answer(status=response.status, headers=response.headers, body=await response.read())
+
+    def metric(self, name: str, **labels: str) -> float:
+        """Return the value of one series, 0 when there is none."""
+        return self.registry.get_sample_value(name, labels) or 0.0
+
+    @property
+    def events(self) -> list[OrderPlaced]:
+        """What was published, decoded as a consumer would."""
+        return [decode(entry.message) for entry in self.topic.published]
+
+
+@asynccontextmanager
+async def running_shop(
+    *, wait_ready: bool = True, products: FakeProducts | None = None, **variables: str
+) -> AsyncIterator[Shop]:
+    """Run the API; `variables` are its environment.
+
+    Args:
+        wait_ready: Return only once the catalogue is loaded.
+        products: What is for sale; two products by default.
+        variables: Replace or add environment variables.
+    """
+    topic, ledger, gateway = FakeTopic(), MemoryLedger(), FakeGateway()
+    source = FakeProducts(PEN, PHONE) if products is None else products
+    health, registry = Health(), CollectorRegistry()
+    settings = Settings.from_environment(environment(**variables))
+    app = create_app(
+        settings, topic=topic, ledger=ledger, gateway=gateway, products=source, health=health, registry=registry
+    )
+    runner = web.AppRunner(app, access_log=None, shutdown_timeout=5.0)
+    await runner.setup()
+    try:
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        async with aiohttp.ClientSession() as session:
+            if wait_ready:
+                await wait_until(lambda: source.loads)
+            yield Shop(
+                port=int(runner.addresses[0][1]),
+                session=session,
+                topic=topic,
+                ledger=ledger,
+                gateway=gateway,
+                products=source,
+                registry=registry,
+                health=health,
+                runner=runner,
+            )
+    finally:
+        await runner.cleanup()
+
+
+async def exchange(port: int, request: bytes, *, longest_seconds: float = 10) -> Answer:
+    """Send bytes as they are and read one answer; the connection is closed afterwards.
+
+    Raises:
+        asyncio.IncompleteReadError: The server closed without an answer.
+    """
+    async with asyncio.timeout(longest_seconds):
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        try:
+            writer.write(request)
+            return await read_answer(reader)
+        finally:
+            writer.close()
+
+
+async def read_answer(reader: asyncio.StreamReader) -> Answer:
+    """Read one answer with a `Content-Length`."""
+    head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
+    headers = {name.title(): value for name, _, value in (line.partition(": ") for line in head[1:] if line)}
+    body = await reader.readexactly(int(headers.get("Content-Length", "0")))
+    return Answer(status=int(head[0].split()[1]), headers=headers, body=body)

@@ -1,0 +1,142 @@
+import asyncio
+import uuid
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from structlog.testing import capture_logs
+
+from flashops.aws import aws_client
+from order_api.catalogue import Catalogue, CatalogueError, CatalogueNotLoadedError, Product
+from order_api.dynamo_products import DynamoProducts
+from order_api.testing import PEN, PHONE, FakeProducts, wait_until
+
+OFTEN = timedelta(milliseconds=2)
+SELDOM = timedelta(hours=1)
+
+
+async def test_nothing_is_found_or_ready_before_the_first_load() -> None:
+    catalogue = Catalogue(source=FakeProducts(PEN), refresh=SELDOM)
+    assert not await catalogue.check()
+    with pytest.raises(CatalogueNotLoadedError):
+        catalogue.find("pen")
+
+
+async def test_products_are_found_once_loaded() -> None:
+    async with Catalogue(source=FakeProducts(PEN), refresh=SELDOM) as catalogue:
+        await wait_until(lambda: catalogue.is_loaded)
+        assert await catalogue.check()
+        assert catalogue.find("pen") == PEN
+        assert catalogue.find("phone-x") is None
+
+
+async def test_a_changed_price_is_seen_after_a_refresh() -> None:
+    source = FakeProducts(PEN)
+    async with Catalogue(source=source, refresh=OFTEN) as catalogue:
+        await wait_until(lambda: catalogue.is_loaded)
+        source.products = {"phone-x": PHONE}
+        await wait_until(lambda: catalogue.find("phone-x") == PHONE)
+        assert catalogue.find("pen") is None
+
+
+async def test_the_old_copy_serves_while_the_source_fails() -> None:
+    source, failures = FakeProducts(PEN), asyncio.Queue[int]()
+    catalogue = Catalogue(source=source, refresh=OFTEN, on_failure=lambda: failures.put_nowait(1))
+    with capture_logs() as lines:
+        async with catalogue:
+            await wait_until(lambda: catalogue.is_loaded)
+            source.down = True
+            await failures.get()
+            assert catalogue.find("pen") == PEN
+            assert await catalogue.check()
+            source.products, source.down = {"phone-x": PHONE}, False
+            await wait_until(lambda: catalogue.find("phone-x"))
+    failed = [line for line in lines if line["event"] == "catalogue_refresh_failed"]
+    assert failed
+    assert failed[0]["stale"] is True
+
+
+async def test_an_empty_source_is_a_failure_and_not_an_empty_shop() -> None:
+    source, sizes = FakeProducts(), list[int]()
+    async with Catalogue(source=source, refresh=OFTEN, on_refresh=sizes.append) as catalogue:
+        await wait_until(lambda: source.loads > 1)
+        assert not catalogue.is_loaded
+        source.products = {"pen": PEN}
+        await wait_until(lambda: catalogue.is_loaded)
+    assert sizes[0] == 1
+
+
+class HangingProducts:
+    async def load(self) -> Mapping[str, Product]:
+        await asyncio.Event().wait()
+        raise AssertionError
+
+
+async def test_leaving_does_not_wait_for_a_source_that_hangs() -> None:
+    async with asyncio.timeout(2):
+        async with Catalogue(source=HangingProducts(), refresh=SELDOM) as catalogue:
+            await asyncio.sleep(0)
+    assert not catalogue.is_loaded
+
+
+def row(product_id: str, price: str = "250", currency: str = "EUR") -> dict[str, dict[str, str]]:
+    return {
+        "product_id": {"S": product_id},
+        "name": {"S": product_id.title()},
+        "unit_price_minor": {"N": price},
+        "currency": {"S": currency},
+    }
+
+
+class OnePage:
+    def __init__(self, *rows: object) -> None:
+        self._rows = rows
+
+    async def scan(self, **_arguments: object) -> Mapping[str, Any]:
+        return {"Items": list(self._rows)}
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        row("UPPER"),
+        row("pen-2", price="-1"),
+        row("pen-2", price="2.5"),
+        row("pen-2", price="1" + "0" * 30),
+        row("pen-2", currency="euro"),
+        {"product_id": {"S": "pen-2"}},
+        {"product_id": {"S": "pen-2"}, "name": {"N": "1"}, "unit_price_minor": {"S": "x"}, "currency": {"S": "EUR"}},
+    ],
+)
+async def test_a_bad_row_is_left_out_and_the_others_stay_for_sale(bad: object) -> None:
+    with capture_logs() as lines:
+        products = await DynamoProducts(client=OnePage(bad, row("pen")), table="t").load()
+    assert list(products) == ["pen"]
+    assert [line["event"] for line in lines] == ["product_invalid"]
+
+
+@pytest.mark.embedded_aws
+@pytest.mark.usefixtures("aws")
+async def test_the_whole_table_is_read_page_by_page() -> None:
+    table = f"products-{uuid.uuid4().hex[:8]}"
+    async with aws_client("dynamodb") as client:
+        await client.create_table(
+            TableName=table,
+            KeySchema=[{"AttributeName": "product_id", "KeyType": "HASH"}],
+            AttributeDefinitions=[{"AttributeName": "product_id", "AttributeType": "S"}],
+            BillingMode="PAY_PER_REQUEST",
+        )
+        for number in range(23):
+            await client.put_item(TableName=table, Item=row(f"thing-{number}", price=str(number)))
+        products = await DynamoProducts(client=client, table=table, page_size=5).load()
+    assert {product.unit_price_minor for product in products.values()} == set(range(23))
+    assert products["thing-7"] == Product(product_id="thing-7", name="Thing-7", unit_price_minor=7, currency="EUR")
+
+
+@pytest.mark.embedded_aws
+@pytest.mark.usefixtures("aws")
+async def test_a_missing_table_is_a_catalogue_error() -> None:
+    async with aws_client("dynamodb", max_attempts=1) as client:
+        with pytest.raises(CatalogueError, match="ResourceNotFound"):
+            await DynamoProducts(client=client, table="no-such-table").load()

@@ -1,0 +1,74 @@
+import re
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from flashmsg import OrderPlaced
+from order_api.order_ids import OrderIds
+
+SECRET = b"0123456789abcdef0123456789abcdef"
+IDS = OrderIds(secret=SECRET)
+KEYS = st.text(st.characters(min_codepoint=0x21, max_codepoint=0x7E), min_size=1, max_size=255)
+CUSTOMERS = st.integers(min_value=1, max_value=2**53 - 1)
+
+
+def test_an_issued_id_is_recognised_and_fits_the_message_format() -> None:
+    order_id = IDS.issue()
+    pattern = OrderPlaced.model_json_schema()["properties"]["id"]["pattern"]
+    assert re.fullmatch(pattern, order_id)
+    assert IDS.owns(order_id)
+
+
+def test_issued_ids_differ() -> None:
+    assert len({IDS.issue() for _ in range(1_000)}) == 1_000
+
+
+def test_another_secret_does_not_recognise_the_id() -> None:
+    assert not OrderIds(secret=SECRET[::-1]).owns(IDS.issue())
+
+
+def test_every_changed_character_breaks_the_id() -> None:
+    order_id = IDS.issue()
+    for place in range(4, len(order_id)):
+        other = "a" if order_id[place] != "a" else "b"
+        assert not IDS.owns(order_id[:place] + other + order_id[place + 1 :])
+
+
+@pytest.mark.parametrize(
+    "change",
+    [str.upper, str.strip, lambda text: text + "=", lambda text: text[4:], lambda text: "ord_" + text, lambda _: ""],
+    ids=["upper case", "none", "padded", "no prefix", "two prefixes", "empty"],
+)
+def test_only_the_one_spelling_is_recognised(change: object, request: pytest.FixtureRequest) -> None:
+    assert callable(change)
+    expected = request.node.callspec.id == "none"
+    assert IDS.owns(change(IDS.issue())) is expected
+
+
+@given(st.text(max_size=60))
+def test_no_text_is_recognised_or_breaks_the_check(text: str) -> None:
+    assert not IDS.owns(text)
+    assert not IDS.owns(f"ord_{text}")
+
+
+@given(CUSTOMERS, KEYS)
+def test_a_key_always_leads_to_the_same_id(customer_id: int, key: str) -> None:
+    first = IDS.derive(customer_id=customer_id, idempotency_key=key)
+    assert first == OrderIds(secret=SECRET).derive(customer_id=customer_id, idempotency_key=key)
+    assert IDS.owns(first)
+
+
+@given(st.tuples(CUSTOMERS, KEYS), st.tuples(CUSTOMERS, KEYS))
+def test_different_customers_or_keys_lead_to_different_ids(one: tuple[int, str], other: tuple[int, str]) -> None:
+    ids = {IDS.derive(customer_id=customer, idempotency_key=key) for customer, key in (one, other)}
+    assert len(ids) == len({one, other})
+
+
+def test_the_border_between_customer_and_key_counts() -> None:
+    assert IDS.derive(customer_id=1, idempotency_key="23") != IDS.derive(customer_id=12, idempotency_key="3")
+
+
+def test_a_short_secret_is_refused() -> None:
+    with pytest.raises(ValueError, match="at least 32 bytes"):
+        OrderIds(secret=b"x" * 31)
