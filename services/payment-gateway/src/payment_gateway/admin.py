@@ -1,0 +1,71 @@
+"""`/admin`: change how the provider behaves, and ask its ledger what it really did.
+
+It has no password: the gateway simulates a provider for tests and listens on the loopback by default.
+"""
+
+from dataclasses import asdict
+from datetime import datetime
+
+import structlog
+from aiohttp import web
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from payment_gateway.bodies import BadRequestError, invalid, read_json_body
+from payment_gateway.charges import Charge
+from payment_gateway.ledger import Ledger
+from payment_gateway.provider import Provider
+
+_logger = structlog.get_logger()
+
+
+class PageQuery(BaseModel):
+    """Which answers of the ledger to list: at most `limit`, after the one with id `after`."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    after: int = Field(default=0, ge=0, le=2**63 - 1)
+    limit: int = Field(default=100, ge=1, le=1000)
+
+
+def add_admin_routes(app: web.Application, *, provider: Provider, ledger: Ledger) -> None:
+    """Serve `/admin/behaviour`, `/admin/charges` and `/admin/summary`."""
+
+    async def get_behaviour(_request: web.Request) -> web.Response:
+        return web.json_response(provider.behaviour.model_dump())
+
+    async def patch_behaviour(request: web.Request) -> web.Response:
+        try:
+            behaviour = provider.behaviour.changed(await read_json_body(request))
+        except BadRequestError as exc:
+            return exc.response
+        except ValidationError as exc:
+            return invalid(exc, status=422).response
+        provider.behave(behaviour)
+        _logger.info("behaviour_changed", **behaviour.model_dump())
+        return web.json_response(behaviour.model_dump())
+
+    async def get_charges(request: web.Request) -> web.Response:
+        try:
+            query = PageQuery.model_validate(dict(request.query))
+        except ValidationError as exc:
+            return invalid(exc, status=422).response
+        # One more than asked for tells whether there is a next page.
+        charges = ledger.page(after=query.after, limit=query.limit + 1)
+        page = charges[: query.limit]
+        following = page[-1].id if len(charges) > len(page) else None
+        return web.json_response({"charges": [_shown(charge) for charge in page], "next": following})
+
+    async def get_summary(_request: web.Request) -> web.Response:
+        line = provider.line
+        now = {"in_flight": line.in_flight, "waiting": line.waiting, "peak_in_flight": line.peak_in_flight}
+        return web.json_response(asdict(ledger.totals()) | now)
+
+    app.router.add_get("/admin/behaviour", get_behaviour)
+    app.router.add_patch("/admin/behaviour", patch_behaviour)
+    app.router.add_get("/admin/charges", get_charges)
+    app.router.add_get("/admin/summary", get_summary)
+
+
+def _shown(charge: Charge) -> dict[str, object]:
+    """Return a charge for a program that computes with it: moments are seconds since the epoch."""
+    return {name: value.timestamp() if isinstance(value, datetime) else value for name, value in asdict(charge).items()}

@@ -1,0 +1,66 @@
+"""How the simulated provider behaves, changeable at run time, and the fate of each attempt."""
+
+from dataclasses import dataclass
+from hashlib import blake2b
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+
+Seconds = Annotated[float, Field(ge=0, le=3600, allow_inf_nan=False)]
+Rate = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
+Capacity = Annotated[int, Field(ge=0, le=1_000_000)]
+Seed = Annotated[int, Field(ge=0, le=2**53 - 1)]
+
+
+class Behaviour(BaseModel):
+    """What the provider does to a charge. Rates are shares from 0 to 1; `capacity` 0 is no limit."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    latency_seconds: Seconds
+    capacity: Capacity
+    decline_rate: Rate
+    failure_rate: Rate
+    lost_reply_rate: Rate
+    queue_timeout_seconds: Seconds
+    seed: Seed
+
+    def changed(self, fields: bytes) -> "Behaviour":
+        """Return this behaviour with the fields that a JSON object names changed; raises ValidationError."""
+        return Behaviour.model_validate({**self.model_dump(), **_FIELDS.validate_json(fields)})
+
+
+_FIELDS = TypeAdapter(dict[str, object])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fate:
+    """What is going to happen to one attempt at a charge."""
+
+    fails: bool
+    declined: bool
+    reply_lost: bool
+
+
+def fate(behaviour: Behaviour, *, key: str, attempt: int) -> Fate:
+    """Draw the fate of an attempt from the seed, the key and the attempt's number alone.
+
+    Not from one shared stream: then concurrent requests would get each other's fate, and no run could be
+    repeated. A card that is declined is so at every attempt; failures and lost replies differ by attempt.
+    """
+
+    def drawn(rate: float, what: str) -> bool:
+        # The first comparison spares the hash where nothing is injected.
+        return rate > 0 and _share(f"{behaviour.seed}|{what}|{key}") < rate
+
+    return Fate(
+        fails=drawn(behaviour.failure_rate, f"failure {attempt}"),
+        declined=drawn(behaviour.decline_rate, "decline"),
+        reply_lost=drawn(behaviour.lost_reply_rate, f"lost {attempt}"),
+    )
+
+
+def _share(text: str) -> float:
+    # The first 53 bits of a hash: uniform in [0, 1), the same on every platform and Python.
+    digest = blake2b(text.encode(), digest_size=8).digest()
+    return (int.from_bytes(digest) >> 11) / 2**53

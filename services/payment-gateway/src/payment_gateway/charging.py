@@ -1,0 +1,116 @@
+"""`POST /v1/charges`: what merchants call."""
+
+import json
+import time
+
+import structlog
+from aiohttp import web
+from pydantic import ValidationError
+
+from flashops.problems import CONTENT_TYPE, problem
+from flashops.tracing import Traceparent
+from payment_gateway.bodies import BadRequestError, idempotency_key, invalid, read_json_body
+from payment_gateway.charges import Charge, ChargeRequest, ChargeStatus
+from payment_gateway.errors import (
+    InjectedFailureError,
+    KeyInFlightError,
+    KeyReusedError,
+    LedgerError,
+    LineTooLongError,
+    ProviderError,
+)
+from payment_gateway.metrics import GatewayMetrics
+from payment_gateway.provider import Answer, Provider
+
+_STATUSES: dict[type[ProviderError], int] = {
+    KeyReusedError: 422,
+    KeyInFlightError: 409,
+    LineTooLongError: 503,
+    InjectedFailureError: 500,
+    LedgerError: 503,
+}
+_logger = structlog.get_logger()
+
+
+def add_charge_routes(app: web.Application, *, provider: Provider, metrics: GatewayMetrics) -> None:
+    """Serve `POST /v1/charges`."""
+
+    async def post_charge(request: web.Request) -> web.Response:
+        started = time.perf_counter()
+        outcome, response, fields = await _charge(request, provider)
+        seconds = time.perf_counter() - started
+        metrics.observe(outcome, seconds)
+        _logger.info("charge_answered", outcome=outcome, seconds=round(seconds, 6), status=response.status, **fields)
+        return response
+
+    app.router.add_post("/v1/charges", post_charge)
+
+
+async def _charge(request: web.Request, provider: Provider) -> tuple[str, web.Response, dict[str, object]]:
+    fields: dict[str, object] = {}
+    try:
+        key = fields["idempotency_key"] = idempotency_key(request)
+        asked = _parsed(await read_json_body(request))
+        fields["order_id"] = asked.order_id
+        trace = Traceparent.parse(request.headers.get("traceparent"))
+        if trace is not None:
+            fields["trace_id"] = trace.trace_id
+        answer = await provider.charge(key, asked, traceparent=None if trace is None else str(trace))
+    except BadRequestError as exc:
+        return "bad_request", exc.response, fields
+    except ProviderError as exc:
+        return exc.outcome, _refusal(exc), fields
+    if answer.reply_lost:
+        _hang_up(request)
+        return "reply_lost", web.Response(status=500), fields
+    return "replayed" if answer.replayed else answer.charge.status, _definite(answer), fields
+
+
+def _parsed(body: bytes) -> ChargeRequest:
+    try:
+        return ChargeRequest.model_validate_json(body)
+    except ValidationError as exc:
+        raise invalid(exc, status=400) from exc
+
+
+def _definite(answer: Answer) -> web.Response:
+    headers = {"Idempotent-Replayed": "true"} if answer.replayed else {}
+    if answer.charge.status is ChargeStatus.DECLINED:
+        return _declined(answer.charge, headers)
+    return web.json_response(
+        {
+            "charge_id": answer.charge.charge_id,
+            "status": answer.charge.status,
+            "order_id": answer.charge.order_id,
+            "amount_minor": answer.charge.amount_minor,
+            "currency": answer.charge.currency,
+            "created_at": answer.charge.finished_at.isoformat(),
+        },
+        headers=headers,
+    )
+
+
+def _declined(charge: Charge, headers: dict[str, str]) -> web.Response:
+    # `status` is the number in every problem document (RFC 9457), so the charge's own has another name.
+    document = {
+        "type": "about:blank",
+        "title": "The charge is declined",
+        "status": 402,
+        "charge_status": charge.status,
+        "reason": charge.reason,
+        "order_id": charge.order_id,
+    }
+    return web.Response(body=json.dumps(document).encode(), status=402, content_type=CONTENT_TYPE, headers=headers)
+
+
+def _refusal(error: ProviderError) -> web.Response:
+    headers = {} if error.retry_after_seconds is None else {"Retry-After": str(error.retry_after_seconds)}
+    return problem(
+        _STATUSES[type(error)], error.outcome.replace("_", " ").capitalize(), detail=str(error), headers=headers
+    )
+
+
+def _hang_up(request: web.Request) -> None:
+    # The charge is in the ledger; the client sees a broken connection and cannot know.
+    if request.transport is not None:
+        request.transport.abort()

@@ -1,0 +1,53 @@
+"""Why an attempt at a charge got no definite answer, or may not have one."""
+
+from typing import ClassVar
+
+
+class ProviderError(Exception):
+    """Base of what the provider refuses.
+
+    `outcome` is a bounded label for metrics and logs; `retryable` tells whether the same request may succeed
+    later; `retry_after_seconds` is then how long to wait, when that is known.
+    """
+
+    outcome: ClassVar[str]
+    retryable: ClassVar[bool]
+
+    def __init__(self, message: str, *, retry_after_seconds: int | None = None) -> None:
+        super().__init__(message)
+        self.retry_after_seconds = retry_after_seconds
+
+
+class KeyReusedError(ProviderError):
+    """The key stands for a charge with other content."""
+
+    outcome = "key_reused"
+    retryable = False
+
+
+class KeyInFlightError(ProviderError):
+    """A request with this key is being worked on; its answer will be replayed."""
+
+    outcome = "in_flight"
+    retryable = True
+
+
+class LineTooLongError(ProviderError):
+    """The capacity was taken for longer than a request waits, or the gateway is stopping."""
+
+    outcome = "line_too_long"
+    retryable = True
+
+
+class InjectedFailureError(ProviderError):
+    """A failure on purpose, before anything was charged."""
+
+    outcome = "failed"
+    retryable = True
+
+
+class LedgerError(ProviderError):
+    """The ledger cannot be read or written; nothing was charged."""
+
+    outcome = "ledger_unavailable"
+    retryable = True

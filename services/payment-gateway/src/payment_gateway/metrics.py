@@ -1,0 +1,54 @@
+"""What the gateway measures."""
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+from payment_gateway.provider import Provider
+
+OUTCOMES = (
+    "succeeded",
+    "declined",
+    "replayed",
+    "reply_lost",
+    "bad_request",
+    "key_reused",
+    "in_flight",
+    "line_too_long",
+    "failed",
+    "ledger_unavailable",
+)
+# A charge takes 3 s and may stand in line for 30 s; replays take well under a millisecond.
+_BUCKETS = (0.001, 0.005, 0.02, 0.1, 0.5, 1, 2, 3, 3.5, 4, 5, 7.5, 10, 15, 20, 30, 35, 60, 120)
+
+
+class GatewayMetrics:
+    """Metrics of one gateway, in a registry of their own."""
+
+    def __init__(self, provider: Provider) -> None:
+        self.registry = CollectorRegistry()
+        self._duration = Histogram(
+            "gateway_answer_duration_seconds",
+            "From the request to its answer, by outcome",
+            ["outcome"],
+            buckets=_BUCKETS,
+            registry=self.registry,
+        )
+        self._answers = Counter(
+            "gateway_answers", "Requests for a charge, by outcome", ["outcome"], registry=self.registry
+        )
+        self._children = {name: (self._answers.labels(name), self._duration.labels(name)) for name in OUTCOMES}
+        self._gauge("gateway_charges_in_flight", "Charges at work").set_function(lambda: provider.line.in_flight)
+        self._gauge("gateway_charges_waiting", "Requests in line for a place").set_function(
+            lambda: provider.line.waiting
+        )
+        self._gauge("gateway_capacity", "Charges that may be at work at once; 0 is no limit").set_function(
+            lambda: provider.behaviour.capacity
+        )
+
+    def observe(self, outcome: str, seconds: float) -> None:
+        """Count one answer, one of `OUTCOMES`, that took `seconds`."""
+        answers, duration = self._children[outcome]
+        answers.inc()
+        duration.observe(seconds)
+
+    def _gauge(self, name: str, description: str) -> Gauge:
+        return Gauge(name, description, registry=self.registry)
