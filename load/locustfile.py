@@ -41,7 +41,7 @@ class Journal:
 
     def __init__(self, path: str) -> None:
         """Open `path` for appending."""
-        self._stream = Path(path).open("a", encoding="utf-8", buffering=1)
+        self._stream = Path(path).open("a", encoding="utf-8", buffering=1)  # noqa: SIM115  # open as long as locust
 
     def write(self, **entry: object) -> None:
         """Write one entry."""
@@ -135,7 +135,7 @@ if PLAN["phases"]:
 
         def tick(self) -> tuple[int, float] | None:
             """The users of the phase that it is now; None after the last one."""
-            elapsed, ends = self.get_run_time(), 0.0
+            elapsed, ends = float(self.get_run_time()), 0.0  # type: ignore[no-untyped-call]
             for phase in PLAN["phases"]:
                 ends += phase["seconds"]
                 if elapsed < ends:

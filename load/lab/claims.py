@@ -1,0 +1,70 @@
+"""Published figures: could they be true? For results of which only totals are known."""
+
+from pydantic import BaseModel, ConfigDict
+
+TOLERANCE = 0.10
+
+
+class Claim(BaseModel):
+    """Totals of somebody's run; what was not published is None. Seconds, and orders per second."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    source: str
+    seconds: float | None = None
+    users: int | None = None
+    requests: int | None = None
+    response_seconds: float | None = None
+    think_seconds: float = 0.3
+    workers: int | None = None
+    payment_seconds: float | None = None
+    arrival_rate: float | None = None
+    completion_rate: float | None = None
+    peak_backlog: int | None = None
+    counts: dict[str, int] = {}
+
+
+def closed_loop_limit(claim: Claim) -> float | None:
+    """The most requests that this many users can have made: users × seconds ÷ (response + think)."""
+    if claim.users is None or claim.seconds is None or claim.response_seconds is None:
+        return None
+    return claim.users * claim.seconds / (claim.response_seconds + claim.think_seconds)
+
+
+def _beyond_closed_loop(claim: Claim) -> str | None:
+    limit = closed_loop_limit(claim)
+    # Users who were still waiting at the end add one request each at most.
+    if limit is None or claim.requests is None or claim.requests <= limit * (1 + TOLERANCE) + (claim.users or 0):
+        return None
+    return (
+        f"{claim.users} users who wait {claim.response_seconds:g} s for each answer make at most {limit:.0f}"
+        f" requests in {claim.seconds:g} s, not {claim.requests} (Little's law)"
+    )
+
+
+def _beyond_workers(claim: Claim) -> str | None:
+    if not claim.workers or not claim.payment_seconds or claim.completion_rate is None:
+        return None
+    most = claim.workers / claim.payment_seconds
+    if claim.completion_rate <= most * (1 + TOLERANCE):
+        return None
+    return f"{claim.workers} workers complete at most {most:.1f}/s, not {claim.completion_rate:g}/s"
+
+
+def _below_backlog(claim: Claim) -> str | None:
+    if claim.arrival_rate is None or claim.completion_rate is None or not claim.seconds or claim.peak_backlog is None:
+        return None
+    least = (claim.arrival_rate - claim.completion_rate) * claim.seconds
+    if claim.peak_backlog >= least * (1 - TOLERANCE):
+        return None
+    return (
+        f"{claim.arrival_rate:g}/s in and {claim.completion_rate:g}/s out for {claim.seconds:g} s leave a backlog of"
+        f" at least {least:.0f}, not {claim.peak_backlog}"
+    )
+
+
+def impossible(claim: Claim) -> list[str]:
+    """Why the figures cannot be true; empty when nothing speaks against them."""
+    negative = [f"{name} is {count}: a count cannot be negative" for name, count in claim.counts.items() if count < 0]
+    found = [_beyond_closed_loop(claim), _beyond_workers(claim), _below_backlog(claim)]
+    return negative + [reason for reason in found if reason is not None]

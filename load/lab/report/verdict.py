@@ -1,0 +1,77 @@
+"""The verdict: what the runs say, in plain words."""
+
+from load.lab import words
+from load.lab.results import Results, RunResult
+from load.lab.scenario import Arm, Shop
+
+PATHS = {
+    Arm.SYNC: "customer → API → payment → response",
+    Arm.ECS: "customer → API → SNS → SQS → processor → payment",
+    Arm.LAMBDA: "customer → API → SNS → Lambda → payment",
+    Arm.LAMBDA_SQS: "customer → API → SNS → SQS → Lambda → payment",
+}
+
+
+def slowest_shop(results: Results) -> RunResult | None:
+    """The naive synchronous run that lost the largest share of its orders."""
+    runs = [run for run in results.runs if run.scenario.arm is Arm.SYNC and run.scenario.shop is Shop.NAIVE]
+    return min(runs, key=lambda run: run.figures.acceptance_percent, default=None)
+
+
+def busiest_queue(results: Results) -> RunResult | None:
+    """The ecs run with the most accepted orders."""
+    runs = [run for run in results.runs if run.scenario.arm is Arm.ECS]
+    return max(runs, key=lambda run: run.figures.accepted, default=None)
+
+
+def sync_sentence(run: RunResult) -> str:
+    """What happened to the customers of a synchronous shop."""
+    figures = run.figures
+    answer = words.seconds(figures.answer.p95 if figures.answer else None)
+    if figures.rejected == 0:
+        return (
+            f"Paying while the shopper waits took {figures.accepted} orders and lost none, but one shopper in twenty"
+            f" waited longer than {answer}."
+        )
+    return (
+        f"Paying while the shopper waits lost {figures.rejected} of {figures.offered} orders, and one shopper in twenty"
+        f" waited longer than {answer} for an answer."
+    )
+
+
+def queue_sentence(run: RunResult) -> str:
+    """What happened to the customers of the queue."""
+    figures = run.figures
+    accept = words.seconds(figures.accept.p95 if figures.accept else None)
+    taken = "every one" if figures.rejected == 0 else words.percent(figures.acceptance_percent)
+    drain = words.seconds(figures.drain_seconds)
+    paid = (
+        f"would pay the last of them {drain} after the rush"
+        if figures.drain_is_extrapolated
+        else f"paid the last of them {drain} after the rush"
+    )
+    return (
+        f"The queue took {taken} of {words.count(figures.offered)} orders, 95 % of them within {accept}, let the backlog"
+        f" grow to {words.count(figures.peak_backlog)}, and {paid}."
+    )
+
+
+def lambda_sentence(run: RunResult) -> str:
+    """What Lambda did with its handful."""
+    figures, cold = run.figures, run.figures.cold_start_seconds
+    starts = (
+        f"{figures.cold_starts} cold starts of {words.seconds(cold.p50)} (median)" if cold else "no cold start at all"
+    )
+    waited = words.seconds(figures.confirmation.p95 if figures.confirmation else None)
+    return f"Lambda ({run.scenario.name}) paid its {figures.completed} orders within {waited} (p95), with {starts}."
+
+
+def verdict(results: Results) -> list[str]:
+    """The sentences that open the report."""
+    sentences = []
+    if (shop := slowest_shop(results)) is not None:
+        sentences.append(sync_sentence(shop))
+    if (queue := busiest_queue(results)) is not None:
+        sentences.append(queue_sentence(queue))
+    sentences += [lambda_sentence(run) for run in results.runs if run.scenario.arm is Arm.LAMBDA]
+    return sentences or ["No run was finished; there is nothing to say yet."]

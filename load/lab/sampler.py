@@ -1,0 +1,80 @@
+"""Once a second: the queue's depth, busy slots, the payment provider's counts, CPU and memory of every process."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+
+import psutil
+
+from load.lab.records import ProcessSample, Sample
+from load.lab.witnesses import Witnesses
+
+PERIOD_SECONDS = 1.0
+
+
+class Sampler:
+    """Collects samples until it is stopped; the latest one feeds the progress line."""
+
+    def __init__(self, *, witnesses: Witnesses, processes: Mapping[str, int]) -> None:
+        """Watch the parts behind `witnesses` and the processes (name → pid)."""
+        self._witnesses = witnesses
+        self._processes = {name: psutil.Process(pid) for name, pid in processes.items() if psutil.pid_exists(pid)}
+        self.samples: list[Sample] = []
+        self.process_samples: list[ProcessSample] = []
+
+    @property
+    def latest(self) -> Sample:
+        """The last sample; all zeros before the first."""
+        return self.samples[-1] if self.samples else Sample(at=0.0)
+
+    def watch(self, name: str, pid: int) -> None:
+        """Add a process."""
+        self._processes[name] = psutil.Process(pid)
+
+    async def take(self) -> Sample:
+        """Take one sample now."""
+        visible, in_flight = await self._witnesses.depth() if self._witnesses.has_queue else (0, 0)
+        at = time.time()
+        slots_busy = await self._witnesses.slots_busy()
+        payments = await self._witnesses.payment_summary()
+        sample = Sample(
+            at=at,
+            visible=visible,
+            in_flight=in_flight,
+            slots_busy=slots_busy,
+            charging=int(payments["in_flight"]),
+            waiting=int(payments["waiting"]),
+            charges=int(payments["charges"]) + int(payments["declined"]),
+        )
+        self.samples.append(sample)
+        self.process_samples += self._usage(at)
+        return sample
+
+    def _usage(self, at: float) -> list[ProcessSample]:
+        rows = []
+        for name, process in self._processes.items():
+            try:
+                with process.oneshot():
+                    cpu, memory = process.cpu_percent(), process.memory_info().rss
+            except psutil.Error:
+                continue  # it has ended
+            rows.append(ProcessSample(at=at, process=name, cpu_percent=cpu, rss_bytes=memory))
+        return rows
+
+    async def run(self) -> None:
+        """Sample every second until cancelled."""
+        due = time.monotonic()
+        while True:
+            await self.take()
+            due = max(due + PERIOD_SECONDS, time.monotonic())
+            await asyncio.sleep(due - time.monotonic())
+
+
+@asynccontextmanager
+async def sampling(sampler: Sampler) -> AsyncIterator[Sampler]:
+    """Run the sampler for the length of the block. A witness that fails ends the block with its error."""
+    async with asyncio.TaskGroup() as group:
+        task = group.create_task(sampler.run(), name="sampler")
+        yield sampler
+        task.cancel()

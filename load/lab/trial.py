@@ -1,0 +1,167 @@
+"""One run of one scenario: open its shop, let the shoppers in, wait until the backlog is gone, ask every witness."""
+
+import asyncio
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from load.lab.journal import JournalReader, read_journal
+from load.lab.records import Ending, Order, RunRecords, write_records
+from load.lab.sampler import Sampler, sampling
+from load.lab.scenario import Scenario
+from load.lab.shoppers import LoadFiles, load_process, write_plan
+from load.lab.site import shop_plan
+from load.lab.witnesses import Witnesses, witnesses
+from local.emulator import RunningEmulator
+from local.processes import ManagedProcess
+from local.shop import Shop, open_shop
+
+POLL_SECONDS = 0.2
+# The load generator may outlive its phases by this: it starts, and waits for the last answers.
+GENERATOR_SECONDS = 60.0
+
+
+class TrialError(Exception):
+    """A run could not be measured; the message says what ended and holds the end of its log."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Moment:
+    """Where a run is, for the progress line."""
+
+    scenario: Scenario
+    stage: str
+    elapsed_seconds: float
+    offered: int = 0
+    accepted: int = 0
+    completed: int = 0
+
+    @property
+    def backlog(self) -> int:
+        """Accepted and, as far as the payment provider knows, not yet paid."""
+        return max(0, self.accepted - self.completed)
+
+
+Watch = Callable[[Moment], None]
+
+
+async def run_trial(scenario: Scenario, *, emulator: RunningEmulator, folder: Path, watch: Watch) -> RunRecords:
+    """Measure one scenario and write its records into `folder`. Raises TrialError, or what its parts raise."""
+    await asyncio.to_thread(folder.mkdir, parents=True, exist_ok=True)
+    watch(Moment(scenario=scenario, stage="starting", elapsed_seconds=0))
+    async with (
+        open_shop(shop_plan(scenario), emulator=emulator, folder=folder / "logs") as shop,
+        witnesses(shop) as asked,
+    ):
+        trial = _Trial(scenario, shop, asked, LoadFiles(folder=folder), watch)
+        records = await trial.measure()
+    await asyncio.to_thread(write_records, folder, records)
+    return records
+
+
+class _Trial:
+    def __init__(self, scenario: Scenario, shop: Shop, asked: Witnesses, files: LoadFiles, watch: Watch) -> None:
+        self._scenario = scenario
+        self._shop = shop
+        self._asked = asked
+        self._files = files
+        self._watch = watch
+        self._started = time.monotonic()
+        files.journal.unlink(missing_ok=True)
+        self._journal = JournalReader(files.journal)
+        self._sampler = Sampler(witnesses=asked, processes=_processes(shop))
+
+    async def measure(self) -> RunRecords:
+        async with sampling(self._sampler):
+            await self._load()
+            drained = await self._drain()
+        if self._shop.processor is not None:
+            # It finishes what it holds; from here on nothing moves.
+            await self._shop.processor.aclose()
+        return await self._collect(stopped_early=not drained)
+
+    async def _load(self) -> None:
+        generator = load_process(self._scenario, self._files, url=self._shop.api_url)
+        write_plan(self._scenario, self._files, url=self._shop.api_url)
+        async with generator:
+            self._sampler.watch("load generator", generator.pid)
+            limit = time.monotonic() + self._scenario.load_seconds + self._scenario.line_seconds + GENERATOR_SECONDS
+            while generator.returncode is None:
+                self._report("")
+                self._ensure_alive()
+                if time.monotonic() > limit:
+                    raise TrialError(f"the load generator does not end\n{generator.log_tail()}")
+                await asyncio.sleep(POLL_SECONDS)
+            if generator.returncode != 0:
+                raise TrialError(f"the load generator ended with {generator.returncode}\n{generator.log_tail()}")
+        self._journal.poll()
+        if not self._journal.requests:
+            raise TrialError(f"the load generator placed no order\n{generator.log_tail()}")
+
+    async def _drain(self) -> bool:
+        """Wait until every accepted order is terminal; False when the limit came first."""
+        limit = time.monotonic() + self._scenario.drain_limit_seconds
+        _, requests = read_journal(self._files.journal, self._scenario)
+        accepted = {request.order_id for request in requests if request.is_accepted}
+        while time.monotonic() < limit:
+            self._report("drain")
+            self._ensure_alive()
+            sample = self._sampler.latest
+            # The table is only scanned when the provider has seen every order: a scan costs the emulator much.
+            if sample.charges >= len(accepted) and accepted <= _terminal(await self._asked.orders()):
+                await self._sampler.take()
+                return True
+            await asyncio.sleep(POLL_SECONDS)
+        return accepted <= _terminal(await self._asked.orders())
+
+    async def _collect(self, *, stopped_early: bool) -> RunRecords:
+        self._report("collecting")
+        phases, requests = read_journal(self._files.journal, self._scenario)
+        accepted, rejected = await self._asked.api_counts()
+        ending = Ending(
+            at=time.time(),
+            queued=sum(await self._asked.depth()) if self._asked.has_queue else None,
+            dead_letters=await self._asked.dead_letters(),
+            server_accepted=accepted,
+            server_rejected=rejected,
+            stopped_early=stopped_early,
+        )
+        return RunRecords(
+            phases=phases,
+            requests=requests,
+            orders=await self._asked.orders(),
+            charges=await self._asked.charges(),
+            samples=self._sampler.samples,
+            processes=self._sampler.process_samples,
+            cold_starts=await self._asked.cold_starts(),
+            ending=ending,
+        )
+
+    def _report(self, stage: str) -> None:
+        self._journal.poll()
+        self._watch(
+            Moment(
+                scenario=self._scenario,
+                stage=stage or self._journal.phase or "starting",
+                elapsed_seconds=time.monotonic() - self._started,
+                offered=self._journal.requests,
+                accepted=self._journal.accepted,
+                completed=self._sampler.latest.charges,
+            )
+        )
+
+    def _ensure_alive(self) -> None:
+        parts: list[ManagedProcess | None] = [self._shop.api, self._shop.processor, self._shop.gateway]
+        for part in parts:
+            if part is not None and part.returncode is not None:
+                raise TrialError(f"the {part.name} ended with {part.returncode}\n{part.log_tail()}")
+
+
+def _terminal(orders: list[Order]) -> set[str]:
+    return {order.order_id for order in orders if order.is_terminal}
+
+
+def _processes(shop: Shop) -> dict[str, int]:
+    pids = {"order API": shop.api.pid, "payment gateway": shop.gateway.pid, "embedded AWS": shop.emulator.pid}
+    return pids | ({"order processor": shop.processor.pid} if shop.processor is not None else {})

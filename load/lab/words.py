@@ -1,0 +1,51 @@
+"""Figures as text: the same words on the terminal, in Markdown and in the page."""
+
+import math
+
+MINUTE = 60.0
+HOUR = 3600.0
+NOTHING = "–"
+
+
+def seconds(value: float | None) -> str:
+    """A duration: `12 ms`, `3.21 s`, `2 min 5 s`, `2 h 50 min`."""
+    if value is None:
+        return NOTHING
+    if math.isinf(value):
+        return "never"
+    if value < 1:
+        return f"{value * 1000:.0f} ms"
+    if value < 10:  # noqa: PLR2004  # three digits are enough
+        return f"{value:.2f} s"
+    if value < MINUTE:
+        return f"{value:.1f} s"
+    if value < HOUR:
+        return f"{int(value // MINUTE)} min {int(value % MINUTE)} s"
+    return f"{int(value // HOUR)} h {int(value % HOUR // MINUTE)} min"
+
+
+def several(*values: float | None) -> str:
+    """Durations side by side, in the unit of the largest."""
+    known = [value for value in values if value is not None]
+    if not known:
+        return NOTHING
+    if max(known) < 1:
+        return " / ".join(NOTHING if value is None else f"{value * 1000:.0f}" for value in values) + " ms"
+    return " / ".join(NOTHING if value is None else f"{value:.2f}" for value in values) + " s"
+
+
+def rate(value: float | None) -> str:
+    """Orders per second."""
+    return NOTHING if value is None else f"{value:.2f}/s" if value < 10 else f"{value:.1f}/s"  # noqa: PLR2004  # digits
+
+
+def percent(value: float | None) -> str:
+    """A percentage; only what is whole says 100 %."""
+    if value is None:
+        return NOTHING
+    return f"{math.floor(value * 10) / 10:g} %"
+
+
+def count(value: float) -> str:
+    """A whole number with thin separators."""
+    return f"{value:,.0f}"
