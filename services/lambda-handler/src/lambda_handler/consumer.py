@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
-from flashmsg import FlashmsgError, Order
+from flashmsg import FlashmsgError, Order, OrderStatus
 from flashpay import Busy, Duplicate, FlashpayError, Ledger, Mismatch, Settled, Settlement
 from lambda_handler.journal import Journal
 from lambda_handler.records import QueueRecord, Record
@@ -116,8 +116,7 @@ class Consumer:
         except FlashpayError as error:
             last = isinstance(record, QueueRecord) and record.receive_count >= self.max_receives
             if not error.retryable or last:
-                await self.ledger.fail(order, reason=error.reason)
-                return await self._give_up(record, error, reason=error.reason, outcome="failed", order=order)
+                return await self._fail(record, order, error)
             return Verdict(done=False, outcome=error.reason, order_id=order.order_id, error=error)
         return _settled_verdict(order, settlement)
 
@@ -146,6 +145,15 @@ class Consumer:
 
     def _has_time(self, pause: float, deadline: float) -> bool:
         return self.clock() + pause + self.payment_timeout.total_seconds() <= deadline
+
+    async def _fail(self, record: Record, order: Order, error: FlashpayError) -> Verdict:
+        entry = await self.ledger.fail(order, reason=error.reason)
+        if error.retryable and entry.status is not OrderStatus.FAILED:
+            # Another delivery of the order was quicker, or is still at it.
+            settled = entry.status.is_terminal
+            outcome = "duplicate" if settled else "busy"
+            return Verdict(done=settled, outcome=outcome, order_id=order.order_id, error=error)
+        return await self._give_up(record, error, reason=error.reason, outcome="failed", order=order)
 
     async def _give_up(
         self, record: Record, error: Exception, *, reason: str, outcome: str, order: Order | None = None

@@ -1,0 +1,232 @@
+import asyncio
+import io
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+
+from flashmsg import Order, OrderPlaced, OrderStatus, encode
+from flashpay import Gateway, GatewayRefusedError, GatewayUnavailableError, Settlement, Settler
+from flashpay.testing import FakeGateway, MemoryLedger, Reply
+from flashpay.testing.orders import sample_order
+from lambda_handler.consumer import Consumer, Invocation, Verdict
+from lambda_handler.journal import Journal
+from lambda_handler.records import QueueRecord, Record, TopicRecord
+
+PLENTY = Invocation(time_left=timedelta(seconds=30), request_id="r1")
+MAX_RECEIVES = 5
+
+
+@dataclass(kw_only=True)
+class FakeDeadLetters:
+    kept: list[tuple[str, str]] = field(default_factory=list)
+
+    async def send(self, record: QueueRecord, *, reason: str) -> None:
+        self.kept.append((record.body, reason))
+
+
+@dataclass(kw_only=True)
+class Bench:
+    """A consumer on fakes; `log` is what it wrote."""
+
+    gateway: FakeGateway = field(default_factory=FakeGateway)
+    ledger: MemoryLedger = field(default_factory=MemoryLedger)
+    dead_letters: FakeDeadLetters = field(default_factory=FakeDeadLetters)
+    stream: io.StringIO = field(default_factory=io.StringIO)
+
+    def consumer(self, *, payment_timeout: float = 1, gateway: Gateway | None = None) -> Consumer:
+        timeout = timedelta(seconds=payment_timeout)
+        return Consumer(
+            settler=Settler(
+                ledger=self.ledger,
+                gateway=gateway or self.gateway,
+                owner="function",
+                lease=timeout + timedelta(seconds=20),
+                payment_timeout=timeout,
+            ),
+            ledger=self.ledger,
+            journal=Journal(self.stream),
+            dead_letters=self.dead_letters,
+            max_receives=MAX_RECEIVES,
+            payment_timeout=timeout,
+            jitter=lambda: 0.0,
+        )
+
+    @property
+    def log(self) -> list[Mapping[str, object]]:
+        return [json.loads(line) for line in self.stream.getvalue().splitlines()]
+
+
+def message(order: Order, *, receive_count: int = 1) -> QueueRecord:
+    body = encode(OrderPlaced.of(order))
+    return QueueRecord(message_id=order.order_id, receive_count=receive_count, record={"body": body})
+
+
+def notification(text: str) -> TopicRecord:
+    return TopicRecord(record={"EventSource": "aws:sns", "Sns": {"Message": text}})
+
+
+async def consume(bench: Bench, *records: Record, within: Invocation = PLENTY, **knobs: float) -> Sequence[Verdict]:
+    return await bench.consumer(**knobs).consume(records, within)  # type: ignore[arg-type]  # floats only here
+
+
+async def test_all_orders_of_a_batch_are_settled_at_the_same_time() -> None:
+    bench = Bench()
+    bench.gateway.hold()
+    orders = [sample_order(f"order {number}") for number in range(10)]
+    running = asyncio.create_task(consume(bench, *(message(order) for order in orders)))
+    await bench.gateway.until_in_flight(10)
+    bench.gateway.let_go()
+    verdicts = await running
+    assert [verdict.outcome for verdict in verdicts] == ["completed"] * 10
+    assert all(bench.gateway.charged(order.order_id) for order in orders)
+
+
+async def test_an_order_from_the_topic_is_settled() -> None:
+    bench = Bench()
+    order = sample_order()
+    (verdict,) = await consume(bench, notification(encode(OrderPlaced.of(order))))
+    assert verdict.done
+    assert bench.ledger.entries[order.order_id].status is OrderStatus.COMPLETED
+
+
+async def test_a_declined_order_is_done() -> None:
+    bench = Bench(gateway=FakeGateway(default=Reply.DECLINE))
+    (verdict,) = await consume(bench, message(sample_order()))
+    assert (verdict.done, verdict.outcome) == (True, "declined")
+
+
+async def test_a_repeated_message_is_acknowledged_and_charges_once() -> None:
+    bench = Bench()
+    order = sample_order()
+    await consume(bench, message(order))
+    (verdict,) = await consume(bench, message(order))
+    assert (verdict.done, verdict.outcome) == (True, "duplicate")
+    assert len(bench.gateway.requests) == 1
+
+
+async def test_a_transient_failure_is_retried_within_the_invocation() -> None:
+    bench = Bench()
+    bench.gateway.plan(Reply.FAIL, Reply.LOSE)
+    (verdict,) = await consume(bench, message(sample_order()))
+    assert verdict.done
+    assert len(bench.gateway.requests) == 3
+
+
+async def test_without_time_for_a_whole_payment_a_failure_is_not_retried() -> None:
+    bench = Bench(gateway=FakeGateway(default=Reply.FAIL))
+    short = Invocation(time_left=timedelta(seconds=5), request_id="r1")
+    (verdict,) = await consume(bench, message(sample_order()), within=short, payment_timeout=6)
+    assert (verdict.done, verdict.outcome) == (False, "server_error")
+    assert len(bench.gateway.requests) == 1
+
+
+async def test_a_retry_after_beyond_the_deadline_is_left_to_the_queue() -> None:
+    class Overloaded:
+        calls = 0
+
+        async def charge(self, request: object, *, timeout: timedelta) -> object:  # noqa: ASYNC109  # the protocol's
+            self.calls += 1
+            wait = timedelta(minutes=5)
+            raise GatewayUnavailableError(f"{request} {timeout}", reason="overloaded", retry_after=wait)
+
+    bench, gateway = Bench(), Overloaded()
+    consumer = bench.consumer(gateway=gateway)  # type: ignore[arg-type]  # never returns
+    (verdict,) = await consumer.consume([message(sample_order())], PLENTY)
+    assert (verdict.done, verdict.outcome, gateway.calls) == (False, "overloaded", 1)
+
+
+async def test_a_payment_that_outlasts_the_invocation_is_reported_and_its_lease_given_back() -> None:
+    bench = Bench()
+    bench.gateway.hold()
+    slow = sample_order("slow")
+    barely = Invocation(time_left=timedelta(seconds=1.05), request_id="r1")
+    (verdict,) = await consume(bench, message(slow), within=barely, payment_timeout=10)
+    assert (verdict.done, verdict.outcome) == (False, "out_of_time")
+    lease_until = bench.ledger.entries[slow.order_id].lease_until
+    assert lease_until is None or lease_until <= datetime.now(UTC)
+
+
+async def test_one_crash_does_not_take_its_siblings_down() -> None:
+    @dataclass(kw_only=True)
+    class Crashing:
+        inner: Settler
+        victim: str
+
+        async def settle(self, order: Order, *, traceparent: str | None = None) -> Settlement:
+            if order.order_id == self.victim:
+                raise RuntimeError("a bug")
+            return await self.inner.settle(order, traceparent=traceparent)
+
+    bench = Bench()
+    victim, sibling = sample_order("victim"), sample_order("sibling")
+    consumer = bench.consumer()
+    assert isinstance(consumer.settler, Settler)
+    consumer.settler = Crashing(inner=consumer.settler, victim=victim.order_id)
+    verdicts = await consumer.consume([message(victim), message(sibling)], PLENTY)
+    assert [(verdict.done, verdict.outcome) for verdict in verdicts] == [(False, "crashed"), (True, "completed")]
+
+
+async def test_poison_from_the_queue_goes_to_the_dead_letters_with_its_reason() -> None:
+    bench = Bench()
+    record = QueueRecord(message_id="m1", receive_count=1, record={"body": "not an order"})
+    (verdict,) = await consume(bench, record)
+    assert (verdict.done, verdict.outcome) == (True, "poison")
+    assert bench.dead_letters.kept == [("not an order", "malformed")]
+
+
+async def test_poison_from_the_topic_is_left_to_the_failure_destination() -> None:
+    bench = Bench()
+    (verdict,) = await consume(bench, notification("not an order"))
+    assert (verdict.done, verdict.outcome) == (False, "poison")
+    assert bench.dead_letters.kept == []
+
+
+async def test_what_the_gateway_refuses_is_dead_lettered_and_failed() -> None:
+    class Refusing:
+        async def charge(self, request: object, *, timeout: timedelta) -> object:  # noqa: ASYNC109  # the protocol's
+            raise GatewayRefusedError(f"{request} {timeout}", reason="bad_request")
+
+    bench, order = Bench(), sample_order()
+    consumer = bench.consumer(gateway=Refusing())  # type: ignore[arg-type]  # never returns
+    (verdict,) = await consumer.consume([message(order)], PLENTY)
+    assert (verdict.done, verdict.outcome) == (True, "failed")
+    assert [reason for _, reason in bench.dead_letters.kept] == ["bad_request"]
+    assert bench.ledger.entries[order.order_id].status is OrderStatus.FAILED
+
+
+async def test_the_last_receive_of_an_order_fails_it_where_a_human_can_see_it() -> None:
+    bench, order = Bench(gateway=FakeGateway(default=Reply.FAIL)), sample_order()
+    short = Invocation(time_left=timedelta(seconds=1.5), request_id="r1")
+    (before,) = await consume(bench, message(order, receive_count=MAX_RECEIVES - 1), within=short)
+    (last,) = await consume(bench, message(order, receive_count=MAX_RECEIVES), within=short)
+    assert (before.done, last.done, last.outcome) == (False, True, "failed")
+    assert [reason for _, reason in bench.dead_letters.kept] == ["server_error"]
+    assert bench.ledger.entries[order.order_id].status is OrderStatus.FAILED
+
+
+async def test_an_order_held_by_another_attempt_is_waited_for_or_comes_back() -> None:
+    bench, order = Bench(), sample_order()
+    await bench.ledger.claim(order, owner="other", lease=timedelta(seconds=60))
+    (verdict,) = await consume(bench, message(order))
+    assert (verdict.done, verdict.outcome) == (False, "busy")
+    ending, early = sample_order("ending"), Bench()
+    await early.ledger.claim(ending, owner="other", lease=timedelta(milliseconds=50))
+    (verdict,) = await consume(early, message(ending))
+    assert (verdict.done, verdict.outcome) == (True, "completed")
+
+
+async def test_an_order_of_another_content_is_acknowledged_and_not_charged() -> None:
+    bench = Bench()
+    await consume(bench, message(sample_order("same", quantity=1)))
+    (verdict,) = await consume(bench, message(sample_order("same", quantity=3)))
+    assert (verdict.done, verdict.outcome) == (True, "mismatch")
+    assert len(bench.gateway.requests) == 1
+
+
+async def test_every_record_leaves_one_line_that_names_order_and_outcome() -> None:
+    bench, order = Bench(), sample_order()
+    await consume(bench, message(order))
+    (line,) = bench.log
+    assert line["event"] == "record_consumed"
+    assert (line["order_id"], line["outcome"], line["request_id"]) == (order.order_id, "completed", "r1")
