@@ -127,7 +127,7 @@ class _SimulatedShop:
         def give_up() -> None:
             finish("deferred" if shop.sync_fallback else "rejected")
 
-        def deadline() -> None:
+        def expire() -> None:
             if order.outcome == "open":
                 if ticket is not None:
                     self._gateway.give_up(ticket)
@@ -140,8 +140,10 @@ class _SimulatedShop:
             on_give_up=give_up,
             stays=shop.abandoned_pay,
         )
+        if shop.payment_timeout_seconds:
+            self._clock.after(shop.payment_timeout_seconds, expire)
         if shop.sync_deadline_seconds:
-            self._clock.at(order.sent_at + shop.sync_deadline_seconds, deadline)
+            self._clock.at(order.sent_at + shop.sync_deadline_seconds, expire)
 
     def _answer(self, order: SimulatedOrder, outcome: Outcome, answered: Answered) -> None:
         order.outcome = outcome

@@ -1,0 +1,136 @@
+"""The bill: each line is what its formula says, known figures exact, the seed's comparison corrected."""
+
+import re
+from dataclasses import replace
+from decimal import Decimal
+from typing import Literal
+
+import pytest
+
+from load.model import ARMS, Arm, Assumptions, break_even, cost_curve, load_prices, monthly_cost, seed_comparison
+from load.model.breakeven import least_reaching_zero
+from load.model.costs import tasks_needed
+
+PRICES = load_prices()
+
+
+def evaluate(formula: str) -> float:
+    """Compute a formula as it is printed: its words dropped, × and ÷ as operators."""
+    text = re.sub(r"[$,](?=\d)|(?<=\d),", "", formula.replace("max(0, ", "max(0; "))
+    text = re.sub(r"\b(?:vCPU|GB-s|GB|free|h)\b", "", text).replace("×", "*").replace("÷", "/")
+    return float(eval(text.replace("max(0;", "max(0,"), {"__builtins__": {"max": max}}))  # noqa: S307 - our own text
+
+
+@pytest.mark.parametrize("arm", ARMS)
+@pytest.mark.parametrize("free_tier", [True, False])
+@pytest.mark.parametrize("orders", [0, 12_345, 3_000_000])
+def test_every_line_is_what_its_formula_says(arm: Arm, free_tier: bool, orders: int) -> None:  # noqa: FBT001 - a case
+    cost = monthly_cost(arm, orders, PRICES, Assumptions(free_tier=free_tier))
+    for line in cost.lines:
+        assert evaluate(line.formula) == pytest.approx(float(line.amount), rel=1e-6, abs=1e-6), line
+    assert cost.total == sum(line.amount for line in cost.lines)
+    if orders:
+        assert cost.per_confirmed_order is not None
+        assert evaluate(cost.formula.replace("orders", "").replace("confirmed", "")) == pytest.approx(
+            float(cost.per_confirmed_order), rel=1e-4
+        )
+    else:
+        assert cost.per_confirmed_order is None
+
+
+def amount(arm: Arm, orders: int, item: str, assumptions: Assumptions | None = None) -> Decimal:
+    (line,) = (line for line in monthly_cost(arm, orders, PRICES, assumptions).lines if line.item == item)
+    return line.amount
+
+
+def test_a_quarter_vcpu_task_costs_its_list_price() -> None:
+    assumed = Assumptions(architecture="x86_64")
+    assert amount("ecs", 0, "processor tasks", assumed) == 730 * (
+        Decimal("0.25") * Decimal("0.04048") + Decimal("0.5") * Decimal("0.004445")
+    )
+
+
+def test_the_free_tier_covers_the_first_gigabyte_seconds() -> None:
+    bare = Assumptions(architecture="x86_64", overhead_seconds=Decimal(0), cold_share=Decimal(0))
+    assert amount("lambda", 266_666, "function duration", bare) == 0
+    assert amount("lambda", 266_668, "function duration", bare) == 2 * Decimal("0.0000166667")
+    paid = replace(bare, free_tier=False)
+    assert amount("lambda", 1, "function duration", paid) == Decimal("1.5") * Decimal("0.0000166667")
+
+
+def test_init_is_billed() -> None:
+    cold = Assumptions(cold_share=Decimal(1), free_tier=False)
+    warm = Assumptions(cold_share=Decimal(0), free_tier=False)
+    difference = amount("lambda", 1000, "function duration", cold) - amount("lambda", 1000, "function duration", warm)
+    assert difference == 1000 * Decimal("0.25") * Decimal("0.0000133334")
+
+
+def test_a_batch_of_ten_pays_for_one_invocation() -> None:
+    single = Assumptions(free_tier=False)
+    tenth = amount("lambda-sqs", 1000, "function duration", replace(single, orders_per_invocation=Decimal(10)))
+    assert tenth * 10 == amount("lambda-sqs", 1000, "function duration", single)
+
+
+def test_more_orders_than_a_task_can_settle_take_another_task() -> None:
+    assumed = Assumptions(overhead_seconds=Decimal(0))
+    month_of_one_task = 100 * 730 * 3600 // 3
+    assert tasks_needed(month_of_one_task, assumed) == 1
+    assert tasks_needed(month_of_one_task + 1, assumed) == 2
+
+
+def test_unconfirmed_orders_make_the_confirmed_ones_dearer() -> None:
+    all_ = monthly_cost("ecs", 1000, PRICES)
+    half = monthly_cost("ecs", 1000, PRICES, Assumptions(confirmed_share=Decimal("0.5")))
+    assert all_.per_confirmed_order is not None
+    assert half.per_confirmed_order == all_.per_confirmed_order * 2
+
+
+def test_negative_orders_are_refused() -> None:
+    with pytest.raises(ValueError, match="orders"):
+        monthly_cost("ecs", -1, PRICES)
+
+
+def test_the_seeds_comparison_reproduced_and_corrected() -> None:
+    found = seed_comparison(PRICES)
+    assert found.fixed == 17
+    assert round(found.free_orders) == 266_667
+    assert round(found.break_even, -3) == 947_000
+    assert round(found.break_even_without_free_tier, -3) == 675_000
+    # at that number of orders Lambda costs the 17 dollars, exactly
+    gb_seconds = found.break_even * Decimal("1.5") - 400_000
+    assert gb_seconds * Decimal("0.0000166667") == pytest.approx(Decimal(17))
+
+
+def test_the_seeds_comparison_pays_for_requests_beyond_a_million() -> None:
+    found = seed_comparison(PRICES, task_price=Decimal(50))
+    cost = (found.break_even * Decimal("1.5") - 400_000) * Decimal("0.0000166667")
+    cost += (found.break_even - 1_000_000) * Decimal("0.0000002")
+    assert cost == pytest.approx(Decimal(100))
+
+
+@pytest.mark.parametrize("free_tier", [True, False])
+@pytest.mark.parametrize("architecture", ["arm64", "x86_64"])
+def test_bisection_and_formula_find_the_same_break_even(
+    free_tier: bool, architecture: Literal["arm64", "x86_64"]
+) -> None:
+    assumed = replace(Assumptions(free_tier=free_tier), architecture=architecture)
+    even = break_even("lambda", "ecs", PRICES, assumed)
+    assert even.orders is not None
+    assert even.by_formula is not None
+    assert even.orders - 1 < even.by_formula <= even.orders
+    grows, stays = (
+        [cost.total for cost in cost_curve(arm, [even.orders - 1, even.orders], PRICES, assumed)]
+        for arm in ("lambda", "ecs")
+    )
+    assert grows[0] < stays[0]
+    assert grows[1] >= stays[1]
+
+
+def test_arms_that_never_meet_say_so() -> None:
+    assert break_even("sync", "ecs", PRICES).orders is None
+    assert break_even("ecs", "sync", PRICES).orders == 0
+
+
+def test_bisection_finds_the_least_number() -> None:
+    assert least_reaching_zero(lambda n: Decimal(n - 17)) == 17
+    assert least_reaching_zero(lambda _: Decimal(-1)) is None

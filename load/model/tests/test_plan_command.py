@@ -1,0 +1,74 @@
+"""`python -m load plan` as a user meets it."""
+
+import argparse
+import json
+from pathlib import Path
+
+import pytest
+
+from load.model import plan_command
+
+SALE = ("--rate", "60", "--payment", "3", "--wait", "60", "--burst", "3600")
+
+
+def execute(*arguments: str) -> int:
+    parser = argparse.ArgumentParser(prog="load plan")
+    plan_command.add_arguments(parser)
+    return plan_command.run(parser.parse_args(arguments))
+
+
+def test_the_table_answers_every_question(capsys: pytest.CaptureFixture[str]) -> None:
+    assert execute(*SALE) == 0
+    printed = capsys.readouterr().out
+    for answer in ("workers needed", "tasks", "peak backlog", "last customer's wait", "backlog per task", "lambda-sqs"):
+        assert answer in printed
+    assert "us-east-1" in printed
+
+
+def test_json_is_a_list_of_parameter_overrides(capsys: pytest.CaptureFixture[str]) -> None:
+    assert execute(*SALE, "--overhead", "0", "--json") == 0
+    assert json.loads(capsys.readouterr().out) == [
+        "Workers=89",
+        "ProcessorMinTasks=2",
+        "ProcessorMaxTasks=4",
+        "BacklogPerTaskTarget=1780",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [
+        ("--rate", "many"),
+        ("--rate", "0"),
+        ("--payment", "nan"),
+        ("--wait", "-1"),
+        ("--burst", "inf"),
+        ("--overhead", "-0.1"),
+        ("--workers-per-task", "0"),
+        ("--gateway-capacity", "1.5"),
+        ("--orders-per-month", "-1"),
+        ("--architecture", "mips"),
+    ],
+)
+def test_bad_input_names_the_option_and_exits_2(option: str, value: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as stopped:
+        execute(*SALE, f"{option}={value}")
+    assert stopped.value.code == 2
+    assert f"argument {option}" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "option"), [(("--wait", "1"), "--wait"), (("--gateway-capacity", "5"), "--gateway-capacity")]
+)
+def test_options_that_contradict_each_other_are_named(
+    arguments: tuple[str, str], option: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert execute(*SALE, *arguments) == 2
+    printed = capsys.readouterr()
+    assert f"argument {option}:" in printed.err
+    assert printed.out == ""
+
+
+def test_a_bad_price_file_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert execute(*SALE, "--prices", str(tmp_path / "none.toml")) == 2
+    assert "argument --prices" in capsys.readouterr().err

@@ -1,0 +1,91 @@
+"""The planner against a simulation of the sale it planned."""
+
+import pytest
+
+from load.model import OpenLoop, PlanError, Shop, Slots, plan, predict, replay_schedule
+
+
+def test_the_issues_own_sale() -> None:
+    found = plan(rate=60, payment=3, wait=60, burst=3600, overhead=0)
+    assert (found.workers_needed, found.workers_to_keep_up) == (178, 180)
+    assert (found.tasks, found.workers_per_task, found.workers) == (2, 89, 178)
+    assert found.last_wait <= 60
+    assert found.backlog_per_task_target == 60 * 89 // 3
+    assert (found.min_tasks, found.max_tasks) == (2, 4)
+
+
+def test_one_worker_less_breaks_the_wait() -> None:
+    sale = OpenLoop(rate_per_second=5, duration_seconds=120)
+    found = plan(rate=5, payment=3, wait=30, burst=120, overhead=0)
+
+    def worst(workers: int) -> float:
+        shop = Shop(
+            mode="async", accept_seconds=0, delivery_seconds=0, consumer=Slots(workers=workers, overhead_seconds=0)
+        )
+        wait = predict(sale, shop, replications=1).confirmation_wait
+        assert wait is not None
+        return wait.max
+
+    assert worst(found.workers_needed) <= 30 < worst(found.workers_needed - 1)
+    assert found.last_wait == pytest.approx(worst(found.workers))
+
+
+@pytest.mark.parametrize(("rate", "wait"), [(5.0, 30.0), (5.0, 300.0), (2.5, 3.0), (0.1, 4.0)])
+def test_peak_backlog_and_drain_are_those_of_the_simulated_sale(rate: float, wait: float) -> None:
+    found = plan(rate=rate, payment=3, wait=wait, burst=120, overhead=0)
+    arrivals = [number / rate for number in range(round(rate * 120))]
+    run = replay_schedule(arrivals, [(0, found.workers)], payment_seconds=3, overhead_seconds=0, horizon_seconds=600)
+    assert run.worst_wait == pytest.approx(found.last_wait)
+    at_last = sum(end > arrivals[-1] + 1e-9 for end in _ends(arrivals, found.workers))
+    assert found.peak_backlog == at_last
+    assert run.drained_at is not None
+    assert found.drain == pytest.approx(max(0.0, run.drained_at - 120))
+
+
+def _ends(arrivals: list[float], workers: int) -> list[float]:
+    ends: list[float] = []
+    for number, arrival in enumerate(arrivals):
+        ends.append(max(arrival, ends[number - workers] if number >= workers else 0.0) + 3)
+    return ends
+
+
+def test_a_gateway_that_is_too_small_is_named() -> None:
+    with pytest.raises(PlanError, match="no number of workers") as refused:
+        plan(rate=60, payment=3, wait=60, burst=3600, gateway_capacity=100)
+    assert refused.value.parameter == "gateway_capacity"
+
+
+def test_the_plan_never_asks_for_more_slots_than_the_gateway_serves() -> None:
+    found = plan(rate=60, payment=3, wait=60, burst=3600, gateway_capacity=200)
+    assert found.max_tasks * found.workers_per_task <= 200
+
+
+@pytest.mark.parametrize(
+    ("changed", "parameter"),
+    [
+        ({"rate": 0.0}, "rate"),
+        ({"payment": float("nan")}, "payment"),
+        ({"burst": float("inf")}, "burst"),
+        ({"wait": 2.9}, "wait"),
+        ({"overhead": -1.0}, "overhead"),
+        ({"rate": 1e9, "burst": 1e6}, "rate"),
+    ],
+)
+def test_an_argument_out_of_range_is_named(changed: dict[str, float], parameter: str) -> None:
+    arguments = {"rate": 60.0, "payment": 3.0, "wait": 60.0, "burst": 3600.0, **changed}
+    with pytest.raises(PlanError) as refused:
+        plan(
+            rate=arguments["rate"],
+            payment=arguments["payment"],
+            wait=arguments["wait"],
+            burst=arguments["burst"],
+            overhead=arguments.get("overhead", 0.0),
+        )
+    assert refused.value.parameter == parameter
+
+
+def test_starting_from_one_task_shows_why_a_sale_is_scaled_beforehand() -> None:
+    found = plan(rate=60, payment=3, wait=60, burst=3600)
+    assert found.unscaled is not None
+    assert found.unscaled.worst_wait > 60
+    assert found.last_wait < 60

@@ -1,0 +1,172 @@
+"""Scenarios whose outcome can be computed by hand."""
+
+import pytest
+
+from load.model import Burst, ClosedLoop, Environments, OpenLoop, Shop, Slots, deviation, predict
+
+FLASH = ClosedLoop(users=20, duration_seconds=60)
+
+
+def test_closed_loop_acceptance_follows_littles_law() -> None:
+    found = predict(FLASH, Shop(mode="async", accept_seconds=0.05, consumer=Slots(workers=20)))
+    assert found.accepted_per_second == pytest.approx(20 / 0.35, rel=0.02)
+    assert found.formulas[0].value == pytest.approx(20 / 0.35)
+
+
+def test_an_intake_limit_bounds_the_closed_loop_and_stretches_the_wait() -> None:
+    shop = Shop(mode="async", accept_seconds=0.05, intake_per_second=25, consumer=Slots(workers=20))
+    found = predict(FLASH, shop)
+    assert found.accepted_per_second == pytest.approx(25, rel=0.01)
+    assert found.accept_wait is not None
+    # N/X - Z
+    assert found.accept_wait.mean == pytest.approx(20 / 25 - 0.3, rel=0.05)
+
+
+@pytest.mark.parametrize("workers", [1, 5, 20, 100])
+def test_backlog_and_drain_agree_with_the_fluid_limit(workers: int) -> None:
+    found = predict(
+        OpenLoop(rate_per_second=60, duration_seconds=60), Shop(mode="async", consumer=Slots(workers=workers))
+    )
+    by_name = {formula.name: formula.value for formula in found.formulas}
+    assert deviation(predicted=by_name["peak backlog"], measured=found.peak_backlog) < 0.10
+    assert deviation(predicted=by_name["drain"], measured=found.drain_seconds) < 0.10
+    assert found.settle_capacity_per_second == pytest.approx(workers / 3.015)
+    assert found.backlog_curve[-1][1] == 0
+
+
+def test_a_gateway_capacity_below_the_slots_decides_the_rate() -> None:
+    shop = Shop(mode="async", gateway_capacity=5, consumer=Slots(workers=100))
+    found = predict(OpenLoop(rate_per_second=10, duration_seconds=60), shop)
+    assert found.settle_capacity_per_second == pytest.approx(5 / 3)
+    assert found.settled_per_second == pytest.approx(5 / 3, rel=0.03)
+
+
+def test_a_constant_load_below_capacity_never_waits_but_a_poisson_one_does() -> None:
+    shop = Shop(mode="async", consumer=Slots(workers=20, overhead_seconds=0.0))
+    even = predict(OpenLoop(rate_per_second=6, duration_seconds=300), shop)
+    poisson = predict(OpenLoop(rate_per_second=6, duration_seconds=300, poisson=True), shop)
+    assert even.confirmation_wait is not None
+    assert even.confirmation_wait.max == pytest.approx(3.07)
+    assert poisson.confirmation_wait is not None
+    assert poisson.confirmation_wait.mean > even.confirmation_wait.mean
+
+
+def test_a_long_poisson_load_waits_as_allen_cunneen_says() -> None:
+    shop = Shop(mode="async", delivery_seconds=0.0, accept_seconds=0.0, consumer=Slots(workers=5, overhead_seconds=0.0))
+    found = predict(OpenLoop(rate_per_second=1.4, duration_seconds=20_000, poisson=True), shop, replications=5)
+    (wait,) = (formula.value for formula in found.formulas if formula.name == "mean wait for a slot")
+    assert found.confirmation_wait is not None
+    assert found.confirmation_wait.mean - 3.0 == pytest.approx(wait, rel=0.10)
+
+
+def test_protected_sync_answers_early_and_defers_what_it_cannot_settle() -> None:
+    shop = Shop(
+        mode="sync",
+        gateway_capacity=1,
+        sync_limit=10,
+        sync_wait_seconds=1,
+        sync_deadline_seconds=20,
+        payment_timeout_seconds=10,
+        sync_fallback=True,
+        consumer=Slots(workers=20),
+    )
+    found = predict(FLASH, shop)
+    assert found.accept_wait is not None
+    # a second at the gate, ten for the charge
+    assert found.accept_wait.max <= 11.0 + 1e-6
+    assert found.accept_wait.p50 == pytest.approx(1.0)
+    assert found.deferred > 0
+    assert found.backlog_at_end > 0
+    assert found.backlog_curve[-1][1] == 0
+
+
+def test_the_deadline_counts_from_the_request() -> None:
+    shop = Shop(
+        mode="sync",
+        gateway_capacity=1,
+        line_timeout_seconds=0,
+        sync_deadline_seconds=5,
+        sync_fallback=True,
+        consumer=Slots(workers=1),
+    )
+    found = predict(Burst(orders=3), shop, replications=1)
+    # one is paid at 3 s, one is being paid when its deadline passes, one still waits for the gateway
+    assert (found.accepted, found.deferred) == (3, 2)
+    assert found.accept_wait is not None
+    assert found.accept_wait.max == 5
+    # the charge under way is not made twice: 3 + 3 + 3 s of the gateway, and the slot's own steps
+    assert found.confirmation_wait is not None
+    assert found.confirmation_wait.max == pytest.approx(9.0, abs=0.1)
+
+
+def test_a_deadline_without_fallback_is_a_503() -> None:
+    shop = Shop(mode="sync", gateway_capacity=1, line_timeout_seconds=0, sync_deadline_seconds=5)
+    found = predict(Burst(orders=3), shop, replications=1)
+    assert (found.accepted, found.rejected, found.deferred) == (1, 2, 0)
+
+
+def test_workers_set_by_hand_change_the_slope() -> None:
+    shop = Shop(mode="async", consumer=Slots(workers=0, overhead_seconds=0.0, schedule=((30.0, 30), (60.0, 0))))
+    found = predict(OpenLoop(rate_per_second=10, duration_seconds=60), shop, replications=1)
+    curve = dict(found.backlog_curve)
+    # ten rounds of 30 payments begin at 30, 33, … 57 s; the last ones finish although their workers are taken away
+    assert curve[30] == 300
+    assert curve[60] == 300
+    assert found.drain_seconds == float("inf")
+
+
+def test_a_burst_on_cold_functions_starts_one_for_each_order() -> None:
+    shop = Shop(mode="async", consumer=Environments(init_seconds=0.5, overhead_seconds=0.02))
+    found = predict(Burst(orders=10), shop, replications=1)
+    assert found.cold_starts == 10
+    assert found.billed_gb_seconds == pytest.approx(10 * 3.52 * 0.5)
+    assert found.confirmation_wait is not None
+    assert found.confirmation_wait.max == pytest.approx(0.02 + 0.05 + 3.52)
+
+
+def test_warm_functions_do_not_initialise() -> None:
+    found = predict(Burst(orders=10), Shop(mode="async", consumer=Environments(warm=10)), replications=1)
+    assert found.cold_starts == 0
+    assert found.billed_gb_seconds == pytest.approx(10 * 3.02 * 0.5)
+
+
+def test_a_batch_shares_one_cold_start_and_one_bill() -> None:
+    found = predict(Burst(orders=10), Shop(mode="async", consumer=Environments(batch_size=10)), replications=1)
+    assert found.cold_starts == 1
+    assert found.billed_gb_seconds == pytest.approx(3.52 * 0.5)
+
+
+def test_concurrency_bounds_the_environments() -> None:
+    found = predict(Burst(orders=4), Shop(mode="async", consumer=Environments(concurrency=2)), replications=1)
+    assert found.cold_starts == 2
+    assert found.confirmation_wait is not None
+    assert found.confirmation_wait.max == pytest.approx(0.07 + 3.52 + 3.02)
+
+
+def test_orders_by_hand_find_a_warm_environment_when_they_are_far_enough_apart() -> None:
+    found = predict(Burst(orders=3, spacing_seconds=10), Shop(mode="async", consumer=Environments()), replications=1)
+    assert found.cold_starts == 1
+
+
+def test_the_same_seed_gives_the_same_prediction_and_another_seed_another() -> None:
+    shop = Shop(mode="async", consumer=Slots(workers=5))
+    first, second = predict(FLASH, shop, replications=1), predict(FLASH, shop, replications=1)
+    assert first == second
+    assert predict(FLASH, shop, replications=1, seed=2).offered != first.offered
+
+
+def test_a_queue_without_a_consumer_is_refused() -> None:
+    with pytest.raises(ValueError, match="consumer"):
+        Shop(mode="async")
+
+
+def test_deviation_is_relative_to_the_prediction() -> None:
+    assert deviation(predicted=100, measured=111) == pytest.approx(0.11)
+    assert deviation(predicted=0, measured=0) == 0
+    assert deviation(predicted=0, measured=1) == float("inf")
+
+
+def test_users_appear_as_locust_spawns_them() -> None:
+    assert ClosedLoop(users=3, duration_seconds=30, spawn_per_second=1).spawn_times() == (0, 1, 2)
+    assert ClosedLoop(users=12, duration_seconds=30, spawn_per_second=10).spawn_times() == (0.0,) * 10 + (1.0,) * 2
+    assert ClosedLoop(users=2, duration_seconds=30, spawn_per_second=0.5).spawn_times() == (0, 2)
