@@ -180,8 +180,9 @@ class Ledger:
         except sqlite3.Error as exc:
             raise LedgerError(f"The ledger cannot be used: {exc}") from exc
         finally:
-            if self._db.in_transaction:
-                with suppress(sqlite3.Error):
+            # A closed database raises here, and one that works has nothing left to roll back but our failures.
+            with suppress(sqlite3.Error):
+                if self._db.in_transaction:
                     self._db.execute("ROLLBACK")
 
 

@@ -1,0 +1,237 @@
+import asyncio
+import json
+from collections import Counter
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
+
+import aiohttp
+import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestClient
+
+from payment_gateway.behaviour import Behaviour
+from payment_gateway.ledger import Ledger
+from payment_gateway.provider import Provider
+
+Client = TestClient[web.Request, web.Application]
+MakeBehaviour = Callable[..., Behaviour]
+BODY = {"order_id": "ord_1", "amount_minor": 1999, "currency": "USD", "customer_id": 42}
+TRACEPARENT = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+
+
+async def charge(client: Client, key: str = "k1", **fields: object) -> tuple[int, dict[str, Any], dict[str, str]]:
+    async with client.post("/v1/charges", json=BODY | fields, headers={"Idempotency-Key": key}) as answer:
+        return answer.status, await answer.json(content_type=None), dict(answer.headers)
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    async with asyncio.timeout(5):
+        while not condition():  # noqa: ASYNC110 - the line sets no event for tests
+            await asyncio.sleep(0.002)
+
+
+async def test_a_charge_succeeds(client: Client) -> None:
+    status, body, headers = await charge(client)
+    assert status == 200
+    assert body.pop("charge_id").startswith("ch_")
+    assert datetime.fromisoformat(body.pop("created_at")).tzinfo is not None
+    assert body == {"status": "succeeded", "order_id": "ord_1", "amount_minor": 1999, "currency": "USD"}
+    assert "Idempotent-Replayed" not in headers
+
+
+async def test_a_repeated_key_replays_without_place_or_time(
+    client: Client, provider: Provider, make_behaviour: MakeBehaviour
+) -> None:
+    _, first, _ = await charge(client)
+    provider.behave(make_behaviour(latency_seconds=3600, failure_rate=1, decline_rate=1, lost_reply_rate=1, capacity=1))
+    stuck = asyncio.create_task(charge(client, "k2", order_id="ord_2"))
+    await until(lambda: provider.line.in_flight == 1)
+    status, again, headers = await charge(client)
+    assert (status, again) == (200, first)
+    assert headers["Idempotent-Replayed"] == "true"
+    stuck.cancel()
+
+
+async def test_a_decline_is_a_definite_answer(
+    client: Client, provider: Provider, make_behaviour: MakeBehaviour
+) -> None:
+    provider.behave(make_behaviour(decline_rate=1))
+    status, first, headers = await charge(client)
+    assert status == 402
+    assert headers["Content-Type"] == "application/problem+json"
+    assert (first["status"], first["charge_status"], first["reason"]) == (402, "declined", "card_declined")
+    provider.behave(make_behaviour())
+    status, again, headers = await charge(client)
+    assert (status, again) == (402, first)
+    assert headers["Idempotent-Replayed"] == "true"
+
+
+async def test_a_key_with_other_content_is_refused(client: Client) -> None:
+    await charge(client)
+    status, body, _ = await charge(client, amount_minor=1)
+    assert (status, body["status"]) == (422, 422)
+
+
+async def test_a_key_in_flight_is_a_conflict_and_is_answered_later(
+    client: Client, provider: Provider, make_behaviour: MakeBehaviour
+) -> None:
+    provider.behave(make_behaviour(latency_seconds=0.2))
+    first = asyncio.create_task(charge(client))
+    await until(lambda: provider.line.in_flight == 1)
+    status, _, headers = await charge(client)
+    assert (status, headers["Retry-After"]) == (409, "1")
+    assert (await first)[0] == 200
+    assert (await charge(client))[2]["Idempotent-Replayed"] == "true"
+
+
+async def test_many_duplicates_at_once_charge_once(
+    client: Client, provider: Provider, make_behaviour: MakeBehaviour, ledger: Ledger
+) -> None:
+    provider.behave(make_behaviour(latency_seconds=0.1, capacity=2))
+    answers = await asyncio.gather(*(charge(client) for _ in range(20)))
+    assert Counter(status for status, _, _ in answers) == {200: 1, 409: 19}
+    totals = ledger.totals()
+    assert (totals.charges, totals.attempts, totals.replays) == (1, 20, 0)
+
+
+async def test_no_more_charges_at_once_than_the_capacity(
+    client: Client, provider: Provider, make_behaviour: MakeBehaviour, ledger: Ledger
+) -> None:
+    provider.behave(make_behaviour(latency_seconds=0.02, capacity=3))
+    answers = await asyncio.gather(*(charge(client, f"k{n}", order_id=f"ord_{n}") for n in range(20)))
+    assert {status for status, _, _ in answers} == {200}
+    assert provider.line.peak_in_flight == 3
+    # The ledger's own times tell the same.
+    charges = ledger.page(after=0, limit=100)
+    for one in charges:
+        assert sum(other.started_at <= one.started_at < other.finished_at for other in charges) <= 3
+
+
+async def test_a_line_too_long_is_unavailable_with_a_time_to_come_back(
+    client: Client, provider: Provider, make_behaviour: MakeBehaviour, ledger: Ledger
+) -> None:
+    provider.behave(make_behaviour(latency_seconds=1.2, capacity=1, queue_timeout_seconds=0.05))
+    first = asyncio.create_task(charge(client))
+    await until(lambda: provider.line.in_flight == 1)
+    status, body, headers = await charge(client, "k2", order_id="ord_2")
+    assert (status, headers["Retry-After"]) == (503, "2")
+    assert "line" in body["detail"]
+    assert (await first)[0] == 200
+    assert ledger.totals().charges == 1
+
+
+async def test_an_injected_failure_charges_nothing_and_the_key_may_come_back(
+    client: Client, provider: Provider, make_behaviour: MakeBehaviour, ledger: Ledger
+) -> None:
+    provider.behave(make_behaviour(failure_rate=1))
+    assert (await charge(client))[0] == 500
+    assert ledger.totals().charges == 0
+    provider.behave(make_behaviour())
+    assert (await charge(client))[0] == 200
+    assert ledger.totals().charges == 1
+
+
+async def test_a_lost_reply_breaks_the_connection_after_the_charge(
+    client: Client, provider: Provider, make_behaviour: MakeBehaviour, ledger: Ledger
+) -> None:
+    provider.behave(make_behaviour(lost_reply_rate=1))
+    with pytest.raises(aiohttp.ClientConnectionError):
+        await charge(client)
+    assert ledger.totals().charges == 1
+    status, body, headers = await charge(client)
+    assert (status, headers["Idempotent-Replayed"]) == (200, "true")
+    assert body["charge_id"] == ledger.page(after=0, limit=1)[0].charge_id
+
+
+async def test_the_trace_reaches_the_ledger(client: Client, ledger: Ledger) -> None:
+    headers = {"Idempotency-Key": "k1", "traceparent": TRACEPARENT}
+    async with client.post("/v1/charges", json=BODY, headers=headers) as answer:
+        assert answer.status == 200
+    headers = {"Idempotency-Key": "k2", "traceparent": "nonsense"}
+    async with client.post("/v1/charges", json=BODY | {"order_id": "ord_2"}, headers=headers) as answer:
+        assert answer.status == 200
+    assert [charge.traceparent for charge in ledger.page(after=0, limit=9)] == [TRACEPARENT, None]
+
+
+GOOD = json.dumps(BODY).encode()
+BAD_BODIES = [
+    (b"", ""),
+    (b"null", ""),
+    (b"[]", ""),
+    (b"{", ""),
+    (b"\xff", ""),
+    (b"[" * 10_000, ""),
+    (b'{"order_id":' * 1000, ""),
+    (GOOD.replace(b"1999", b"9" * 5000), ""),
+    (GOOD.replace(b"1999", b"NaN"), "/amount_minor"),
+    (GOOD.replace(b"1999", b"-1"), "/amount_minor"),
+    (GOOD.replace(b"1999", b"19.99"), "/amount_minor"),
+    (GOOD.replace(b"1999", b'"1999"'), "/amount_minor"),
+    (GOOD.replace(b"1999", b"9007199254740992"), "/amount_minor"),
+    (GOOD.replace(b"1999", b"true"), "/amount_minor"),
+    (GOOD.replace(b'"amount_minor"', b'"amount"'), "/amount"),
+    (GOOD.replace(b"USD", b"usd"), "/currency"),
+    (GOOD.replace(b"USD", b"USD\\n"), "/currency"),
+    (GOOD.replace(b"ord_1", b""), "/order_id"),
+    (GOOD.replace(b"ord_1", b"a\\u0000b"), "/order_id"),
+    (GOOD.replace(b"ord_1", b"\\ud800"), ""),
+    (GOOD.replace(b"ord_1", b"x" * 129), "/order_id"),
+    (GOOD.replace(b"42", b"0"), "/customer_id"),
+]
+
+
+@pytest.mark.parametrize(("body", "pointer"), BAD_BODIES)
+async def test_a_bad_body_is_a_400_that_names_the_field(
+    client: Client, ledger: Ledger, body: bytes, pointer: str
+) -> None:
+    headers = {"Idempotency-Key": "k1", "Content-Type": "application/json"}
+    async with client.post("/v1/charges", data=body, headers=headers) as answer:
+        assert answer.status == 400
+        assert answer.content_type == "application/problem+json"
+        errors = (await answer.json(content_type=None)).get("errors", [{"pointer": ""}])
+    assert pointer in [error["pointer"] for error in errors]
+    assert ledger.totals().attempts == 0
+
+
+@pytest.mark.parametrize("key", [None, "", "a b", "x" * 256, "schlüssel"])
+async def test_a_bad_key_is_a_400(client: Client, ledger: Ledger, key: str | None) -> None:
+    headers = {} if key is None else {"Idempotency-Key": key}
+    async with client.post("/v1/charges", json=BODY, headers=headers) as answer:
+        assert answer.status == 400
+        assert "Idempotency-Key" in (await answer.json(content_type=None))["detail"]
+    assert ledger.totals().attempts == 0
+
+
+@pytest.mark.parametrize(
+    ("headers", "body", "status"),
+    [
+        ({"Content-Type": "text/plain"}, GOOD, 415),
+        ({"Content-Encoding": "gzip"}, GOOD, 415),
+        ({}, b" " * 17_000, 413),
+    ],
+)
+async def test_what_cannot_be_read_is_refused(
+    client: Client, headers: dict[str, str], body: bytes, status: int
+) -> None:
+    all_headers = {"Idempotency-Key": "k1", "Content-Type": "application/json"} | headers
+    session = aiohttp.ClientSession(auto_decompress=False)
+    async with session, session.post(client.make_url("/v1/charges"), data=body, headers=all_headers) as answer:
+        assert answer.status == status
+        assert answer.content_type == "application/problem+json"
+
+
+@pytest.mark.parametrize(("method", "path", "status"), [("GET", "/v1/charges", 405), ("GET", "/nowhere", 404)])
+async def test_unknown_places_are_problems_too(client: Client, method: str, path: str, status: int) -> None:
+    async with client.request(method, path) as answer:
+        assert answer.status == status
+        assert answer.content_type == "application/problem+json"
+
+
+async def test_a_broken_ledger_is_unavailable_and_not_ready(client: Client, ledger: Ledger) -> None:
+    assert (await client.get("/readyz")).status == 200
+    ledger.close()
+    assert (await charge(client))[0] == 503
+    assert (await client.get("/admin/summary")).status == 503
+    assert (await client.get("/readyz")).status == 503
+    assert (await client.get("/livez")).status == 200
