@@ -47,7 +47,8 @@ class FakeGateway:
         latency: How long a new charge takes; a replay takes none.
         default: What happens to a new charge when nothing is planned.
         on_abandon: What becomes of a charge whose caller leaves, by timeout or cancellation.
-        answers: The definite answers by idempotency key: the witness of who was charged and how much.
+        answers: The definite answers by idempotency key.
+        charges: Every charge that was really made, in sequence: the witness of who paid how much how often.
         requests: Every call, in sequence.
         in_flight: Calls that wait for their answer now.
         peak_in_flight: The most calls that ever waited at once.
@@ -65,6 +66,7 @@ class FakeGateway:
         self.default = default
         self.on_abandon = on_abandon
         self.answers: dict[str, FakeCharge] = {}
+        self.charges: list[FakeCharge] = []
         self.requests: list[ChargeRequest] = []
         self.in_flight = 0
         self.peak_in_flight = 0
@@ -75,7 +77,6 @@ class FakeGateway:
         self._admitting = asyncio.Event()
         self._admitting.set()
         self._moved = asyncio.Event()
-        self._made = 0
 
     def plan(self, *replies: Reply) -> None:
         """Say what happens to the next new charges, one reply each; `default` follows."""
@@ -100,10 +101,9 @@ class FakeGateway:
             self._commit(key, Reply.APPROVE)
         self._lingering.clear()
 
-    def charged(self, order_id: str) -> bool:
-        """Whether the customer of this order was charged."""
-        answer = self.answers.get(order_id)
-        return answer is not None and isinstance(answer.result, Approved)
+    def charged(self, order_id: str) -> int:
+        """How often the customer of this order was charged."""
+        return sum(charge.request.order_id == order_id for charge in self.charges)
 
     async def charge(self, request: ChargeRequest, *, timeout: timedelta) -> ChargeResult:  # noqa: ASYNC109 - the protocol's own deadline
         """See `Gateway.charge`."""
@@ -170,11 +170,10 @@ class FakeGateway:
 
     def _commit(self, key: str, reply: Reply) -> ChargeResult:
         request = self._open.pop(key)
-        result: ChargeResult
         if reply is Reply.DECLINE:
-            result = Declined(reason="card_declined")
+            answer = FakeCharge(request=request, result=Declined(reason="card_declined"))
         else:
-            self._made += 1
-            result = Approved(charge_id=f"ch_{self._made:06d}")
-        self.answers[key] = FakeCharge(request=request, result=result)
-        return result
+            answer = FakeCharge(request=request, result=Approved(charge_id=f"ch_{len(self.charges) + 1:06d}"))
+            self.charges.append(answer)
+        self.answers[key] = answer
+        return answer.result

@@ -1,0 +1,271 @@
+"""What every payment gateway promises: the fake that our tests use, and the real process behind HTTP."""
+
+import asyncio
+import uuid
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import replace
+from datetime import timedelta
+from pathlib import Path
+from typing import Any, Protocol
+
+import aiohttp
+import pytest
+
+from flashpay import (
+    Approved,
+    ChargeRequest,
+    Declined,
+    Gateway,
+    GatewayInFlightError,
+    GatewayRefusedError,
+    GatewayUnavailableError,
+    HttpGateway,
+)
+from flashpay.testing import Abandonment, FakeGateway, Reply
+from local.ports import free_port
+from local.processes import service_process
+from local.waiting import wait_until
+
+TIMEOUT = timedelta(seconds=10)
+SHORT = timedelta(milliseconds=50)
+SLOW = timedelta(milliseconds=700)
+
+
+class Stage(Protocol):
+    """A gateway whose behaviour a test sets, and the witness of what it charged."""
+
+    @property
+    def gateway(self) -> Gateway:
+        """The gateway as settle() would use it."""
+        ...
+
+    async def behave(self, reply: Reply, *, latency: timedelta = timedelta(0)) -> None:
+        """Treat every new charge from now on like this."""
+        ...
+
+    async def quiet(self) -> None:
+        """Wait until nothing is in flight any more."""
+        ...
+
+    async def charges(self, order_id: str) -> list[tuple[str, int]]:
+        """The charge id and the amount of every charge that was really made for an order."""
+        ...
+
+
+class FakeStage:
+    """The fake; charges whose caller left are made after a while, as the real one does."""
+
+    def __init__(self) -> None:
+        self.gateway = FakeGateway(on_abandon=Abandonment.LINGER)
+
+    async def behave(self, reply: Reply, *, latency: timedelta = timedelta(0)) -> None:
+        """See `Stage`."""
+        self.gateway.default, self.gateway.latency = reply, latency
+
+    async def quiet(self) -> None:
+        """See `Stage`."""
+        self.gateway.finish_lingering()
+
+    async def charges(self, order_id: str) -> list[tuple[str, int]]:
+        """See `Stage`."""
+        answer = self.gateway.answers.get(order_id)
+        if answer is None or not isinstance(answer.result, Approved):
+            return []
+        return [(answer.result.charge_id, answer.request.amount_minor)]
+
+
+class ProcessStage:
+    """The real gateway in a process of its own."""
+
+    def __init__(self, *, session: aiohttp.ClientSession, url: str) -> None:
+        self.gateway = HttpGateway(session=session, base_url=url)
+        self._session = session
+        self._url = url
+
+    async def behave(self, reply: Reply, *, latency: timedelta = timedelta(0)) -> None:
+        """See `Stage`."""
+        behaviour = {
+            "latency_seconds": latency.total_seconds(),
+            "capacity": 0,
+            "decline_rate": float(reply is Reply.DECLINE),
+            "failure_rate": float(reply is Reply.FAIL),
+            "lost_reply_rate": float(reply is Reply.LOSE),
+        }
+        async with self._session.patch(f"{self._url}/admin/behaviour", json=behaviour) as response:
+            response.raise_for_status()
+
+    async def quiet(self) -> None:
+        """See `Stage`."""
+
+        async def nothing_in_flight() -> bool:
+            summary = await self._get("/admin/summary")
+            return bool(summary["in_flight"] == summary["waiting"] == 0)
+
+        await wait_until(nothing_in_flight)
+
+    async def charges(self, order_id: str) -> list[tuple[str, int]]:
+        """See `Stage`."""
+        found: list[tuple[str, int]] = []
+        after: int | None = 0
+        while after is not None:
+            page = await self._get(f"/admin/charges?after={after}&limit=1000")
+            after = page["next"]
+            found += [
+                (charge["charge_id"], charge["amount_minor"])
+                for charge in page["charges"]
+                if charge["order_id"] == order_id and charge["status"] == "succeeded"
+            ]
+        return found
+
+    async def _get(self, path: str) -> dict[str, Any]:
+        async with self._session.get(self._url + path) as response:
+            response.raise_for_status()
+            return dict(await response.json())
+
+
+@pytest.fixture(scope="module")
+def gateway_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The real payment gateway, started once for this file."""
+    folder = tmp_path_factory.mktemp("gateway")
+    port = free_port()
+    url = f"http://127.0.0.1:{port}"
+    with service_process(
+        "payment_gateway",
+        name="payment gateway",
+        environment={
+            "HOST": "127.0.0.1",
+            "PORT": str(port),
+            "LEDGER_PATH": str(folder / "gateway.sqlite3"),
+            "LATENCY_SECONDS": "0",
+        },
+        log_path=Path(folder) / "gateway.log",
+        ready_url=f"{url}/readyz",
+    ):
+        yield url
+
+
+@pytest.fixture(params=["fake", "process"])
+async def stage(request: pytest.FixtureRequest) -> AsyncIterator[Stage]:
+    """Every gateway that keeps the contract; a new charge is approved at once."""
+    if request.param == "fake":
+        yield FakeStage()
+        return
+    url = request.getfixturevalue("gateway_url")
+    async with aiohttp.ClientSession() as session:
+        process = ProcessStage(session=session, url=url)
+        await process.behave(Reply.APPROVE)
+        yield process
+
+
+@pytest.fixture
+def charge() -> ChargeRequest:
+    """A charge of an order that no gateway has seen."""
+    return ChargeRequest(order_id=f"ord_{uuid.uuid4().hex}", amount_minor=3998, currency="EUR", customer_id=7)
+
+
+async def test_a_new_charge_is_made_once(stage: Stage, charge: ChargeRequest) -> None:
+    result = await stage.gateway.charge(charge, timeout=TIMEOUT)
+    assert isinstance(result, Approved)
+    assert await stage.charges(charge.order_id) == [(result.charge_id, 3998)]
+
+
+async def test_a_repeated_charge_gets_the_first_answer_and_is_not_made_again(
+    stage: Stage, charge: ChargeRequest
+) -> None:
+    first = await stage.gateway.charge(charge, timeout=TIMEOUT)
+    again = await stage.gateway.charge(replace(charge, traceparent=None), timeout=TIMEOUT)
+    assert again == first
+    assert len(await stage.charges(charge.order_id)) == 1
+
+
+async def test_a_replay_takes_no_time_and_is_never_declined(stage: Stage, charge: ChargeRequest) -> None:
+    first = await stage.gateway.charge(charge, timeout=TIMEOUT)
+    await stage.behave(Reply.DECLINE, latency=timedelta(hours=1))
+    assert await stage.gateway.charge(charge, timeout=TIMEOUT) == first
+
+
+async def test_a_decline_stands_for_good_and_charges_nothing(stage: Stage, charge: ChargeRequest) -> None:
+    await stage.behave(Reply.DECLINE)
+    first = await stage.gateway.charge(charge, timeout=TIMEOUT)
+    assert isinstance(first, Declined)
+    assert first.reason
+    await stage.behave(Reply.APPROVE)
+    assert await stage.gateway.charge(charge, timeout=TIMEOUT) == first
+    assert await stage.charges(charge.order_id) == []
+
+
+async def test_a_failure_charges_nothing_and_can_be_tried_again(stage: Stage, charge: ChargeRequest) -> None:
+    await stage.behave(Reply.FAIL)
+    with pytest.raises(GatewayUnavailableError) as caught:
+        await stage.gateway.charge(charge, timeout=TIMEOUT)
+    assert caught.value.reason == "server_error"
+    assert await stage.charges(charge.order_id) == []
+    await stage.behave(Reply.APPROVE)
+    assert isinstance(await stage.gateway.charge(charge, timeout=TIMEOUT), Approved)
+
+
+async def test_a_charge_whose_reply_is_lost_is_found_again(stage: Stage, charge: ChargeRequest) -> None:
+    await stage.behave(Reply.LOSE)
+    with pytest.raises(GatewayUnavailableError) as caught:
+        await stage.gateway.charge(charge, timeout=TIMEOUT)
+    assert caught.value.reason == "connection"
+    made = await stage.charges(charge.order_id)
+    await stage.behave(Reply.APPROVE)
+    result = await stage.gateway.charge(charge, timeout=TIMEOUT)
+    assert isinstance(result, Approved)
+    assert made == [(result.charge_id, 3998)]
+    assert await stage.charges(charge.order_id) == made
+
+
+@pytest.mark.parametrize("change", [{"amount_minor": 1}, {"currency": "USD"}, {"customer_id": 8}])
+async def test_a_key_with_another_content_is_refused(
+    stage: Stage, charge: ChargeRequest, change: dict[str, Any]
+) -> None:
+    first = await stage.gateway.charge(charge, timeout=TIMEOUT)
+    with pytest.raises(GatewayRefusedError) as caught:
+        await stage.gateway.charge(replace(charge, **change), timeout=TIMEOUT)
+    assert caught.value.reason == "key_reused"
+    assert await stage.gateway.charge(charge, timeout=TIMEOUT) == first
+    assert [amount for _, amount in await stage.charges(charge.order_id)] == [3998]
+
+
+async def test_another_trace_is_no_other_content(stage: Stage, charge: ChargeRequest) -> None:
+    traces = [f"00-{uuid.uuid4().hex}-00f067aa0ba902b7-01" for _ in range(2)]
+    results = [await stage.gateway.charge(replace(charge, traceparent=trace), timeout=TIMEOUT) for trace in traces]
+    assert results[0] == results[1]
+
+
+async def test_of_many_attempts_at_once_one_charges(stage: Stage, charge: ChargeRequest) -> None:
+    await stage.behave(Reply.APPROVE, latency=SLOW)
+    results = await asyncio.gather(
+        *(stage.gateway.charge(charge, timeout=TIMEOUT) for _ in range(5)), return_exceptions=True
+    )
+    await stage.quiet()
+    made = await stage.charges(charge.order_id)
+    assert len(made) == 1
+    assert Approved(charge_id=made[0][0]) in results
+    for result in results:
+        assert result == Approved(charge_id=made[0][0]) or isinstance(result, GatewayInFlightError)
+
+
+async def test_different_orders_are_different_charges(stage: Stage, charge: ChargeRequest) -> None:
+    other = replace(charge, order_id=f"{charge.order_id}2")
+    first, second = await asyncio.gather(
+        stage.gateway.charge(charge, timeout=TIMEOUT), stage.gateway.charge(other, timeout=TIMEOUT)
+    )
+    assert isinstance(first, Approved)
+    assert isinstance(second, Approved)
+    assert first.charge_id != second.charge_id
+
+
+async def test_a_charge_that_outlives_its_callers_patience_is_made_once(stage: Stage, charge: ChargeRequest) -> None:
+    await stage.behave(Reply.APPROVE, latency=SLOW)
+    with pytest.raises(GatewayUnavailableError) as caught:
+        await stage.gateway.charge(charge, timeout=SHORT)
+    assert caught.value.reason == "timeout"
+    with pytest.raises(GatewayInFlightError):
+        await stage.gateway.charge(charge, timeout=TIMEOUT)
+    await stage.quiet()
+    result = await stage.gateway.charge(charge, timeout=TIMEOUT)
+    assert isinstance(result, Approved)
+    assert await stage.charges(charge.order_id) == [(result.charge_id, 3998)]
