@@ -22,6 +22,7 @@ class Sampler:
         self._processes = {name: psutil.Process(pid) for name, pid in processes.items() if psutil.pid_exists(pid)}
         self.samples: list[Sample] = []
         self.process_samples: list[ProcessSample] = []
+        self.task: asyncio.Task[None] | None = None
 
     @property
     def latest(self) -> Sample:
@@ -62,6 +63,11 @@ class Sampler:
             rows.append(ProcessSample(at=at, process=name, cpu_percent=cpu, rss_bytes=memory))
         return rows
 
+    def check(self) -> None:
+        """Raise what ended the sampler, if anything did."""
+        if self.task is not None and self.task.done() and not self.task.cancelled():
+            self.task.result()
+
     async def run(self) -> None:
         """Sample every second until cancelled."""
         due = time.monotonic()
@@ -73,8 +79,11 @@ class Sampler:
 
 @asynccontextmanager
 async def sampling(sampler: Sampler) -> AsyncIterator[Sampler]:
-    """Run the sampler for the length of the block. A witness that fails ends the block with its error."""
-    async with asyncio.TaskGroup() as group:
-        task = group.create_task(sampler.run(), name="sampler")
+    """Run the sampler for the length of the block; check() tells whether it still runs."""
+    task = asyncio.create_task(sampler.run(), name="sampler")
+    sampler.task = task
+    try:
         yield sampler
+    finally:
         task.cancel()
+        await asyncio.wait({task})

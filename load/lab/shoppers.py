@@ -1,6 +1,7 @@
 """The load generators as subprocesses: locust for closed loops and bursts, our own for open loops."""
 
 import json
+import math
 import sys
 from dataclasses import dataclass
 from pathlib import Path
@@ -59,7 +60,7 @@ def load_process(scenario: Scenario, files: LoadFiles, *, url: str) -> ManagedPr
     patience = scenario.line_seconds + scenario.payment_seconds + PATIENCE_SECONDS
     locust = [
         *(sys.executable, "-m", "locust", "--locustfile", str(LOCUSTFILE), "--headless", "--host", url),
-        *("--stop-timeout", f"{patience:g}", "--exit-code-on-error", "0", "--only-summary"),
+        *("--stop-timeout", f"{math.ceil(patience)}s", "--exit-code-on-error", "0", "--only-summary"),
         *("--loglevel", "WARNING"),
     ]
     open_loop = [sys.executable, "-m", "load.lab.openloop", str(files.plan)]

@@ -152,6 +152,7 @@ class _Trial:
         )
 
     def _ensure_alive(self) -> None:
+        self._sampler.check()
         parts: list[ManagedProcess | None] = [self._shop.api, self._shop.processor, self._shop.gateway]
         for part in parts:
             if part is not None and part.returncode is not None:

@@ -1,5 +1,6 @@
 """What the page's charts show, as data. The script in the page draws it and decides nothing."""
 
+import math
 from bisect import bisect_right
 from collections.abc import Sequence
 
@@ -37,6 +38,7 @@ class Chart(BaseModel):
     lines: list[Line]
     bands: list[Band] = []
     x_max: float
+    y_min: float | None = None
     y_max: float | None = None
     log: bool = False
 
@@ -50,15 +52,19 @@ class Limits(BaseModel):
     backlog: float
     rate: float
     latency: float
+    least_latency: float
 
 
 def limits(runs: Sequence[RunResult]) -> Limits:
     """The common axis ends of some runs."""
+    slow = [value for run in runs for value in run.series.confirmation_p95 if value is not None]
+    fast = [value for run in runs for value in run.series.accept_p50 if value is not None and value > 0]
     return Limits(
         seconds=max(run.series.t[-1] for run in runs),
-        backlog=max(max([*run.series.backlog, *run.series.waiting, 1]) for run in runs),
+        backlog=max(max([*run.series.backlog, 1]) for run in runs),
         rate=max(max([*run.series.offered, *run.series.completed, 1]) for run in runs),
-        latency=max(max([1.0, *(value for value in run.series.confirmation_p95 if value is not None)]) for run in runs),
+        latency=max([1.0, *slow]),
+        least_latency=10 ** math.floor(math.log10(min([0.1, *fast]))),
     )
 
 
@@ -103,7 +109,8 @@ def backlog_chart(run: RunResult, ends: Limits, group: str) -> Chart:
         lines=lines,
         bands=run.bands,
         x_max=ends.seconds,
-        y_max=ends.backlog,
+        # Shoppers in line are few where orders in a queue are many: their axis is their own.
+        y_max=figures.peak_waiting if run.scenario.arm is Arm.SYNC else ends.backlog,
     )
 
 
@@ -165,6 +172,7 @@ def latency_chart(run: RunResult, ends: Limits, group: str) -> Chart:
         lines=lines,
         bands=run.bands,
         x_max=ends.seconds,
+        y_min=ends.least_latency,
         y_max=ends.latency,
         log=True,
     )

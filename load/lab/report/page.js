@@ -51,7 +51,7 @@
       ctx.font = `${11 * devicePixelRatio}px system-ui, sans-serif`;
       ctx.textAlign = "left";
       ctx.textBaseline = "top";
-      if (to - from > ctx.measureText(band.name).width + 8) ctx.fillText(band.name, from + 5 * devicePixelRatio, top + 3 * devicePixelRatio);
+      if (to - from > ctx.measureText(band.name).width) ctx.fillText(band.name, from + 5 * devicePixelRatio, top + 3 * devicePixelRatio);
     });
     ctx.restore();
   };
@@ -75,7 +75,7 @@
       scales: {
         x,
         y: spec.log
-          ? { distr: 3, range: (_u, low, high) => [10 ** Math.floor(Math.log10(Math.max(low ?? 0.01, 1e-4))), (spec.y_max ?? high ?? 1) * 1.3] }
+          ? { distr: 3, range: (_u, low, high) => [spec.y_min ?? 10 ** Math.floor(Math.log10(Math.max(low ?? 0.01, 1e-4))), (spec.y_max ?? high ?? 1) * 1.3] }
           : { range: (_u, _low, high) => [0, Math.max((spec.y_max ?? high ?? 1) * 1.12, 1e-9)] },
       },
       axes: [
