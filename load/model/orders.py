@@ -11,7 +11,8 @@ class SimulatedOrder:
     """Moments in seconds since the phase began; None = it never happened.
 
     outcome: completed = 200 with the terminal order, accepted = 202, deferred = 202 by the sync fallback,
-    rejected = 503, open = never answered. `charged_at` is when its one charge ends, wanted or not.
+    rejected = 503 (it may be settled all the same, later), open = never answered.
+    `charged_at` is when its one charge ends, wanted or not.
     """
 
     sent_at: float
@@ -19,6 +20,11 @@ class SimulatedOrder:
     outcome: Outcome = "open"
     charged_at: float | None = None
     settled_at: float | None = None
+
+    def settle(self, moment: float) -> None:
+        """Terminal from now on; whoever comes second finds it so."""
+        if self.settled_at is None:
+            self.settled_at = moment
 
     @property
     def queued(self) -> bool:

@@ -49,7 +49,7 @@ class SlotSettlement:
 
     def _pay(self, order: SimulatedOrder) -> None:
         def settled() -> None:
-            order.settled_at = self._clock.now
+            order.settle(self._clock.now)
             self._slots.leave()
 
         self._gateway.charge(order, settled)
@@ -95,7 +95,7 @@ class FunctionSettlement:
 
         def settled(order: SimulatedOrder) -> None:
             nonlocal unsettled
-            order.settled_at = self._clock.now
+            order.settle(self._clock.now)
             unsettled -= 1
             if not unsettled:
                 self._finish(began)

@@ -116,41 +116,48 @@ class _SimulatedShop:
         )
 
     def _settle(self, order: SimulatedOrder, answered: Answered) -> None:
-        shop = self._shop
+        """A settlement that has begun goes on when the deadline passes, and keeps its place at the desk."""
+        shop, clock = self._shop, self._clock
         ticket: Ticket | None = None
+        at_the_desk = True
 
-        def finish(outcome: Outcome) -> None:
+        def answer(outcome: Outcome) -> None:
             if order.outcome == "open":
                 self._answer(order, outcome, answered)
+
+        def end(outcome: Outcome) -> None:
+            nonlocal at_the_desk
+            if at_the_desk:
+                at_the_desk = False
+                answer(outcome)
                 self._gate.leave()
 
-        def give_up() -> None:
-            finish("deferred" if shop.sync_fallback else "rejected")
+        def paid() -> None:
+            order.settle(clock.now)
+            end("completed")
 
-        def expire() -> None:
-            if order.outcome == "open":
-                if ticket is not None:
-                    self._gateway.give_up(ticket)
-                give_up()
+        def time_out() -> None:
+            if at_the_desk and ticket is not None:
+                self._gateway.give_up(ticket)
+            end(unsettled)
 
+        unsettled: Outcome = "deferred" if shop.sync_fallback else "rejected"
         ticket = self._gateway.charge_within(
             order,
-            lambda: self._clock.after(shop.sync_overhead_seconds, partial(finish, "completed")),
+            lambda: clock.after(shop.sync_overhead_seconds, paid),
             patience=shop.line_timeout_seconds or math.inf,
-            on_give_up=give_up,
+            on_give_up=lambda: end(unsettled),
             stays=shop.abandoned_pay,
         )
         if shop.payment_timeout_seconds:
-            self._clock.after(shop.payment_timeout_seconds, expire)
+            clock.after(shop.payment_timeout_seconds, time_out)
         if shop.sync_deadline_seconds:
-            self._clock.at(order.sent_at + shop.sync_deadline_seconds, expire)
+            clock.at(order.sent_at + shop.sync_deadline_seconds, lambda: answer(unsettled))
 
     def _answer(self, order: SimulatedOrder, outcome: Outcome, answered: Answered) -> None:
         order.outcome = outcome
         order.answered_at = self._clock.now
-        if outcome == "completed":
-            order.settled_at = self._clock.now
-        elif order.queued and self.settlement is not None:
+        if order.queued and self.settlement is not None:
             delay = self._shop.delivery_seconds
             if outcome == "deferred":
                 delay += self._shop.deferred_delay_seconds

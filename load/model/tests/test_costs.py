@@ -111,7 +111,8 @@ def test_the_seeds_comparison_pays_for_requests_beyond_a_million() -> None:
 @pytest.mark.parametrize("free_tier", [True, False])
 @pytest.mark.parametrize("architecture", ["arm64", "x86_64"])
 def test_bisection_and_formula_find_the_same_break_even(
-    free_tier: bool, architecture: Literal["arm64", "x86_64"]
+    free_tier: bool,  # noqa: FBT001 - a case
+    architecture: Literal["arm64", "x86_64"],
 ) -> None:
     assumed = replace(Assumptions(free_tier=free_tier), architecture=architecture)
     even = break_even("lambda", "ecs", PRICES, assumed)

@@ -99,6 +99,27 @@ def test_the_deadline_counts_from_the_request() -> None:
     assert found.confirmation_wait.max == pytest.approx(9.0, abs=0.1)
 
 
+def test_a_late_settlement_keeps_its_place_at_the_desk() -> None:
+    shop = Shop(mode="sync", sync_limit=1, sync_wait_seconds=2.5, sync_deadline_seconds=1)
+    found = predict(Burst(orders=2), shop, replications=1)
+    # the first is late after 1 s but pays until 3 s; the second is turned away at the gate after 2.5 s
+    assert (found.accepted, found.rejected, found.charged_after_refusal) == (0, 2, 1)
+    assert found.accept_wait is not None
+    assert found.accept_wait.max == 2.5
+
+
+def test_a_payment_timeout_counts_line_and_charge() -> None:
+    shop = Shop(mode="sync", gateway_capacity=1, payment_timeout_seconds=5)
+    found = predict(Burst(orders=3), shop, replications=1)
+    # the second is being charged when its sender gives up; the third leaves the line
+    assert (found.accepted, found.rejected, found.charged_after_refusal) == (1, 2, 1)
+
+
+def test_a_gateway_that_does_not_notice_charges_whoever_left_the_line() -> None:
+    shop = Shop(mode="sync", gateway_capacity=1, payment_timeout_seconds=5, abandoned_pay=True)
+    assert predict(Burst(orders=3), shop, replications=1).charged_after_refusal == 2
+
+
 def test_a_deadline_without_fallback_is_a_503() -> None:
     shop = Shop(mode="sync", gateway_capacity=1, line_timeout_seconds=0, sync_deadline_seconds=5)
     found = predict(Burst(orders=3), shop, replications=1)

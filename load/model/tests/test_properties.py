@@ -52,6 +52,7 @@ def test_more_workers_never_drain_later(rate: float, payment: float, workers: in
     capacity=st.integers(0, 6),
     limit=st.integers(0, 10),
     deadline=st.floats(0.5, 20),
+    timeout=st.floats(0.5, 20),
     stays=st.booleans(),
     seed=st.integers(0, 10_000),
 )
@@ -60,6 +61,7 @@ def test_every_order_has_one_end_and_the_gateway_its_capacity(
     capacity: int,
     limit: int,
     deadline: float,
+    timeout: float,
     stays: bool,  # noqa: FBT001 - a case
     seed: int,
 ) -> None:
@@ -70,13 +72,14 @@ def test_every_order_has_one_end_and_the_gateway_its_capacity(
         sync_limit=limit,
         sync_wait_seconds=1,
         sync_deadline_seconds=deadline,
+        payment_timeout_seconds=timeout,
         sync_fallback=True,
         consumer=Slots(workers=3),
     )
     run = simulate(ClosedLoop(users=users, duration_seconds=15), shop, seed=seed)
     for order in run.orders:
         assert order.outcome in {"completed", "deferred", "rejected"}
-        assert (order.settled_at is not None) == (order.outcome != "rejected")
+        assert order.settled_at is not None or order.outcome == "rejected"
     charges = sorted(order.charged_at for order in run.orders if order.charged_at is not None)
     if capacity:
         spaced = zip(charges, charges[capacity:], strict=False)
