@@ -3,7 +3,7 @@
 import os
 import secrets
 import socket
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from datetime import UTC, datetime, timedelta
 
 from aiohttp import web
@@ -25,12 +25,12 @@ from order_api.publisher import GroupCommitPublisher, Topic
 from order_api.settings import Settings
 from order_api.sync_desk import SyncDesk
 from order_api.sync_orders import post_sync_order
-from order_api.telemetry import telemetry
+from order_api.telemetry import server_logger, telemetry
 from order_api.views import HealthView
 
 # How the server treats connections. A body that a refusal left unread is drained this long, so that the
 # client sees the answer and not a reset; it is never decompressed, as encodings are refused.
-_CONNECTIONS = {"lingering_time": 0.5, "auto_decompress": False}
+_CONNECTIONS: Mapping[str, object] = {"lingering_time": 0.5, "auto_decompress": False}
 _CATALOGUE = web.AppKey("catalogue", Catalogue)
 _HEALTH_BODY = HealthView().model_dump_json().encode()
 
@@ -69,7 +69,8 @@ def create_app(
     health = health or Health()
     registry = registry or CollectorRegistry()
     metrics = Metrics(registry)
-    app = web.Application(middlewares=[telemetry(metrics)], handler_args=_CONNECTIONS)
+    connections = {**_CONNECTIONS, "logger": server_logger(metrics)}
+    app = web.Application(middlewares=[telemetry(metrics)], handler_args=connections)
     app[app_keys.SETTINGS] = settings
     app[app_keys.METRICS] = metrics
     app[app_keys.LEDGER] = ledger

@@ -1,11 +1,13 @@
 """One canonical log line, one observation and one trace position per request; every error a problem."""
 
 import asyncio
+import logging
 import time
 from dataclasses import dataclass, field
 
 import structlog
 from aiohttp import hdrs, web
+from aiohttp.http_exceptions import HttpProcessingError
 from aiohttp.typedefs import Handler, Middleware
 
 from flashops.tracing import Traceparent
@@ -35,6 +37,30 @@ class Trail:
 
 
 TRAIL = web.RequestKey("trail", Trail)
+
+
+class _MalformedRequests(logging.Filter):
+    """Counts what is no HTTP; aiohttp would log a traceback each time, and anyone can send such bytes."""
+
+    def __init__(self, metrics: Metrics) -> None:
+        super().__init__()
+        self._metrics = metrics
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if record.exc_info and isinstance(record.exc_info[1], HttpProcessingError):
+            self._metrics.malformed()
+            return False
+        return record.levelno >= logging.WARNING
+
+
+def server_logger(metrics: Metrics) -> logging.Logger:
+    """Return the logger of one server: its bytes that are no HTTP are counted, all else goes to the root."""
+    logger = logging.Logger("order_api.server")  # noqa: LOG001 - not shared, so that each application counts for itself
+    # aiohttp tells of bytes that do not even begin like HTTP at debug level: they count too.
+    logger.setLevel(logging.DEBUG)
+    logger.parent = logging.getLogger()
+    logger.addFilter(_MalformedRequests(metrics))
+    return logger
 
 
 def telemetry(metrics: Metrics) -> Middleware:

@@ -1,0 +1,93 @@
+import json
+from typing import Any
+
+import pytest
+from openapi_schema_validator import OAS31Validator
+from openapi_spec_validator import OpenAPIV31SpecValidator
+from referencing import Registry
+from referencing.jsonschema import DRAFT202012
+
+from flashpay.testing import Reply
+from order_api.openapi import document
+from order_api.testing import Answer, Shop
+
+
+def test_the_document_is_valid_openapi_3_1() -> None:
+    assert list(OpenAPIV31SpecValidator(document()).iter_errors()) == []
+
+
+async def test_the_document_is_served(shop: Shop) -> None:
+    answer = await shop.request("GET", "/openapi.json")
+    assert answer.status == 200
+    assert answer.headers["Content-Type"].startswith("application/json")
+    assert answer.json == json.loads(json.dumps(document()))
+
+
+async def test_every_route_for_customers_is_described(shop: Shop) -> None:
+    operational = {"/livez", "/readyz", "/metrics", "/openapi.json"}
+    routes = {
+        (route.resource.canonical, route.method.lower())
+        for route in shop.runner.app.router.routes()
+        if route.resource is not None and route.method != "HEAD"
+    }
+    described = {(path, method) for path, operations in document()["paths"].items() for method in operations}
+    assert {route for route in routes if route[0] not in operational} == described
+
+
+def assert_described(answer: Answer, *, path: str, method: str) -> None:
+    """Hold an answer against what the document says of its status."""
+    specification = document()
+    response = specification["paths"][path][method]["responses"][str(answer.status)]
+    media_type = answer.headers["Content-Type"].split(";")[0]
+    assert media_type in response["content"]
+    registry: Registry[Any] = Registry().with_resource("urn:api", DRAFT202012.create_resource(specification))
+    place = "/".join(["paths", path.replace("/", "~1"), method, "responses", str(answer.status), "content"])
+    schema = {"$ref": f"urn:api#/{place}/{media_type.replace('/', '~1')}/schema"}
+    OAS31Validator(schema, registry=registry).validate(answer.json)
+    for header in response.get("headers", {}):
+        assert header in answer.headers
+
+
+async def test_the_validation_of_answers_notices_a_wrong_one() -> None:
+    with pytest.raises(Exception, match="required property"):
+        assert_described(
+            Answer(status=202, headers={"Content-Type": "application/json"}, body=b"{}"),
+            path="/orders/async",
+            method="post",
+        )
+
+
+async def test_answers_of_the_intake_are_as_described(shop: Shop) -> None:
+    headers = {"Content-Type": "application/json"}
+    answers = {
+        202: await shop.order("async"),
+        400: await shop.request("POST", "/orders/async", data=b"{", headers=headers),
+        413: await shop.request("POST", "/orders/async", data=b" " * 70_000, headers=headers),
+        415: await shop.request("POST", "/orders/async", data=b"{}", headers={"Content-Type": "text/plain"}),
+        422: await shop.order("async", quantity=0),
+    }
+    shop.topic.down = True
+    answers[503] = await shop.order("async")
+    for status, answer in answers.items():
+        assert answer.status == status
+        assert_described(answer, path="/orders/async", method="post")
+
+
+async def test_answers_of_the_sync_intake_are_as_described(shop: Shop) -> None:
+    key = {"Idempotency-Key": "k"}
+    shop.gateway.plan(Reply.APPROVE, Reply.DECLINE, Reply.FAIL)
+    answers = [await shop.order("sync", headers=key), await shop.order("sync"), await shop.order("sync")]
+    answers.append(await shop.order("sync", headers=key, quantity=9))
+    assert [answer.status for answer in answers] == [200, 200, 202, 422]
+    for answer in answers:
+        assert_described(answer, path="/orders/sync", method="post")
+
+
+async def test_answers_about_orders_are_as_described(shop: Shop) -> None:
+    settled, queued = await shop.order("sync"), await shop.order("async")
+    paths = [f"/orders/{settled.json['order_id']}", queued.headers["Location"], "/orders/none"]
+    answers = [await shop.request("GET", path) for path in paths]
+    assert [answer.status for answer in answers] == [200, 200, 404]
+    for answer in answers:
+        assert_described(answer, path="/orders/{order_id}", method="get")
+    assert_described(await shop.request("GET", "/health"), path="/health", method="get")
