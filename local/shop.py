@@ -9,7 +9,6 @@ from pathlib import Path
 
 from cloudformation.artifact import build_local_artifact
 from cloudformation.build import render_template
-
 from local.catalogue import Product, load_catalogue, seed_catalogue
 from local.emulator import RunningEmulator
 from local.ports import free_port
@@ -179,6 +178,7 @@ def _processor(
         "ORDERS_TABLE": outputs["OrdersTableName"],
         "GATEWAY_URL": gateway_url,
         "WORKERS": str(plan.workers),
+        "WAIT_SECONDS": "2",  # a long poll is never cut short, so this is how long an idle processor takes to stop
         **plan.processor_environment,
     }
     process = service_process(

@@ -1,0 +1,69 @@
+"""The tree keeps what its documents say."""
+
+import ast
+import re
+import sys
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from local.env_example import env_example
+
+PROJECT = Path(__file__).resolve().parent.parent
+MEMBERS = sorted(path.parent for folder in ("libs", "services") for path in (PROJECT / folder).glob("*/pyproject.toml"))
+
+
+def _imported(source: Path) -> set[str]:
+    found: set[str] = set()
+    for file in source.rglob("*.py"):
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Import):
+                found |= {alias.name.split(".")[0] for alias in node.names}
+            elif isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
+                found.add(node.module.split(".")[0])
+    return found - set(sys.stdlib_module_names)
+
+
+@pytest.mark.parametrize("member", MEMBERS, ids=lambda path: path.name)
+def test_a_member_declares_exactly_what_it_imports(member: Path) -> None:
+    declared_table = tomllib.loads((member / "pyproject.toml").read_text())["project"]
+    declared = {re.split(r"[<>=\[ ]", name)[0].replace("-", "_") for name in declared_table["dependencies"]}
+    package = next((member / "src").iterdir()).name
+    imported = _imported(member / "src") - {package}
+    # botocore comes with aiobotocore, which pins it; pytest and hypothesis are the guests of a testing module
+    assert imported - {"botocore", "hypothesis", "pytest"} == declared - {"botocore"}
+
+
+@pytest.mark.parametrize("member", MEMBERS, ids=lambda path: path.name)
+def test_a_member_is_typed(member: Path) -> None:
+    assert list((member / "src").glob("*/py.typed"))
+
+
+def test_the_settings_example_is_what_the_settings_say() -> None:
+    assert (PROJECT / ".env.example").read_text() == env_example(), "python -m local.env_example > .env.example"
+
+
+def test_every_make_target_that_the_readme_shows_exists() -> None:
+    shown = set(re.findall(r"\bmake ([a-z-]+)", (PROJECT / "README.md").read_text()))
+    targets = set(re.findall(r"^([a-z-]+):", (PROJECT / "Makefile").read_text(), flags=re.MULTILINE))
+    assert shown
+    assert shown <= targets
+
+
+def test_make_help_lists_every_target() -> None:
+    makefile = (PROJECT / "Makefile").read_text()
+    phony = set(re.findall(r"^\.PHONY: ([a-z-]+)", makefile, flags=re.MULTILINE)) - {
+        "ruff",
+        "mypy",
+        "imports",
+        "lock-check",
+    }
+    described = set(re.findall(r"^([a-z-]+):.*## ", makefile, flags=re.MULTILINE))
+    assert phony == described
+
+
+def test_links_in_the_documents_lead_somewhere() -> None:
+    for document in [*PROJECT.glob("*.md"), *PROJECT.glob("docs/**/*.md")]:
+        for target in re.findall(r"\]\((?!http)([^)#]+)\)", document.read_text()):
+            assert (document.parent / target).exists(), f"{document.name} points at {target}"
