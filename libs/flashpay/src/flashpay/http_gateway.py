@@ -4,10 +4,10 @@ import re
 from datetime import timedelta
 from http import HTTPStatus
 from typing import Literal
+from urllib.parse import urlsplit
 
 import aiohttp
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
-from yarl import URL
 
 from flashpay.errors import GatewayInFlightError, GatewayRefusedError, GatewayUnavailableError
 from flashpay.gateway import Approved, ChargeRequest, ChargeResult, Declined
@@ -54,11 +54,11 @@ class HttpGateway:
     """
 
     def __init__(self, *, session: aiohttp.ClientSession, base_url: str) -> None:
-        url = URL(base_url)
-        if url.scheme not in {"http", "https"} or not url.host:
+        url = urlsplit(base_url)
+        if url.scheme not in {"http", "https"} or not url.hostname:
             raise ValueError(f"the payment gateway's URL must be http(s)://host[:port], not {base_url!r}")
         self._session = session
-        self._url = url / "v1" / "charges"
+        self._url = f"{base_url.rstrip('/')}/v1/charges"
 
     async def charge(self, request: ChargeRequest, *, timeout: timedelta) -> ChargeResult:  # noqa: ASYNC109 - becomes aiohttp's own total timeout
         """See `Gateway.charge`; `timeout` covers everything, the wait for a connection included."""
