@@ -15,7 +15,7 @@ from flashpay.errors import (
 )
 from flashpay.gateway import Approved, ChargeRequest, ChargeResult, Declined, Gateway
 from flashpay.http_gateway import HttpGateway
-from flashpay.ledger import Clock, Ledger, RecordedOrder
+from flashpay.ledger import Clock, Ledger, RecordedOrder, utc_now
 from flashpay.settlement import Busy, Duplicate, Mismatch, Settled, Settlement, Settler
 from flashpay.table import DynamoClient
 
@@ -52,4 +52,5 @@ __all__ = [
     "Settled",
     "Settlement",
     "Settler",
+    "utc_now",
 ]
