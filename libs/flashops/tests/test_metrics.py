@@ -5,7 +5,7 @@ from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
 from prometheus_client import CollectorRegistry, Counter
 
-from flashops.metrics import add_metrics_route, exposition
+from flashops.metrics import add_metrics_route, exposition, process_registry
 
 
 @pytest.fixture
@@ -42,3 +42,7 @@ async def test_the_route_negotiates(registry: CollectorRegistry) -> None:
         assert answer.status == 200
         assert answer.headers["Content-Type"].startswith("application/openmetrics-text; version=1.0.0;")
         assert (await answer.read()).endswith(b"# EOF\n")
+
+
+def test_every_process_shows_itself() -> None:
+    assert b"python_info{" in exposition(process_registry(), "")[0]

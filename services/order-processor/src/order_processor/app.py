@@ -1,0 +1,177 @@
+"""The wiring: from settings to a running processor."""
+
+import asyncio
+import os
+import socket
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+
+import aiohttp
+import structlog
+from aiobotocore.session import get_session
+from prometheus_client import CollectorRegistry
+
+from flashops.aws import aws_client
+from flashops.health import Health
+from flashops.lifecycle import Shutdown
+from flashops.metrics import process_registry
+from flashops.operations import operations_server
+from flashpay import BreakerGateway, Clock, DynamoLedger, Gateway, HttpGateway, Ledger, Settler
+from flashpay.ledger import utc_now
+from order_processor.acks import Acknowledger
+from order_processor.backoff import Backoff
+from order_processor.consumer import Consumer, Pace
+from order_processor.dead_letters import DeadLetters
+from order_processor.gate import Gate
+from order_processor.judgement import Judge
+from order_processor.metrics import Metrics
+from order_processor.queue import Outlet, Queue
+from order_processor.settings import ProcessorSettings
+from order_processor.sqs import SqsQueue
+from order_processor.visibility import VisibilityKeeper
+from order_processor.worker import Worker
+
+
+@dataclass(frozen=True, kw_only=True)
+class Resources:
+    """Everything outside of this process that the processor talks to."""
+
+    queue: Queue
+    dead_letter_queue: Outlet
+    ledger: Ledger
+    gateway: Gateway
+
+
+def build_consumer(
+    settings: ProcessorSettings,
+    *,
+    resources: Resources,
+    registry: CollectorRegistry,
+    stop: asyncio.Event,
+    clock: Clock = utc_now,
+) -> Consumer:
+    """Join the parts of a processor; the same for the real resources and for fakes.
+
+    Args:
+        settings: How much, how often, how long.
+        resources: What it talks to.
+        registry: Where its metrics are shown.
+        stop: Set, it begins the drain.
+        clock: The wall clock that leases are compared with.
+    """
+    metrics, backoff = Metrics(registry), Backoff()
+    breaker = BreakerGateway(
+        resources.gateway,
+        threshold=settings.breaker_threshold,
+        cool_down=settings.breaker_cool_down,
+        clock=asyncio.get_running_loop().time,
+    )
+    gate = Gate(
+        breaker=breaker,
+        stop=stop,
+        ledger_threshold=settings.breaker_threshold,
+        ledger_pause=settings.breaker_cool_down,
+    )
+    settler = Settler(
+        ledger=resources.ledger,
+        gateway=breaker,
+        owner=f"{socket.gethostname()}:{os.getpid()}",
+        lease=settings.lease,
+        payment_timeout=settings.payment_timeout,
+        clock=clock,
+    )
+    judge = Judge(
+        settler=settler,
+        ledger=resources.ledger,
+        gate=gate,
+        backoff=backoff,
+        max_receives=settings.max_receives,
+        clock=clock,
+    )
+    keeper = VisibilityKeeper(queue=resources.queue, visibility=settings.visibility, metrics=metrics)
+    acks = Acknowledger(queue=resources.queue, on_done=keeper.release, metrics=metrics)
+    worker = Worker(
+        judge=judge,
+        acks=acks,
+        keeper=keeper,
+        dead_letters=DeadLetters(resources.dead_letter_queue),
+        backoff=backoff,
+        metrics=metrics,
+    )
+    pace = Pace(
+        workers=settings.workers,
+        pollers=settings.poller_count,
+        wait=settings.wait,
+        visibility=settings.visibility,
+        drain=settings.drain,
+    )
+    return Consumer(
+        queue=resources.queue,
+        worker=worker,
+        keeper=keeper,
+        acks=acks,
+        gate=gate,
+        pace=pace,
+        stop=stop,
+        metrics=metrics,
+    )
+
+
+@asynccontextmanager
+async def open_resources(settings: ProcessorSettings) -> AsyncIterator[Resources]:
+    """Connect to the queues, the ledger and the gateway that the settings name."""
+    session = get_session()
+    async with AsyncExitStack() as exits:
+        sqs = await exits.enter_async_context(aws_client("sqs", session=session))
+        polling = await exits.enter_async_context(
+            aws_client(
+                "sqs",
+                session=session,
+                # A long poll is silent until its end.
+                read_timeout=settings.wait + timedelta(seconds=5),
+                max_pool_connections=settings.poller_count + 1,
+            )
+        )
+        dynamodb = await exits.enter_async_context(
+            aws_client("dynamodb", session=session, max_pool_connections=settings.workers + 1)
+        )
+        # The slots bound the connections; aiohttp's own limit would hold payments up unseen.
+        http = await exits.enter_async_context(
+            aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=settings.workers + 1))
+        )
+        yield Resources(
+            queue=SqsQueue(url=settings.queue_url, client=sqs, polling_client=polling),
+            dead_letter_queue=SqsQueue(url=settings.dead_letter_queue_url, client=sqs, polling_client=polling),
+            ledger=DynamoLedger(client=dynamodb, table=settings.orders_table),
+            gateway=HttpGateway(session=http, base_url=settings.gateway_url),
+        )
+
+
+async def run_processor(settings: ProcessorSettings) -> None:
+    """Work the queue until SIGTERM or SIGINT, finish what is in flight, return."""
+    registry, health = process_registry(), Health()
+    async with Shutdown() as shutdown, open_resources(settings) as resources:
+        consumer = build_consumer(settings, resources=resources, registry=registry, stop=shutdown.event)
+
+        async def receiving() -> bool:
+            return consumer.receiving
+
+        health.add_check("queue", receiving)
+        async with operations_server(host=settings.host, port=settings.port, registry=registry, health=health) as port:
+            structlog.get_logger().info("processor_started", workers=settings.workers, port=port)
+            await _run_until_drained(consumer, health, shutdown)
+    structlog.get_logger().info("processor_stopped")
+
+
+async def _run_until_drained(consumer: Consumer, health: Health, shutdown: Shutdown) -> None:
+    async def turn_unready() -> None:
+        await shutdown.event.wait()
+        health.set_draining()
+
+    unready = asyncio.create_task(turn_unready(), name="readiness")
+    try:
+        await consumer.run()
+    finally:
+        unready.cancel()

@@ -1,0 +1,100 @@
+"""Pollers: a permit first, then the message."""
+
+import asyncio
+import random
+from collections.abc import Callable, Sequence
+from datetime import timedelta
+
+import structlog
+
+from order_processor.events import first_of
+from order_processor.gate import Gate
+from order_processor.metrics import Metrics
+from order_processor.queue import BATCH_LIMIT, Message, Queue, QueueUnavailableError
+from order_processor.slots import Slots
+
+_LONGEST_PAUSE_SECONDS = 10.0
+
+
+class Poller:
+    """Takes free slots, receives at most as many messages, and starts each in its slot.
+
+    What a receive brings after the stop is handed back at once. A receive in progress is not cancelled by
+    the stop: a message on its way in would stay hidden from everybody until its visibility ends.
+
+    Args:
+        queue: Where messages come from.
+        slots: Permits; a started message takes its permit along.
+        gate: Says how many to take during an outage.
+        start: Called with each message to be worked.
+        hand_back: Called with each message that came too late.
+        stop: Ends polling.
+        wait: The longest wait of one receive.
+        visibility: How long what is received stays hidden.
+        metrics: Counts failures.
+    """
+
+    def __init__(  # noqa: PLR0913 - the parts it joins, each named
+        self,
+        *,
+        queue: Queue,
+        slots: Slots,
+        gate: Gate,
+        start: Callable[[Message], object],
+        hand_back: Callable[[Message], object],
+        stop: asyncio.Event,
+        wait: timedelta,
+        visibility: timedelta,
+        metrics: Metrics,
+    ) -> None:
+        self._queue = queue
+        self._slots = slots
+        self._gate = gate
+        self._start = start
+        self._hand_back = hand_back
+        self._stop = stop
+        self._wait = wait
+        self._visibility = visibility
+        self._metrics = metrics
+        self._failures = 0
+
+    @property
+    def failing(self) -> bool:
+        """Whether the last receives failed."""
+        return self._failures > 1
+
+    async def run(self) -> None:
+        """Poll until the stop."""
+        while not self._stop.is_set():
+            taken = await self._slots.take(BATCH_LIMIT, stop=self._stop)
+            allowed = self._gate.allowance(taken)
+            self._slots.give_back(taken - allowed)
+            if allowed:
+                await self._fill(allowed)
+            elif taken:
+                await self._gate.until_allowance()
+
+    async def _fill(self, permits: int) -> None:
+        started = 0
+        try:
+            for message in await self._receive(permits):
+                if self._stop.is_set():
+                    self._hand_back(message)
+                else:
+                    self._start(message)
+                    started += 1
+        finally:
+            self._slots.give_back(permits - started)
+
+    async def _receive(self, most: int) -> Sequence[Message]:
+        try:
+            messages = await self._queue.receive(most=most, wait=self._wait, visibility=self._visibility)
+        except QueueUnavailableError as exc:
+            self._failures += 1
+            self._metrics.receive_failures.labels(exc.reason).inc()
+            structlog.get_logger().warning("receive_failed", error=str(exc), failures=self._failures)
+            longest = min(0.2 * 2 ** min(self._failures, 10), _LONGEST_PAUSE_SECONDS)
+            await first_of(self._stop, seconds=random.uniform(0.1, longest))  # noqa: S311 - jitter, no secret
+            return []
+        self._failures = 0
+        return messages

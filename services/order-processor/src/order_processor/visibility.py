@@ -1,0 +1,129 @@
+"""The one loop that keeps messages hidden while they are worked, and shows them again when they are not."""
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+
+import structlog
+
+from order_processor.events import first_of
+from order_processor.metrics import Metrics
+from order_processor.queue import BATCH_LIMIT, Message, Queue, QueueUnavailableError, VisibilityChange
+
+_HAND_BACK_ATTEMPTS = 3
+_RETRY_SECONDS = 0.2
+
+
+@dataclass(slots=True, kw_only=True)
+class _Hold:
+    message: Message
+    due: float
+
+
+@dataclass(slots=True, kw_only=True)
+class _HandBack:
+    change: VisibilityChange
+    attempts: int = 0
+
+
+class VisibilityKeeper:
+    """Extends the visibility of every held message, however long its payment takes.
+
+    All changes go through one loop, one after the other: an extension on its way can never overtake the
+    hand-back of the same message.
+
+    Args:
+        queue: Where the messages are from.
+        visibility: What they were received with, and are extended by; a third of it is the rhythm.
+        metrics: Counts the messages that were lost to another consumer.
+    """
+
+    def __init__(self, *, queue: Queue, visibility: timedelta, metrics: Metrics) -> None:
+        self._queue = queue
+        self._visibility = visibility
+        self._interval = visibility.total_seconds() / 3
+        self._metrics = metrics
+        self._held: dict[str, _Hold] = {}
+        self._returning: list[_HandBack] = []
+        self._wake = asyncio.Event()
+        self._closing = asyncio.Event()
+
+    def hold(self, message: Message) -> None:
+        """Keep a message just received hidden from now on."""
+        self._held[message.receipt] = _Hold(message=message, due=self._now() + self._interval)
+        if len(self._held) == 1:
+            self._wake.set()
+
+    def release(self, message: Message) -> None:
+        """Forget a message: it is deleted, or shall come back when its time ends."""
+        self._held.pop(message.receipt, None)
+
+    def hand_back(self, message: Message, *, after: timedelta) -> None:
+        """Stop holding a message and have it delivered again in `after`; returns before that is done."""
+        self.release(message)
+        self._returning.append(_HandBack(change=VisibilityChange(receipt=message.receipt, after=after)))
+        self._wake.set()
+
+    def close(self) -> None:
+        """Let `run` return once what is handed back has left."""
+        self._closing.set()
+
+    async def run(self) -> None:
+        """Work until closed."""
+        while self._returning or not self._closing.is_set():
+            if not self._returning:
+                await first_of(self._wake, self._closing, seconds=self._seconds_to_next())
+            self._wake.clear()
+            await self._send_hand_backs()
+            await self._extend_due()
+
+    def _now(self) -> float:
+        return asyncio.get_running_loop().time()
+
+    def _seconds_to_next(self) -> float | None:
+        if not self._held:
+            return None
+        return max(0.0, min(hold.due for hold in self._held.values()) - self._now())
+
+    async def _send_hand_backs(self) -> None:
+        returning, self._returning = self._returning, []
+        failed = await self._change([back.change for back in returning])
+        again = [back for back in returning if back.change.receipt in failed]
+        for back in again:
+            back.attempts += 1
+        # One that never gets through comes back by itself when its visibility ends.
+        self._returning += [back for back in again if back.attempts < _HAND_BACK_ATTEMPTS]
+        if self._returning and again:
+            await asyncio.sleep(_RETRY_SECONDS)
+
+    async def _extend_due(self) -> None:
+        now = self._now()
+        due = [hold for hold in self._held.values() if hold.due <= now]
+        for hold in due:
+            hold.due = now + self._interval
+        failed = await self._change(
+            [VisibilityChange(receipt=hold.message.receipt, after=self._visibility) for hold in due]
+        )
+        for hold in due:
+            if hold.message.receipt in failed:
+                # Soon again: there are two thirds of the visibility left to succeed in.
+                hold.due = self._now() + self._interval / 4
+
+    async def _change(self, changes: Sequence[VisibilityChange]) -> set[str]:
+        """Send changes in batches; the receipts of those worth another try."""
+        batches = [changes[start : start + BATCH_LIMIT] for start in range(0, len(changes), BATCH_LIMIT)]
+        failed = await asyncio.gather(*(self._change_batch(batch) for batch in batches))
+        return set().union(*failed)
+
+    async def _change_batch(self, batch: Sequence[VisibilityChange]) -> set[str]:
+        try:
+            failures = await self._queue.change_visibility(batch)
+        except QueueUnavailableError as exc:
+            structlog.get_logger().warning("visibility_change_failed", error=str(exc), messages=len(batch))
+            return {change.receipt for change in batch}
+        for failure in failures:
+            if failure.gone and self._held.pop(failure.receipt, None) is not None:
+                self._metrics.visibility_lost.inc()
+                structlog.get_logger().warning("visibility_lost", code=failure.code)
+        return {failure.receipt for failure in failures if not failure.gone}
