@@ -18,11 +18,13 @@ from load.model.autoscaling import (
 from load.model.breakeven import BreakEven, SeedComparison, break_even, cost_curve, seed_comparison
 from load.model.costs import ARMS, Arm, Assumptions, Cost, CostLine, monthly_cost
 from load.model.formulas import Formula
-from load.model.planner import Plan, PlanError, Sale, plan
+from load.model.planner import Plan, plan
 from load.model.prediction import TOLERANCE, Prediction, deviation, predict
 from load.model.prices import FreeKey, Price, PriceKey, Prices, PricesError, load_prices
 from load.model.published import PUBLISHED, ImpossibleFigure, PublishedFigure, impossible_figures
+from load.model.sale import PlanError, Sale
 from load.model.shop import Burst, ClosedLoop, Environments, OpenLoop, Shop, Slots
+from load.model.template_parameters import TemplateSettings
 from load.model.waits import Waits
 
 __all__ = [
@@ -60,6 +62,7 @@ __all__ = [
     "Slots",
     "StepScaling",
     "TargetTracking",
+    "TemplateSettings",
     "Waits",
     "break_even",
     "cost_curve",

@@ -29,7 +29,7 @@ class Assumptions:
 
     architecture: Literal["arm64", "x86_64"] = "arm64"
     free_tier: bool = True
-    api_tasks: int = 1
+    api_tasks: int = 2
     processor_tasks: int = 1
     task_vcpu: Decimal = Decimal("0.25")
     task_gb: Decimal = Decimal("0.5")

@@ -5,6 +5,7 @@ from load.model.formulas import Formula
 from load.model.shop import ClosedLoop, OpenLoop, Shop, Slots, Workload
 
 _LITTLE = "Little 1961; Denning & Buzen 1978"
+_MOST_CUSTOMERS = 95
 _FLUID = "fluid limit, Newell 1971"
 
 
@@ -129,5 +130,14 @@ def _waiting(workload: Workload, shop: Shop) -> tuple[Formula, ...]:
             ),
             unit="s",
             source="Allen-Cunneen (Allen 1990) on Erlang C (1917), long run",
+        ),
+        Formula(
+            name="wait for a slot that 95 % do not exceed, at most",
+            expression="ln(C(W,λ(d+o))/0.05) (d+o)/(W-λ(d+o)), as if payments varied exponentially",
+            value=f.mmc_wait_percentile(
+                rate=rate, service_seconds=service, servers=slots.workers, percent=_MOST_CUSTOMERS
+            ),
+            unit="s",
+            source="Erlang C (1917), tail of M/M/c, long run",
         ),
     )

@@ -10,8 +10,10 @@ from pathlib import Path
 
 from load.model.costs import Assumptions
 from load.model.plan_table import plan_table
-from load.model.planner import PlanError, plan
+from load.model.planner import plan
 from load.model.prices import PricesError, load_prices
+from load.model.sale import PlanError
+from load.model.template_parameters import WORKERS
 
 _BAD_INPUT = 2
 
@@ -32,9 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="S",
         help="a slot's time beside the payment (%(default)s)",
     )
-    number(
-        "--workers-per-task", type=_whole(1), default=100, metavar="N", help="most workers in one task (%(default)s)"
-    )
+    number("--workers-per-task", type=int, choices=WORKERS, default=100, help="workers in one task (%(default)s)")
     number(
         "--gateway-capacity",
         type=_whole(0),
@@ -75,7 +75,9 @@ def run(args: argparse.Namespace) -> int:
     except PlanError as exc:
         return _refuse("--" + exc.parameter.replace("_", "-"), exc.reason)
     if args.json:
-        sys.stdout.write(json.dumps(found.parameter_overrides(), indent=2) + "\n")
+        for note in found.template.notes:
+            sys.stderr.write(f"note: {note}\n")
+        sys.stdout.write(json.dumps(found.template.overrides(), indent=2) + "\n")
     else:
         sys.stdout.write(plan_table(found, prices))
     return 0

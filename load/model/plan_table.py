@@ -13,8 +13,9 @@ def plan_table(plan: Plan, prices: Prices) -> str:
     sections = [
         _title(plan),
         _columns(_answers(plan)),
-        _title_line(f"Autoscaling, for the template (from one task it would be: {_unscaled(plan)})"),
+        _title_line("For the template (--json prints these for --parameter-overrides)"),
         _columns(_overrides(plan)),
+        *(f"  note: {note}" for note in plan.template.notes),
         _title_line(
             f"Cost of a month with {plan.orders_per_month:,} orders ({prices.region}, prices of {prices.as_of})"
         ),
@@ -42,7 +43,7 @@ def _answers(plan: Plan) -> list[Row]:
         ("workers needed", f"{plan.workers_needed:,}", by_name["workers for the wait"]),
         ("tasks", f"{plan.tasks:,}", f"{split} workers = {plan.workers:,}"),
         ("to keep up without a queue", f"{plan.workers_to_keep_up:,}", by_name["workers to keep up"]),
-        ("orders settled per second", f"{plan.settle_rate:.2f}", ""),
+        ("can settle per second", f"{plan.settle_rate:.2f}", ""),
         ("peak backlog", f"{plan.peak_backlog:,}", "orders accepted and not yet terminal, at the last order"),
         (
             "last customer's wait",
@@ -50,20 +51,22 @@ def _answers(plan: Plan) -> list[Row]:
             f"evenly spaced orders; Poisson adds up to {plan.poisson_margin:.1f} s in 95 % of sales",
         ),
         ("drained after the sale", f"{plan.drain:.1f} s", ""),
+        ("begin the sale with", f"{plan.tasks} tasks", _unscaled(plan)),
+        ("at most", f"{plan.max_tasks} tasks", "the template's GatewayCapacity ÷ Workers"),
         ("backlog per task target", f"{plan.backlog_per_task_target:,}", by_name["backlog per task target"]),
     ]
 
 
 def _overrides(plan: Plan) -> list[Row]:
-    pairs = (override.partition("=") for override in plan.parameter_overrides())
+    pairs = (override.partition("=") for override in plan.template.overrides())
     return [(name, value, "") for name, _, value in pairs]
 
 
 def _unscaled(plan: Plan) -> str:
     run = plan.unscaled
     if run is None:
-        return "not simulated"
-    return f"peak backlog {run.peak_backlog:,}, worst wait {run.worst_wait:.0f} s; so begin with enough tasks"
+        return ""
+    return f"from one task, autoscaling would let the worst wait grow to {run.worst_wait:.0f} s"
 
 
 def _costs(plan: Plan) -> list[Row]:

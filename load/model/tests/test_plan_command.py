@@ -28,10 +28,10 @@ def test_the_table_answers_every_question(capsys: pytest.CaptureFixture[str]) ->
 def test_json_is_a_list_of_parameter_overrides(capsys: pytest.CaptureFixture[str]) -> None:
     assert execute(*SALE, "--overhead", "0", "--json") == 0
     assert json.loads(capsys.readouterr().out) == [
-        "Workers=89",
-        "ProcessorMinTasks=2",
-        "ProcessorMaxTasks=4",
-        "BacklogPerTaskTarget=1780",
+        "Workers=100",
+        "GatewayCapacity=200",
+        "PaymentSeconds=3",
+        "AcceptableWaitSeconds=60",
     ]
 
 

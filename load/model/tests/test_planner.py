@@ -8,10 +8,11 @@ from load.model import OpenLoop, PlanError, Shop, Slots, plan, predict, replay_s
 def test_the_issues_own_sale() -> None:
     found = plan(rate=60, payment=3, wait=60, burst=3600, overhead=0)
     assert (found.workers_needed, found.workers_to_keep_up) == (178, 180)
-    assert (found.tasks, found.workers_per_task, found.workers) == (2, 89, 178)
+    assert (found.tasks, found.workers_per_task, found.workers) == (2, 100, 200)
     assert found.last_wait <= 60
-    assert found.backlog_per_task_target == 60 * 89 // 3
-    assert (found.min_tasks, found.max_tasks) == (2, 4)
+    assert found.backlog_per_task_target == 60 // 3 * 100
+    assert found.max_tasks == 2
+    assert found.template.notes == ()
 
 
 def test_one_worker_less_breaks_the_wait() -> None:
@@ -27,12 +28,12 @@ def test_one_worker_less_breaks_the_wait() -> None:
         return wait.max
 
     assert worst(found.workers_needed) <= 30 < worst(found.workers_needed - 1)
-    assert found.last_wait == pytest.approx(worst(found.workers))
+    assert found.last_wait == pytest.approx(worst(found.workers)) == 3
 
 
-@pytest.mark.parametrize(("rate", "wait"), [(5.0, 30.0), (5.0, 300.0), (2.5, 3.0), (0.1, 4.0)])
+@pytest.mark.parametrize(("rate", "wait"), [(5.0, 30.0), (5.0, 300.0), (2.5, 3.0), (0.1, 4.0), (1.0, 3.0)])
 def test_peak_backlog_and_drain_are_those_of_the_simulated_sale(rate: float, wait: float) -> None:
-    found = plan(rate=rate, payment=3, wait=wait, burst=120, overhead=0)
+    found = plan(rate=rate, payment=3, wait=wait, burst=120, overhead=0, workers_per_task=1)
     arrivals = [number / rate for number in range(round(rate * 120))]
     run = replay_schedule(arrivals, [(0, found.workers)], payment_seconds=3, overhead_seconds=0, horizon_seconds=600)
     assert run.worst_wait == pytest.approx(found.last_wait)
@@ -55,9 +56,27 @@ def test_a_gateway_that_is_too_small_is_named() -> None:
     assert refused.value.parameter == "gateway_capacity"
 
 
-def test_the_plan_never_asks_for_more_slots_than_the_gateway_serves() -> None:
-    found = plan(rate=60, payment=3, wait=60, burst=3600, gateway_capacity=200)
-    assert found.max_tasks * found.workers_per_task <= 200
+def test_the_template_never_gets_more_slots_than_the_gateway_serves() -> None:
+    found = plan(rate=60, payment=3, wait=60, burst=3600, gateway_capacity=400)
+    assert dict(found.template.parameters)["GatewayCapacity"] == 200
+    assert found.max_tasks * 100 <= 400
+
+
+def test_what_the_template_cannot_hold_is_noted() -> None:
+    found = plan(rate=60, payment=20, wait=5000, burst=3600, workers_per_task=30)
+    assert dict(found.template.parameters) == {
+        "Workers": 20,
+        "GatewayCapacity": 1000,
+        "PaymentSeconds": 14,
+        "AcceptableWaitSeconds": 3600,
+    }
+    assert [note.split(":")[0] for note in found.template.notes] == [
+        "Workers",
+        "PaymentSeconds",
+        "AcceptableWaitSeconds",
+    ]
+    small = plan(rate=60, payment=3, wait=60, burst=3600, gateway_capacity=190)
+    assert small.template.notes[0].startswith("GatewayCapacity")
 
 
 @pytest.mark.parametrize(

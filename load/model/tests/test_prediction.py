@@ -57,6 +57,8 @@ def test_a_long_poisson_load_waits_as_allen_cunneen_says() -> None:
     (wait,) = (formula.value for formula in found.formulas if formula.name == "mean wait for a slot")
     assert found.confirmation_wait is not None
     assert found.confirmation_wait.mean - 3.0 == pytest.approx(wait, rel=0.10)
+    (most,) = (formula.value for formula in found.formulas if "95 %" in formula.name)
+    assert found.confirmation_wait.p95 - 3.0 < most
 
 
 def test_protected_sync_answers_early_and_defers_what_it_cannot_settle() -> None:

@@ -1,0 +1,67 @@
+"""What a plan sets in the template: the one place that spells the template's parameter names and their values.
+
+The template derives the rest: most tasks = GatewayCapacity ÷ Workers, and the backlog per task that adds tasks =
+AcceptableWaitSeconds ÷ PaymentSeconds × Workers.
+"""
+
+import math
+from dataclasses import dataclass
+
+from load.model.sale import Sale
+
+# The template offers these, since CloudFormation cannot divide; it takes whole seconds within these bounds.
+WORKERS = (1, 5, 10, 20, 50, 100)
+GATEWAY_CAPACITIES = (1, 5, 20, 50, 100, 200, 500, 1000)
+PAYMENT_SECONDS = (1, 14)
+ACCEPTABLE_WAIT_SECONDS = (10, 3600)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TemplateSettings:
+    """Parameters by name; `notes` say where the template cannot hold the plan exactly."""
+
+    parameters: tuple[tuple[str, int], ...]
+    max_tasks: int
+    notes: tuple[str, ...]
+
+    def overrides(self) -> list[str]:
+        """`Key=Value` strings: the JSON list that `aws cloudformation deploy --parameter-overrides` takes."""
+        return [f"{name}={value}" for name, value in self.parameters]
+
+
+def template_settings(sale: Sale, *, workers: int) -> TemplateSettings:
+    """The template's nearest settings that keep the wait and never exceed the gateway; `workers` in all."""
+    notes: list[str] = []
+    per_task = max((step for step in WORKERS if step <= sale.workers_per_task), default=WORKERS[0])
+    if per_task != sale.workers_per_task:
+        notes.append(f"Workers: the template offers {per_task}, not {sale.workers_per_task}")
+    capacity = _capacity(sale, workers)
+    if capacity < workers:
+        notes.append(f"GatewayCapacity: the template's {capacity} feeds {capacity} workers, the plan has {workers}")
+    payment = _whole("PaymentSeconds", math.ceil(sale.payment), PAYMENT_SECONDS, notes)
+    wait = _whole("AcceptableWaitSeconds", math.floor(sale.wait), ACCEPTABLE_WAIT_SECONDS, notes)
+    return TemplateSettings(
+        parameters=(
+            ("Workers", per_task),
+            ("GatewayCapacity", capacity),
+            ("PaymentSeconds", payment),
+            ("AcceptableWaitSeconds", wait),
+        ),
+        max_tasks=max(1, capacity // per_task),
+        notes=tuple(notes),
+    )
+
+
+def _capacity(sale: Sale, workers: int) -> int:
+    """The greatest step that the gateway really has; for an unlimited one the least step that feeds the workers."""
+    if sale.gateway_capacity:
+        return max((step for step in GATEWAY_CAPACITIES if step <= sale.gateway_capacity), default=1)
+    return next((step for step in GATEWAY_CAPACITIES if step >= workers), GATEWAY_CAPACITIES[-1])
+
+
+def _whole(name: str, value: int, bounds: tuple[int, int], notes: list[str]) -> int:
+    low, high = bounds
+    kept = min(high, max(low, value))
+    if kept != value:
+        notes.append(f"{name}: the template takes {low} to {high}, not {value}")
+    return kept
