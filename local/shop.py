@@ -67,19 +67,19 @@ async def open_shop(plan: ShopPlan, *, emulator: RunningEmulator, folder: Path) 
     await asyncio.to_thread(folder.mkdir, parents=True, exist_ok=True)
     async with AsyncExitStack() as exits:
         gateway, gateway_url = _gateway(plan, folder)
-        await exits.enter_async_context(gateway)
+        gateway.start()
+        exits.push_async_callback(_stop_all, gateway)
         outputs = await _deploy(plan, emulator, gateway_url)
         exits.push_async_callback(delete_stack, emulator.environment, name=plan.name)
         products = load_catalogue()
         await seed_catalogue(emulator.environment, table=outputs["ProductsTableName"], products=products)
         api, api_url = _api(plan, emulator, folder, outputs, gateway_url)
         processor, processor_url = _processor(plan, emulator, folder, outputs, gateway_url)
-        # both start at once; the API enters last, so that it is the first to stop
-        if processor is not None:
-            processor.start()
-        api.start()
-        exits.push_async_callback(_stop_all, *(part for part in (api, processor) if part is not None))
-        await asyncio.gather(*(part.ready() for part in (api, processor) if part is not None))
+        services = [api] if processor is None else [api, processor]
+        exits.push_async_callback(_stop_all, *services)
+        for service in services:
+            service.start()
+        await asyncio.gather(*(process.ready() for process in (gateway, *services)))
         yield Shop(
             plan=plan,
             emulator=emulator,
