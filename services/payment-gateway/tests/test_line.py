@@ -1,7 +1,7 @@
 import asyncio
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from payment_gateway.errors import LineTooLongError
@@ -121,7 +121,6 @@ STEPS = st.lists(
 )
 
 
-@settings(deadline=None)
 @given(steps=STEPS)
 def test_no_more_than_the_capacity_are_ever_inside(steps: list[tuple[str, int]]) -> None:
     asyncio.run(_follow(steps))

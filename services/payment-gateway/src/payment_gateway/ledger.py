@@ -1,6 +1,6 @@
 """The ledger of charges: one SQLite file, written before any answer leaves.
 
-Each write is one transaction of a few rows, made on the event loop: some tens of microseconds, less than
+Each write is one transaction of a few rows, made on the event loop: about a tenth of a millisecond, no more than
 handing it to a thread and back, and it keeps file and memory in step without a lock. The write-ahead log is not
 forced to the disk at each commit (`synchronous=NORMAL`): a commit outlives the process, kill -9 included,
 but the last ones may not outlive a power cut.

@@ -55,7 +55,7 @@ class Line:
             self._admit()
 
     async def _enter(self, timeout_seconds: float, retry_after_seconds: int) -> None:
-        if self._has_room() and not self._waiters:
+        if self._has_room():  # then nobody waits: every change admits whom it can
             self._take()
             return
         if self._closed:
