@@ -164,7 +164,7 @@ async def test_an_outage_of_hours_fails_no_order(down: str) -> None:
 
 
 async def test_few_messages_also_outlive_an_outage() -> None:
-    rig = Rig(workers=10, max_receives=4)
+    rig = Rig(workers=10, max_receives=6)
     rig.gateway.default = Reply.FAIL
     orders = await rig.place(1)
     async with rig.running():

@@ -74,6 +74,10 @@ def test_the_defaults_are_in_order() -> None:
         ),
         ({"DRAIN_SECONDS": "20"}, "DRAIN_SECONDS (20) must be greater than WAIT_SECONDS (20)"),
         (
+            {"MAX_RECEIVES": "5"},
+            "MAX_RECEIVES (5) must be greater than BREAKER_THRESHOLD (5)",
+        ),
+        (
             {"DRAIN_SECONDS": "9", "WAIT_SECONDS": "1"},
             "DRAIN_SECONDS (9) must be greater than PAYMENT_TIMEOUT_SECONDS (10)",
         ),
@@ -111,7 +115,7 @@ async def test_one_line_of_log_per_message() -> None:
     handled = {line["outcome"]: line for line in lines if line["event"] == "message_handled"}
     assert sorted(handled) == ["completed", "poison"]
     completed = handled["completed"]
-    assert completed["duration_seconds"] == 3.0
+    assert completed["duration_seconds"] == pytest.approx(3.0, abs=0.001)
     assert completed["charge_id"] == rig.ledger.entries[order.order_id].charge_id
     assert handled["poison"]["reason"] == "malformed"
 
@@ -123,5 +127,5 @@ async def test_the_time_of_an_order_counts_from_its_acceptance() -> None:
     await asyncio.sleep(60)
     async with rig.running():
         await rig.until(lambda: not rig.queue.stored)
-    assert rig.metric("processor_order_duration_seconds_sum") == pytest.approx(63)
-    assert rig.metric("processor_settle_duration_seconds_sum", outcome="completed") == pytest.approx(3)
+    assert rig.metric("processor_order_duration_seconds_sum") == pytest.approx(63, abs=0.01)
+    assert rig.metric("processor_settle_duration_seconds_sum", outcome="completed") == pytest.approx(3, abs=0.01)

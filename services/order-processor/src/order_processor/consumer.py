@@ -92,8 +92,8 @@ class Consumer:
 
     @property
     def receiving(self) -> bool:
-        """Whether the queue answers the pollers."""
-        return not any(poller.failing for poller in self._pollers)
+        """Whether the queue answers at least one poller."""
+        return not all(poller.failing for poller in self._pollers)
 
     async def run(self) -> None:
         """Work until the stop and through the drain.

@@ -34,7 +34,7 @@ class ProcessorSettings(ServiceSettings):
         default=20, ge=0, le=20, description="Long poll; an idle processor may take this long to stop"
     )
     max_receives: int = Field(
-        default=100, ge=1, le=1000, description="Deliveries after which a failing order is given up"
+        default=100, ge=2, le=1000, description="Deliveries after which a failing order is given up"
     )
     drain_seconds: float = Field(
         default=40, gt=0, description="How long work in flight may take to finish after SIGTERM"
@@ -52,6 +52,8 @@ class ProcessorSettings(ServiceSettings):
         _more("LEASE_SECONDS", self.lease_seconds, "PAYMENT_TIMEOUT_SECONDS", self.payment_timeout_seconds)
         _more("DRAIN_SECONDS", self.drain_seconds, "PAYMENT_TIMEOUT_SECONDS", self.payment_timeout_seconds)
         _more("DRAIN_SECONDS", self.drain_seconds, "WAIT_SECONDS", self.wait_seconds)
+        # An outage must be known as one before it exhausts a message.
+        _more("MAX_RECEIVES", self.max_receives, "BREAKER_THRESHOLD", self.breaker_threshold)
         return self
 
     @property

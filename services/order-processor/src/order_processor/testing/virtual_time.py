@@ -4,6 +4,8 @@ import asyncio
 import selectors
 from collections.abc import Callable
 
+_TICK_SECONDS = 1e-9
+
 
 class VirtualTimeLoop(asyncio.SelectorEventLoop):
     """A loop that, instead of waiting for the next timer, moves its clock there.
@@ -16,6 +18,8 @@ class VirtualTimeLoop(asyncio.SelectorEventLoop):
         super().__init__(_JumpingSelector(self._jump))
 
     def time(self) -> float:
+        # A clock that stood still between two looks would let a wait of less than its resolution spin for ever.
+        self._seconds += _TICK_SECONDS
         return self._seconds
 
     def _jump(self, seconds: float) -> None:
