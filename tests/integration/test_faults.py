@@ -145,7 +145,7 @@ async def test_a_second_signal_ends_the_processor_at_once(shop_opener: OpenShop)
             "PAYMENT_TIMEOUT_SECONDS": "40",
             "LEASE_SECONDS": "50",
             "VISIBILITY_SECONDS": "60",
-                "DRAIN_SECONDS": "60",
+            "DRAIN_SECONDS": "60",
         },
     ) as (shop, shopper):
         assert shop.processor is not None

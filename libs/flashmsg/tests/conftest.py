@@ -2,16 +2,11 @@
 
 from datetime import UTC, datetime
 
-import hypothesis
 import pytest
 
 from flashmsg import Order, OrderPlaced, PricedLine
 
 TRACEPARENT = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
-
-# The machine may be busy: how long an example takes is no finding.
-hypothesis.settings.register_profile("patient", deadline=None)
-hypothesis.settings.load_profile("patient")
 
 
 @pytest.fixture

@@ -4,7 +4,6 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import hypothesis
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
@@ -16,10 +15,6 @@ from payment_gateway.ledger import Ledger
 from payment_gateway.provider import Provider
 
 Client = TestClient[web.Request, web.Application]
-
-# The machine may be busy: how long an example takes is no finding.
-hypothesis.settings.register_profile("patient", deadline=None)
-hypothesis.settings.load_profile("patient")
 
 
 @pytest.fixture
