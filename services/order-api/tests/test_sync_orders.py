@@ -189,7 +189,6 @@ async def test_stopping_waits_for_the_settlement_that_goes_on() -> None:
     async with running_shop(SYNC_DEADLINE_SECONDS="0.01") as shop:
         shop.gateway.hold()
         answer = await shop.order("sync")
-        stopping = asyncio.create_task(shop.runner.cleanup())
-        shop.gateway.let_go()
-        await stopping
+        asyncio.get_running_loop().call_later(0.2, shop.gateway.let_go)
+        await shop.runner.cleanup()
         assert shop.ledger.entries[answer.json["order_id"]].status is OrderStatus.COMPLETED

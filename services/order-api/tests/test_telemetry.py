@@ -1,9 +1,12 @@
 import asyncio
+import errno
 import re
 
 import pytest
+import structlog
 from structlog.testing import capture_logs
 
+from order_api import telemetry
 from order_api.app_keys import INTAKE
 from order_api.testing import Shop, running_shop, wait_until
 
@@ -82,6 +85,16 @@ async def test_a_bug_of_ours_is_a_500_that_tells_nothing(shop: Shop, monkeypatch
     assert b"42" not in answer.body
     assert [line["event"] for line in lines] == ["request_failed", "http_request"]
     assert lines[0]["exc_info"]
+
+
+async def test_a_log_that_cannot_be_written_takes_no_answer_away(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    def disk_full(_logger: object, _method: str, _event: object) -> str:
+        raise OSError(errno.ENOSPC, "no space left on device")
+
+    monkeypatch.setattr(telemetry, "log", structlog.wrap_logger(None, processors=[disk_full]))
+    answer = await shop.order("async")
+    assert answer.status == 202
+    assert [event.id for event in shop.events] == [answer.json["order_id"]]
 
 
 async def test_health_kept_for_old_clients(shop: Shop) -> None:

@@ -30,8 +30,6 @@ async def read_json_body(request: web.Request, *, limit_bytes: int, deadline_sec
     _check_headers(request, limit_bytes)
     if request.headers.get(hdrs.EXPECT, "").lower() == "100-continue":
         await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
-        # aiohttp takes anything written for the answer itself.
-        request.writer.output_size = 0
     try:
         async with asyncio.timeout(deadline_seconds):
             return await _read(request, limit_bytes)

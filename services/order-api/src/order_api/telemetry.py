@@ -1,6 +1,7 @@
 """One canonical log line, one observation and one trace position per request; every error a problem."""
 
 import asyncio
+import contextlib
 import logging
 import time
 from dataclasses import dataclass, field
@@ -84,7 +85,9 @@ def telemetry(metrics: Metrics) -> Middleware:
         finally:
             seconds = time.perf_counter() - started
             metrics.request(method=request.method, route=route, status=status, seconds=seconds)
-            _write_line(request, trail, route=route, status=status, seconds=seconds)
+            # The order may be accepted already: a full disk under the log must not make a 500 of that.
+            with contextlib.suppress(OSError, ValueError):
+                _write_line(request, trail, route=route, status=status, seconds=seconds)
 
     return observe
 
