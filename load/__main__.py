@@ -4,8 +4,9 @@ import argparse
 import sys
 from collections.abc import Callable, Sequence
 
-from load.lab.commands import add_demo, run_demo, scenario_errors
+from load.lab.commands import add_demo, add_lab, add_report, run_demo, run_lab, run_report, wrong_input
 from load.lab.scenario import ScenarioError
+from load.model import PricesError, plan_command
 
 Command = Callable[[argparse.Namespace], int]
 
@@ -17,6 +18,15 @@ def parser() -> argparse.ArgumentParser:
     demo = commands.add_parser("demo", help="the flash sale against three arms, in about two minutes")
     add_demo(demo)
     demo.set_defaults(run=run_demo)
+    lab = commands.add_parser("lab", help="the whole experiment: measured, predicted, priced")
+    add_lab(lab)
+    lab.set_defaults(run=run_lab)
+    planner = commands.add_parser("plan", help="how many workers and tasks a sale needs, and what it costs")
+    plan_command.add_arguments(planner)
+    planner.set_defaults(run=plan_command.run)
+    report = commands.add_parser("report", help="write the reports of earlier runs anew, or compare several")
+    add_report(report)
+    report.set_defaults(run=run_report)
     return root
 
 
@@ -26,8 +36,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     run: Command = arguments.run
     try:
         return run(arguments)
-    except ScenarioError as exc:
-        return scenario_errors(arguments.command, exc)
+    except (ScenarioError, PricesError) as exc:
+        return wrong_input(arguments.command, exc)
 
 
 if __name__ == "__main__":

@@ -8,11 +8,14 @@ from typing import Literal
 
 from rich.console import Console
 
+from load.lab import words
+from load.lab.estimate import list_scenarios, total_seconds
 from load.lab.experiment import Experiment, new_folder
 from load.lab.progress import Progress
-from load.lab.report.files import write_report
+from load.lab.report.files import read_results, write_comparison, write_report
 from load.lab.scenario import SCENARIOS, Scenario, ScenarioError, ScenarioFile, load_scenarios
 from load.lab.table import console, print_checks, print_table
+from load.model import load_prices
 from local.emulator import EmulatorMissingError
 from local.signals import INTERRUPTED, run_until_interrupted
 
@@ -28,10 +31,50 @@ def add_demo(parser: argparse.ArgumentParser) -> None:
 
 def run_demo(arguments: argparse.Namespace) -> int:
     """Run the demo; the exit code says whether every check held."""
-    file = load_scenarios(SCENARIOS / ("demo-quick.toml" if arguments.quick else "demo.toml"))
+    file = load_scenarios(SCENARIOS / "demo.toml", quick=arguments.quick)
     if arguments.seed is not None:
         file = file.seeded(arguments.seed)
     return conduct("demo", file, folder=new_folder(arguments.reports))
+
+
+def add_lab(parser: argparse.ArgumentParser) -> None:
+    """The arguments of `lab`."""
+    parser.add_argument("--quick", action="store_true", help="payments and phases scaled down: about 4 minutes")
+    parser.add_argument(
+        "--only",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="only the scenarios of this name, or whose name begins with it (ecs:20, sync, sync:naive); repeatable",
+    )
+    parser.add_argument("--seed", type=int, help="another seed for orders, thinking times and arrivals")
+    parser.add_argument("--scenarios", type=Path, default=SCENARIOS / "lab.toml", help="another scenario file")
+    parser.add_argument("--reports", type=Path, default=Path("reports"), help="where the report's folder is made")
+    parser.add_argument(
+        "--resume",
+        type=Path,
+        metavar="FOLDER",
+        help="go on in the folder of an interrupted experiment; its finished runs are kept",
+    )
+    parser.add_argument("--prices", type=Path, metavar="FILE", help="another price list than load/model/prices.toml")
+    parser.add_argument("--list", action="store_true", help="list the scenarios and how long they take, run nothing")
+
+
+def run_lab(arguments: argparse.Namespace) -> int:
+    """Run the laboratory; the exit code says whether every run is valid."""
+    file = load_scenarios(arguments.scenarios, quick=arguments.quick)
+    if arguments.seed is not None:
+        file = file.seeded(arguments.seed)
+    if arguments.only:
+        file = file.only(arguments.only)
+    load_prices(arguments.prices)
+    if arguments.list:
+        list_scenarios(console(), file)
+        return 0
+    folder = arguments.resume or new_folder(arguments.reports)
+    if not folder.is_dir():
+        raise ScenarioError(f"--resume {folder}: there is no such folder")
+    return conduct("lab", file, folder=folder, prices=arguments.prices)
 
 
 def conduct(
@@ -39,14 +82,17 @@ def conduct(
     file: ScenarioFile,
     *,
     folder: Path,
-    together: Sequence[Sequence[Scenario]] | None = None,
+    prices: Path | None = None,
 ) -> int:
     """Run an experiment, report it, and return the exit code: 0 valid, 1 not, 130 interrupted."""
     out = console()
     with Progress(out) as progress:
         experiment = Experiment(file=file, kind=kind, folder=folder, progress=progress)
-        groups = together or [[scenario] for scenario in file.scenarios]
+        groups = file.groups()
         out.print(f"[bold]{file.title}[/bold] → {folder}")
+        if kind == "lab":
+            out.print(f"about {words.seconds(total_seconds(file))}; every prediction is written down before its run")
+            experiment.predict()
         try:
             code = run_until_interrupted(_measured(experiment, groups))
         except EmulatorMissingError as exc:
@@ -57,7 +103,7 @@ def conduct(
             out.print_exception()
             sys.stderr.write(f"python -m load {kind}: {exc}\n")
             code = 1
-    return _reported(experiment, out, code)
+    return _reported(experiment, out, code, prices)
 
 
 async def _measured(experiment: Experiment, groups: Sequence[Sequence[Scenario]]) -> int:
@@ -65,11 +111,15 @@ async def _measured(experiment: Experiment, groups: Sequence[Sequence[Scenario]]
     return 0
 
 
-def _reported(experiment: Experiment, out: Console, code: int) -> int:
+def _reported(experiment: Experiment, out: Console, code: int, prices: Path | None) -> int:
     results = experiment.results()
-    page = write_report(experiment.folder, results)
+    page = write_report(experiment.folder, results, prices=prices)
     if code == INTERRUPTED:
         out.print(f"\nInterrupted: everything is stopped. The partial report: {page}", soft_wrap=True)
+        if results.kind == "lab":
+            out.print(
+                f"Go on with: python -m load lab --resume {experiment.folder} (and the same options)", soft_wrap=True
+            )
         return INTERRUPTED
     print_table(out, results.runs)
     print_checks(out, results)
@@ -83,7 +133,25 @@ def _reported(experiment: Experiment, out: Console, code: int) -> int:
     return code
 
 
-def scenario_errors(command: str, error: ScenarioError) -> int:
-    """Say what is wrong with a scenario file."""
+def add_report(parser: argparse.ArgumentParser) -> None:
+    """The arguments of `report`."""
+    parser.add_argument("runs", type=Path, nargs="+", metavar="RUN", help="the folder of a demo or of a lab experiment")
+    parser.add_argument("--prices", type=Path, metavar="FILE", help="another price list than load/model/prices.toml")
+    parser.add_argument("--output", type=Path, help="where a comparison goes (default: a new folder under reports/)")
+
+
+def run_report(arguments: argparse.Namespace) -> int:
+    """Write one experiment's report anew, or a comparison of several."""
+    found = [(folder, read_results(folder)) for folder in arguments.runs]
+    if len(found) == 1:
+        page = write_report(found[0][0], found[0][1], prices=arguments.prices)
+    else:
+        page = write_comparison(arguments.output or new_folder(), found)
+    console().print(f"Report: {page}", soft_wrap=True, highlight=False)
+    return 0
+
+
+def wrong_input(command: str, error: Exception) -> int:
+    """Say what is wrong with a file that the user gave."""
     sys.stderr.write(f"python -m load {command}: {error}\n")
     return WRONG_ARGUMENT

@@ -7,7 +7,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from load.lab.records import CHARGED, Charge, RunRecords
+from load.lab.records import CHARGED, Charge, PhaseMark, Request, RunRecords
 from load.lab.scenario import Arm, Scenario
 from load.lab.timeline import Life, Steps, backlog, lives, waiting
 
@@ -26,7 +26,10 @@ class Percentiles(BaseModel):
 
 
 class PhaseFigures(BaseModel):
-    """One phase. Rates are orders per second over the phase's real length."""
+    """One phase. Rates are orders per second over the phase's real length.
+
+    The counts hold every order sent in the phase; `…_in_time_rate` only answers that came before it ended.
+    """
 
     model_config = ConfigDict(frozen=True)
 
@@ -41,8 +44,11 @@ class PhaseFigures(BaseModel):
     offered_rate: float
     accepted_rate: float
     lost_per_second: float
+    answered_in_time_rate: float
+    refused_in_time_rate: float
     accept: Percentiles | None
     answer: Percentiles | None
+    confirmation: Percentiles | None
 
 
 class Figures(BaseModel):
@@ -160,7 +166,11 @@ def _utilisation(scenario: Scenario, charges: Sequence[Charge], start: float, en
     return 100 * busy / (scenario.slots * (end - start))
 
 
-def _phase_figures(records: RunRecords) -> tuple[PhaseFigures, ...]:
+def _within(requests: Sequence[Request], phase: PhaseMark) -> int:
+    return sum(1 for request in requests if request.done <= phase.ended)
+
+
+def _phase_figures(records: RunRecords, accepted: Sequence[Life]) -> tuple[PhaseFigures, ...]:
     rows = []
     for phase in records.phases:
         sent = [request for request in records.requests if request.phase == phase.name]
@@ -180,8 +190,13 @@ def _phase_figures(records: RunRecords) -> tuple[PhaseFigures, ...]:
                 offered_rate=len(sent) / seconds,
                 accepted_rate=len(taken) / seconds,
                 lost_per_second=len(refused) / seconds,
+                answered_in_time_rate=_within(taken, phase) / seconds,
+                refused_in_time_rate=_within(refused, phase) / seconds,
                 accept=percentiles([request.latency_seconds for request in taken]),
                 answer=percentiles([request.latency_seconds for request in sent]),
+                confirmation=percentiles(
+                    [life.ended - life.due for life in accepted if life.phase == phase.name and life.ended is not None]
+                ),
             )
         )
     return tuple(rows)
@@ -222,5 +237,5 @@ def figures(scenario: Scenario, records: RunRecords) -> Figures:
         utilisation_percent=_utilisation(scenario, charged, records.started, max(last, records.load_ended)),
         cold_starts=len(records.cold_starts),
         cold_start_seconds=percentiles([start.init_seconds for start in records.cold_starts]),
-        phases=_phase_figures(records),
+        phases=_phase_figures(records, accepted),
     )

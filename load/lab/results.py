@@ -3,6 +3,7 @@
 import os
 import platform
 import sys
+from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Literal
@@ -11,6 +12,7 @@ import psutil
 from pydantic import BaseModel, ConfigDict
 
 from load.lab.figures import Figures, figures, percentile
+from load.lab.prediction import Predicted, PredictedValue, compare
 from load.lab.records import RunRecords
 from load.lab.scenario import Scenario
 from load.lab.timeline import backlog, bins, grouped, lives, oldest_age, waiting
@@ -70,18 +72,6 @@ class ProcessUse(Frozen):
     rss_max_mb: float
 
 
-class PredictedValue(Frozen):
-    """One prediction beside its measurement; `deviation` is relative, `ok` within ten percent."""
-
-    name: str
-    unit: str
-    predicted: float
-    measured: float
-    deviation: float
-    ok: bool
-    formula: str = ""
-
-
 class RunResult(Frozen):
     """One run."""
 
@@ -128,19 +118,20 @@ class Results(Frozen):
         return all(run.valid for run in self.runs)
 
 
-def result(scenario: Scenario, records: RunRecords, predictions: list[PredictedValue] | None = None) -> RunResult:
+def result(scenario: Scenario, records: RunRecords, predictions: Sequence[Predicted] = ()) -> RunResult:
     """Everything worked out from one run's records."""
     checks = validate(scenario, records)
+    found = figures(scenario, records)
     start = records.started
     return RunResult(
         scenario=scenario,
         valid=all(check.ok for check in checks),
         checks=checks,
-        figures=figures(scenario, records),
+        figures=found,
         bands=[Band(name=phase.name, start=phase.started - start, end=phase.ended - start) for phase in records.phases],
         series=series(records),
         processes=process_use(records),
-        predictions=predictions or [],
+        predictions=compare(scenario, list(predictions), found),
     )
 
 

@@ -3,9 +3,11 @@
 import tomllib
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Self
+from typing import Annotated, Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from load.model import plan
 
 SCENARIOS = Path(__file__).resolve().parent.parent / "scenarios"
 Seconds = Annotated[float, Field(gt=0, le=86_400)]
@@ -87,12 +89,20 @@ class Phase(Data):
         return self.spawn_rate or float(self.users)
 
 
+def planned_workers(rate: float, payment_seconds: float) -> int:
+    """The planner's answer: the fewest workers that keep up with `rate` orders per second."""
+    return plan(
+        rate=rate, payment=payment_seconds, wait=10 * payment_seconds, burst=10 * payment_seconds
+    ).workers_to_keep_up
+
+
 class Scenario(Data):
     """One run: an arm, what it has to work with, and the load it gets.
 
     `capacity` is the payment provider's (0: unlimited). `workers` are the processor's slots (ecs) and also the
     slots that pay the orders which a protected synchronous shop hands to the queue.
-    `stands_for_workers` and `stands_for_payment_seconds` are set when time was scaled.
+    `keeps_up_with` (orders/s) leaves the number of workers to the planner. Adjacent scenarios with the same `together`
+    run at the same time. `stands_for_workers` and `stands_for_payment_seconds` are set when time was scaled.
     """
 
     name: str = Field(pattern=r"^[a-z][a-z0-9:.-]{0,40}$")
@@ -103,12 +113,21 @@ class Scenario(Data):
     payment_seconds: Seconds = 3.0
     capacity: int = Field(default=0, ge=0, le=10_000)
     workers: int = Field(default=20, ge=0, le=2_000)
+    keeps_up_with: float | None = Field(default=None, gt=0, le=600)
+    together: str = ""
     line_seconds: Seconds = 30.0
     think_seconds: tuple[float, float] = (0.1, 0.5)
     drain_limit_seconds: Seconds = 600.0
     seed: int = 1
     stands_for_workers: int | None = None
     stands_for_payment_seconds: float | None = None
+
+    @model_validator(mode="before")
+    @classmethod
+    def _planned(cls, data: Any) -> Any:  # noqa: ANN401  # whatever the file holds
+        if not isinstance(data, dict) or data.get("keeps_up_with") is None:
+            return data
+        return data | {"workers": planned_workers(data["keeps_up_with"], data.get("payment_seconds", 3.0))}
 
     @model_validator(mode="after")
     def _possible(self) -> Self:
@@ -169,6 +188,16 @@ class ScenarioFile(Data):
             }
         )
 
+    def groups(self) -> list[list[Scenario]]:
+        """The scenarios in the order of running; those of one group run at the same time."""
+        groups: list[list[Scenario]] = []
+        for scenario in self.scenarios:
+            if groups and scenario.together and groups[-1][-1].together == scenario.together:
+                groups[-1].append(scenario)
+            else:
+                groups.append([scenario])
+        return groups
+
     def only(self, names: list[str]) -> "ScenarioFile":
         """The scenarios whose name is, or starts with, one of `names` (`ecs:20`, `sync`, `sync:naive`)."""
 
@@ -182,23 +211,45 @@ class ScenarioFile(Data):
         return self.model_copy(update={"scenarios": kept})
 
 
-def load_scenarios(path: Path) -> ScenarioFile:
+def load_scenarios(path: Path, *, quick: bool = False) -> ScenarioFile:
     """Read a scenario file.
 
-    `[defaults]` fills what a `[[scenarios]]` leaves out. Raises ScenarioError.
+    `[defaults]` fills what a `[[scenarios]]` leaves out. With `quick`, `[quick]` and then the scenario's own `quick`
+    table are laid over it, phases last `phase_scale` of their time, and the scenario keeps what it stands for.
+    Raises ScenarioError.
     """
     try:
         content = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as exc:
         raise ScenarioError(f"{path}: {exc}") from exc
-    defaults = content.pop("defaults", {})
-    scenarios = content.get("scenarios")
-    if isinstance(defaults, dict) and isinstance(scenarios, list):
-        seed = {"seed": content.get("seed", 1)}
-        content["scenarios"] = [seed | defaults | one if isinstance(one, dict) else one for one in scenarios]
+    for key, kind in (("defaults", dict), ("quick", dict), ("scenarios", list)):
+        if not isinstance(content.setdefault(key, kind()), kind):
+            raise ScenarioError(f"{path}: {key}: must be a {'table' if kind is dict else 'list of tables'}")
+    defaults = {"seed": content.get("seed", 1)} | content.pop("defaults")
+    scaling = content.pop("quick")
+    content["scenarios"] = [
+        _scenario(defaults, one, scaling if quick else None) if isinstance(one, dict) else one
+        for one in content["scenarios"]
+    ]
     try:
         return ScenarioFile.model_validate(content)
     except ValidationError as exc:
         first = exc.errors()[0]
         where = ".".join(str(part) for part in first["loc"]) or "file"
         raise ScenarioError(f"{path}: {where}: {first['msg']}") from exc
+
+
+def _scenario(defaults: dict[str, Any], one: dict[str, Any], scaling: dict[str, Any] | None) -> dict[str, Any]:
+    full: dict[str, Any] = defaults | one
+    own = full.pop("quick", {})
+    if scaling is None:
+        return full
+    scale = scaling.get("phase_scale", 1.0)
+    short = full | {key: value for key, value in scaling.items() if key != "phase_scale"} | own
+    if "phases" not in own:
+        short["phases"] = [phase | {"seconds": phase["seconds"] * scale} for phase in full.get("phases", [])]
+    if short.get("payment_seconds") != full.get("payment_seconds"):
+        short.setdefault("stands_for_payment_seconds", full.get("payment_seconds"))
+    if "workers" in own:
+        short.setdefault("stands_for_workers", full.get("workers"))
+    return short

@@ -25,7 +25,7 @@ class Line(BaseModel):
 
 
 class Chart(BaseModel):
-    """One chart. Charts of one `group` share their cursor; `unit` is s, /s or empty for counts."""
+    """One chart. Charts of one `group` share their cursor; `unit` is s, /s, $ or empty for counts."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -41,6 +41,9 @@ class Chart(BaseModel):
     y_min: float | None = None
     y_max: float | None = None
     log: bool = False
+    x_log: bool = False
+    x_label: str = "time"
+    x_unit: str = "s"
 
 
 class Limits(BaseModel):

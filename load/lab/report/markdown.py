@@ -2,9 +2,12 @@
 
 from collections.abc import Iterable, Sequence
 
+from load.lab.report.answers import Answer
+from load.lab.report.study import MOST_ROWS, answers
 from load.lab.report.verdict import verdict
 from load.lab.results import Results
 from load.lab.table import COLUMNS, row
+from load.model import Prices
 
 
 def md_table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
@@ -16,12 +19,23 @@ def md_table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     return "\n".join([line(heads), line(["---"] * len(heads)), *(line(one) for one in rows)])
 
 
-def markdown(results: Results) -> str:
+def _answer(answer: Answer) -> str:
+    tables = [
+        f"**{table.caption}**\n\n{md_table(table.heads, table.rows)}"
+        for table in answer.tables
+        if len(table.rows) <= MOST_ROWS
+    ]
+    return "\n\n".join([f"## {answer.question}", *answer.paragraphs, *tables, *answer.notes])
+
+
+def markdown(results: Results, prices: Prices) -> str:
     """The whole text."""
-    state = "VALID" if results.valid and not results.unfinished else "INVALID" if not results.valid else "PARTIAL"
+    state = "INVALID" if not results.valid else "PARTIAL" if results.unfinished else "VALID"
     parts = [f"# {results.title}", f"{results.kind}, {results.started_at}: **{state}**", results.summary]
-    parts.append("\n\n".join(verdict(results)))
+    parts += verdict(results)
     parts.append("## Figures\n\n" + md_table(COLUMNS, [row(run) for run in results.runs]))
+    if results.kind == "lab" and results.runs:
+        parts += [_answer(answer) for answer in answers(results, prices)]
     lines = [
         f"- {'✓' if check.ok else '✗ FAILED'} {run.scenario.name}: {check.title} ({check.detail})"
         for run in results.runs
@@ -33,4 +47,4 @@ def markdown(results: Results) -> str:
         f"Seed {results.seed}; {machine.processor}, {machine.cores} cores, {machine.memory_gb:g} GB, {machine.system},"
         f" Python {machine.python}."
     )
-    return "\n\n".join(parts) + "\n"
+    return "\n\n".join(part for part in parts if part) + "\n"

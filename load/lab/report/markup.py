@@ -21,10 +21,7 @@ def table(caption: str, heads: Sequence[str], rows: Iterable[Sequence[str]], *, 
     """A table that scrolls sideways on a phone. The first cell of each row heads it."""
     head = "".join(f'<th scope="col">{text(name)}</th>' for name in heads)
     body = "".join(
-        "<tr>"
-        + f'<th scope="row">{text(row[0])}</th>'
-        + "".join(f"<td>{text(cell)}</td>" for cell in row[1:])
-        + "</tr>"
+        f'<tr><th scope="row">{text(row[0])}</th>' + "".join(f"<td>{text(cell)}</td>" for cell in row[1:]) + "</tr>"
         for row in rows
     )
     return (
@@ -33,7 +30,7 @@ def table(caption: str, heads: Sequence[str], rows: Iterable[Sequence[str]], *, 
     )
 
 
-def pill(run_is_valid: bool) -> str:  # noqa: FBT001  # one flag, one meaning
+def pill(*, run_is_valid: bool) -> str:
     """VALID or INVALID."""
     return f'<span class="pill {"good" if run_is_valid else "bad"}">{"VALID" if run_is_valid else "INVALID"}</span>'
 
@@ -55,6 +52,6 @@ def checks(runs: Sequence[RunResult]) -> str:
         held = sum(check.ok for check in run.checks)
         parts.append(
             f"<details{opened}><summary>{text(run.scenario.name)}: {held} of {len(run.checks)} checks hold "
-            f'{pill(run.valid)}</summary><ul class="checks">{items}</ul></details>'
+            f'{pill(run_is_valid=run.valid)}</summary><ul class="checks">{items}</ul></details>'
         )
     return "".join(parts)

@@ -67,7 +67,7 @@
   const options = (spec, width) => {
     const format = FORMATS[spec.unit];
     const compact = spec.unit === "s" ? duration : spec.unit === "$" ? money : number;
-    const x = spec.x_log ? { time: false, distr: 3 } : { time: false, range: [0, spec.x_max] };
+    const x = spec.x_log ? { time: false, distr: 3, range: [spec.x[0], spec.x_max] } : { time: false, range: [0, spec.x_max] };
     return {
       width,
       height: HEIGHT,
@@ -83,7 +83,7 @@
         axis({ size: 52, gap: 4, space: 34, values: (_u, ticks) => ticks.map((tick) => (tick == null ? "" : compact(tick))) }),
       ],
       series: [
-        { label: spec.x_label || "time", value: (_u, value) => (value == null ? "–" : spec.x_log ? number(value) : clock(value)) },
+        { label: spec.x_label, value: (_u, value) => (value == null ? "–" : spec.x_log ? number(value) : clock(value)) },
         ...spec.lines.map((line) => ({
           label: line.label,
           stroke: color(line.color),

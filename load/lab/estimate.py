@@ -1,0 +1,48 @@
+"""How long an experiment will take, said beforehand."""
+
+import math
+
+from rich.console import Console
+from rich.table import Table
+
+from load.lab import words
+from load.lab.prediction import prediction
+from load.lab.scenario import Arm, Scenario, ScenarioFile, Shop
+from load.lab.site import WAIT_SHARE
+
+# Starting and stopping one shop and its load generator, on two cores.
+START_SECONDS = 7.0
+
+
+def run_seconds(scenario: Scenario) -> float:
+    """One run: start, load, and the drain that is predicted, up to its limit."""
+    if scenario.arm is Arm.SYNC:
+        # The last shoppers in line are waited for.
+        naive = scenario.shop is Shop.NAIVE and scenario.capacity
+        tail = scenario.payment_seconds + (scenario.line_seconds if naive else scenario.line_seconds * WAIT_SHARE)
+    elif scenario.arm is Arm.ECS:
+        drain = prediction(scenario).drain_seconds
+        tail = min(drain if math.isfinite(drain) else scenario.drain_limit_seconds, scenario.drain_limit_seconds)
+    else:
+        tail = scenario.payment_seconds + 2
+    return START_SECONDS + scenario.load_seconds + tail
+
+
+def total_seconds(file: ScenarioFile) -> float:
+    """The whole experiment; the runs of a group take as long as the longest."""
+    return sum(max(run_seconds(scenario) for scenario in group) for group in file.groups())
+
+
+def list_scenarios(out: Console, file: ScenarioFile) -> None:
+    """Print the scenarios and their lengths."""
+    table = Table("scenario", "what", "payment", "workers", "about")
+    for scenario in file.scenarios:
+        table.add_row(
+            scenario.name,
+            scenario.title,
+            words.seconds(scenario.payment_seconds),
+            str(scenario.workers) if scenario.arm is Arm.ECS else words.NOTHING,
+            words.seconds(run_seconds(scenario)),
+        )
+    out.print(table)
+    out.print(f"altogether about {words.seconds(total_seconds(file))}")

@@ -1,0 +1,179 @@
+"""What the model says about a scenario before it runs, and how far the measurement is from it."""
+
+from pydantic import BaseModel, ConfigDict
+
+from load.lab.figures import Figures
+from load.lab.scenario import Arm, Arrivals, Phase, Scenario
+from load.lab.scenario import Shop as ShopKind
+from load.lab.site import PROTECTED_LIMIT, WAIT_SHARE
+from load.model import (
+    TOLERANCE,
+    Burst,
+    ClosedLoop,
+    Environments,
+    OpenLoop,
+    Prediction,
+    Shop,
+    Slots,
+    deviation,
+    predict,
+)
+
+REPLICATIONS = 5
+
+
+class Predicted(BaseModel):
+    """One predicted figure of a scenario."""
+
+    model_config = ConfigDict(frozen=True)
+
+    name: str
+    unit: str
+    value: float
+    formula: str = ""
+
+
+class PredictedValue(BaseModel):
+    """A prediction beside its measurement; `deviation` is relative, `ok` within ten percent."""
+
+    model_config = ConfigDict(frozen=True)
+
+    name: str
+    unit: str
+    predicted: float
+    measured: float
+    deviation: float
+    ok: bool
+    formula: str = ""
+
+
+def _workload(scenario: Scenario, phase: Phase) -> ClosedLoop | OpenLoop | Burst:
+    if phase.is_open_loop:
+        return OpenLoop(
+            rate_per_second=phase.rate,
+            duration_seconds=phase.seconds,
+            poisson=phase.arrivals is Arrivals.POISSON,
+        )
+    if phase.arrivals is Arrivals.BURST:
+        return Burst(orders=phase.users)
+    return ClosedLoop(
+        users=phase.users,
+        duration_seconds=phase.seconds,
+        spawn_per_second=phase.spawned_per_second,
+        think_min_seconds=scenario.think_seconds[0],
+        think_max_seconds=scenario.think_seconds[1],
+    )
+
+
+def _shop(scenario: Scenario) -> Shop:
+    if scenario.arm is not Arm.SYNC:
+        environments = Environments(batch_size=1 if scenario.arm is Arm.LAMBDA else 10)
+        return Shop(
+            mode="async",
+            payment_seconds=scenario.payment_seconds,
+            gateway_capacity=scenario.capacity,
+            line_timeout_seconds=scenario.line_seconds,
+            consumer=Slots(workers=scenario.workers) if scenario.arm is Arm.ECS else environments,
+        )
+    if scenario.shop is ShopKind.NAIVE:
+        return Shop(
+            mode="sync",
+            payment_seconds=scenario.payment_seconds,
+            gateway_capacity=scenario.capacity,
+            line_timeout_seconds=scenario.line_seconds,
+        )
+    return Shop(
+        mode="sync",
+        payment_seconds=scenario.payment_seconds,
+        gateway_capacity=scenario.capacity,
+        line_timeout_seconds=scenario.line_seconds,
+        sync_limit=scenario.capacity or PROTECTED_LIMIT,
+        sync_wait_seconds=scenario.line_seconds * WAIT_SHARE,
+    )
+
+
+def rush(scenario: Scenario) -> Phase:
+    """The phase that is predicted: the one with the most load."""
+    return max(scenario.phases, key=lambda phase: (phase.users, phase.rate))
+
+
+def prediction(scenario: Scenario) -> Prediction:
+    """Simulate the scenario's rush."""
+    return predict(_workload(scenario, rush(scenario)), _shop(scenario), seed=scenario.seed, replications=REPLICATIONS)
+
+
+def predicted(scenario: Scenario) -> list[Predicted]:
+    """The figures that a run of this scenario will be compared with."""
+    found = prediction(scenario)
+    formulas = {formula.name: f"{formula.expression}" for formula in found.formulas}
+    rows = [Predicted(name="offered", unit="/s", value=found.offered / rush(scenario).seconds)]
+    if rush(scenario).arrivals is Arrivals.BURST:
+        rows = []
+    if scenario.arm is Arm.SYNC:
+        rows.append(Predicted(name="paid in the rush", unit="/s", value=found.accepted_per_second))
+        rows.append(Predicted(name="lost in the rush", unit="/s", value=found.lost_per_second))
+        if found.accepted_wait is not None:
+            rows.append(Predicted(name="answer of a paid order, p50", unit="s", value=found.accepted_wait.p50))
+        return rows
+    if scenario.arm is Arm.ECS:
+        rows.append(
+            Predicted(
+                name="completions, all slots busy",
+                unit="/s",
+                value=found.settle_capacity_per_second,
+                formula=formulas.get("settle rate", ""),
+            )
+        )
+        rows.append(Predicted(name="peak backlog", unit="", value=found.peak_backlog))
+        rows.append(Predicted(name="drain", unit="s", value=found.drain_seconds))
+    if found.confirmation_wait is not None:
+        rows.append(Predicted(name="confirmation, p50", unit="s", value=found.confirmation_wait.p50))
+    return rows
+
+
+def _accept_p50(figures: Figures, phase: str) -> float | None:
+    found = next((one for one in figures.phases if one.name == phase), None)
+    return found.accept.p50 if found is not None and found.accept is not None else None
+
+
+def measured(scenario: Scenario, figures: Figures) -> dict[str, float | None]:
+    """The measured counterparts, by name; None where the run cannot say."""
+    name = rush(scenario).name
+    phase = next((one for one in figures.phases if one.name == name), None)
+    if phase is None:
+        return {}
+    # Of a drain that was cut short only the first confirmations are known.
+    whole = figures.confirmation is not None and not figures.drain_is_extrapolated
+    return {
+        "offered": phase.offered_rate,
+        "paid in the rush": phase.answered_in_time_rate,
+        "lost in the rush": phase.refused_in_time_rate,
+        "answer of a paid order, p50": _accept_p50(figures, name),
+        "completions, all slots busy": figures.completion_rate,
+        "peak backlog": float(figures.peak_backlog),
+        "drain": figures.drain_seconds,
+        "confirmation, p50": figures.confirmation.p50 if whole and figures.confirmation else None,
+    }
+
+
+def compare(scenario: Scenario, predictions: list[Predicted], figures: Figures) -> list[PredictedValue]:
+    """Every prediction that the run can confirm or refute."""
+    values = measured(scenario, figures)
+    rows = []
+    for one in predictions:
+        value = values.get(one.name)
+        if value is None:
+            continue
+        off = deviation(predicted=one.value, measured=value)
+        rows.append(
+            PredictedValue(
+                name=one.name,
+                unit=one.unit,
+                predicted=one.value,
+                measured=value,
+                deviation=min(off, 99.0),
+                ok=off <= TOLERANCE,
+                formula=one.formula,
+            )
+        )
+    return rows

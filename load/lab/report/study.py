@@ -1,0 +1,102 @@
+"""The report of the laboratory: the questions of the experiment as headings."""
+
+from load.lab import words
+from load.lab.report import markup
+from load.lab.report.answers import Answer, Table
+from load.lab.report.charts import Chart
+from load.lab.report.document import document
+from load.lab.report.lambda_answers import cold_answer, switch_answer
+from load.lab.report.markup import text
+from load.lab.report.money import money_answer
+from load.lab.report.page import closing, figures_table, header
+from load.lab.report.published import published_answer
+from load.lab.report.queue_answers import growth_answer, open_loop_answer, ratio_answer, workers_answer
+from load.lab.report.sync_answer import sync_answer
+from load.lab.prediction import PredictedValue
+from load.lab.results import Results
+from load.model import Prices
+
+UNITS = {"s": words.seconds, "/s": words.rate, "": words.count}
+
+
+def predicted_answer(results: Results) -> Answer | None:
+    """Predicted beside measured, for every run."""
+    rows = [(run.scenario.name, value) for run in results.runs for value in run.predictions]
+    if not rows:
+        return None
+    near = sum(value.ok for _, value in rows)
+    return Answer(
+        id="predicted",
+        question="Did the model know it before?",
+        paragraphs=[
+            f"Every prediction was written down before its run. {near} of {len(rows)} are within 10 % of what was then"
+            " measured; the others are marked."
+        ],
+        tables=[
+            Table(
+                caption="Predicted and measured",
+                heads=("figure", "predicted", "measured", "deviation", ""),
+                rows=[_predicted_row(name, value) for name, value in rows],
+            )
+        ],
+        notes=[
+            "The model knows the shoppers, the think time, the payment and the slots; it does not know this machine."
+        ],
+    )
+
+
+def _predicted_row(name: str, value: PredictedValue) -> tuple[str, ...]:
+    shown = UNITS[value.unit]
+    mark = "" if value.ok else "more than 10 % off"
+    off = f"{100 * value.deviation:.1f} %"
+    return (f"{name}: {value.name}", shown(value.predicted), shown(value.measured), off, mark)
+
+
+def answers(results: Results, prices: Prices) -> list[Answer]:
+    """Every question that these runs can answer."""
+    found = [
+        sync_answer(results),
+        growth_answer(results),
+        workers_answer(results),
+        ratio_answer(results),
+        open_loop_answer(results),
+        cold_answer(results),
+        switch_answer(results, prices),
+        predicted_answer(results),
+        money_answer(results, prices),
+        published_answer(results),
+    ]
+    return [answer for answer in found if answer is not None]
+
+
+def section(answer: Answer) -> str:
+    """One question in HTML."""
+    charts = "".join(f'<div class="card">{markup.chart_place(chart)}</div>' for chart in answer.charts)
+    parts = [f'<h2 id="{text(answer.id)}">{text(answer.question)}</h2>']
+    parts += [f"<p>{text(paragraph)}</p>" for paragraph in answer.paragraphs]
+    parts.append(f'<div class="charts wide">{charts}</div>' if charts else "")
+    for table in answer.tables:
+        shown = markup.table(table.caption, table.heads, table.rows)
+        long = len(table.rows) > MOST_ROWS
+        parts.append(f"<details><summary>{text(table.caption)}</summary>{shown}</details>" if long else shown)
+    parts += [f'<p class="note">{text(note)}</p>' for note in answer.notes]
+    return "\n".join(parts)
+
+
+MOST_ROWS = 40
+
+
+def study_page(results: Results, prices: Prices) -> str:
+    """The report of a lab experiment."""
+    found = answers(results, prices) if results.runs else []
+    links = "".join(f'<a href="#{text(answer.id)}">{text(answer.question)}</a>' for answer in found)
+    body = [header(results)]
+    charts: list[Chart] = []
+    if found:
+        body.append(f'<nav class="toc" aria-label="Questions">{links}</nav>')
+        body.append('<h2 id="figures">All figures</h2>' + figures_table(results.runs))
+    for answer in found:
+        body.append(section(answer))
+        charts += answer.charts
+    body.append(closing(results))
+    return document(title=results.title, body="\n".join(body), charts=charts)
