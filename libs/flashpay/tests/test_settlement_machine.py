@@ -30,6 +30,7 @@ NAMES = ("one", "two")
 PRICES = (1999, 1)
 # More turns of the loop than any step of settle() takes between two await points of the fakes.
 TURNS = 12
+STEPS = 40
 ACTOR: ContextVar["Actor | None"] = ContextVar("actor", default=None)
 
 
@@ -213,13 +214,14 @@ class SettleMachine(RuleBasedStateMachine):
 
     def _settle_undisturbed(self, order: Order) -> None:
         self.gateway.default = Reply.APPROVE
-        while True:
+        # Planned failures may still be in the way; there are fewer than steps.
+        for _ in range(STEPS + 1):
             actor = self._act(order, lambda: self.settler.settle(order))
             while actor.parked is not None:
                 self._resume(actor)
-            # Planned failures may still be in the way; there are finitely many.
             if self.ledger.entries[order.order_id].status in {OrderStatus.COMPLETED, OrderStatus.DECLINED}:
                 return
+            self.clock.advance(LEASE)
 
     def _act(self, order: Order, act: Callable[[], Coroutine[Any, Any, object]]) -> Actor:
         actor = Actor(order)
@@ -274,7 +276,7 @@ class SettleMachine(RuleBasedStateMachine):
 
 SettleMachine.TestCase.settings = settings(
     max_examples=120,
-    stateful_step_count=40,
+    stateful_step_count=STEPS,
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
 )
