@@ -59,7 +59,7 @@ class Figures(BaseModel):
     load to the last order's end, `drain_is_extrapolated` when the run stopped measuring before that.
     """
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, ser_json_inf_nan="strings")
 
     offered: int
     accepted: int

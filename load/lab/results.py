@@ -26,7 +26,8 @@ PACKAGES = ("aiobotocore", "aiohttp", "pydantic", "locust", "troposphere", "flas
 class Frozen(BaseModel):
     """An immutable piece of the results."""
 
-    model_config = ConfigDict(frozen=True)
+    # A backlog that never drains takes "Infinity" seconds; JSON has no number for that.
+    model_config = ConfigDict(frozen=True, ser_json_inf_nan="strings")
 
 
 class Band(Frozen):

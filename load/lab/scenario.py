@@ -241,11 +241,11 @@ def load_scenarios(path: Path, *, quick: bool = False) -> ScenarioFile:
 
 def _scenario(defaults: dict[str, Any], one: dict[str, Any], scaling: dict[str, Any] | None) -> dict[str, Any]:
     full: dict[str, Any] = defaults | one
-    own = full.pop("quick", {})
+    own: dict[str, Any] = full.pop("quick", {})
     if scaling is None:
         return full
     scale = scaling.get("phase_scale", 1.0)
-    short = full | {key: value for key, value in scaling.items() if key != "phase_scale"} | own
+    short: dict[str, Any] = full | {key: value for key, value in scaling.items() if key != "phase_scale"} | own
     if "phases" not in own:
         short["phases"] = [phase | {"seconds": phase["seconds"] * scale} for phase in full.get("phases", [])]
     if short.get("payment_seconds") != full.get("payment_seconds"):

@@ -1,5 +1,6 @@
 """A scenario's shop: the settings that make a naive and a protected synchronous shop, and the run's stack name."""
 
+import math
 import secrets
 
 from load.lab.scenario import Arm, Scenario, Shop
@@ -21,7 +22,7 @@ def shop_plan(scenario: Scenario) -> ShopPlan:
         "PAYMENT_TIMEOUT_SECONDS": f"{patience:g}",
         "LEASE_SECONDS": f"{patience + MARGIN_SECONDS:g}",
     }
-    visibility = {"VISIBILITY_SECONDS": f"{2 * patience + MARGIN_SECONDS:g}"}
+    visibility = {"VISIBILITY_SECONDS": str(math.ceil(2 * patience + MARGIN_SECONDS))}
     return ShopPlan(
         name=f"lab-{scenario.folder_name[:24]}-{secrets.token_hex(4)}",
         arm=scenario.arm.value,

@@ -1,0 +1,82 @@
+import math
+from dataclasses import replace
+
+import pytest
+
+from load.lab.figures import busy_window, figures, percentile, percentiles, slot_rate
+from load.lab.records import RunRecords
+from load.lab.scenario import Scenario
+from load.lab.testing import synthetic_run
+from load.lab.timeline import steps
+
+
+def test_percentiles_are_observed_values() -> None:
+    values = [float(value) for value in range(1, 101)]
+    assert [percentile(values, percent) for percent in (50, 95, 99, 100)] == [50, 95, 99, 100]
+    assert percentile([7.0], 1) == 7.0
+
+
+def test_percentiles_of_nothing_are_none() -> None:
+    assert percentiles([]) is None
+
+
+def test_the_slot_rate_is_not_fooled_by_waves() -> None:
+    # 20 slots that start together complete in waves of 20, every 3 s.
+    ends = [3.0 * wave + slot * 0.001 for wave in range(1, 5) for slot in range(20)]
+    assert slot_rate(ends, 20) == pytest.approx(20 / 3, rel=0.001)
+
+
+def test_the_slot_rate_needs_one_turn_of_every_slot() -> None:
+    assert slot_rate([1.0, 2.0], 2) is None
+    assert slot_rate([], 0) is None
+
+
+def test_the_busy_window_is_the_longest() -> None:
+    assert busy_window(steps([(0, 5), (1, -5), (2, 6), (9, -6)]), 4) == (2, 9)
+    assert busy_window(steps([(0, 1)]), 4) is None
+
+
+def test_the_figures_of_a_queue(queue_scenario: Scenario, queue_run: RunRecords) -> None:
+    found = figures(queue_scenario, queue_run)
+    assert found.acceptance_percent == 100
+    assert found.completed == found.accepted == found.offered
+    assert found.backlog_at_end == 0
+    assert found.completion_rate == pytest.approx(4 / 0.504, rel=0.01)
+    assert found.drain_seconds == pytest.approx(found.peak_backlog / (4 / 0.504), rel=0.02)
+    assert not found.drain_is_extrapolated
+    assert found.utilisation_percent is not None
+    assert found.utilisation_percent > 90
+
+
+def test_a_drain_that_was_cut_short_is_extrapolated(queue_scenario: Scenario) -> None:
+    short = queue_scenario.model_copy(update={"drain_limit_seconds": 5.0})
+    cut, whole = figures(short, synthetic_run(short)), figures(queue_scenario, synthetic_run(queue_scenario))
+    assert cut.drain_is_extrapolated
+    assert cut.backlog_at_end > 0
+    assert cut.drain_seconds == pytest.approx(whole.drain_seconds, rel=0.02)
+
+
+def test_a_backlog_that_nobody_works_off_never_drains(queue_scenario: Scenario, queue_run: RunRecords) -> None:
+    lambda_like = queue_scenario.model_copy(update={"workers": 0})
+    stuck = replace(queue_run, orders=[])
+    found = figures(lambda_like, stuck)
+    assert math.isinf(found.drain_seconds)
+    assert found.drain_is_extrapolated
+
+
+def test_the_figures_of_a_naive_shop(sync_scenario: Scenario, sync_run: RunRecords) -> None:
+    found = figures(sync_scenario, sync_run)
+    assert found.rejected > 0
+    assert found.rejected_by_reason == {"The payment did not come through in time": found.rejected}
+    assert found.completion_rate == pytest.approx(1.0, rel=0.02)
+    assert found.phases[0].lost_per_second == pytest.approx(found.rejected / 30)
+    assert found.answer is not None
+    assert found.answer.p50 > 5
+
+
+def test_answers_after_the_end_of_a_phase_do_not_count_for_its_rate(
+    sync_scenario: Scenario, sync_run: RunRecords
+) -> None:
+    phase = figures(sync_scenario, sync_run).phases[0]
+    assert phase.answered_in_time_rate < phase.accepted_rate
+    assert phase.answered_in_time_rate == pytest.approx(1.0, abs=0.05)

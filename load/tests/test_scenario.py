@@ -1,0 +1,122 @@
+from pathlib import Path
+
+import pytest
+
+from load.lab.scenario import SCENARIOS, Arm, ScenarioError, load_scenarios, planned_workers
+
+SMALL = """
+title = "T"
+[defaults]
+payment_seconds = 2.0
+[quick]
+payment_seconds = 0.5
+phase_scale = 0.5
+[[scenarios]]
+name = "ecs:8"
+title = "Queue"
+arm = "ecs"
+workers = 8
+phases = [{ name = "flash", users = 20, seconds = 10 }]
+quick = { workers = 2 }
+"""
+
+
+def write(folder: Path, text: str) -> Path:
+    path = folder / "scenarios.toml"
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def test_the_files_of_the_project_can_be_read_both_ways() -> None:
+    for name in ("demo.toml", "lab.toml"):
+        for quick in (False, True):
+            assert load_scenarios(SCENARIOS / name, quick=quick).scenarios
+
+
+def test_the_lab_holds_the_whole_experiment() -> None:
+    names = {scenario.name for scenario in load_scenarios(SCENARIOS / "lab.toml").scenarios}
+    sync = {f"sync:{shop}:{capacity}" for shop in ("naive", "protected") for capacity in ("1", "5", "unlimited")}
+    ecs = {"ecs:1", "ecs:5", "ecs:20", "ecs:100", "ecs:planned"}
+    assert names == sync | ecs | {"lambda", "lambda-sqs", "open:constant", "open:poisson"}
+
+
+def test_the_true_lab_pays_three_seconds_everywhere() -> None:
+    file = load_scenarios(SCENARIOS / "lab.toml")
+    assert {scenario.payment_seconds for scenario in file.scenarios} == {3.0}
+    assert all(scenario.stands_for_payment_seconds is None for scenario in file.scenarios)
+
+
+def test_quick_scales_and_remembers_what_it_stands_for(tmp_path: Path) -> None:
+    path = write(tmp_path, SMALL)
+    scenario = load_scenarios(path, quick=True).scenarios[0]
+    assert (scenario.payment_seconds, scenario.workers, scenario.phases[0].seconds) == (0.5, 2, 5)
+    assert (scenario.stands_for_payment_seconds, scenario.stands_for_workers) == (2.0, 8)
+    full = load_scenarios(path).scenarios[0]
+    assert (full.payment_seconds, full.workers, full.stands_for_workers) == (2.0, 8, None)
+
+
+def test_the_quick_lab_keeps_the_load_in_workers() -> None:
+    full = {one.name: one for one in load_scenarios(SCENARIOS / "lab.toml").scenarios}
+    for scenario in load_scenarios(SCENARIOS / "lab.toml", quick=True).scenarios:
+        if scenario.arm is Arm.ECS and scenario.keeps_up_with is None:
+            true = full[scenario.name]
+            assert scenario.workers / scenario.payment_seconds == pytest.approx(true.workers / true.payment_seconds)
+
+
+def test_the_planner_says_how_many_workers_keep_up() -> None:
+    assert 180 <= planned_workers(60, 3.0) <= 183
+    scenario = next(one for one in load_scenarios(SCENARIOS / "lab.toml").scenarios if one.name == "ecs:planned")
+    assert scenario.workers == planned_workers(60, 3.0)
+
+
+@pytest.mark.parametrize(
+    ("change", "field"),
+    [
+        ('arm = "ecs"', "arm"),
+        ("workers = 8", "workers"),
+        ("users = 20", "users"),
+        ('title = "T"', "title"),
+        ("[[scenarios]]", "seconds"),
+    ],
+)
+def test_a_wrong_file_is_refused_naming_file_and_field(tmp_path: Path, change: str, field: str) -> None:
+    wrong = {
+        "arm": 'arm = "fax"',
+        "workers": "workers = -1",
+        "users": "users = 0",
+        "title": "titel = 1",
+        "seconds": "[[scenarios]]\nsurprise = 1",
+    }[field]
+    path = write(tmp_path, SMALL.replace(change, wrong))
+    with pytest.raises(ScenarioError, match="scenarios.toml"):
+        load_scenarios(path)
+
+
+@pytest.mark.parametrize("text", ["[", 'title = "T"\nscenarios = 3', 'title = "T"\ndefaults = 1', ""])
+def test_what_is_no_scenario_file_is_refused(tmp_path: Path, text: str) -> None:
+    with pytest.raises(ScenarioError):
+        load_scenarios(write(tmp_path, text))
+
+
+def test_a_missing_file_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ScenarioError, match=r"none\.toml"):
+        load_scenarios(tmp_path / "none.toml")
+
+
+def test_only_takes_names_and_families() -> None:
+    file = load_scenarios(SCENARIOS / "lab.toml")
+    assert [one.name for one in file.only(["ecs:20"]).scenarios] == ["ecs:20"]
+    assert len(file.only(["sync"]).scenarios) == 6
+    assert [one.name for one in file.only(["lambda"]).scenarios] == ["lambda"]
+    with pytest.raises(ScenarioError, match="ecs:20"):
+        file.only(["ecs:21"])
+
+
+def test_runs_of_a_group_are_adjacent_and_named_alike() -> None:
+    groups = load_scenarios(SCENARIOS / "lab.toml").groups()
+    assert [len(group) for group in groups[:3]] == [3, 3, 1]
+
+
+def test_a_seed_reaches_every_scenario() -> None:
+    file = load_scenarios(SCENARIOS / "demo.toml").seeded(99)
+    assert {scenario.seed for scenario in file.scenarios} == {99}

@@ -1,0 +1,178 @@
+"""Every check must catch the run that was tampered with, and leave the honest run alone."""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+
+from load.lab.records import Charge, Ending, Order, RunRecords
+from load.lab.scenario import SCENARIOS, Scenario, load_scenarios
+from load.lab.testing import synthetic_run
+from load.lab.validity import littles_law, validate
+
+Tamper = Callable[[RunRecords], RunRecords]
+
+
+def failed(scenario: Scenario, records: RunRecords) -> set[str]:
+    return {check.name for check in validate(scenario, records) if not check.ok}
+
+
+def test_honest_runs_are_valid() -> None:
+    for name in ("demo.toml", "lab.toml"):
+        for scenario in load_scenarios(SCENARIOS / name, quick=True).scenarios:
+            if not scenario.is_open_loop:
+                assert failed(scenario, synthetic_run(scenario)) == set(), scenario.name
+
+
+def lose_an_order(run: RunRecords) -> RunRecords:
+    return replace(run, orders=run.orders[1:])
+
+
+def forget_an_order_in_processing(run: RunRecords) -> RunRecords:
+    stuck = Order(order_id=run.orders[0].order_id, status="processing")
+    return replace(run, orders=[stuck, *run.orders[1:]])
+
+
+def invent_an_order(run: RunRecords) -> RunRecords:
+    return replace(run, orders=[*run.orders, replace(run.orders[0], order_id="ord_stranger")])
+
+
+def complete_before_sending(run: RunRecords) -> RunRecords:
+    early = replace(run.orders[0], completed_at=run.started - 5)
+    return replace(run, orders=[early, *run.orders[1:]])
+
+
+def charge_twice(run: RunRecords) -> RunRecords:
+    again = replace(run.charges[0], charge_id="ch_again")
+    return replace(run, charges=[*run.charges, again])
+
+
+def use_a_charge_for_two_orders(run: RunRecords) -> RunRecords:
+    other = replace(run.charges[1], charge_id=run.charges[0].charge_id)
+    return replace(run, charges=[run.charges[0], other, *run.charges[2:]])
+
+
+def drop_a_charge(run: RunRecords) -> RunRecords:
+    return replace(run, charges=run.charges[1:])
+
+
+def charge_what_was_declined(run: RunRecords) -> RunRecords:
+    declined = replace(run.orders[0], status="declined")
+    return replace(run, orders=[declined, *run.orders[1:]])
+
+
+def answer_the_same_order_twice(run: RunRecords) -> RunRecords:
+    return replace(run, requests=[*run.requests, run.requests[0]])
+
+
+def leave_a_dead_letter(run: RunRecords) -> RunRecords:
+    return replace(run, ending=replace(run.ending, dead_letters=1))
+
+
+def hide_a_backlog(run: RunRecords) -> RunRecords:
+    return replace(run, ending=replace(run.ending, queued=3))
+
+
+def miscount_at_the_api(run: RunRecords) -> RunRecords:
+    return replace(run, ending=replace(run.ending, server_accepted=(run.ending.server_accepted or 0) + 1))
+
+
+def miscount_rejections(run: RunRecords) -> RunRecords:
+    return replace(run, ending=replace(run.ending, server_rejected=(run.ending.server_rejected or 0) + 5))
+
+
+def pay_faster_than_possible(run: RunRecords) -> RunRecords:
+    start = run.started
+
+    def squeeze(moment: float) -> float:
+        return start + (moment - start) * 0.8
+
+    charges = [
+        replace(one, started_at=squeeze(one.started_at), finished_at=squeeze(one.finished_at)) for one in run.charges
+    ]
+    orders = [replace(one, completed_at=squeeze(one.completed_at)) for one in run.orders]
+    return replace(run, charges=charges, orders=orders)
+
+
+def pay_more_at_once_than_slots(run: RunRecords) -> RunRecords:
+    crowd: list[Charge] = [
+        replace(one, started_at=run.started + 1.0, finished_at=run.started + 1.5) for one in run.charges[:5]
+    ]
+    return replace(run, charges=[*crowd, *run.charges[5:]])
+
+
+def invent_requests(run: RunRecords) -> RunRecords:
+    extra = [
+        replace(one, order_id="", status=503, due=one.due + 0.01, sent=one.sent + 0.01) for one in run.requests[::3]
+    ]
+    return replace(run, requests=[*run.requests, *extra])
+
+
+def slow_the_answers(run: RunRecords) -> RunRecords:
+    return replace(run, requests=[replace(one, done=one.done + 0.5) for one in run.requests])
+
+
+def hide_the_depth(run: RunRecords) -> RunRecords:
+    return replace(run, samples=[replace(one, visible=0) for one in run.samples])
+
+
+@pytest.mark.parametrize(
+    ("tamper", "check"),
+    [
+        (lose_an_order, "conservation"),
+        (lose_an_order, "charges"),
+        (forget_an_order_in_processing, "conservation"),
+        (invent_an_order, "conservation-always"),
+        (complete_before_sending, "conservation-always"),
+        (charge_twice, "charged-once"),
+        (use_a_charge_for_two_orders, "charged-once"),
+        (drop_a_charge, "charges"),
+        (charge_what_was_declined, "charges"),
+        (answer_the_same_order_twice, "charged-once"),
+        (leave_a_dead_letter, "dead-letters"),
+        (hide_a_backlog, "conservation"),
+        (miscount_at_the_api, "counts"),
+        (miscount_rejections, "counts"),
+        (pay_faster_than_possible, "capacity"),
+        (pay_more_at_once_than_slots, "capacity"),
+        (invent_requests, "little"),
+        (slow_the_answers, "little"),
+        (hide_the_depth, "depth"),
+    ],
+)
+def test_a_tampered_run_is_caught(queue_scenario: Scenario, queue_run: RunRecords, tamper: Tamper, check: str) -> None:
+    assert check in failed(queue_scenario, tamper(queue_run))
+
+
+def test_more_shoppers_than_there_are_is_caught(sync_scenario: Scenario, sync_run: RunRecords) -> None:
+    crowd = [replace(one, user=99, order_id=f"{one.order_id}x") for one in sync_run.requests[:3]]
+    tampered = replace(sync_run, requests=[*sync_run.requests, *crowd])
+    assert {"closed-loop", "little"} & failed(sync_scenario, tampered)
+
+
+def test_a_backlog_may_only_be_left_when_the_run_was_cut_short(queue_scenario: Scenario) -> None:
+    short = queue_scenario.model_copy(update={"drain_limit_seconds": 5.0})
+    run = synthetic_run(short)
+    assert failed(short, run) == set()
+    pretended = replace(run, ending=replace(run.ending, stopped_early=False))
+    assert "conservation" in failed(short, pretended)
+
+
+def test_an_unanswered_request_may_have_been_counted_either_way(
+    queue_scenario: Scenario, queue_run: RunRecords
+) -> None:
+    lost = replace(queue_run.requests[0], status=0, order_id="", reason="ConnectionError")
+    requests = [lost, *queue_run.requests[1:]]
+    assert "counts" not in failed(queue_scenario, replace(queue_run, requests=requests))
+
+
+def test_checks_without_a_witness_are_left_out(queue_scenario: Scenario, queue_run: RunRecords) -> None:
+    ending = Ending(at=queue_run.ending.at, queued=0, server_accepted=None)
+    names = {check.name for check in validate(queue_scenario, replace(queue_run, ending=ending, samples=[]))}
+    assert "counts" not in names
+    assert "depth" not in names
+
+
+def test_littles_law_of_totals() -> None:
+    assert littles_law(users=20, seconds=60, requests=141, response=8.2, think=0.3)
+    assert not littles_law(users=20, seconds=60, requests=1203, response=8.2, think=0.3)
