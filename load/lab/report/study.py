@@ -1,6 +1,7 @@
 """The report of the laboratory: the questions of the experiment as headings."""
 
 from load.lab import words
+from load.lab.prediction import PredictedValue
 from load.lab.report import markup
 from load.lab.report.answers import Answer, Table
 from load.lab.report.charts import Chart
@@ -12,7 +13,6 @@ from load.lab.report.page import closing, figures_table, header
 from load.lab.report.published import published_answer
 from load.lab.report.queue_answers import growth_answer, open_loop_answer, ratio_answer, workers_answer
 from load.lab.report.sync_answer import sync_answer
-from load.lab.prediction import PredictedValue
 from load.lab.results import Results
 from load.model import Prices
 

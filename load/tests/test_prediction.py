@@ -1,0 +1,32 @@
+import pytest
+
+from load.lab.figures import figures
+from load.lab.prediction import Predicted, compare, predicted
+from load.lab.records import RunRecords
+from load.lab.scenario import SCENARIOS, Scenario, load_scenarios
+from load.lab.testing import synthetic_run
+
+
+def test_every_scenario_of_the_lab_has_predictions() -> None:
+    for scenario in load_scenarios(SCENARIOS / "lab.toml", quick=True).scenarios:
+        assert predicted(scenario), scenario.name
+
+
+def test_the_model_agrees_with_the_synthetic_queue() -> None:
+    file = load_scenarios(SCENARIOS / "lab.toml", quick=True)
+    scenario = next(one for one in file.scenarios if one.name == "ecs:100")
+    found = compare(scenario, predicted(scenario), figures(scenario, synthetic_run(scenario)))
+    by_name = {one.name: one for one in found}
+    assert by_name["completions, all slots busy"].ok
+    assert by_name["peak backlog"].deviation < 0.15
+    assert by_name["offered"].ok
+
+
+def test_a_deviation_above_ten_percent_is_flagged(queue_scenario: Scenario, queue_run: RunRecords) -> None:
+    found = figures(queue_scenario, queue_run)
+    near = Predicted(name="peak backlog", unit="", value=found.peak_backlog * 1.05)
+    far = Predicted(name="drain", unit="s", value=found.drain_seconds * 1.3)
+    unknown = Predicted(name="weather", unit="", value=1.0)
+    rows = compare(queue_scenario, [near, far, unknown], found)
+    assert [(row.name, row.ok) for row in rows] == [("peak backlog", True), ("drain", False)]
+    assert rows[1].deviation == pytest.approx(0.3 / 1.3, rel=0.01)

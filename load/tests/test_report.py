@@ -1,0 +1,131 @@
+"""The report as a file: complete, self-contained, safe against what stands in the data."""
+
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from load.lab import words
+from load.lab.commands import run_report
+from load.lab.report.document import embedded_json
+from load.lab.report.files import read_results, write_comparison, write_report
+from load.lab.report.markdown import md_table
+from load.lab.results import Results, RunResult
+from load.lab.scenario import ScenarioError
+
+Make = Callable[[list[RunResult], str], Results]
+
+
+def test_the_demo_report_is_written_and_read_back(
+    tmp_path: Path, make_results: Make, demo_runs: list[RunResult]
+) -> None:
+    results = make_results(demo_runs, "demo")
+    page = write_report(tmp_path, results).read_text(encoding="utf-8")
+    assert read_results(tmp_path) == results
+    for expected in ("Pay while the shopper waits", "Side by side", "Can these figures be true?", "VALID"):
+        assert expected in page
+    assert (tmp_path / "report.md").read_text(encoding="utf-8").startswith("# The flash sale")
+
+
+def test_the_lab_report_answers_every_question(tmp_path: Path, make_results: Make, lab_runs: list[RunResult]) -> None:
+    page = write_report(tmp_path, make_results(lab_runs, "lab")).read_text(encoding="utf-8")
+    text = (tmp_path / "report.md").read_text(encoding="utf-8")
+    for question in (
+        "What happens to the customers in the synchronous sale?",
+        "How fast does the queue grow",
+        "What do 1, 5, 20 and 100 workers change?",
+        "How many times more orders does async accept than sync?",
+        "How often do cold starts happen",
+        "Would you switch to Lambda?",
+        "What does it cost?",
+    ):
+        assert question in page
+        assert question in text
+    assert "946,665" in page
+
+
+def test_the_page_loads_nothing(tmp_path: Path, make_results: Make, lab_runs: list[RunResult]) -> None:
+    page = write_report(tmp_path, make_results(lab_runs, "lab")).read_text(encoding="utf-8")
+    assert not re.search(r"<(script|img|iframe)[^>]+src=", page)
+    assert not re.search(r"<link[^>]+href=\"(?!data:)", page)
+    assert not re.search(r"url\((?!data:)", page)
+    assert "default-src 'none'" in page
+
+
+def test_what_stands_in_the_data_cannot_become_markup(
+    tmp_path: Path, make_results: Make, demo_runs: list[RunResult]
+) -> None:
+    evil = "</script><script>alert(1)</script>"
+    scenario = demo_runs[0].scenario.model_copy(update={"title": evil})
+    run = demo_runs[0].model_copy(update={"scenario": scenario})
+    page = write_report(tmp_path, make_results([run], "demo")).read_text(encoding="utf-8")
+    assert "<script>alert" not in page
+    assert json.loads(embedded_json({"a": evil})) == {"a": evil}
+    assert "</script" not in embedded_json(evil)
+
+
+def test_an_invalid_run_says_so(tmp_path: Path, make_results: Make, demo_runs: list[RunResult]) -> None:
+    check = demo_runs[0].checks[0].model_copy(update={"ok": False, "detail": "one order is missing"})
+    run = demo_runs[0].model_copy(update={"valid": False, "checks": [check]})
+    page = write_report(tmp_path, make_results([run, *demo_runs[1:]], "demo")).read_text(encoding="utf-8")
+    assert "INVALID" in page
+    assert "one order is missing" in page
+    assert "**INVALID**" in (tmp_path / "report.md").read_text(encoding="utf-8")
+
+
+def test_a_partial_report_names_what_is_missing(tmp_path: Path, make_results: Make) -> None:
+    results = make_results([], "lab").model_copy(
+        update={"unfinished": ["ecs:5"], "failures": {"ecs:5": "the order API ended with 1"}, "interrupted": True}
+    )
+    page = write_report(tmp_path, results).read_text(encoding="utf-8")
+    assert "PARTIAL" in page
+    assert "the order API ended with 1" in page
+
+
+def test_an_endless_drain_survives_the_file(tmp_path: Path, make_results: Make, demo_runs: list[RunResult]) -> None:
+    stuck = demo_runs[1].figures.model_copy(update={"drain_seconds": float("inf"), "drain_is_extrapolated": True})
+    results = make_results([demo_runs[1].model_copy(update={"figures": stuck})], "demo")
+    assert "never" in write_report(tmp_path, results).read_text(encoding="utf-8")
+    assert read_results(tmp_path).runs[0].figures.drain_seconds == float("inf")
+
+
+def test_runs_can_be_compared(tmp_path: Path, make_results: Make, demo_runs: list[RunResult]) -> None:
+    results = make_results(demo_runs, "demo")
+    page = write_comparison(tmp_path / "c", [(Path("first"), results), (Path("second"), results)])
+    text = page.read_text(encoding="utf-8")
+    assert text.count(">first</th>") == text.count(">second</th>") == 3
+
+
+def test_a_folder_without_results_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ScenarioError, match=r"results\.json"):
+        read_results(tmp_path)
+    assert callable(run_report)
+
+
+def test_markdown_tables_escape_their_bars() -> None:
+    assert md_table(["a"], [("x|y",)]).splitlines()[-1] == "| x\\|y |"
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (None, "–"),
+        (0.0123, "12 ms"),
+        (3.2149, "3.21 s"),
+        (31.44, "31.4 s"),
+        (125.0, "2 min 5 s"),
+        (10_260.0, "2 h 51 min"),
+        (float("inf"), "never"),
+    ],
+)
+def test_durations_in_words(value: float | None, text: str) -> None:
+    assert words.seconds(value) == text
+
+
+def test_ninety_nine_point_something_is_not_a_hundred() -> None:
+    assert words.percent(99.99) == "99.9 %"
+    assert words.percent(100.0) == "100 %"
+    assert words.several(0.012, 0.034) == "12 / 34 ms"
+    assert words.several(0.5, 12.0) == "0.50 / 12.00 s"
