@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import shutil
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -36,6 +37,15 @@ def new_folder(parent: Path = REPORTS) -> Path:
             continue
         return folder
     raise FileExistsError(f"{parent}/{stamp}: too many experiments in one second")
+
+
+def clear(folder: Path) -> None:
+    """Remove what an unfinished run left (its payment ledger above all), but not what was predicted."""
+    for path in folder.glob("*"):
+        if path.is_dir():
+            shutil.rmtree(path)
+        elif path.name != PREDICTED:
+            path.unlink()
 
 
 def _now() -> str:
@@ -110,6 +120,7 @@ class Experiment:
 
     async def _one(self, scenario: Scenario, running: RunningEmulator) -> None:
         folder = self._run_folder(scenario)
+        await asyncio.to_thread(clear, folder)
         try:
             records = await run_trial(scenario, emulator=running, folder=folder, watch=self._progress)
         except FAILURES as exc:

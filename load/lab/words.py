@@ -9,10 +9,8 @@ NOTHING = "–"
 
 def seconds(value: float | None) -> str:
     """A duration: `12 ms`, `3.21 s`, `2 min 5 s`, `2 h 50 min`."""
-    if value is None:
-        return NOTHING
-    if math.isinf(value):
-        return "never"
+    if value is None or math.isinf(value):
+        return NOTHING if value is None else "never"
     if value < 1:
         return f"{value * 1000:.0f} ms"
     if value < 10:  # noqa: PLR2004  # three digits are enough

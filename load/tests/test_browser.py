@@ -1,5 +1,6 @@
 """The report in a real browser: Chromium, as Debian packages it."""
 
+import itertools
 import os
 import shutil
 from collections.abc import Callable, Iterator
@@ -111,7 +112,7 @@ def test_the_page_is_built_for_everybody(browser: Browser, lab_page: Path) -> No
     assert page.locator("html").get_attribute("lang") == "en"
     assert page.locator("h1").count() == page.locator("main").count() == 1
     levels = page.eval_on_selector_all("h1,h2,h3", "all => all.map((one) => +one.tagName[1])")
-    assert all(later - earlier <= 1 for earlier, later in zip(levels, levels[1:], strict=False))
+    assert all(later - earlier <= 1 for earlier, later in itertools.pairwise(levels))
     assert page.locator("[role=img]:not([aria-label])").count() == 0
     assert page.locator("th:not([scope])").count() == page.locator(".u-legend th").count()
     ids = page.eval_on_selector_all("[id]", "all => all.map((one) => one.id)")

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from load.lab.experiment import FINISHED, Experiment, new_folder
+from load.lab.experiment import FINISHED, PREDICTED, Experiment, clear, new_folder
 from load.lab.progress import Progress
 from load.lab.records import write_records
 from load.lab.scenario import Scenario, ScenarioFile
@@ -62,6 +62,16 @@ def test_predictions_are_written_before_the_runs_and_kept(tmp_path: Path, make: 
     before = path.stat().st_mtime_ns
     experiment.predict()
     assert path.stat().st_mtime_ns == before
+
+
+def test_nothing_of_an_unfinished_run_is_left_for_the_next(tmp_path: Path) -> None:
+    (tmp_path / "logs").mkdir()
+    (tmp_path / "logs" / "gateway.sqlite3").write_text("charges", encoding="utf-8")
+    (tmp_path / "journal.ndjson").write_text("{}", encoding="utf-8")
+    (tmp_path / PREDICTED).write_text("[]", encoding="utf-8")
+    clear(tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == [PREDICTED]
+    clear(tmp_path / "none")
 
 
 def test_two_experiments_in_one_second_get_two_folders(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from aiohttp import web
-from aiohttp.test_utils import TestServer
+from aiohttp.test_utils import BaseTestServer, TestServer
 
 from load.lab.journal import read_journal
 from load.lab.scenario import Arm, Arrivals, Phase, Scenario
@@ -30,7 +30,7 @@ def shop() -> FakeShop:
 
 
 @pytest.fixture
-async def server(shop: FakeShop) -> AsyncIterator[TestServer]:
+async def server(shop: FakeShop) -> AsyncIterator[BaseTestServer]:
     app = web.Application()
     app.router.add_post("/orders/async", shop.take)
     async with TestServer(app) as running:
@@ -38,7 +38,7 @@ async def server(shop: FakeShop) -> AsyncIterator[TestServer]:
 
 
 async def test_shoppers_walk_through_the_phases_and_write_everything_down(
-    tmp_path: Path, shop: FakeShop, server: TestServer
+    tmp_path: Path, shop: FakeShop, server: BaseTestServer
 ) -> None:
     scenario = Scenario(
         name="burst",
@@ -55,7 +55,7 @@ async def test_shoppers_walk_through_the_phases_and_write_everything_down(
     write_plan(scenario, files, url=url)
     async with load_process(scenario, files, url=url) as generator:
         async with asyncio.timeout(45):
-            while generator.returncode is None:
+            while generator.returncode is None:  # noqa: ASYNC110  # a process has no event
                 await asyncio.sleep(0.05)
     assert generator.returncode == 0, generator.log_tail()
     marks, requests = read_journal(files.journal, scenario)

@@ -1,4 +1,5 @@
 import asyncio
+import itertools
 import json
 import statistics
 from collections.abc import AsyncIterator
@@ -7,7 +8,7 @@ from typing import Any
 
 import pytest
 from aiohttp import ClientSession, web
-from aiohttp.test_utils import TestServer
+from aiohttp.test_utils import BaseTestServer, TestServer
 
 from load.lab.openloop import Generator, draw_order, due_times
 
@@ -22,7 +23,7 @@ def test_constant_arrivals_are_even() -> None:
 
 def test_poisson_arrivals_have_the_rate_and_the_spread() -> None:
     moments = list(due_times("poisson", rate=100, seconds=100, seed=1))
-    gaps = [later - earlier for earlier, later in zip(moments, moments[1:], strict=False)]
+    gaps = [later - earlier for earlier, later in itertools.pairwise(moments)]
     assert len(moments) == pytest.approx(10_000, rel=0.05)
     assert statistics.stdev(gaps) == pytest.approx(statistics.mean(gaps), rel=0.05)
 
@@ -47,7 +48,7 @@ def test_orders_are_drawn_from_the_catalogue() -> None:
 
 
 @pytest.fixture
-async def stalling_shop() -> AsyncIterator[TestServer]:
+async def stalling_shop() -> AsyncIterator[BaseTestServer]:
     """Answers the first order after a while and refuses every third."""
     seen = 0
 
@@ -68,7 +69,7 @@ async def stalling_shop() -> AsyncIterator[TestServer]:
         yield server
 
 
-async def test_a_stall_does_not_slow_the_arrivals(tmp_path: Path, stalling_shop: TestServer) -> None:
+async def test_a_stall_does_not_slow_the_arrivals(tmp_path: Path, stalling_shop: BaseTestServer) -> None:
     catalogue = tmp_path / "catalogue.json"
     catalogue.write_text(json.dumps([{"product_id": name} for name in PRODUCTS]), encoding="utf-8")
     plan: dict[str, Any] = {

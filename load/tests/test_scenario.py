@@ -88,7 +88,7 @@ def test_a_wrong_file_is_refused_naming_file_and_field(tmp_path: Path, change: s
         "seconds": "[[scenarios]]\nsurprise = 1",
     }[field]
     path = write(tmp_path, SMALL.replace(change, wrong))
-    with pytest.raises(ScenarioError, match="scenarios.toml"):
+    with pytest.raises(ScenarioError, match=r"scenarios\.toml"):
         load_scenarios(path)
 
 

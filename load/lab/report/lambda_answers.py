@@ -43,8 +43,10 @@ def cold_answer(results: Results) -> Answer | None:
             )
     paragraphs.append(
         "A cold start happens whenever more payments are in progress than environments exist: a 3 s payment holds its"
-        " environment for 3 s, so a burst of n orders at once starts up to n of them. On this machine all of them start on"
-        " the same few cores, which makes bursts look worse than on AWS, where each environment has its own share of CPU."
+        " environment for 3 s, so a burst of n orders at once starts up to n of them. On this machine all of"
+        " them start on"
+        " the same few cores, which makes bursts look worse than on AWS, where each environment has its own"
+        " share of CPU."
     )
     table = Table(caption="Bursts", heads=("burst", "orders", "confirmation, p50 / longest"), rows=rows)
     return Answer(id="cold", question=COLD, paragraphs=paragraphs, tables=[table])
@@ -69,14 +71,24 @@ def switch_answer(results: Results, prices: Prices) -> Answer:
         id="switch",
         question=SWITCH,
         paragraphs=[
-            f"Below about {orders} orders a month, yes: Lambda costs less than a processor task that runs all month, there"
-            " is no worker count to plan, and a cold start adds little to a payment of three seconds. Above it, no: Lambda"
-            " bills every second of waiting for the provider, once per order, while one task waits for a hundred payments"
-            " at the same time. Keep the queue in between in either case: straight from the topic, nothing holds back a"
-            " burst but the account's concurrency limit, and the provider's capacity is not asked at all.",
-            f"The course compares two tasks ({seed.fixed} $ a month) with Lambda's free tier of"
-            f" {float(seed.free_orders):,.0f} orders ({seed.free_orders_formula}). The free tier is not the break-even: at the"
-            f" same prices that is at {float(seed.break_even):,.0f} orders ({seed.break_even_formula}), and"
-            f" {float(seed.break_even_without_free_tier):,.0f} without the free tier. Left out in both: {seed.left_out}.",
+            (
+                f"Below about {orders} orders a month, yes: Lambda costs less than a processor task that runs all"
+                " month, there"
+                " is no worker count to plan, and a cold start adds little to a payment of three seconds. Above it,"
+                " no: Lambda"
+                " bills every second of waiting for the provider, once per order, while one task waits for a hundred"
+                " payments"
+                " at the same time. Keep the queue in between in either case: straight from the topic, nothing holds"
+                " back a"
+                " burst but the account's concurrency limit, and the provider's capacity is not asked at all."
+            ),
+            (
+                f"The course compares two tasks ({seed.fixed} $ a month) with Lambda's free tier of"
+                f" {float(seed.free_orders):,.0f} orders ({seed.free_orders_formula}). The free tier is not the"
+                " break-even: at the"
+                f" same prices that is at {float(seed.break_even):,.0f} orders ({seed.break_even_formula}), and"
+                f" {float(seed.break_even_without_free_tier):,.0f} without the free tier. Left out in both:"
+                f" {seed.left_out}."
+            ),
         ],
     )

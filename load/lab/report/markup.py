@@ -37,7 +37,8 @@ def pill(*, run_is_valid: bool) -> str:
 
 def chart_place(chart: Chart) -> str:
     """Where the script draws a chart."""
-    return f'<figure><figcaption>{text(chart.title)}</figcaption><div class="chart" id="chart-{text(chart.id)}"></div></figure>'
+    place = f'<div class="chart" id="chart-{text(chart.id)}"></div>'
+    return f"<figure><figcaption>{text(chart.title)}</figcaption>{place}</figure>"
 
 
 def checks(runs: Sequence[RunResult]) -> str:

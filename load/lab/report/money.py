@@ -117,8 +117,11 @@ def money_answer(results: Results, prices: Prices) -> Answer:
         if even.orders
         else "Lambda and the processor never cost the same.",
         f"Without the free tier: {bare.orders:,} orders." if bare.orders else "",
-        "The API, its load balancer and the way out to the provider cost the same in every arm and are most of a small"
-        " shop's bill.",
+        (
+            "The API, its load balancer and the way out to the provider cost the same in every arm and are most"
+            " of a small"
+            " shop's bill."
+        ),
     ]
     return Answer(
         id="money",
@@ -127,7 +130,10 @@ def money_answer(results: Results, prices: Prices) -> Answer:
         tables=tables,
         charts=[_chart(prices, assumed)],
         notes=[
-            f"List prices of {prices.as_of}, {prices.region}, {prices.currency}; the source of each is in the price list,"
-            " and --prices takes another one."
+            (
+                f"List prices of {prices.as_of}, {prices.region}, {prices.currency}; the source of each is in the"
+                " price list,"
+                " and --prices takes another one."
+            )
         ],
     )

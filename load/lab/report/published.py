@@ -40,11 +40,9 @@ def published_answer(results: Results) -> Answer | None:
 
 
 def _ours(results: Results) -> str:
-    parts = []
-    for run in results.runs:
-        for phase in run.figures.phases:
-            parts.append(
-                f"{run.scenario.name} {phase.name}: {phase.accepted} of {phase.offered},"
-                f" p50 {words.seconds(phase.answer.p50 if phase.answer else None)}"
-            )
-    return "; ".join(parts)
+    return "; ".join(
+        f"{run.scenario.name} {phase.name}: {phase.accepted} of {phase.offered},"
+        f" p50 {words.seconds(phase.answer.p50 if phase.answer else None)}"
+        for run in results.runs
+        for phase in run.figures.phases
+    )

@@ -88,15 +88,13 @@ def workers_answer(results: Results) -> Answer | None:
     runs = runs_of(results, Arm.ECS)
     if not runs:
         return None
-    paragraphs = []
-    for run in runs:
-        if run.scenario.keeps_up_with:
-            paragraphs.append(
-                f"The fewest workers that keep up with {run.scenario.keeps_up_with:g} orders/s are"
-                f" {run.scenario.workers}: rate × (payment + overhead), rounded up. Measured with that many, the backlog"
-                f" never exceeded {run.figures.peak_backlog} orders, which is what is in payment at any moment, and was"
-                f" gone {drain_text(run)} after the rush."
-            )
+    paragraphs = [
+        f"The fewest workers that keep up with {run.scenario.keeps_up_with:g} orders/s are {run.scenario.workers}: rate"
+        f" × (payment + overhead), rounded up. Measured with that many, the backlog never exceeded"
+        f" {run.figures.peak_backlog} orders and was gone {drain_text(run)} after the rush."
+        for run in runs
+        if run.scenario.keeps_up_with
+    ]
     paragraphs.append(
         "A worker does nothing but wait for the payment, so the completion rate is workers ÷ payment time, and the"
         " processor needs little CPU and memory even with many of them: more workers in one task, before more tasks."
@@ -123,9 +121,13 @@ def workers_answer(results: Results) -> Answer | None:
         )
     ]
     notes = [
-        "The completion rate is measured while every slot has work: the time from one completion to the W-th after it is"
-        " one turn of every slot. What is missing to W ÷ d is the slot's time beside the payment: receive, claim, record."
-        " CPU is of one core, for the processor's process."
+        (
+            "The completion rate is measured while every slot has work: the time from one completion to the W-th"
+            " after it is"
+            " one turn of every slot. What is missing to W ÷ d is the slot's time beside the payment: receive,"
+            " claim, record."
+            " CPU is of one core, for the processor's process."
+        )
     ]
     table = Table(caption="Runs by workers", heads=heads, rows=[_worker_row(run) for run in runs])
     return Answer(id="workers", question=WORKERS, paragraphs=paragraphs, tables=[table], charts=charts, notes=notes)
@@ -156,13 +158,21 @@ def ratio_answer(results: Results) -> Answer | None:
             f"In the rush, async accepted {rows[0][3]} as many orders per second as the {rows[0][0]} shop."
         )
     paragraphs += [
-        "It accepts more because it promises less: the order is taken, the payment comes later. The payments are not"
-        " faster by one second. A queue builds up whenever orders come faster than workers ÷ payment time, and it is"
-        " prevented by enough workers (rate × payment time), by scaling on the backlog per worker, or by taking fewer"
-        " orders.",
-        "Sync is right when the answer is needed at once and the rate stays below the provider's capacity ÷ payment"
-        " time. Async is right when the peak exceeds that, the customer can wait for a confirmation, and an order must"
-        " not be lost.",
+        (
+            "It accepts more because it promises less: the order is taken, the payment comes later. The payments"
+            " are not"
+            " faster by one second. A queue builds up whenever orders come faster than workers ÷ payment time,"
+            " and it is"
+            " prevented by enough workers (rate × payment time), by scaling on the backlog per worker, or by"
+            " taking fewer"
+            " orders."
+        ),
+        (
+            "Sync is right when the answer is needed at once and the rate stays below the provider's capacity ÷ payment"
+            " time. Async is right when the peak exceeds that, the customer can wait for a confirmation, and an"
+            " order must"
+            " not be lost."
+        ),
     ]
     tables = [
         Table(caption="Async against sync", heads=("sync shop", "sync paid", "async accepted", "ratio"), rows=rows)
@@ -194,9 +204,12 @@ def open_loop_answer(results: Results) -> Answer | None:
         id="open",
         question="What does the closed loop hide?",
         paragraphs=[
-            "Locust's shoppers wait for their answer before they order again, so a slow shop is offered less. Real"
-            " customers do not know of each other. In the open loop orders are due at their own times, and the latency"
-            " counts from that moment, so a stall cannot hide."
+            (
+                "Locust's shoppers wait for their answer before they order again, so a slow shop is offered less. Real"
+                " customers do not know of each other. In the open loop orders are due at their own times, and the"
+                " latency"
+                " counts from that moment, so a stall cannot hide."
+            )
         ],
         tables=[
             Table(

@@ -29,8 +29,11 @@ def predicted_answer(results: Results) -> Answer | None:
         id="predicted",
         question="Did the model know it before?",
         paragraphs=[
-            f"Every prediction was written down before its run. {near} of {len(rows)} are within 10 % of what was then"
-            " measured; the others are marked."
+            (
+                f"Every prediction was written down before its run. {near} of {len(rows)} are within 10 % of what was"
+                " then"
+                " measured; the others are marked."
+            )
         ],
         tables=[
             Table(

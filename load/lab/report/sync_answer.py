@@ -46,7 +46,8 @@ def _naive_words(run: RunResult) -> str:
         else f"none of {rush.offered} orders was lost"
     )
     return (
-        f"With a provider that takes {capacity} payment{'' if capacity == '1' else 's'} at a time, {rush.users} shoppers"
+        f"With a provider that takes {capacity} payment{'' if capacity == '1' else 's'} at a time,"
+        f" {rush.users} shoppers"
         f" got {words.rate(rush.answered_in_time_rate)} paid{limit}; {fate}; half of them waited {answer} or longer."
     )
 
@@ -60,7 +61,8 @@ def sync_answer(results: Results) -> Answer | None:
     paragraphs = [_naive_words(run) for run in naive]
     if protected:
         paragraphs.append(
-            "The protected shop lets no more shoppers pay at once than the provider takes and says no after a short wait."
+            "The protected shop lets no more shoppers pay at once than the provider takes and says no after a"
+            " short wait."
             " It completes as many orders, answers everybody quickly, and loses the rest at once instead of after half"
             " a minute; it cannot make the provider faster."
         )

@@ -51,7 +51,8 @@ def queue_sentence(run: RunResult) -> str:
         else f"paid the last of them {drain} after the rush"
     )
     return (
-        f"The queue took {taken} of {words.count(figures.offered)} orders, 95 % of them within {accept}, let the backlog"
+        f"The queue took {taken} of {words.count(figures.offered)} orders, 95 % of them within {accept}, let"
+        " the backlog"
         f" grow to {words.count(figures.peak_backlog)}, and {paid}."
     )
 
