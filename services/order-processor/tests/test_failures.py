@@ -4,6 +4,7 @@ import asyncio
 from datetime import timedelta
 
 import pytest
+from structlog.testing import capture_logs
 
 from flashmsg import OrderPlaced, OrderStatus, encode
 from flashpay.testing import Reply
@@ -161,6 +162,21 @@ async def test_an_outage_of_hours_fails_no_order(down: str) -> None:
         assert rig.metric("processor_paused") == 0
     assert not rig.dead.stored
     assert rig.metric("processor_messages_total", outcome="failed") == 0
+
+
+async def test_an_outage_is_told_once_at_each_end() -> None:
+    rig = Rig(workers=10)
+    rig.gateway.default = Reply.FAIL
+    orders = await rig.place(10)
+    with capture_logs() as lines:
+        async with rig.running():
+            await asyncio.sleep(600)
+            rig.gateway.default = Reply.APPROVE
+            await rig.until(lambda: rig.all_are(orders))
+    told = [line for line in lines if line["event"].startswith("outage_")]
+    assert [line["event"] for line in told] == ["outage_started", "outage_ended"]
+    assert told[0]["reason"] == "server_error"
+    assert 595 < told[1]["seconds"] < 610
 
 
 async def test_few_messages_also_outlive_an_outage() -> None:

@@ -106,6 +106,16 @@ async def test_a_message_placed_while_idle_is_worked_at_once() -> None:
         assert await rig.until(lambda: rig.all_are(orders)) < 7.1
 
 
+async def test_free_slots_are_filled_ten_at_a_time() -> None:
+    rig = Rig(workers=25)
+    rig.gateway.hold()
+    await rig.place(40)
+    async with rig.running():
+        await rig.gateway.until_in_flight(25)
+        assert sorted(rig.queue.receives) == [(5, 5), (10, 10), (10, 10)]
+        rig.gateway.let_go()
+
+
 async def test_an_idle_processor_polls_long_and_seldom() -> None:
     rig = Rig(workers=100, wait_seconds=20)
     async with rig.running():

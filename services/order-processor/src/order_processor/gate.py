@@ -6,6 +6,8 @@ from contextlib import asynccontextmanager
 from datetime import timedelta
 from typing import Protocol, TypeVar
 
+import structlog
+
 from flashpay import BreakerState, FlashpayError, LedgerUnavailableError
 from order_processor.events import first_of
 
@@ -49,6 +51,7 @@ class Gate:
         self._ledger_retry_at = 0.0
         self._probing = False
         self._turn = asyncio.Event()
+        self._outage_since: float | None = None
 
     @property
     def clear(self) -> bool:
@@ -85,6 +88,7 @@ class Gate:
             except FlashpayError as exc:
                 if not exc.retryable or self.clear:
                     raise
+                self._tell_outage(exc)
 
     @asynccontextmanager
     async def _turn_to_probe(self) -> AsyncIterator[None]:
@@ -132,4 +136,16 @@ class Gate:
             self._ledger_failures = 0
             raise
         self._ledger_failures = 0
+        self._tell_recovery()
         return result
+
+    def _tell_outage(self, error: FlashpayError) -> None:
+        if self._outage_since is None:
+            self._outage_since = asyncio.get_running_loop().time()
+            structlog.get_logger().warning("outage_started", reason=error.reason, error=str(error))
+
+    def _tell_recovery(self) -> None:
+        if self._outage_since is not None and self.clear:
+            seconds = asyncio.get_running_loop().time() - self._outage_since
+            self._outage_since = None
+            structlog.get_logger().warning("outage_ended", seconds=round(seconds, 3))
