@@ -4,43 +4,150 @@
 """
 
 import sys
+from dataclasses import dataclass
 
 from troposphere import Template
 
-from cloudformation.encryption import add_encryption
+from cloudformation.alarms import add_alarms
+from cloudformation.balancer import add_balancer
+from cloudformation.budget import add_budget
+from cloudformation.cluster import add_cluster
+from cloudformation.dashboard import add_dashboard
+from cloudformation.encryption import Encryption, add_encryption
+from cloudformation.endpoints import add_endpoints
+from cloudformation.execution import add_execution
+from cloudformation.firewall import add_firewall
 from cloudformation.function import add_function
-from cloudformation.messaging import add_messaging
-from cloudformation.parameters import add_pipeline_parameters
+from cloudformation.function_network import place_function
+from cloudformation.messaging import Messaging, add_messaging
+from cloudformation.network import add_network
+from cloudformation.order_metrics import add_order_metrics
+from cloudformation.parameters import PipelineParameters, add_pipeline_parameters
+from cloudformation.platform_parameters import add_platform_parameters
+from cloudformation.registry import add_registry
 from cloudformation.rendering import Form, Part, main, render
-from cloudformation.rules import add_pipeline_rules
-from cloudformation.tables import add_tables
+from cloudformation.rules import add_pipeline_rules, add_platform_rules
+from cloudformation.scaling import add_scaling
+from cloudformation.services import add_services, payment_gateway_url
+from cloudformation.tables import Tables, add_tables
+from cloudformation.tasks import Platform
+from cloudformation.watches import function_watches, queue_watches, service_watches
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Spine:
+    """What both parts begin with: everything between the API and a consumer."""
+
+    parameters: PipelineParameters
+    encryption: Encryption
+    tables: Tables
+    messaging: Messaging
 
 
 def build_template(part: Part = "all") -> Template:
     """Wire the stack, or the pipeline alone (topic, queues, tables, function)."""
-    template = Template(Description="Flash-sale order system: " + part)
-    # Lets the deletion policy of the tables follow a parameter.
+    template = Template()
     template.set_version("2010-09-09")
+    # Lets the deletion policy of tables and secret follow a parameter.
     template.set_transform("AWS::LanguageExtensions")
-    parameters = add_pipeline_parameters(template)
-    add_pipeline_rules(template, parameters=parameters)
-    encryption = add_encryption(template, customer_key_on=parameters.customer_key_on)
-    tables = add_tables(template, encryption=encryption, retain_data_on=parameters.retain_data_on)
-    messaging = add_messaging(template, parameters=parameters, encryption=encryption)
-    add_function(
-        template,
-        parameters=parameters,
-        encryption=encryption,
-        messaging=messaging,
-        tables=tables,
-        gateway_url=parameters.gateway_url.ref(),
-    )
+    if part == "pipeline":
+        template.set_description("Flash sale: the order pipeline")
+        _add_pipeline(template)
+    else:
+        template.set_description("Flash sale: the whole system")
+        _add_system(template)
     return template
 
 
 def render_template(part: Part = "all", *, form: Form = "json") -> str:
     """The template of that part as text: compact sorted JSON, or YAML."""
     return render(build_template(part), form=form)
+
+
+def _add_spine(template: Template, *, gateway_scheme: str) -> _Spine:
+    parameters = add_pipeline_parameters(template, gateway_scheme=gateway_scheme)
+    add_pipeline_rules(template, parameters=parameters)
+    encryption = add_encryption(template, customer_key_on=parameters.customer_key_on)
+    return _Spine(
+        parameters=parameters,
+        encryption=encryption,
+        tables=add_tables(template, encryption=encryption, retain_data_on=parameters.retain_data_on),
+        messaging=add_messaging(template, parameters=parameters, encryption=encryption),
+    )
+
+
+def _add_pipeline(template: Template) -> None:
+    # Plain http for a gateway on the same machine.
+    spine = _add_spine(template, gateway_scheme="https?")
+    add_function(
+        template,
+        parameters=spine.parameters,
+        encryption=spine.encryption,
+        messaging=spine.messaging,
+        tables=spine.tables,
+        gateway_url=spine.parameters.gateway_url.ref(),
+    )
+
+
+def _add_system(template: Template) -> None:
+    spine = _add_spine(template, gateway_scheme="https")
+    pipeline, encryption, messaging, tables = spine.parameters, spine.encryption, spine.messaging, spine.tables
+    parameters = add_platform_parameters(template, architecture=pipeline.architecture)
+    add_platform_rules(template, pipeline=pipeline, parameters=parameters)
+    network = add_network(template, parameters=parameters)
+    firewall = add_firewall(template, network=network)
+    add_endpoints(template, network=network, firewall=firewall)
+    cluster = add_cluster(template, network=network)
+    registry = add_registry(template, encryption=encryption, retain_data_on=pipeline.retain_data_on)
+    execution = add_execution(template, pipeline=pipeline, encryption=encryption, registry=registry)
+    platform = Platform(
+        parameters=parameters,
+        pipeline=pipeline,
+        encryption=encryption,
+        network=network,
+        cluster=cluster,
+        registry=registry,
+        execution=execution,
+    )
+    balancer = add_balancer(template, parameters=parameters, network=network, firewall=firewall)
+    gateway_url = payment_gateway_url(platform)
+    services = add_services(
+        template,
+        platform=platform,
+        firewall=firewall,
+        balancer=balancer,
+        messaging=messaging,
+        tables=tables,
+        gateway_url=gateway_url,
+    )
+    function = add_function(
+        template,
+        parameters=pipeline,
+        encryption=encryption,
+        messaging=messaging,
+        tables=tables,
+        gateway_url=gateway_url,
+        network=place_function(parameters=parameters, network=network, firewall=firewall),
+    )
+    age_steps = add_scaling(
+        template,
+        parameters=parameters,
+        cluster=cluster,
+        balancer=balancer,
+        messaging=messaging,
+        services=services,
+    )
+    add_order_metrics(template, execution=execution, function=function)
+    watches = [
+        *queue_watches(
+            parameters=parameters, messaging=messaging, function=function, services=services, age_steps=age_steps
+        ),
+        *service_watches(balancer=balancer, cluster=cluster),
+        *function_watches(function=function),
+    ]
+    add_alarms(template, parameters=parameters, encryption=encryption, watches=watches)
+    add_dashboard(template, cluster=cluster, balancer=balancer, messaging=messaging)
+    add_budget(template, parameters=parameters)
 
 
 if __name__ == "__main__":

@@ -21,8 +21,6 @@ class Encryption:
     queue_key: object
     queue_managed: object
     topic_key: object
-    # The statement that lets a role use the customer key, or nothing where there is none.
-    grant: object
 
 
 def add_encryption(template: Template, *, customer_key_on: str) -> Encryption:
@@ -38,7 +36,6 @@ def add_encryption(template: Template, *, customer_key_on: str) -> Encryption:
         )
     )
     arn = key.get_att("Arn")
-    use = allow("kms:Decrypt", "kms:GenerateDataKey", on=arn)
     return Encryption(
         customer_key_on=customer_key_on,
         customer_key=key,
@@ -46,16 +43,24 @@ def add_encryption(template: Template, *, customer_key_on: str) -> Encryption:
         queue_key=If(customer_key_on, arn, NoValue),
         queue_managed=If(customer_key_on, NoValue, "true"),
         topic_key=If(customer_key_on, arn, "alias/aws/sns"),
-        grant=If(customer_key_on, use, NoValue),
     )
 
 
 def _key_statements() -> list[Statement]:
     of_this_account = {"StringEquals": {"aws:SourceAccount": AccountId}}
+    through = {
+        "StringEquals": {"kms:CallerAccount": AccountId},
+        "StringLike": {"kms:ViaService": Sub("*.${AWS::Region}.amazonaws.com")},
+    }
     logs = {"ArnLike": {"kms:EncryptionContext:aws:logs:arn": Sub("arn:${AWS::Partition}:logs:*:${AWS::AccountId}:*")}}
     return [
         # Without the account itself in the policy nobody could ever change or delete the key.
         {**allow("kms:*", on="*"), "Principal": {"AWS": Sub("arn:${AWS::Partition}:iam::${AWS::AccountId}:root")}},
+        # As in AWS's own keys: who may use a table, queue, topic or secret may use the key through it.
+        {
+            **allow("kms:CreateGrant", "kms:Decrypt", "kms:DescribeKey", "kms:GenerateDataKey", on="*", when=through),
+            "Principal": {"AWS": "*"},
+        },
         {
             **allow("kms:Decrypt", "kms:GenerateDataKey", on="*", when=of_this_account),
             "Principal": {"Service": ["sns.amazonaws.com", "cloudwatch.amazonaws.com"]},

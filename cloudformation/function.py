@@ -25,6 +25,7 @@ from troposphere import (
 )
 
 from cloudformation.encryption import Encryption
+from cloudformation.function_network import FunctionNetwork
 from cloudformation.iam import add_role, allow
 from cloudformation.messaging import Messaging, add_dead_letter_queue
 from cloudformation.parameters import MAXIMUM_CONCURRENCIES, PipelineParameters
@@ -33,17 +34,10 @@ from cloudformation.tables import Tables
 RUNTIME = "python3.13"
 HANDLER = "lambda_handler.main.handler"
 ALIAS = "live"
+# Settled concurrently: times MaximumConcurrency it must not exceed what the gateway takes.
+BATCH_SIZE = 10
 EVENT_AGE_SECONDS = 6 * 3600
 EVENT_RETRIES = 2
-
-
-@dataclass(frozen=True, kw_only=True)
-class FunctionNetwork:
-    """Where the function runs when the gateway it calls is inside the VPC."""
-
-    inside: str
-    config: awslambda.VPCConfig
-    statement: object
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,7 +67,7 @@ def add_function(
     on = template.add_condition("HasFunction", Not(Equals(consumer, "ecs")))
     from_topic = template.add_condition("TopicFunction", Equals(consumer, "lambda"))
     failures = add_dead_letter_queue(
-        template, "FunctionFailureQueue", name="function-failures", encryption=encryption, condition=on
+        template, "FunctionFailures", name="function-failures", encryption=encryption, condition=on
     )
     log_group = template.add_resource(
         logs.LogGroup(
@@ -85,9 +79,14 @@ def add_function(
         )
     )
     role = _add_function_role(
-        template, on=on, encryption=encryption, messaging=messaging, tables=tables, failures=failures,
-        log_group=log_group, network=network,
-    )  # fmt: skip
+        template,
+        on=on,
+        messaging=messaging,
+        tables=tables,
+        failures=failures,
+        log_group=log_group,
+        network=network,
+    )
     function = template.add_resource(
         awslambda.Function(
             "Function",
@@ -121,7 +120,6 @@ def add_function(
                 NoValue,
             ),
             SnapStart=If(parameters.snap_start_on, awslambda.SnapStart(ApplyOn="PublishedVersions"), NoValue),
-            TracingConfig=awslambda.TracingConfig(Mode="PassThrough"),
             VpcConfig=NoValue if network is None else If(network.inside, network.config, NoValue),
         )
     )
@@ -136,21 +134,24 @@ def add_function(
         Output(
             "FunctionFailureQueueUrl",
             Condition=on,
-            Description="Invocations that failed for good, kept 14 days",
+            Description="Events that failed for good",
             Value=failures.ref(),
         )
     )
     return Function(
-        on=on, from_topic=from_topic, from_queue="QueueFunction", function=function, failures=failures,
+        on=on,
+        from_topic=from_topic,
+        from_queue="QueueFunction",
+        function=function,
+        failures=failures,
         log_group=log_group,
-    )  # fmt: skip
+    )
 
 
 def _add_function_role(
     template: Template,
     *,
     on: str,
-    encryption: Encryption,
     messaging: Messaging,
     tables: Tables,
     failures: sqs.Queue,
@@ -163,7 +164,6 @@ def _add_function_role(
         allow("sqs:SendMessage", on=[failures.get_att("Arn"), messaging.dead_letters.get_att("Arn")]),
         # What the event source mapping does with the function's role.
         allow("sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ReceiveMessage", on=messaging.queue.get_att("Arn")),
-        encryption.grant,
     ]
     if network is not None:
         statements.append(If(network.inside, network.statement, NoValue))
@@ -250,7 +250,7 @@ def _add_queue_trigger(
             Condition="QueueFunction",
             EventSourceArn=messaging.queue.get_att("Arn"),
             FunctionName=alias.ref(),
-            BatchSize=parameters.function_batch_size.ref(),
+            BatchSize=BATCH_SIZE,
             FunctionResponseTypes=["ReportBatchItemFailures"],
             # troposphere's class of this name is that of capacity providers; a plain map passes its check.
             ScalingConfig=GenericHelperFn({"MaximumConcurrency": concurrency}),

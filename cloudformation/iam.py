@@ -1,6 +1,6 @@
 """Policy documents: exact actions on exact resources."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from troposphere import Template, iam
 
@@ -15,21 +15,35 @@ def allow(*actions: str, on: object, when: Mapping[str, object] | None = None) -
     return statement
 
 
+# Actions whose API names no resource: the only ones allowed on everything.
+WITHOUT_RESOURCE = {
+    "ecr:GetAuthorizationToken": "the token is the account's, not a repository's",
+    "ec2:CreateNetworkInterface": "Lambda makes the function's interfaces before they have a name",
+    "ec2:DeleteNetworkInterface": "of interfaces that did not exist when the role was written",
+    "ec2:DescribeNetworkInterfaces": "describing takes no resource",
+}
+
+
+def everywhere(*actions: str) -> Statement:
+    """One statement that allows actions on everything; raises KeyError for one that can be told its resource."""
+    for action in actions:
+        WITHOUT_RESOURCE[action]
+    return allow(*actions, on="*")
+
+
 def policy(*statements: object) -> dict[str, object]:
     """A policy document of these statements (a statement may be an `If`)."""
     return {"Version": "2012-10-17", "Statement": list(statements)}
 
 
 def add_role(
-    template: Template, title: str, *, service: str, statements: list[object], condition: str | None = None
+    template: Template, title: str, *, service: str, statements: Sequence[object], condition: str | None = None
 ) -> iam.Role:
-    """Add the role that one AWS service assumes for us, with one inline policy."""
+    """Add the role that one AWS service assumes for us, with one inline policy unless it may do nothing."""
     trust = {"Effect": "Allow", "Principal": {"Service": service}, "Action": "sts:AssumeRole"}
-    role = iam.Role(
-        title,
-        AssumeRolePolicyDocument=policy(trust),
-        Policies=[iam.Policy(PolicyName="exact", PolicyDocument=policy(*statements))],
-    )
+    role = iam.Role(title, AssumeRolePolicyDocument=policy(trust))
+    if statements:
+        role.Policies = [iam.Policy(PolicyName="exact", PolicyDocument=policy(*statements))]
     if condition is not None:
         role.Condition = condition
     return template.add_resource(role)

@@ -29,7 +29,7 @@ class Messaging:
 
 
 def add_messaging(template: Template, *, parameters: PipelineParameters, encryption: Encryption) -> Messaging:
-    """Add topic, queue, both dead-letter queues and their policies; subscriptions come with the consumer."""
+    """Add topic, queue, both dead-letter queues and their policy; subscriptions come with the consumer."""
     topic = template.add_resource(
         sns.Topic(
             "Topic",
@@ -38,17 +38,17 @@ def add_messaging(template: Template, *, parameters: PipelineParameters, encrypt
         )
     )
     dead_letters = add_dead_letter_queue(
-        template, "DeadLetterQueue", name="order-processing-dead-letters", encryption=encryption, source=_QUEUE_NAME
+        template, "DeadLetters", name="order-processing-dead-letters", encryption=encryption, source=_QUEUE_NAME
     )
     messaging = Messaging(
         topic=topic,
         queue=_add_queue(template, parameters=parameters, encryption=encryption, dead_letters=dead_letters),
         dead_letters=dead_letters,
         subscription_dead_letters=add_dead_letter_queue(
-            template, "SubscriptionDeadLetterQueue", name="subscription-dead-letters", encryption=encryption
+            template, "Undelivered", name="subscription-dead-letters", encryption=encryption
         ),
     )
-    _add_policies(template, messaging)
+    _add_policy(template, messaging)
     _add_outputs(template, messaging)
     return messaging
 
@@ -112,17 +112,20 @@ def _add_queue(
     )
 
 
-def _add_policies(template: Template, messaging: Messaging) -> None:
-    from_topic = {"ArnEquals": {"aws:SourceArn": messaging.topic.ref()}}
-    for queue in (messaging.queue, messaging.subscription_dead_letters):
-        delivery = allow("sqs:SendMessage", on=queue.get_att("Arn"), when=from_topic)
-        template.add_resource(
-            sqs.QueuePolicy(
-                f"{queue.title}Policy",
-                Queues=[queue.ref()],
-                PolicyDocument=policy({**delivery, "Principal": {"Service": "sns.amazonaws.com"}}),
-            )
+def _add_policy(template: Template, messaging: Messaging) -> None:
+    queues = (messaging.queue, messaging.subscription_dead_letters)
+    delivery = allow(
+        "sqs:SendMessage",
+        on=[queue.get_att("Arn") for queue in queues],
+        when={"ArnEquals": {"aws:SourceArn": messaging.topic.ref()}},
+    )
+    template.add_resource(
+        sqs.QueuePolicy(
+            "QueuePolicy",
+            Queues=[queue.ref() for queue in queues],
+            PolicyDocument=policy({**delivery, "Principal": {"Service": "sns.amazonaws.com"}}),
         )
+    )
 
 
 def _add_outputs(template: Template, messaging: Messaging) -> None:
@@ -131,7 +134,7 @@ def _add_outputs(template: Template, messaging: Messaging) -> None:
         ("TopicArn", "Topic that orders are published to", messaging.topic.ref()),
         ("QueueUrl", "Queue that orders wait in", messaging.queue.ref()),
         ("QueueArn", "The same queue's ARN", messaging.queue.get_att("Arn")),
-        ("DeadLetterQueueUrl", "Orders that could not be settled, kept 14 days", dead.ref()),
-        ("SubscriptionDeadLetterQueueUrl", "Orders the topic could not deliver, kept 14 days", undelivered.ref()),
+        ("DeadLetterQueueUrl", "Orders that were given up", dead.ref()),
+        ("SubscriptionDeadLetterQueueUrl", "Orders the topic could not deliver", undelivered.ref()),
     ):
         template.add_output(Output(title, Description=description, Value=value))

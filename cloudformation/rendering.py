@@ -3,24 +3,36 @@
 import argparse
 import json
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from troposphere import Template
+
+from cloudformation.loops import fold
 
 Part = Literal["all", "pipeline"]
 Form = Literal["json", "yaml"]
 # What a template may weigh inline; above it CloudFormation wants an S3 bucket.
 INLINE_LIMIT_BYTES = 51_200
-WARN_ABOVE_BYTES = 49_000
+WARN_ABOVE_BYTES = 50_600
 
 
 def render(template: Template, *, form: Form = "json") -> str:
-    """The template as compact, sorted JSON or as YAML; the same template gives the same bytes."""
+    """The template as compact sorted JSON or as YAML; the same template gives the same bytes.
+
+    JSON that would be too large to be passed inline is written with its alike resources as loops.
+    """
     if form == "yaml":
         return str(template.to_yaml(clean_up=True, long_form=True))
-    return json.dumps(template.to_dict(), sort_keys=True, separators=(",", ":")) + "\n"
+    plain = template.to_dict()
+    text = compact_json(plain)
+    return compact_json(fold(plain)) if len(text.encode()) > INLINE_LIMIT_BYTES else text
+
+
+def compact_json(document: Mapping[str, Any]) -> str:
+    """JSON without spaces, sorted by key."""
+    return json.dumps(document, sort_keys=True, separators=(",", ":")) + "\n"
 
 
 def main(arguments: Sequence[str] | None = None, *, build: Callable[[Part], Template]) -> int:

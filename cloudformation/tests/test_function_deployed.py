@@ -83,7 +83,7 @@ def an_order() -> Order:
 
 def eventually(item: Callable[[], Awaitable[dict[str, Any]]], status: str) -> Callable[[], Awaitable[bool]]:
     async def reached() -> bool:
-        return (await item()).get("status", {}).get("S") == status
+        return bool((await item()).get("status") == {"S": status})
 
     return reached
 

@@ -1,0 +1,121 @@
+"""The load balancer in front of the API: HTTPS where there is a certificate, operations kept inside."""
+
+from dataclasses import dataclass
+
+from troposphere import If, Join, Output, Template
+from troposphere import elasticloadbalancingv2 as elb
+
+from cloudformation.firewall import API_PORT, HTTP, HTTPS, Firewall
+from cloudformation.network import Network
+from cloudformation.platform_parameters import PlatformParameters
+
+TLS_POLICY = "ELBSecurityPolicy-TLS13-1-2-Res-2021-06"
+DEREGISTRATION_SECONDS = 30
+INSIDE_ONLY = ("/metrics", "/livez", "/readyz")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Balancer:
+    """The load balancer and the API's targets behind it."""
+
+    balancer: elb.LoadBalancer
+    targets: elb.TargetGroup
+    listener: elb.Listener
+
+
+def add_balancer(
+    template: Template, *, parameters: PlatformParameters, network: Network, firewall: Firewall
+) -> Balancer:
+    """Add load balancer, target group and listeners."""
+    balancer = template.add_resource(
+        elb.LoadBalancer(
+            "Balancer",
+            Scheme="internet-facing",
+            SecurityGroups=[firewall.balancer.ref()],
+            Subnets=[subnet.ref() for subnet in network.public_subnets],
+            LoadBalancerAttributes=_attributes(),
+            # Without the way out first, the balancer cannot be made.
+            DependsOn="PublicWayOut",
+        )
+    )
+    targets = template.add_resource(
+        elb.TargetGroup(
+            "ApiTargets",
+            VpcId=network.vpc.ref(),
+            TargetType="ip",
+            Protocol="HTTP",
+            Port=API_PORT,
+            HealthCheckPath="/readyz",
+            HealthCheckIntervalSeconds=10,
+            HealthyThresholdCount=2,
+            TargetGroupAttributes=[
+                elb.TargetGroupAttribute(Key="deregistration_delay.timeout_seconds", Value=str(DEREGISTRATION_SECONDS)),
+                elb.TargetGroupAttribute(Key="load_balancing.algorithm.type", Value="least_outstanding_requests"),
+            ],
+        )
+    )
+    http, https = _add_listeners(template, parameters, balancer, targets)
+    template.add_resource(
+        elb.ListenerRule(
+            "InsideOnly",
+            ListenerArn=If(parameters.certificate_on, https.ref(), http.ref()),
+            Priority=1,
+            Conditions=[
+                elb.Condition(Field="path-pattern", PathPatternConfig=elb.PathPatternConfig(Values=list(INSIDE_ONLY)))
+            ],
+            Actions=[
+                elb.ListenerRuleAction(
+                    Type="fixed-response", FixedResponseConfig=elb.FixedResponseConfig(StatusCode="404")
+                )
+            ],
+        )
+    )
+    scheme = If(parameters.certificate_on, "https", "http")
+    template.add_output(
+        Output(
+            "ApiUrl",
+            Description="Where customers send orders",
+            Value=Join("://", [scheme, balancer.get_att("DNSName")]),
+        )
+    )
+    return Balancer(balancer=balancer, targets=targets, listener=http)
+
+
+def _attributes() -> list[elb.LoadBalancerAttributes]:
+    fixed = {
+        "routing.http.desync_mitigation_mode": "strictest",
+        "routing.http.drop_invalid_header_fields.enabled": "true",
+    }
+    return [elb.LoadBalancerAttributes(Key=key, Value=value) for key, value in fixed.items()]
+
+
+def _add_listeners(
+    template: Template, parameters: PlatformParameters, balancer: elb.LoadBalancer, targets: elb.TargetGroup
+) -> tuple[elb.Listener, elb.Listener]:
+    forward = elb.Action(Type="forward", TargetGroupArn=targets.ref())
+    redirect = elb.Action(
+        Type="redirect",
+        RedirectConfig=elb.RedirectConfig(Protocol="HTTPS", Port=str(HTTPS), StatusCode="HTTP_301"),
+    )
+    http = template.add_resource(
+        elb.Listener(
+            "HttpListener",
+            LoadBalancerArn=balancer.ref(),
+            Port=HTTP,
+            Protocol="HTTP",
+            DefaultActions=[If(parameters.certificate_on, redirect, forward)],
+        )
+    )
+    https = template.add_resource(
+        elb.Listener(
+            "HttpsListener",
+            Condition=parameters.certificate_on,
+            LoadBalancerArn=balancer.ref(),
+            Port=HTTPS,
+            Protocol="HTTPS",
+            SslPolicy=TLS_POLICY,
+            Certificates=[elb.Certificate(CertificateArn=parameters.certificate_arn.ref())],
+            DefaultActions=[forward],
+        )
+    )
+    return http, https

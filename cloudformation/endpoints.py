@@ -1,0 +1,41 @@
+"""VPC endpoints: DynamoDB and S3 always, for they are free; without a NAT gateway the rest of what tasks call."""
+
+from troposphere import Sub, Template, ec2
+
+from cloudformation.firewall import Firewall
+from cloudformation.network import Network
+
+# What a task calls, by itself or to be started. Each costs by the hour and zone.
+INTERFACES = ("ecr.api", "ecr.dkr", "logs", "secretsmanager", "sns", "sqs")
+GATEWAYS = ("dynamodb", "s3")
+
+
+def add_endpoints(template: Template, *, network: Network, firewall: Firewall) -> None:
+    """Add the endpoints."""
+    for service in GATEWAYS:
+        template.add_resource(
+            ec2.VPCEndpoint(
+                f"{service.capitalize()}Endpoint",
+                VpcEndpointType="Gateway",
+                VpcId=network.vpc.ref(),
+                ServiceName=_service(service),
+                RouteTableIds=[table.ref() for table in network.private_routes],
+            )
+        )
+    for service in INTERFACES:
+        template.add_resource(
+            ec2.VPCEndpoint(
+                "".join(part.capitalize() for part in service.split(".")) + "Endpoint",
+                Condition=network.isolated_on,
+                VpcEndpointType="Interface",
+                VpcId=network.vpc.ref(),
+                ServiceName=_service(service),
+                PrivateDnsEnabled=True,
+                SubnetIds=network.private_subnet_refs,
+                SecurityGroupIds=[firewall.endpoints.ref()],
+            )
+        )
+
+
+def _service(name: str) -> Sub:
+    return Sub(f"com.amazonaws.${{AWS::Region}}.{name}")

@@ -1,0 +1,30 @@
+"""Where the function runs when the gateway it calls is the simulated one, inside the VPC."""
+
+from dataclasses import dataclass
+
+from troposphere import awslambda
+
+from cloudformation.firewall import Firewall
+from cloudformation.iam import Statement, everywhere
+from cloudformation.network import Network
+from cloudformation.platform_parameters import PlatformParameters
+
+
+@dataclass(frozen=True, kw_only=True)
+class FunctionNetwork:
+    """The function's place in the VPC, and what its role needs there; both under the condition `inside`."""
+
+    inside: str
+    config: awslambda.VPCConfig
+    statement: Statement
+
+
+def place_function(*, parameters: PlatformParameters, network: Network, firewall: Firewall) -> FunctionNetwork:
+    """Put the function into the private subnets for as long as the simulated gateway is what it calls."""
+    return FunctionNetwork(
+        inside=parameters.simulated_on,
+        config=awslambda.VPCConfig(SecurityGroupIds=[firewall.consumer.ref()], SubnetIds=network.private_subnet_refs),
+        statement=everywhere(
+            "ec2:CreateNetworkInterface", "ec2:DeleteNetworkInterface", "ec2:DescribeNetworkInterfaces"
+        ),
+    )
