@@ -74,7 +74,8 @@ def test_step_scaling_in_is_a_negative_step() -> None:
     fleet = Fleet(workers_per_task=90, min_tasks=1, initial_tasks=4, max_tasks=4)
     policy = StepScaling(steps=((0.0, -1), (10.0, 0)))
     run = simulate_autoscaling(Profile(steps=((0.0, 1.0),), seconds=600), fleet, Control(policy=policy))
-    assert run.moments[-1].tasks == 1
+    # known at 120 s, and a task less at most every 300 s
+    assert [next(m.second for m in run.moments if m.tasks == left) for left in (3, 2, 1)] == [120, 420, 720]
 
 
 def test_a_profile_changes_its_rate() -> None:
@@ -108,3 +109,38 @@ def test_a_schedule_by_hand_agrees_with_the_event_simulation(schedule: tuple[tup
     ]
     assert max(differences) <= 1
     assert heap.drained_at == pytest.approx(60 + events.drain_seconds)
+
+
+def test_tasks_still_starting_are_given_up_before_running_ones() -> None:
+    fleet = Fleet(workers_per_task=1, payment_seconds=1, overhead_seconds=0, max_tasks=3, task_start_seconds=600)
+    # orders wait at 60 s and none at 120 s: a task is wanted, then given up while it starts
+    policy = StepScaling(steps=((0.0, -1), (10.0, 1)))
+    control = Control(policy=policy, delay_seconds=0, out_cooldown_seconds=0, in_cooldown_seconds=60)
+    run = simulate_autoscaling(
+        Profile(steps=((0.0, 2.0), (60.0, 0.01)), seconds=200), fleet, control, horizon_seconds=900
+    )
+    assert max(moment.desired_tasks for moment in run.moments) > 1
+    assert {moment.tasks for moment in run.moments} == {1}
+    assert run.moments[-1].desired_tasks == 1
+
+
+def test_target_tracking_scales_in_below_nine_tenths_of_the_target() -> None:
+    policy = TargetTracking(backlog_per_task=100, in_datapoints=3)
+    assert policy.desired(running=4, desired=4, values=[80.0, 80.0, 70.0]) == 3
+    assert policy.desired(running=4, desired=4, values=[80.0, 80.0]) == 4
+    assert policy.desired(running=4, desired=4, values=[80.0, 95.0, 70.0]) == 4
+    assert policy.desired(running=4, desired=4, values=[120.0, 120.0, 150.0]) == 6
+
+
+def test_step_scaling_wants_all_its_datapoints_above_a_step() -> None:
+    policy = StepScaling(steps=((10.0, 1), (100.0, 5)), datapoints=2)
+    assert policy.desired(running=1, desired=1, values=[200.0]) == 1
+    assert policy.desired(running=1, desired=1, values=[50.0, 200.0]) == 2
+    assert policy.desired(running=1, desired=1, values=[150.0, 200.0]) == 6
+
+
+def test_task_seconds_add_up_what_ran() -> None:
+    fleet = Fleet(workers_per_task=10, min_tasks=2, initial_tasks=2)
+    control = Control(policy=TargetTracking(backlog_per_task=1000))
+    run = simulate_autoscaling(Profile(steps=((0.0, 1.0),), seconds=60), fleet, control, horizon_seconds=100)
+    assert run.task_seconds == 200

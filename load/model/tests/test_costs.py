@@ -71,6 +71,22 @@ def test_a_batch_of_ten_pays_for_one_invocation() -> None:
     assert tenth * 10 == amount("lambda-sqs", 1000, "function duration", single)
 
 
+def test_a_queue_bills_send_receive_delete_and_idle_polls() -> None:
+    batches = Assumptions(free_tier=False, messages_per_receive=Decimal(4), messages_per_delete=Decimal(10))
+    requests = 1000 * Decimal("1.35") + 5 * 730 * 3600 // 20
+    assert amount("ecs", 1000, "queue requests", batches) == requests * Decimal("0.4") / 1_000_000
+
+
+def test_batched_publishes_cost_a_tenth() -> None:
+    batches = Assumptions(free_tier=False, orders_per_publish=Decimal(10))
+    assert amount("ecs", 1000, "publishes", batches) == Decimal(100) * Decimal("0.5") / 1_000_000
+
+
+def test_the_tasks_that_always_run_are_paid_even_without_orders() -> None:
+    three = Assumptions(processor_tasks=3)
+    assert amount("ecs", 0, "processor tasks", three) == 3 * amount("ecs", 0, "processor tasks")
+
+
 def test_more_orders_than_a_task_can_settle_take_another_task() -> None:
     assumed = Assumptions(overhead_seconds=Decimal(0))
     month_of_one_task = 100 * 730 * 3600 // 3

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from load.model import plan_command
+from load.model.prices import DEFAULT_PRICES
 
 SALE = ("--rate", "60", "--payment", "3", "--wait", "60", "--burst", "3600")
 
@@ -72,3 +73,29 @@ def test_options_that_contradict_each_other_are_named(
 def test_a_bad_price_file_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert execute(*SALE, "--prices", str(tmp_path / "none.toml")) == 2
     assert "argument --prices" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "options",
+    [("--no-free-tier",), ("--architecture", "x86_64"), ("--orders-per-month", "2000000"), ("--overhead", "0.5")],
+)
+def test_every_option_changes_the_answer(options: tuple[str, ...], capsys: pytest.CaptureFixture[str]) -> None:
+    assert execute(*SALE) == 0
+    plain = capsys.readouterr().out
+    assert execute(*SALE, *options) == 0
+    assert capsys.readouterr().out != plain
+
+
+def test_another_price_list_changes_the_costs(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    file = tmp_path / "prices.toml"
+    listed = DEFAULT_PRICES.read_text(encoding="utf-8").replace("us-east-1", "eu-west-1")
+    file.write_text(listed, encoding="utf-8")
+    assert execute(*SALE, "--prices", str(file)) == 0
+    assert "eu-west-1" in capsys.readouterr().out
+
+
+def test_what_the_template_cannot_hold_is_told_beside_the_json(capsys: pytest.CaptureFixture[str]) -> None:
+    assert execute(*SALE, "--wait", "7200", "--json") == 0
+    printed = capsys.readouterr()
+    assert "AcceptableWaitSeconds=3600" in json.loads(printed.out)
+    assert "note: AcceptableWaitSeconds" in printed.err

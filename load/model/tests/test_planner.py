@@ -66,12 +66,13 @@ def test_what_the_template_cannot_hold_is_noted() -> None:
     found = plan(rate=60, payment=20, wait=5000, burst=3600, workers_per_task=30)
     assert dict(found.template.parameters) == {
         "Workers": 20,
-        "GatewayCapacity": 1000,
+        "GatewayCapacity": 500,
         "PaymentSeconds": 14,
         "AcceptableWaitSeconds": 3600,
     }
     assert [note.split(":")[0] for note in found.template.notes] == [
         "Workers",
+        "GatewayCapacity",
         "PaymentSeconds",
         "AcceptableWaitSeconds",
     ]
@@ -108,3 +109,29 @@ def test_starting_from_one_task_shows_why_a_sale_is_scaled_beforehand() -> None:
     assert found.unscaled is not None
     assert found.unscaled.worst_wait > 60
     assert found.last_wait < 60
+
+
+def test_a_payment_of_part_of_a_second_is_rounded_up_for_the_template() -> None:
+    found = plan(rate=2, payment=2.5, wait=60.9, burst=60)
+    assert dict(found.template.parameters)["PaymentSeconds"] == 3
+    assert dict(found.template.parameters)["AcceptableWaitSeconds"] == 60
+
+
+def test_the_smaller_figures_of_a_plan() -> None:
+    found = plan(rate=60, payment=3, wait=60, burst=3600, overhead=0, orders_per_month=5)
+    assert found.settle_rate == pytest.approx(200 / 3)
+    # 1.645 standard deviations of 216,000 Poisson orders, at 66.7 a second
+    assert found.poisson_margin == pytest.approx(1.645 * 464.758 / (200 / 3), rel=1e-4)
+    assert {cost.orders for cost in found.costs} == {5}
+    assert {cost.orders for cost in plan(rate=60, payment=3, wait=60, burst=3600).costs} == {216_000}
+    (tasks,) = (line for line in found.costs[1].lines if line.item == "processor tasks")
+    assert tasks.formula.startswith("2 × 730 h")
+    with pytest.raises(PlanError, match="orders_per_month"):
+        plan(rate=60, payment=3, wait=60, burst=3600, orders_per_month=-1)
+
+
+def test_a_small_gateway_decides_the_wait_of_the_plan() -> None:
+    found = plan(rate=5, payment=3, wait=300, burst=120, overhead=0, workers_per_task=20, gateway_capacity=10)
+    assert found.settle_rate == pytest.approx(10 / 3)
+    # 600 orders, 59 whole rounds of ten before the last: 59 × (3 - 10/5) + 3
+    assert found.last_wait == pytest.approx(62)

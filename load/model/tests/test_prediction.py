@@ -122,6 +122,35 @@ def test_a_gateway_that_does_not_notice_charges_whoever_left_the_line() -> None:
     assert predict(Burst(orders=3), shop, replications=1).charged_after_refusal == 2
 
 
+def test_a_deferred_order_is_not_charged_again() -> None:
+    shop = Shop(
+        mode="sync",
+        gateway_capacity=1,
+        payment_timeout_seconds=2,
+        sync_fallback=True,
+        consumer=Slots(workers=2, overhead_seconds=0.0),
+    )
+    found = predict(Burst(orders=2), shop, replications=1)
+    assert (found.accepted, found.deferred) == (2, 2)
+    assert found.confirmation_wait is not None
+    # the first charge, under way when its sender gave up, ends at 3 s; only the second one follows it
+    assert found.confirmation_wait.max == pytest.approx(6.0, abs=0.01)
+
+
+def test_a_deferred_order_waits_until_its_lease_is_free() -> None:
+    shop = Shop(
+        mode="sync",
+        gateway_capacity=1,
+        line_timeout_seconds=1,
+        sync_fallback=True,
+        deferred_delay_seconds=20,
+        consumer=Slots(workers=1, overhead_seconds=0.0),
+    )
+    found = predict(Burst(orders=2), shop, replications=1)
+    assert found.confirmation_wait is not None
+    assert found.confirmation_wait.max == pytest.approx(1 + 0.05 + 20 + 3)
+
+
 def test_a_deadline_without_fallback_is_a_503() -> None:
     shop = Shop(mode="sync", gateway_capacity=1, line_timeout_seconds=0, sync_deadline_seconds=5)
     found = predict(Burst(orders=3), shop, replications=1)
@@ -176,6 +205,12 @@ def test_the_same_seed_gives_the_same_prediction_and_another_seed_another() -> N
     first, second = predict(FLASH, shop, replications=1), predict(FLASH, shop, replications=1)
     assert first == second
     assert predict(FLASH, shop, replications=1, seed=2).offered != first.offered
+
+
+def test_repetitions_differ_and_the_spread_says_by_how_much() -> None:
+    found = predict(FLASH, Shop(mode="async", consumer=Slots(workers=100)), replications=3)
+    least, greatest = found.spread["accepted"]
+    assert least < found.accepted < greatest
 
 
 def test_a_queue_without_a_consumer_is_refused() -> None:
