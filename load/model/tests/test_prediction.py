@@ -13,6 +13,15 @@ def test_closed_loop_acceptance_follows_littles_law() -> None:
     assert found.formulas[0].value == pytest.approx(20 / 0.35)
 
 
+@pytest.mark.parametrize(("capacity", "throughput"), [(1, 1 / 3), (5, 5 / 3), (0, 20 / 3.32)])
+def test_the_formulas_of_a_synchronous_sale(capacity: int, throughput: float) -> None:
+    found = predict(FLASH, Shop(mode="sync", gateway_capacity=capacity), replications=1)
+    by_name = {formula.name: formula.value for formula in found.formulas}
+    assert by_name["greatest throughput"] == pytest.approx(throughput)
+    assert by_name["mean response at that throughput"] == pytest.approx(20 / throughput - 0.3)
+    assert by_name.get("payments that fit into the phase", 0) == 19 * capacity
+
+
 def test_an_intake_limit_bounds_the_closed_loop_and_stretches_the_wait() -> None:
     shop = Shop(mode="async", accept_seconds=0.05, intake_per_second=25, consumer=Slots(workers=20))
     found = predict(FLASH, shop)
