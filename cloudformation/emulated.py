@@ -10,6 +10,8 @@ from typing import Any
 REFUSED_KINDS = {
     "AWS::ApplicationAutoScaling::ScalableTarget": "the embedded AWS scales nothing",
     "AWS::ApplicationAutoScaling::ScalingPolicy": "the embedded AWS scales nothing",
+    "AWS::EC2::EIP": "the embedded AWS has no way out of a VPC",
+    "AWS::EC2::NatGateway": "the embedded AWS has no way out of a VPC",
     "AWS::Budgets::Budget": "the embedded AWS costs nothing",
 }
 # Single resources of kinds it knows otherwise.
