@@ -72,9 +72,10 @@ class Experiment:
     def _finished(self, scenario: Scenario) -> RunRecords | None:
         """The records of an earlier, finished run of exactly this scenario."""
         marker = self._run_folder(scenario) / FINISHED
-        if not marker.exists() or json.loads(marker.read_text(encoding="utf-8")) != scenario.model_dump(mode="json"):
+        if not marker.exists():
             return None
-        return read_records(self._run_folder(scenario))
+        same = Scenario.model_validate_json(marker.read_bytes()) == scenario
+        return read_records(self._run_folder(scenario)) if same else None
 
     async def run(self, *, together: Sequence[Sequence[Scenario]]) -> None:
         """Run every group of scenarios, one group after the other, the members of a group at the same time.

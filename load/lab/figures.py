@@ -135,6 +135,8 @@ def busy_window(history: Steps, slots: int) -> tuple[float, float] | None:
 
 
 def _completion_rate(scenario: Scenario, records: RunRecords, accepted: Sequence[Life]) -> float | None:
+    if scenario.tasks:
+        return None
     if scenario.slots == 0:
         span = records.load_ended - records.started
         ended = sum(1 for life in accepted if life.ended is not None and life.ended <= records.load_ended)
@@ -160,7 +162,7 @@ def _drain(scenario: Scenario, records: RunRecords, accepted: Sequence[Life], ra
 
 
 def _utilisation(scenario: Scenario, charges: Sequence[Charge], start: float, end: float) -> float | None:
-    if scenario.slots == 0 or end <= start:
+    if scenario.slots == 0 or scenario.tasks or end <= start:
         return None
     busy = sum(max(0.0, min(charge.finished_at, end) - max(charge.started_at, start)) for charge in charges)
     return 100 * busy / (scenario.slots * (end - start))

@@ -21,8 +21,8 @@ class JournalReader:
         self._offset = 0
         self.accepted = 0
         self.requests = 0
-        self.waiting_users = 0
         self.phase = ""
+        self.began = 0.0
         self.is_over = False
 
     def poll(self) -> None:
@@ -42,8 +42,9 @@ class JournalReader:
             case {"request": {"status": int(status)}}:
                 self.requests += 1
                 self.accepted += status in {200, 202}
-            case {"phase": str(name)}:
+            case {"phase": str(name), "at": float(at)}:
                 self.phase = name
+                self.began = self.began or at
             case {"end": _}:
                 self.is_over = True
 

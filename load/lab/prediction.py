@@ -65,15 +65,22 @@ def _workload(scenario: Scenario, phase: Phase) -> ClosedLoop | OpenLoop | Burst
     )
 
 
+def _slots(scenario: Scenario) -> Slots:
+    schedule = tuple((moment, scenario.workers * tasks) for moment, tasks in scenario.tasks)
+    return Slots(workers=scenario.workers, schedule=schedule)
+
+
 def _shop(scenario: Scenario) -> Shop:
     if scenario.arm is not Arm.SYNC:
-        environments = Environments(batch_size=1 if scenario.arm is Arm.LAMBDA else 10)
+        # The last burst finds the environments of the ones before.
+        warm = rush(scenario).users if len(scenario.phases) > 1 else 0
+        environments = Environments(batch_size=1 if scenario.arm is Arm.LAMBDA else 10, warm=warm)
         return Shop(
             mode="async",
             payment_seconds=scenario.payment_seconds,
             gateway_capacity=scenario.capacity,
             line_timeout_seconds=scenario.line_seconds,
-            consumer=Slots(workers=scenario.workers) if scenario.arm is Arm.ECS else environments,
+            consumer=_slots(scenario) if scenario.arm is Arm.ECS else environments,
         )
     if scenario.shop is ShopKind.NAIVE:
         return Shop(
@@ -93,8 +100,8 @@ def _shop(scenario: Scenario) -> Shop:
 
 
 def rush(scenario: Scenario) -> Phase:
-    """The phase that is predicted: the one with the most load."""
-    return max(scenario.phases, key=lambda phase: (phase.users, phase.rate))
+    """The phase that is predicted: the one with the most load, and the last of them."""
+    return max(reversed(scenario.phases), key=lambda phase: (phase.users, phase.rate))
 
 
 def prediction(scenario: Scenario) -> Prediction:
@@ -143,7 +150,7 @@ def measured(scenario: Scenario, figures: Figures) -> dict[str, float | None]:
     if phase is None:
         return {}
     # Of a drain that was cut short only the first confirmations are known.
-    whole = figures.confirmation is not None and not figures.drain_is_extrapolated
+    confirmation = None if figures.drain_is_extrapolated else phase.confirmation
     return {
         "offered": phase.offered_rate,
         "paid in the rush": phase.answered_in_time_rate,
@@ -152,7 +159,7 @@ def measured(scenario: Scenario, figures: Figures) -> dict[str, float | None]:
         "completions, all slots busy": figures.completion_rate,
         "peak backlog": float(figures.peak_backlog),
         "drain": figures.drain_seconds,
-        "confirmation, p50": figures.confirmation.p50 if whole and figures.confirmation else None,
+        "confirmation, p50": confirmation.p50 if confirmation else None,
     }
 
 

@@ -104,6 +104,23 @@ class ColdStart:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Invocation:
+    """One function invocation as the platform bills it. `memory_mb` is the most it used."""
+
+    at: float
+    billed_seconds: float
+    memory_mb: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class WorkersSet:
+    """From this moment on, this many workers serve."""
+
+    at: float
+    workers: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class PhaseMark:
     """When a phase really began and ended, and when its users were complete."""
 
@@ -148,6 +165,8 @@ class RunRecords:
     processes: Sequence[ProcessSample]
     cold_starts: Sequence[ColdStart]
     ending: Ending
+    invocations: Sequence[Invocation] = ()
+    workers: Sequence[WorkersSet] = ()
 
     @property
     def started(self) -> float:
@@ -160,7 +179,9 @@ class RunRecords:
         return max(phase.ended for phase in self.phases)
 
 
-Row = TypeVar("Row", PhaseMark, Request, Order, Charge, Sample, ProcessSample, ColdStart, Ending)
+Row = TypeVar(
+    "Row", PhaseMark, Request, Order, Charge, Sample, ProcessSample, ColdStart, Invocation, WorkersSet, Ending
+)
 
 
 def _write(path: Path, kind: type[Row], rows: Iterable[Row]) -> None:
@@ -176,6 +197,8 @@ _PARSERS = {"float": float, "int": int, "str": str}
 
 def _read(path: Path, kind: type[Row]) -> list[Row]:
     parsers = {field.name: _PARSERS[getattr(field.type, "__name__", str(field.type))] for field in fields(kind)}
+    if not path.exists():
+        return []  # written by a version that did not know this kind
     with path.open(encoding="utf-8", newline="") as stream:
         return [kind(**{name: parsers[name](text) for name, text in row.items()}) for row in csv.DictReader(stream)]
 
@@ -190,6 +213,8 @@ def write_records(folder: Path, records: RunRecords) -> None:
     _write(folder / "samples.csv", Sample, records.samples)
     _write(folder / "processes.csv", ProcessSample, records.processes)
     _write(folder / "cold_starts.csv", ColdStart, records.cold_starts)
+    _write(folder / "invocations.csv", Invocation, records.invocations)
+    _write(folder / "workers.csv", WorkersSet, records.workers)
     (folder / "ending.json").write_text(json.dumps(asdict(records.ending), indent=1) + "\n", encoding="utf-8")
 
 
@@ -203,5 +228,7 @@ def read_records(folder: Path) -> RunRecords:
         samples=_read(folder / "samples.csv", Sample),
         processes=_read(folder / "processes.csv", ProcessSample),
         cold_starts=_read(folder / "cold_starts.csv", ColdStart),
+        invocations=_read(folder / "invocations.csv", Invocation),
+        workers=_read(folder / "workers.csv", WorkersSet),
         ending=Ending(**json.loads((folder / "ending.json").read_text(encoding="utf-8"))),
     )

@@ -15,8 +15,9 @@ from load.lab.figures import Figures, figures, percentile
 from load.lab.prediction import Predicted, PredictedValue, compare
 from load.lab.records import RunRecords
 from load.lab.scenario import Scenario
-from load.lab.timeline import backlog, bins, grouped, lives, oldest_age, waiting
+from load.lab.timeline import Life, backlog, bins, grouped, lives, oldest_age, waiting
 from load.lab.validity import Check, validate
+from load.model import replay_schedule
 
 SCHEMA = "flash-sale/results/1"
 MOST_POINTS = 900
@@ -42,7 +43,8 @@ class Series(Frozen):
     """Curves on one grid: `t` in seconds from the beginning of the load, each point `width` seconds long.
 
     Counts hold at the beginning of a bin, rates are per second within it, latencies (seconds) are percentiles of the
-    orders due within it. `sampled_t` is the grid of what was sampled.
+    orders due within it. `sampled_t` is the grid of what was sampled. Where the workers were changed during the run,
+    `workers` says how many there were, and `simulated_backlog` what the model makes of the same arrivals and changes.
     """
 
     width: float
@@ -62,6 +64,8 @@ class Series(Frozen):
     visible: list[int]
     in_flight: list[int]
     slots_busy: list[float]
+    workers: list[int] = []
+    simulated_backlog: list[float | None] = []
 
 
 class ProcessUse(Frozen):
@@ -130,13 +134,13 @@ def result(scenario: Scenario, records: RunRecords, predictions: Sequence[Predic
         checks=checks,
         figures=found,
         bands=[Band(name=phase.name, start=phase.started - start, end=phase.ended - start) for phase in records.phases],
-        series=series(records),
+        series=series(records, payment_seconds=scenario.payment_seconds),
         processes=process_use(records),
         predictions=compare(scenario, list(predictions), found),
     )
 
 
-def series(records: RunRecords) -> Series:
+def series(records: RunRecords, *, payment_seconds: float) -> Series:
     """The curves, on a grid of at most MOST_POINTS points."""
     accepted = lives(records)
     start = records.started
@@ -163,7 +167,10 @@ def series(records: RunRecords) -> Series:
 
     answers = [(request.due, request.latency_seconds) for request in records.requests if request.is_accepted]
     confirmations = [(life.due, life.ended - life.due) for life in accepted if life.ended is not None]
+    scaled, simulated = replayed(records, accepted, moments, payment_seconds)
     return Series(
+        workers=scaled,
+        simulated_backlog=simulated,
         width=width,
         t=[index * width for index in range(count)],
         backlog=[history.at(moment) for moment in moments],
@@ -182,6 +189,28 @@ def series(records: RunRecords) -> Series:
         in_flight=[sample.in_flight for sample in records.samples],
         slots_busy=[sample.slots_busy for sample in records.samples],
     )
+
+
+def replayed(
+    records: RunRecords, accepted: Sequence[Life], moments: Sequence[float], payment_seconds: float
+) -> tuple[list[int], list[float | None]]:
+    """The workers at each moment, and the backlog that the model computes for them; empty when nothing was changed."""
+    if len(records.workers) <= 1:
+        return [], []
+    start = records.started
+    schedule = [(max(0.0, change.at - start), change.workers) for change in records.workers]
+    run = replay_schedule(
+        [life.accepted - start for life in accepted],
+        schedule,
+        payment_seconds=payment_seconds,
+        horizon_seconds=moments[-1] - start,
+    )
+    by_second = {moment.second: float(moment.backlog) for moment in run.moments}
+    workers = [
+        next((count for when, count in reversed(schedule) if when <= moment - start), schedule[0][1])
+        for moment in moments
+    ]
+    return workers, [by_second.get(round(moment - start, 3)) for moment in moments]
 
 
 def process_use(records: RunRecords) -> list[ProcessUse]:

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 
 import psutil
@@ -16,9 +16,10 @@ PERIOD_SECONDS = 1.0
 class Sampler:
     """Collects samples until it is stopped; the latest one feeds the progress line."""
 
-    def __init__(self, *, witnesses: Witnesses, processes: Mapping[str, int]) -> None:
-        """Watch the parts behind `witnesses` and the processes (name → pid)."""
+    def __init__(self, *, witnesses: Witnesses, processes: Mapping[str, int], processor_urls: Sequence[str]) -> None:
+        """Watch the parts behind `witnesses`, the processes (name → pid) and the processors, whose list may change."""
         self._witnesses = witnesses
+        self._processor_urls = processor_urls
         self._processes = {name: psutil.Process(pid) for name, pid in processes.items() if psutil.pid_exists(pid)}
         self.samples: list[Sample] = []
         self.process_samples: list[ProcessSample] = []
@@ -37,7 +38,7 @@ class Sampler:
         """Take one sample now."""
         visible, in_flight = await self._witnesses.depth() if self._witnesses.has_queue else (0, 0)
         at = time.time()
-        slots_busy = await self._witnesses.slots_busy()
+        slots_busy = await self._witnesses.slots_busy(list(self._processor_urls))
         payments = await self._witnesses.payment_summary()
         sample = Sample(
             at=at,

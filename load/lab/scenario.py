@@ -101,6 +101,7 @@ class Scenario(Data):
 
     `capacity` is the payment provider's (0: unlimited). `workers` are the processor's slots (ecs) and also the
     slots that pay the orders which a protected synchronous shop hands to the queue.
+    `tasks` holds (seconds after the load began, processor tasks of `workers` slots each), changed by hand.
     `keeps_up_with` (orders/s) leaves the number of workers to the planner. Adjacent scenarios with the same `together`
     run at the same time. `stands_for_workers` and `stands_for_payment_seconds` are set when time was scaled.
     """
@@ -113,6 +114,7 @@ class Scenario(Data):
     payment_seconds: Seconds = 3.0
     capacity: int = Field(default=0, ge=0, le=10_000)
     workers: int = Field(default=20, ge=0, le=2_000)
+    tasks: tuple[tuple[float, int], ...] = ()
     keeps_up_with: float | None = Field(default=None, gt=0, le=600)
     together: str = ""
     line_seconds: Seconds = 30.0
@@ -137,6 +139,8 @@ class Scenario(Data):
             raise ValueError(f"{self.name}: two phases have the same name")
         if self.arm is Arm.ECS and self.workers < 1:
             raise ValueError(f"{self.name}: the ecs arm needs workers")
+        if self.tasks and self.arm is not Arm.ECS:
+            raise ValueError(f"{self.name}: only the ecs arm has tasks")
         if not 0 <= self.think_seconds[0] <= self.think_seconds[1]:
             raise ValueError(f"{self.name}: think_seconds must be [least, most]")
         return self
@@ -160,7 +164,8 @@ class Scenario(Data):
     def slots(self) -> int:
         """Payments that can be in progress at once; 0 means without limit."""
         if self.arm is Arm.ECS:
-            return min(self.workers, self.capacity) if self.capacity else self.workers
+            workers = self.workers * max([1, *(tasks for _, tasks in self.tasks)])
+            return min(workers, self.capacity) if self.capacity else workers
         return self.capacity
 
 

@@ -11,6 +11,8 @@ from load.lab.results import Results, RunResult
 # Wide enough for the table when the output is no terminal.
 PLAIN_WIDTH = 160
 
+EXTRAPOLATED = "≈: the run was cut short; what was left would have taken this long at the measured rate."
+
 COLUMNS = (
     "run",
     "offered",
@@ -38,7 +40,7 @@ def row(run: RunResult) -> tuple[str, ...]:
         words.several(confirmation.p50, confirmation.p95) if confirmation else words.NOTHING,
         words.count(figures.completed),
         words.count(figures.peak_backlog),
-        words.seconds(figures.drain_seconds) + (" (extrapolated)" if figures.drain_is_extrapolated else ""),
+        ("≈ " if figures.drain_is_extrapolated else "") + words.seconds(figures.drain_seconds),
         f"{figures.cold_starts} × {words.seconds(cold.p50)}" if cold else words.NOTHING,
     )
 
@@ -57,6 +59,8 @@ def print_table(out: Console, runs: Sequence[RunResult]) -> None:
     for run in runs:
         table.add_row(*row(run), style="" if run.valid else "red")
     out.print(table)
+    if any(run.figures.drain_is_extrapolated for run in runs):
+        out.print(EXTRAPOLATED)
 
 
 def print_checks(out: Console, results: Results) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
+from load.lab.fleet import Fleet, fleet
 from load.lab.journal import JournalReader, read_journal
 from load.lab.records import Ending, Order, RunRecords, write_records
 from load.lab.sampler import Sampler, sampling
@@ -53,33 +54,52 @@ async def run_trial(scenario: Scenario, *, emulator: RunningEmulator, folder: Pa
     async with (
         open_shop(shop_plan(scenario), emulator=emulator, folder=folder / "logs") as shop,
         witnesses(shop) as asked,
+        fleet(shop, folder / "logs") as tasks,
     ):
-        trial = _Trial(scenario, shop, asked, LoadFiles(folder=folder), watch)
+        trial = _Trial(scenario, shop, asked, tasks, LoadFiles(folder=folder), watch)
         records = await trial.measure()
     await asyncio.to_thread(write_records, folder, records)
     return records
 
 
 class _Trial:
-    def __init__(self, scenario: Scenario, shop: Shop, asked: Witnesses, files: LoadFiles, watch: Watch) -> None:
+    def __init__(  # a run has this many parts
+        self, scenario: Scenario, shop: Shop, asked: Witnesses, tasks: Fleet, files: LoadFiles, watch: Watch
+    ) -> None:
         self._scenario = scenario
         self._shop = shop
         self._asked = asked
+        self._tasks = tasks
         self._files = files
         self._watch = watch
         self._started = time.monotonic()
+        self._scaling: asyncio.Task[None] | None = None
         files.journal.unlink(missing_ok=True)
         self._journal = JournalReader(files.journal)
-        self._sampler = Sampler(witnesses=asked, processes=_processes(shop))
+        self._sampler = Sampler(witnesses=asked, processes=_processes(shop), processor_urls=tasks.urls)
 
     async def measure(self) -> RunRecords:
-        async with sampling(self._sampler):
-            await self._load()
-            drained = await self._drain()
+        self._scaling = asyncio.create_task(self._scale(), name="scaling")
+        try:
+            async with sampling(self._sampler):
+                await self._load()
+                drained = await self._drain()
+        finally:
+            self._scaling.cancel()
+            await asyncio.wait({self._scaling})
+        # The processors finish what they hold; from here on nothing moves.
+        await self._tasks.aclose()
         if self._shop.processor is not None:
-            # It finishes what it holds; from here on nothing moves.
             await self._shop.processor.aclose()
         return await self._collect(stopped_early=not drained)
+
+    async def _scale(self) -> None:
+        """Follow the scenario's schedule, from the first phase's beginning on."""
+        if not self._scenario.tasks:
+            return
+        while not self._journal.phase:  # noqa: ASYNC110  # written by another process
+            await asyncio.sleep(POLL_SECONDS)
+        await self._tasks.follow(self._scenario.tasks, began=self._journal.began)
 
     async def _load(self) -> None:
         generator = load_process(self._scenario, self._files, url=self._shop.api_url)
@@ -135,6 +155,8 @@ class _Trial:
             samples=self._sampler.samples,
             processes=self._sampler.process_samples,
             cold_starts=await self._asked.cold_starts(),
+            invocations=await self._asked.invocations(),
+            workers=self._tasks.changes,
             ending=ending,
         )
 
@@ -153,6 +175,8 @@ class _Trial:
 
     def _ensure_alive(self) -> None:
         self._sampler.check()
+        if self._scaling is not None and self._scaling.done():
+            self._scaling.result()
         parts: list[ManagedProcess | None] = [self._shop.api, self._shop.processor, self._shop.gateway]
         for part in parts:
             if part is not None and part.returncode is not None:

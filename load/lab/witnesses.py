@@ -1,14 +1,15 @@
 """What the running parts say about themselves: the queues, the orders table, the payment provider, the API."""
 
 import json
-from collections.abc import AsyncIterator, Mapping
+import re
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
 import aiohttp
 from prometheus_client.parser import text_string_to_metric_families
 
-from load.lab.records import Charge, ColdStart, Order
+from load.lab.records import Charge, ColdStart, Invocation, Order
 from local.aws import aws_client
 from local.shop import Shop
 
@@ -87,12 +88,25 @@ class Witnesses:
         )
         return [start async for page in pages for event in page["events"] if (start := _cold_start(event))]
 
-    async def slots_busy(self) -> float:
-        """Payments in progress in the processor; 0 without one."""
-        if self._shop.processor_url is None:
-            return 0.0
-        text = await self._text(f"{self._shop.processor_url}/metrics")
-        return _sum(text, "processor_slots_busy")
+    async def invocations(self) -> list[Invocation]:
+        """Every invocation, from the lines that the platform writes about each."""
+        function = self._shop.outputs.get("FunctionName")
+        if not function:
+            return []
+        pages = self._logs.get_paginator("filter_log_events").paginate(
+            logGroupName=f"/aws/lambda/{function}", filterPattern='"REPORT"'
+        )
+        return [one async for page in pages for event in page["events"] if (one := _invocation(event))]
+
+    async def slots_busy(self, urls: Sequence[str]) -> float:
+        """Payments in progress in the processors that answer at `urls`."""
+        busy = 0.0
+        for url in urls:
+            try:
+                busy += _sum(await self._text(f"{url}/metrics"), "processor_slots_busy")
+            except aiohttp.ClientError:
+                continue  # it has just been stopped
+        return busy
 
     async def api_counts(self) -> tuple[int, int]:
         """Orders the API accepted and refused, by its own counters."""
@@ -160,6 +174,20 @@ def _cold_start(event: Mapping[str, Any]) -> ColdStart | None:
     if not isinstance(line, dict) or line.get("event") != "cold_start":
         return None
     return ColdStart(at=event["timestamp"] / MILLISECONDS, init_seconds=float(line["init_seconds"]))
+
+
+REPORT = re.compile(r"^REPORT .*Billed Duration: (?P<billed>[\d.]+) ms.*Max Memory Used: (?P<memory>\d+) MB", re.DOTALL)
+
+
+def _invocation(event: Mapping[str, Any]) -> Invocation | None:
+    found = REPORT.match(event["message"])
+    if found is None:
+        return None
+    return Invocation(
+        at=event["timestamp"] / MILLISECONDS,
+        billed_seconds=float(found["billed"]) / MILLISECONDS,
+        memory_mb=int(found["memory"]),
+    )
 
 
 def _charge(row: Mapping[str, Any]) -> Charge:

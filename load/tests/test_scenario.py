@@ -36,7 +36,7 @@ def test_the_files_of_the_project_can_be_read_both_ways() -> None:
 def test_the_lab_holds_the_whole_experiment() -> None:
     names = {scenario.name for scenario in load_scenarios(SCENARIOS / "lab.toml").scenarios}
     sync = {f"sync:{shop}:{capacity}" for shop in ("naive", "protected") for capacity in ("1", "5", "unlimited")}
-    ecs = {"ecs:1", "ecs:5", "ecs:20", "ecs:100", "ecs:planned"}
+    ecs = {"ecs:1", "ecs:5", "ecs:20", "ecs:100", "ecs:planned", "ecs:scaled"}
     assert names == sync | ecs | {"lambda", "lambda-sqs", "open:constant", "open:poisson"}
 
 

@@ -67,8 +67,8 @@ def capacity_label(run: RunResult) -> str:
 
 def drain_text(run: RunResult) -> str:
     """How long the backlog took, or would take."""
-    mark = ", extrapolated" if run.figures.drain_is_extrapolated else ""
-    return words.seconds(run.figures.drain_seconds) + mark
+    mark = "≈ " if run.figures.drain_is_extrapolated else ""
+    return mark + words.seconds(run.figures.drain_seconds)
 
 
 def overlay(

@@ -7,10 +7,10 @@ from load.lab.report import markup
 from load.lab.report.charts import Chart, limits, run_charts
 from load.lab.report.document import document, page_header
 from load.lab.report.markup import text
-from load.lab.report.verdict import PATHS, verdict
+from load.lab.report.verdict import PATHS, scale_note, verdict
 from load.lab.results import Results, RunResult
 from load.lab.scenario import Arm, Phase
-from load.lab.table import COLUMNS, row
+from load.lab.table import COLUMNS, EXTRAPOLATED, row
 
 GOOD_PERCENT = 99.95
 HOW = (
@@ -26,9 +26,8 @@ def header(results: Results) -> str:
     if results.unfinished:
         pills += '<span class="pill bad">PARTIAL</span>'
     when = results.started_at.replace("T", " ")[:16]
-    return page_header(
-        results.title, f"{results.kind} · {when}", verdict(results), pills=pills, summary=results.summary
-    )
+    summary = f"{results.summary} {scale_note(results)}".strip()
+    return page_header(results.title, f"{results.kind} · {when}", verdict(results), pills=pills, summary=summary)
 
 
 def _card_facts(run: RunResult) -> list[tuple[str, str]]:
@@ -82,7 +81,8 @@ def side_by_side(runs: Sequence[RunResult]) -> tuple[str, list[Chart]]:
 
 def figures_table(runs: Sequence[RunResult]) -> str:
     """The table of the terminal."""
-    return markup.table("Figures of every run", COLUMNS, [row(run) for run in runs])
+    note = f'<p class="note">{EXTRAPOLATED}</p>' if any(run.figures.drain_is_extrapolated for run in runs) else ""
+    return markup.table("Figures of every run", COLUMNS, [row(run) for run in runs]) + note
 
 
 def _load(phase: Phase) -> str:

@@ -29,16 +29,32 @@ def _growth(run: RunResult) -> float:
     return peak / at if at else 0.0
 
 
+def fixed_runs(results: Results) -> list[RunResult]:
+    """The closed-loop runs whose workers stayed the same."""
+    return [run for run in runs_of(results, Arm.ECS) if not run.scenario.tasks]
+
+
 def growth_answer(results: Results) -> Answer | None:
     """How the backlog grows and goes."""
-    runs = runs_of(results, Arm.ECS)
+    runs = fixed_runs(results)
     if not runs:
         return None
-    paragraphs = [
-        f"{workers_label(run)}: grew by {words.rate(_growth(run))} to {words.count(run.figures.peak_backlog)} orders;"
-        f" empty {drain_text(run)} after the rush."
-        for run in runs
-    ]
+    table = Table(
+        caption="Growth and drain",
+        heads=("workers", "accepted", "completed", "grew by", "peak backlog", "empty after the rush"),
+        rows=[
+            (
+                workers_label(run),
+                words.rate(rush_of(run).accepted_rate),
+                words.rate(run.figures.completion_rate),
+                words.rate(_growth(run)),
+                words.count(run.figures.peak_backlog),
+                drain_text(run),
+            )
+            for run in runs
+        ],
+    )
+    paragraphs = []
     paragraphs.append(
         "The queue grows by what comes in less what the workers finish, and it is empty after backlog ÷ (workers ÷"
         " payment time). Both are straight lines in the chart; nothing but more workers makes the second one steeper."
@@ -61,7 +77,7 @@ def growth_answer(results: Results) -> Answer | None:
             curves=[(workers_label(run), run, list(run.series.oldest_seconds)) for run in runs],
         ),
     ]
-    return Answer(id="growth", question=GROWTH, paragraphs=paragraphs, charts=charts)
+    return Answer(id="growth", question=GROWTH, paragraphs=paragraphs, tables=[table], charts=charts)
 
 
 def _worker_row(run: RunResult) -> tuple[str, ...]:
@@ -85,7 +101,7 @@ def _worker_row(run: RunResult) -> tuple[str, ...]:
 
 def workers_answer(results: Results) -> Answer | None:
     """What each number of workers does."""
-    runs = runs_of(results, Arm.ECS)
+    runs = fixed_runs(results)
     if not runs:
         return None
     paragraphs = [

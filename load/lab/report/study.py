@@ -12,8 +12,9 @@ from load.lab.report.money import money_answer
 from load.lab.report.page import closing, figures_table, header
 from load.lab.report.published import published_answer
 from load.lab.report.queue_answers import growth_answer, open_loop_answer, ratio_answer, workers_answer
+from load.lab.report.scaling_answer import scaling_answer
 from load.lab.report.sync_answer import sync_answer
-from load.lab.results import Results
+from load.lab.results import Results, RunResult
 from load.model import Prices
 
 UNITS = {"s": words.seconds, "/s": words.rate, "": words.count}
@@ -21,30 +22,47 @@ UNITS = {"s": words.seconds, "/s": words.rate, "": words.count}
 
 def predicted_answer(results: Results) -> Answer | None:
     """Predicted beside measured, for every run."""
-    rows = [(run.scenario.name, value) for run in results.runs for value in run.predictions]
-    if not rows:
+    runs = [run for run in results.runs if run.predictions]
+    if not runs:
         return None
+    rows = [(run.scenario.name, value) for run in runs for value in run.predictions]
     near = sum(value.ok for _, value in rows)
     return Answer(
         id="predicted",
         question="Did the model know it before?",
         paragraphs=[
             (
-                f"Every prediction was written down before its run. {near} of {len(rows)} are within 10 % of what was"
-                " then"
-                " measured; the others are marked."
+                f"Every prediction was written down before its run. {near} of {len(rows)} are within 10 % of what was then"
+                " measured; the others are marked. The model knows the shoppers, their thinking time, the payment and the"
+                " slots; it does not know how busy this machine was."
             )
         ],
         tables=[
             Table(
-                caption="Predicted and measured",
+                caption="Runs and their predictions",
+                heads=("run", "within 10 %", "furthest off", "predicted", "measured", "deviation"),
+                rows=[_furthest_row(run) for run in runs],
+            ),
+            Table(
+                caption="Every prediction",
                 heads=("figure", "predicted", "measured", "deviation", ""),
                 rows=[_predicted_row(name, value) for name, value in rows],
-            )
+            ),
         ],
-        notes=[
-            "The model knows the shoppers, the think time, the payment and the slots; it does not know this machine."
-        ],
+    )
+
+
+def _furthest_row(run: RunResult) -> tuple[str, ...]:
+    near = sum(value.ok for value in run.predictions)
+    worst = max(run.predictions, key=lambda value: value.deviation)
+    shown = UNITS[worst.unit]
+    return (
+        run.scenario.name,
+        f"{near} of {len(run.predictions)}",
+        worst.name,
+        shown(worst.predicted),
+        shown(worst.measured),
+        f"{100 * worst.deviation:.1f} %",
     )
 
 
@@ -63,6 +81,7 @@ def answers(results: Results, prices: Prices) -> list[Answer]:
         workers_answer(results),
         ratio_answer(results),
         open_loop_answer(results),
+        scaling_answer(results, prices),
         cold_answer(results),
         switch_answer(results, prices),
         predicted_answer(results),
@@ -86,7 +105,7 @@ def section(answer: Answer) -> str:
     return "\n".join(parts)
 
 
-MOST_ROWS = 40
+MOST_ROWS = 20
 
 
 def study_page(results: Results, prices: Prices) -> str:

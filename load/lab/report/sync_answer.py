@@ -63,6 +63,7 @@ def sync_answer(results: Results) -> Answer | None:
         paragraphs.append(
             "The protected shop lets no more shoppers pay at once than the provider takes and says no after a"
             " short wait."
+            " Who is refused at once tries again at once, so more is offered and more refused than in the naive shop."
             " It completes as many orders, answers everybody quickly, and loses the rest at once instead of after half"
             " a minute; it cannot make the provider faster."
         )

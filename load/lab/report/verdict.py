@@ -12,6 +12,19 @@ PATHS = {
 }
 
 
+def scale_note(results: Results) -> str:
+    """What a scaled experiment's times stand for; nothing for a true one."""
+    pairs = {
+        (run.scenario.payment_seconds, run.scenario.stands_for_payment_seconds)
+        for run in results.runs
+        if run.scenario.stands_for_payment_seconds
+    }
+    if results.kind == "demo" or not pairs:
+        return ""
+    scaled = ", ".join(f"{words.seconds(now)} for {words.seconds(true)}" for now, true in sorted(pairs))
+    return f"Times are scaled (payment: {scaled}); workers are scaled alike, so that the load in workers is the same."
+
+
 def slowest_shop(results: Results) -> RunResult | None:
     """The naive synchronous run that lost the largest share of its orders."""
     runs = [run for run in results.runs if run.scenario.arm is Arm.SYNC and run.scenario.shop is Shop.NAIVE]
@@ -19,9 +32,9 @@ def slowest_shop(results: Results) -> RunResult | None:
 
 
 def busiest_queue(results: Results) -> RunResult | None:
-    """The ecs run with the most accepted orders."""
-    runs = [run for run in results.runs if run.scenario.arm is Arm.ECS]
-    return max(runs, key=lambda run: run.figures.accepted, default=None)
+    """The ecs run with the largest backlog, if possible one that was seen to its end."""
+    runs = [run for run in results.runs if run.scenario.arm is Arm.ECS and not run.scenario.is_open_loop]
+    return max(runs, key=lambda run: (not run.figures.drain_is_extrapolated, run.figures.peak_backlog), default=None)
 
 
 def sync_sentence(run: RunResult) -> str:
@@ -51,7 +64,8 @@ def queue_sentence(run: RunResult) -> str:
         else f"paid the last of them {drain} after the rush"
     )
     return (
-        f"The queue took {taken} of {words.count(figures.offered)} orders, 95 % of them within {accept}, let"
+        f"The queue with {run.scenario.workers} workers took {taken} of {words.count(figures.offered)}"
+        f" orders, 95 % of them within {accept}, let"
         " the backlog"
         f" grow to {words.count(figures.peak_backlog)}, and {paid}."
     )
