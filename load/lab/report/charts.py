@@ -12,7 +12,10 @@ from load.lab.scenario import Arm
 
 
 class Line(BaseModel):
-    """One curve. `color` names a colour of the page's palette; `fill` paints the area under it."""
+    """One curve. `color` names a colour of the page's palette; `fill` paints the area under it.
+
+    `stepped` holds each value until the next; `points` marks single values.
+    """
 
     model_config = ConfigDict(frozen=True)
 
@@ -22,6 +25,8 @@ class Line(BaseModel):
     fill: bool = False
     dash: bool = False
     width: float = 2
+    stepped: bool = False
+    points: bool = False
 
 
 class Chart(BaseModel):

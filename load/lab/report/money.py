@@ -14,6 +14,7 @@ from load.model import ARMS, Assumptions, Prices, break_even, monthly_cost
 MONTHS = (10_000, 100_000, 300_000, 1_000_000, 3_000_000, 10_000_000)
 COLORS = {"sync": "s6", "ecs": "s2", "lambda": "s5", "lambda-sqs": "s1"}
 STEPS_PER_DECADE = 16
+LEAST_DOLLARS = 50.0
 
 
 def _dollars(amount: Decimal) -> str:
@@ -60,7 +61,7 @@ def _chart(prices: Prices, assumed: Assumptions) -> Chart:
         nearest = min(range(len(grid)), key=lambda index: abs(grid[index] - orders))
         grid[nearest] = float(orders)
         values: list[float | None] = [level if index == nearest else None for index in range(len(grid))]
-        lines.append(Line(label=f"break-even {orders:,}", color="ink", values=values))
+        lines.append(Line(label=f"break-even {orders:,}", color="ink", values=values, points=True))
     return Chart(
         id="money-months",
         title="Dollars a month against orders a month",
@@ -70,6 +71,7 @@ def _chart(prices: Prices, assumed: Assumptions) -> Chart:
         x=grid,
         lines=lines,
         x_max=grid[-1],
+        y_min=LEAST_DOLLARS,
         log=True,
         x_log=True,
         x_label="orders a month",
@@ -82,7 +84,7 @@ def money_answer(results: Results, prices: Prices) -> Answer:
     assumed = measured_assumptions(results)
     even = break_even("lambda", "ecs", prices, assumed)
     bare = break_even("lambda", "ecs", prices, replace(assumed, free_tier=False))
-    heads = ("", "sync", "ecs", "lambda", "lambda-sqs")
+    heads = ("volume", "sync", "ecs", "lambda", "lambda-sqs")
     lines = [
         (f"{arm}: {line.item}", line.formula, f"${line.amount:.4f}", line.working)
         for arm in ARMS

@@ -5,6 +5,8 @@
   const charts = JSON.parse(document.getElementById("chart-data").textContent);
   const drawn = new Map();
   const HEIGHT = 190;
+  // Round numbers of seconds, minutes and hours.
+  const STEPS = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 43200, 86400];
 
   const color = (name) => getComputedStyle(root).getPropertyValue(`--${name}`).trim();
   const faded = (hex, alpha) => {
@@ -20,6 +22,7 @@
     return `${+(value / 3600).toPrecision(3)} h`;
   };
   const number = (value) => (value == null ? "–" : value.toLocaleString("en", { maximumFractionDigits: value < 10 ? 1 : 0 }));
+  const short = (value) => value.toLocaleString("en", { notation: "compact" });
   const money = (value) => (value == null ? "–" : `$${value.toLocaleString("en", { maximumFractionDigits: value < 10 ? 2 : 0 })}`);
   const FORMATS = { s: duration, "/s": (value) => (value == null ? "–" : `${number(value)}/s`), "": number, $: money };
   const clock = (value) => (value < 120 ? `${Math.round(value)} s` : duration(value));
@@ -79,7 +82,7 @@
           : { range: (_u, _low, high) => [0, Math.max((spec.y_max ?? high ?? 1) * 1.12, 1e-9)] },
       },
       axes: [
-        axis({ size: 26, gap: 4, space: 60, values: (_u, ticks) => ticks.map((tick) => (tick == null ? "" : spec.x_log ? number(tick) : clock(tick))) }),
+        axis({ size: 26, gap: 4, space: 60, values: (_u, ticks) => ticks.map((tick) => (tick == null ? "" : spec.x_log ? short(tick) : clock(tick))), ...(spec.x_log ? {} : { incrs: STEPS }) }),
         axis({ size: 52, gap: 4, space: 34, values: (_u, ticks) => ticks.map((tick) => (tick == null ? "" : compact(tick))) }),
       ],
       series: [
@@ -90,7 +93,8 @@
           width: line.width,
           dash: line.dash ? [5, 4] : undefined,
           fill: line.fill ? faded(color(line.color), 0.14) : undefined,
-          points: { show: spec.x.length < 3 },
+          points: { show: line.points || spec.x.length < 3, size: 10, fill: color(line.color) },
+          paths: line.stepped ? uPlot.paths.stepped({ align: 1 }) : undefined,
           spanGaps: spec.log,
           value: (_u, value) => format(value),
         })),

@@ -85,7 +85,7 @@ def _measured_charts(run: RunResult) -> list[Chart]:
             "id": "scaling-workers",
             "title": "Workers, changed by hand",
             "alt": f"Workers change from {run.series.workers[0]} up to {max(run.series.workers)}.",
-            "lines": [Line(label="workers", color="s1", values=list(run.series.workers))],
+            "lines": [Line(label="workers", color="s1", values=list(run.series.workers), stepped=True)],
         }
     )
     return [backlog, workers]
@@ -111,8 +111,14 @@ def _hour_charts(hour: AutoscalingRun) -> list[Chart]:
             "title": "Simulated hour: tasks",
             "alt": f"At most {hour.peak_tasks} tasks run.",
             "lines": [
-                Line(label="wanted", color="muted", values=[one.desired_tasks for one in moments], dash=True),
-                Line(label="running", color="s1", values=[one.tasks for one in moments]),
+                Line(
+                    label="wanted",
+                    color="muted",
+                    values=[one.desired_tasks for one in moments],
+                    dash=True,
+                    stepped=True,
+                ),
+                Line(label="running", color="s1", values=[one.tasks for one in moments], stepped=True),
             ],
         }
     )

@@ -32,8 +32,10 @@ def predicted_answer(results: Results) -> Answer | None:
         question="Did the model know it before?",
         paragraphs=[
             (
-                f"Every prediction was written down before its run. {near} of {len(rows)} are within 10 % of what was then"
-                " measured; the others are marked. The model knows the shoppers, their thinking time, the payment and the"
+                f"Every prediction was written down before its run. {near} of {len(rows)} are within 10 % of what was"
+                " then"
+                " measured; the others are marked. The model knows the shoppers, their thinking time, the payment"
+                " and the"
                 " slots; it does not know how busy this machine was."
             )
         ],
@@ -45,7 +47,7 @@ def predicted_answer(results: Results) -> Answer | None:
             ),
             Table(
                 caption="Every prediction",
-                heads=("figure", "predicted", "measured", "deviation", ""),
+                heads=("figure", "predicted", "measured", "deviation", "remark"),
                 rows=[_predicted_row(name, value) for name, value in rows],
             ),
         ],

@@ -33,7 +33,11 @@ def slowest_shop(results: Results) -> RunResult | None:
 
 def busiest_queue(results: Results) -> RunResult | None:
     """The ecs run with the largest backlog, if possible one that was seen to its end."""
-    runs = [run for run in results.runs if run.scenario.arm is Arm.ECS and not run.scenario.is_open_loop]
+    runs = [
+        run
+        for run in results.runs
+        if run.scenario.arm is Arm.ECS and not run.scenario.is_open_loop and not run.scenario.tasks
+    ]
     return max(runs, key=lambda run: (not run.figures.drain_is_extrapolated, run.figures.peak_backlog), default=None)
 
 
