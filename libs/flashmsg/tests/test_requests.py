@@ -108,3 +108,9 @@ def test_too_many_lines_are_counted_before_they_are_checked() -> None:
 
 def test_pointer_escapes_keys() -> None:
     assert refusal(GOOD.replace(b'"customer_id":1', b'"customer_id":1,"a/~b":1')).errors[0].pointer == "/a~1~0b"
+
+
+def test_one_bad_line_is_not_also_called_an_empty_order() -> None:
+    body = b'{"customer_id":1,"items":[{"product_id":"cap","quantity":0}]}'
+    assert [error.pointer for error in refusal(body).errors] == ["/items/0/quantity"]
+    assert [error.pointer for error in refusal(b'{"customer_id":1,"items":[]}').errors] == ["/items"]

@@ -86,10 +86,13 @@ def faults(text: str) -> list[FieldError]:
 def field_errors(error: ValidationError) -> list[FieldError]:
     """Return pydantic's findings without the values that the sender wrote, at most 20."""
     found = error.errors(include_url=False, include_context=False, include_input=False)
+    # pydantic counts a list without its refused entries, and would call one bad line "no lines" as well
+    parents = {item["loc"][:depth] for item in found for depth in range(1, len(item["loc"]))}
     return [
         FieldError(loc=_printable(item["loc"]), message=item["msg"].removeprefix("Value error, "))
-        for item in found[:_MAX_ERRORS]
-    ]
+        for item in found
+        if not (item["type"] == "too_short" and item["loc"] in parents)
+    ][:_MAX_ERRORS]
 
 
 def _walk(document: object) -> Iterator[FieldError]:
