@@ -82,6 +82,8 @@ class Figures(BaseModel):
     utilisation_percent: float | None
     cold_starts: int
     cold_start_seconds: Percentiles | None
+    first_cold_start_seconds: float | None
+    billed_seconds: Percentiles | None
     phases: tuple[PhaseFigures, ...]
 
 
@@ -216,6 +218,7 @@ def figures(scenario: Scenario, records: RunRecords) -> Figures:
     statuses = Counter(life.status for life in accepted if life.ended is not None)
     last = max([life.ended for life in accepted if life.ended is not None], default=records.load_ended)
     charged = [charge for charge in records.charges if charge.status == CHARGED]
+    first = sorted(records.cold_starts, key=lambda start: start.at)
     taken = [request.latency_seconds for request in records.requests if request.is_accepted]
     return Figures(
         offered=len(records.requests),
@@ -239,5 +242,7 @@ def figures(scenario: Scenario, records: RunRecords) -> Figures:
         utilisation_percent=_utilisation(scenario, charged, records.started, max(last, records.load_ended)),
         cold_starts=len(records.cold_starts),
         cold_start_seconds=percentiles([start.init_seconds for start in records.cold_starts]),
+        first_cold_start_seconds=next((start.init_seconds for start in first), None),
+        billed_seconds=percentiles([one.billed_seconds for one in records.invocations]),
         phases=_phase_figures(records, accepted),
     )

@@ -11,6 +11,8 @@ from load.lab.records import ProcessSample, Sample
 from load.lab.witnesses import Witnesses
 
 PERIOD_SECONDS = 1.0
+EMBEDDED_AWS = "embedded AWS"
+FUNCTIONS = "function environments"
 
 
 class Sampler:
@@ -21,6 +23,7 @@ class Sampler:
         self._witnesses = witnesses
         self._processor_urls = processor_urls
         self._processes = {name: psutil.Process(pid) for name, pid in processes.items() if psutil.pid_exists(pid)}
+        self._children: dict[int, psutil.Process] = {}
         self.samples: list[Sample] = []
         self.process_samples: list[ProcessSample] = []
         self.task: asyncio.Task[None] | None = None
@@ -62,7 +65,24 @@ class Sampler:
             except psutil.Error:
                 continue  # it has ended
             rows.append(ProcessSample(at=at, process=name, cpu_percent=cpu, rss_bytes=memory))
+        if (functions := self._functions(at)) is not None:
+            rows.append(functions)
         return rows
+
+    def _functions(self, at: float) -> ProcessSample | None:
+        """The function environments, which are children of the embedded AWS: CPU of all, memory of the largest."""
+        parent = self._processes.get(EMBEDDED_AWS)
+        try:
+            found = {child.pid: child for child in parent.children(recursive=True)} if parent is not None else {}
+            # The first reading of a process is 0; the object must live until the second.
+            self._children = {pid: self._children.get(pid, child) for pid, child in found.items()}
+            if not self._children:
+                return None
+            cpu = sum(child.cpu_percent() for child in self._children.values())
+            memory = max(child.memory_info().rss for child in self._children.values())
+        except psutil.Error:
+            return None  # one of them has just ended
+        return ProcessSample(at=at, process=FUNCTIONS, cpu_percent=cpu, rss_bytes=memory)
 
     def check(self) -> None:
         """Raise what ended the sampler, if anything did."""

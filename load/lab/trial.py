@@ -9,7 +9,7 @@ from pathlib import Path
 from load.lab.fleet import Fleet, fleet
 from load.lab.journal import JournalReader, read_journal
 from load.lab.records import Ending, Order, RunRecords, write_records
-from load.lab.sampler import Sampler, sampling
+from load.lab.sampler import EMBEDDED_AWS, Sampler, sampling
 from load.lab.scenario import Scenario
 from load.lab.shoppers import LoadFiles, load_process, write_plan
 from load.lab.site import shop_plan
@@ -188,5 +188,5 @@ def _terminal(orders: list[Order]) -> set[str]:
 
 
 def _processes(shop: Shop) -> dict[str, int]:
-    pids = {"order API": shop.api.pid, "payment gateway": shop.gateway.pid, "embedded AWS": shop.emulator.pid}
+    pids = {"order API": shop.api.pid, "payment gateway": shop.gateway.pid, EMBEDDED_AWS: shop.emulator.pid}
     return pids | ({"order processor": shop.processor.pid} if shop.processor is not None else {})

@@ -5,16 +5,49 @@ from decimal import Decimal
 from load.lab import words
 from load.lab.report.answers import Answer, Table
 from load.lab.results import Results, RunResult
+from load.lab.sampler import FUNCTIONS
 from load.lab.scenario import Arm
 from load.model import Assumptions, Prices, break_even, seed_comparison
 
 COLD = "How often do cold starts happen, how long are they, and do they matter beside the payment?"
+FUNCTION_GB = 0.5
 SWITCH = "Would you switch to Lambda?"
 
 
 def lambda_runs(results: Results) -> list[RunResult]:
     """The runs with functions."""
     return [run for run in results.runs if run.scenario.arm in {Arm.LAMBDA, Arm.LAMBDA_SQS}]
+
+
+def _words(run: RunResult) -> str:
+    figures, cold, payment = run.figures, run.figures.cold_start_seconds, run.scenario.payment_seconds
+    first, last = figures.phases[0].confirmation, figures.phases[-1].confirmation
+    said = (
+        f"{run.scenario.name}: {figures.cold_starts} cold starts for {figures.accepted} orders, process start"
+        " to ready in"
+        f" {words.seconds(cold.p50 if cold else None)} (median; longest {words.seconds(cold.max if cold else None)})."
+    )
+    if first is not None and last is not None and len(figures.phases) > 1:
+        said += (
+            f" The very first order, alone on the machine, was ready in"
+            f" {words.seconds(figures.first_cold_start_seconds)} and confirmed after {words.seconds(first.p50)};"
+            " in the last"
+            f" burst, warm, half were confirmed within {words.seconds(last.p50)} of a payment of"
+            f" {words.seconds(payment)}."
+        )
+    return said
+
+
+def _billed_row(run: RunResult) -> tuple[str, ...]:
+    billed = run.figures.billed_seconds
+    memory = next((use.rss_max_mb for use in run.processes if use.process == FUNCTIONS), None)
+    return (
+        run.scenario.name,
+        words.NOTHING if billed is None else words.count(billed.count),
+        words.NOTHING if billed is None else words.several(billed.p50, billed.max),
+        words.NOTHING if billed is None else f"{billed.mean * billed.count * FUNCTION_GB:.1f} GB-s",
+        words.NOTHING if memory is None else f"{memory:.0f} MB",
+    )
 
 
 def cold_answer(results: Results) -> Answer | None:
@@ -24,7 +57,7 @@ def cold_answer(results: Results) -> Answer | None:
         return None
     rows, paragraphs = [], []
     for run in runs:
-        figures, cold = run.figures, run.figures.cold_start_seconds
+        figures = run.figures
         for phase in figures.phases:
             confirmation = phase.confirmation
             rows.append(
@@ -34,13 +67,8 @@ def cold_answer(results: Results) -> Answer | None:
                     words.several(confirmation.p50, confirmation.max) if confirmation else words.NOTHING,
                 )
             )
-        if cold is not None:
-            payment = run.scenario.payment_seconds
-            paragraphs.append(
-                f"{run.scenario.name}: {figures.cold_starts} cold starts for {figures.accepted} orders, each"
-                f" {words.seconds(cold.p50)} (median; longest {words.seconds(cold.max)}). Beside a payment of"
-                f" {words.seconds(payment)} the median is {100 * cold.p50 / payment:.0f} % more, once per environment."
-            )
+        if figures.cold_start_seconds is not None:
+            paragraphs.append(_words(run))
     paragraphs.append(
         "A cold start happens whenever more payments are in progress than environments exist: a 3 s payment holds its"
         " environment for 3 s, so a burst of n orders at once starts up to n of them. On this machine all of"
@@ -49,13 +77,18 @@ def cold_answer(results: Results) -> Answer | None:
         " share of CPU."
     )
     table = Table(caption="Bursts", heads=("burst", "orders", "confirmation, p50 / longest"), rows=rows)
-    return Answer(id="cold", question=COLD, paragraphs=paragraphs, tables=[table])
+    billed = Table(
+        caption="What the platform bills",
+        heads=("run", "invocations", "billed, p50 / longest", f"at {FUNCTION_GB:g} GB", "memory used"),
+        rows=[_billed_row(run) for run in runs],
+    )
+    return Answer(id="cold", question=COLD, paragraphs=paragraphs, tables=[table, billed])
 
 
 def measured_assumptions(results: Results) -> Assumptions:
     """The price model's assumptions, with what these runs measured in place of its own."""
     starts = [run for run in lambda_runs(results) if run.figures.cold_start_seconds is not None]
-    cold = min((run.figures.cold_start_seconds.p50 for run in starts if run.figures.cold_start_seconds), default=None)
+    cold = min((run.figures.first_cold_start_seconds or 0.0 for run in starts), default=None)
     if cold is None:
         return Assumptions()
     return Assumptions(init_seconds=Decimal(str(round(min(cold, 10.0), 3))))
