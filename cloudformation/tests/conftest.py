@@ -1,13 +1,52 @@
 """What the tests of this folder share."""
 
+import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from cloudformation.artifact import build_local_artifact
+from cloudformation.artifact import PROJECT, build_local_artifact
+from cloudformation.build import build_template
 
 
 @pytest.fixture(scope="session")
 def local_artifact() -> Path:
     """The function's zip for this interpreter; built once, or found from the last run."""
     return build_local_artifact()
+
+
+@pytest.fixture(scope="session")
+def whole() -> dict[str, Any]:
+    """The whole stack's template, with every resource written out."""
+    document: dict[str, Any] = json.loads(json.dumps(build_template("all").to_dict()))
+    return document
+
+
+@pytest.fixture(scope="session")
+def pipeline() -> dict[str, Any]:
+    """The pipeline part's template."""
+    document: dict[str, Any] = json.loads(json.dumps(build_template("pipeline").to_dict()))
+    return document
+
+
+def _tool(environment: str, name: str) -> str:
+    tool = PROJECT / environment / "bin" / name
+    assert tool.exists(), f"{name} is not installed in {environment}: run `make install`"
+    return str(tool)
+
+
+@pytest.fixture(scope="session")
+def aws_command() -> str:
+    """The real AWS command line, in an environment of its own."""
+    return _tool(".venv-awscli", "aws")
+
+
+@pytest.fixture(scope="session")
+def checkov_command() -> str:
+    return _tool(".venv-checkov", "checkov")
+
+
+@pytest.fixture(scope="session")
+def hadolint_command() -> str:
+    return _tool(".venv-checkov", "hadolint")

@@ -1,0 +1,65 @@
+"""As much of the whole stack as the embedded AWS takes, deployed and taken down again."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cloudformation.build import render_template
+from cloudformation.emulated import REFUSED_KINDS, REFUSED_RESOURCES, emulated
+from local.aws import aws_client
+from local.emulator import RunningEmulator
+from local.stack import delete_stack, deploy_stack, upload
+
+VARIANTS: dict[str, dict[str, str]] = {
+    "first": {},
+    "services": {"ImageTag": "v1"},
+    "function": {"ImageTag": "v1", "Consumer": "lambda", "NatGateways": "0", "CustomerKey": "true"},
+    "https": {"CertificateArn": "arn:aws:acm:us-east-1:000000000000:certificate/x", "NatGateways": "2"},
+}
+
+
+async def resources(aws: RunningEmulator, name: str) -> set[str]:
+    async with aws_client("cloudformation", aws.environment) as cloudformation:
+        pages = cloudformation.get_paginator("list_stack_resources").paginate(StackName=name)
+        return {entry["LogicalResourceId"] async for page in pages for entry in page["StackResourceSummaries"]}
+
+
+@pytest.mark.embedded_aws
+@pytest.mark.parametrize("variant", sorted(VARIANTS))
+async def test_the_whole_stack_deploys_with_its_loops_and_leaves_nothing(
+    embedded_aws: RunningEmulator, local_artifact: Path, whole: dict[str, Any], variant: str
+) -> None:
+    name, environment = f"whole-{variant}", embedded_aws.environment
+    parameters = {"RetainData": "false", **VARIANTS[variant]}
+    if "Consumer" in parameters:
+        await upload(environment, bucket="whole", key=local_artifact.name, file=local_artifact)
+        parameters |= {"ArtifactBucket": "whole", "ArtifactKey": local_artifact.name}
+    template = json.dumps(emulated(json.loads(render_template("all"))))
+    outputs = await deploy_stack(environment, name=name, template=template, parameters=parameters)
+    try:
+        made = await resources(embedded_aws, name)
+        always = {title for title, r in emulated(whole)["Resources"].items() if "Condition" not in r}
+        assert always <= made
+        assert ("ApiService" in made) == ("ImageTag" in parameters)
+        assert ("ProcessorService" in made) == (variant == "services")
+        assert ("HttpsListener" in made) == (variant == "https")
+        assert outputs["ApiUrl"].startswith("https://" if variant == "https" else "http://")
+    finally:
+        await delete_stack(environment, name=name)
+    async with aws_client("sqs", environment) as sqs:
+        assert not (await sqs.list_queues(QueueNamePrefix=name)).get("QueueUrls")
+
+
+def test_what_is_refused_is_in_the_template_and_has_a_reason(whole: dict[str, Any]) -> None:
+    kinds = {resource["Type"] for resource in whole["Resources"].values()}
+    assert set(REFUSED_KINDS) <= kinds
+    assert set(REFUSED_RESOURCES) <= set(whole["Resources"])
+    assert all((REFUSED_KINDS | REFUSED_RESOURCES).values())
+
+
+def test_nothing_refers_to_what_was_taken_out(whole: dict[str, Any]) -> None:
+    kept = emulated(whole)["Resources"]
+    for title in set(whole["Resources"]) - set(kept):
+        assert f'"Ref": "{title}"' not in json.dumps(kept)

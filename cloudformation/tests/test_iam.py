@@ -1,0 +1,109 @@
+"""Least privilege, held by walking every statement and by reading what the code calls."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cloudformation.artifact import PROJECT
+from cloudformation.called_actions import called_actions
+from cloudformation.iam import WITHOUT_RESOURCE, everywhere
+
+Document = dict[str, Any]
+FLASHPAY = PROJECT / "libs" / "flashpay" / "src"
+CODE = {
+    "ApiRole": [PROJECT / "services" / "order-api" / "src", FLASHPAY],
+    "ProcessorRole": [PROJECT / "services" / "order-processor" / "src", FLASHPAY],
+    "FunctionRole": [PROJECT / "services" / "lambda-handler" / "src", FLASHPAY],
+}
+# What AWS does in a function's name: logs, the event source mapping, interfaces in the VPC.
+PLATFORM_ACTIONS = {
+    "FunctionRole": {
+        "logs:CreateLogStream",
+        "logs:PutLogEvents",
+        "sqs:DeleteMessage",
+        "sqs:GetQueueAttributes",
+        "sqs:ReceiveMessage",
+        "ec2:CreateNetworkInterface",
+        "ec2:DeleteNetworkInterface",
+        "ec2:DescribeNetworkInterfaces",
+    }
+}
+
+
+def statements(role: Document) -> Iterator[Document]:
+    for policy in role["Properties"].get("Policies", []):
+        for statement in policy["PolicyDocument"]["Statement"]:
+            yield statement["Fn::If"][1] if "Fn::If" in statement else statement
+
+
+def roles(template: Document) -> dict[str, Document]:
+    return {t: r for t, r in template["Resources"].items() if r["Type"] == "AWS::IAM::Role"}
+
+
+def actions(role: Document) -> set[str]:
+    return {action for statement in statements(role) for action in statement["Action"]}
+
+
+def test_no_role_has_a_wildcard_action(whole: Document) -> None:
+    found = {title: actions(role) for title, role in roles(whole).items()}
+    assert found
+    assert not [action for allowed in found.values() for action in allowed if "*" in action]
+
+
+def test_only_actions_without_a_resource_are_allowed_on_everything(whole: Document) -> None:
+    everything = {
+        action
+        for role in roles(whole).values()
+        for statement in statements(role)
+        if statement["Resource"] == "*"
+        for action in statement["Action"]
+    }
+    assert everything == set(WITHOUT_RESOURCE)
+
+
+def test_every_other_resource_is_one_of_the_stack(whole: Document) -> None:
+    for title, role in roles(whole).items():
+        for statement in statements(role):
+            resources = statement["Resource"] if isinstance(statement["Resource"], list) else [statement["Resource"]]
+            for resource in resources:
+                named = resource == "*" or resource.get("Ref") or resource["Fn::GetAtt"][1] == "Arn"
+                assert named, f"{title} allows {statement['Action']} on {resource}"
+
+
+@pytest.mark.parametrize("title", sorted(CODE))
+def test_a_role_allows_exactly_what_its_code_calls(whole: Document, title: str) -> None:
+    called = called_actions(CODE[title])
+    assert called, "the code calls AWS"
+    assert actions(roles(whole)[title]) == called | PLATFORM_ACTIONS.get(title, set())
+
+
+def test_the_simulated_gateway_may_do_nothing(whole: Document) -> None:
+    assert called_actions([PROJECT / "services" / "payment-gateway" / "src"]) == set()
+    assert "TaskRoleArn" not in whole["Resources"]["GatewayTask"]["Properties"]
+
+
+def test_an_action_with_a_resource_is_refused_on_everything() -> None:
+    with pytest.raises(KeyError):
+        everywhere("dynamodb:PutItem")
+
+
+def test_called_actions_are_read_from_the_source(tmp_path: Path) -> None:
+    (tmp_path / "code.py").write_text(
+        "async def f(self, client):\n"
+        "    await self._client.delete_message_batch(Entries=[])\n"
+        "    await client.publish_batch()\n"
+        "    self.other.put_item()\n"
+    )
+    assert called_actions([tmp_path]) == {"sqs:DeleteMessage", "sns:Publish"}
+
+
+def test_the_key_is_usable_by_sns_for_the_queue_and_through_the_services_of_this_account(whole: Document) -> None:
+    policy = whole["Resources"]["Key"]["Properties"]["KeyPolicy"]["Statement"]
+    for statement in policy:
+        principal = statement["Principal"]
+        if principal == {"AWS": "*"} or "Service" in principal:
+            assert statement["Condition"], "anybody's statement is bound to this account or its log groups"
+    topics = next(s for s in policy if "sns.amazonaws.com" in s["Principal"].get("Service", []))
+    assert set(topics["Action"]) == {"kms:Decrypt", "kms:GenerateDataKey"}
