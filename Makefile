@@ -22,10 +22,17 @@ install: .venv/.installed .venv-emulator/.installed ## Build .venv from requirem
 	$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation $(MEMBERS:%=--editable %)
 	touch $@
 
+# Programs of others whose dependencies do not go with ours live in environments of their own.
 .venv-emulator/.installed: local/emulator.lock
-	$(PYTHON) -m venv .venv-emulator
-	.venv-emulator/bin/pip install --quiet --disable-pip-version-check --require-hashes --requirement local/emulator.lock
+.venv-awscli/.installed: cloudformation/awscli.lock
+.venv-checkov/.installed: cloudformation/checkov.lock
+.venv-emulator/.installed .venv-awscli/.installed .venv-checkov/.installed:
+	$(PYTHON) -m venv $(@D)
+	$(@D)/bin/pip install --quiet --disable-pip-version-check --require-hashes --requirement $<
 	touch $@
+
+.PHONY: tools
+tools: install .venv-awscli/.installed .venv-checkov/.installed ## Install what only the tests run: the AWS CLI, checkov, hadolint
 
 .PHONY: demo
 demo: install ## Run the flash sale against three arms and open the story: reports/<start time>/report.html
@@ -40,7 +47,7 @@ up: install ## Run the whole stack in the foreground; Ctrl-C stops everything
 	$(BIN)/python -m local up $(ARGS)
 
 .PHONY: test
-test: install ## Run every test but the long chaos ones
+test: tools ## Run every test; the chaos ones in their short version
 	$(BIN)/pytest $(ARGS)
 
 .PHONY: check
@@ -68,6 +75,9 @@ COMPILE := $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-head
 .PHONY: lock
 lock: install ## Write the lock files anew from the declared dependencies (ARGS=--upgrade renews the pins)
 	$(COMPILE) $(ARGS) pyproject.toml --group dev --output-file requirements.lock
+	@set -e; for file in local/emulator cloudformation/awscli cloudformation/checkov; do \
+		$(COMPILE) $(ARGS) $$file.in --output-file $$file.lock; \
+	done
 	@set -e; for service in $(SERVICES); do \
 		$(COMPILE) services/$$service/pyproject.toml --constraint requirements.lock --output-file services/$$service/requirements.lock; \
 	done
@@ -91,12 +101,30 @@ template: install ## Print the CloudFormation template of the whole system
 lambda: install ## Build the Lambda zips for AWS (x86_64 and arm64) and for this interpreter, into dist/
 	$(BIN)/python -m cloudformation.artifact $(ARGS)
 
+DELIVERY := $(BIN)/python -m cloudformation.delivery
+
+.PHONY: images
+images: install ## Build the services' images with buildx (ARGS=--dry-run prints the commands)
+	$(DELIVERY) images $(ARGS)
+
+.PHONY: push
+push: install ## Push the images to the stack's repositories (ARGS=--dry-run prints the commands)
+	$(DELIVERY) push $(ARGS)
+
+.PHONY: deploy
+deploy: install ## Deploy the stack to AWS (ARGS='--dry-run …' prints the commands; NAME=VALUE sets parameters)
+	$(DELIVERY) deploy $(ARGS)
+
+.PHONY: destroy
+destroy: install ## Take the stack down (ARGS=--dry-run prints the commands)
+	$(DELIVERY) destroy $(ARGS)
+
 .PHONY: bench
 bench: install ## Run the benchmarks: ratios against a named baseline, in one run
 	@set -e; for file in bench/bench_*.py; do $(BIN)/python $$file $(ARGS); done
 
 .PHONY: chaos
-chaos: install ## Run the long tests that kill processes
+chaos: tools ## Run the long tests that kill processes
 	CHAOS_ROUNDS=8 $(BIN)/pytest -m chaos $(ARGS)
 
 .PHONY: clean
