@@ -13,7 +13,7 @@ from load.lab.report.document import embedded_json
 from load.lab.report.files import read_results, write_comparison, write_report
 from load.lab.report.markdown import md_table
 from load.lab.results import Results, RunResult
-from load.lab.scenario import ScenarioError
+from load.lab.scenario import SCENARIOS, ScenarioError
 
 Make = Callable[[list[RunResult], str], Results]
 
@@ -129,3 +129,8 @@ def test_ninety_nine_point_something_is_not_a_hundred() -> None:
     assert words.percent(100.0) == "100 %"
     assert words.several(0.012, 0.034) == "12 / 34 ms"
     assert words.several(0.5, 12.0) == "0.50 / 12.00 s"
+
+
+def test_the_schema_in_the_documentation_is_fresh() -> None:
+    path = SCENARIOS.parent / "lab" / "results.schema.json"
+    assert json.loads(path.read_text(encoding="utf-8")) == Results.model_json_schema(), "write it anew"
