@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from load.lab.commands import add_demo, add_lab, add_report, run_demo, run_lab, run_report, wrong_input
 from load.lab.scenario import ScenarioError
 from load.model import PricesError, plan_command
+from local.signals import INTERRUPTED
 
 Command = Callable[[argparse.Namespace], int]
 
@@ -36,6 +37,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     run: Command = arguments.run
     try:
         return run(arguments)
+    except KeyboardInterrupt:
+        return INTERRUPTED
     except (ScenarioError, PricesError) as exc:
         return wrong_input(arguments.command, exc)
 

@@ -24,6 +24,28 @@ class Claim(BaseModel):
     counts: dict[str, int] = {}
 
 
+# Published by others; the checks of validity.py would have called such runs INVALID.
+PUBLISHED_CLAIMS = (
+    Claim(
+        source="1,203 synchronous orders in 60 s from 20 users who waited 8.2 s on average",
+        users=20,
+        seconds=60,
+        requests=1203,
+        response_seconds=8.2,
+        think_seconds=0.1,
+    ),
+    Claim(
+        source="a peak backlog of 40 at 100 workers, 51/s in and 33/s out for 60 s",
+        workers=100,
+        seconds=60,
+        arrival_rate=51,
+        completion_rate=33.3,
+        peak_backlog=40,
+    ),
+    Claim(source="953 orders oversold, -953 legitimate ones", counts={"legitimate orders": -953}),
+)
+
+
 def closed_loop_limit(claim: Claim) -> float | None:
     """The most requests that this many users can have made: users × seconds ÷ (response + think)."""
     if claim.users is None or claim.seconds is None or claim.response_seconds is None:

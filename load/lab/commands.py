@@ -1,8 +1,8 @@
 """`python -m load demo` and `python -m load lab`: their arguments, and what they do."""
 
 import argparse
+import asyncio
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -13,7 +13,7 @@ from load.lab.estimate import list_scenarios, total_seconds
 from load.lab.experiment import Experiment, new_folder
 from load.lab.progress import Progress
 from load.lab.report.files import read_results, write_comparison, write_report
-from load.lab.scenario import SCENARIOS, Scenario, ScenarioError, ScenarioFile, load_scenarios
+from load.lab.scenario import SCENARIOS, ScenarioError, ScenarioFile, load_scenarios
 from load.lab.table import console, print_checks, print_table
 from load.model import load_prices
 from local.emulator import EmulatorMissingError
@@ -88,13 +88,9 @@ def conduct(
     out = console()
     with Progress(out) as progress:
         experiment = Experiment(file=file, kind=kind, folder=folder, progress=progress)
-        groups = file.groups()
         out.print(f"[bold]{file.title}[/bold] → {folder}")
-        if kind == "lab":
-            out.print(f"about {words.seconds(total_seconds(file))}; every prediction is written down before its run")
-            experiment.predict()
         try:
-            code = run_until_interrupted(_measured(experiment, groups))
+            code = run_until_interrupted(_measured(experiment, file, kind))
         except EmulatorMissingError as exc:
             sys.stderr.write(f"python -m load {kind}: {exc}\n")
             return 1
@@ -106,8 +102,12 @@ def conduct(
     return _reported(experiment, out, code, prices)
 
 
-async def _measured(experiment: Experiment, groups: Sequence[Sequence[Scenario]]) -> int:
-    await experiment.run(together=groups)
+async def _measured(experiment: Experiment, file: ScenarioFile, kind: str) -> int:
+    if kind == "lab":
+        length = await asyncio.to_thread(total_seconds, file)
+        sys.stdout.write(f"about {words.seconds(length)}; every prediction is written down before its run\n")
+        await experiment.predict()
+    await experiment.run(together=file.groups())
     return 0
 
 

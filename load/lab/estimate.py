@@ -11,7 +11,7 @@ from load.lab.scenario import Arm, Scenario, ScenarioFile, Shop
 from load.lab.site import WAIT_SHARE
 
 # Starting and stopping one shop and its load generator, on two cores.
-START_SECONDS = 7.0
+START_SECONDS = 5.0
 
 
 def run_seconds(scenario: Scenario) -> float:

@@ -101,15 +101,18 @@ class Experiment:
             return []
         return [Predicted.model_validate(row) for row in json.loads(path.read_text(encoding="utf-8"))]
 
-    def predict(self) -> None:
+    async def predict(self) -> None:
         """Write down what the model says about every scenario that is still to run."""
         for scenario in self._file.scenarios:
-            folder = self._run_folder(scenario)
-            if (folder / FINISHED).exists():
-                continue
-            folder.mkdir(parents=True, exist_ok=True)
-            rows = [row.model_dump(mode="json") for row in predicted(scenario)]
-            (folder / PREDICTED).write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")
+            await asyncio.to_thread(self._predict, scenario)
+
+    def _predict(self, scenario: Scenario) -> None:
+        folder = self._run_folder(scenario)
+        if (folder / FINISHED).exists():
+            return
+        folder.mkdir(parents=True, exist_ok=True)
+        rows = [row.model_dump(mode="json") for row in predicted(scenario)]
+        (folder / PREDICTED).write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")
 
     def _reuse(self, scenario: Scenario) -> bool:
         records = self._finished(scenario)

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from load.lab.claims import Claim, closed_loop_limit, impossible
+from load.lab.claims import PUBLISHED_CLAIMS, Claim, closed_loop_limit, impossible
 
 IMPOSSIBLE = [
     (Claim(source="sync", users=20, seconds=60, requests=1203, response_seconds=8.2), "145|141|Little"),
@@ -35,6 +35,10 @@ def test_impossible_figures_are_caught(claim: Claim, reason: str) -> None:
 @pytest.mark.parametrize("claim", POSSIBLE, ids=lambda claim: claim.source)
 def test_possible_figures_are_left_alone(claim: Claim) -> None:
     assert impossible(claim) == []
+
+
+def test_what_the_report_calls_impossible_is() -> None:
+    assert all(impossible(claim) for claim in PUBLISHED_CLAIMS)
 
 
 def test_littles_law_allows_145_requests_without_thinking() -> None:

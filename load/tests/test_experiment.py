@@ -35,7 +35,7 @@ async def test_a_finished_run_is_reused_without_starting_anything(
 ) -> None:
     finish(tmp_path, queue_scenario)
     experiment = make(ScenarioFile(title="T", scenarios=(queue_scenario,)))
-    experiment.predict()
+    await experiment.predict()
     await experiment.run(together=[[queue_scenario]])
     results = experiment.results()
     assert [run.scenario.name for run in results.runs] == ["ecs:4"]
@@ -52,15 +52,17 @@ async def test_a_run_of_another_scenario_is_not_reused(tmp_path: Path, make: Mak
     assert experiment.results().unfinished == ["ecs:4"]
 
 
-def test_predictions_are_written_before_the_runs_and_kept(tmp_path: Path, make: Make, queue_scenario: Scenario) -> None:
+async def test_predictions_are_written_before_the_runs_and_kept(
+    tmp_path: Path, make: Make, queue_scenario: Scenario
+) -> None:
     experiment = make(ScenarioFile(title="T", scenarios=(queue_scenario,)))
-    experiment.predict()
+    await experiment.predict()
     names = {one.name for one in experiment._predicted(queue_scenario)}
     assert {"offered", "completions, all slots busy", "peak backlog", "drain"} <= names
     finish(tmp_path, queue_scenario)
     path = tmp_path / "runs" / "ecs-4" / "predicted.json"
     before = path.stat().st_mtime_ns
-    experiment.predict()
+    await experiment.predict()
     assert path.stat().st_mtime_ns == before
 
 

@@ -1,9 +1,10 @@
 """The figures that the course's students published, beside ours, and those that cannot be true."""
 
 from load.lab import words
+from load.lab.claims import PUBLISHED_CLAIMS, impossible
 from load.lab.report.answers import Answer, Table
 from load.lab.results import Results
-from load.model import PUBLISHED, impossible_figures
+from load.model import PUBLISHED
 
 
 def _range(low: float, high: float) -> str:
@@ -13,7 +14,7 @@ def _range(low: float, high: float) -> str:
 def published_answer(results: Results) -> Answer | None:
     """What others measured. Only a run at the true payment time can be compared."""
     scaled = any(run.scenario.stands_for_payment_seconds for run in results.runs)
-    impossible = [(one.name, f"{one.published:g}", f"{one.bound:.0f}", one.formula) for one in impossible_figures()]
+    wrong = [(claim.source, "; ".join(impossible(claim))) for claim in PUBLISHED_CLAIMS]
     paragraphs = ["Some published figures cannot be true; the checks of this report would have called them INVALID."]
     if scaled:
         paragraphs.insert(
@@ -31,8 +32,8 @@ def published_answer(results: Results) -> Answer | None:
             ),
             Table(
                 caption="Published figures that cannot be true",
-                heads=("figure", "published", "possible", "why"),
-                rows=impossible,
+                heads=("published", "why it cannot be"),
+                rows=wrong,
             ),
         ],
         notes=[f"Ours: {_ours(results)}."] if not scaled and results.runs else [],
