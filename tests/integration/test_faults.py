@@ -148,14 +148,16 @@ async def test_a_second_signal_ends_the_processor_at_once(shop_opener: OpenShop)
             "DRAIN_SECONDS": "60",
         },
     ) as (shop, shopper):
-        assert shop.processor is not None
+        processor = shop.processor
+        assert processor is not None
         order_ids = await shopper.orders(2)
         await _someone_is_paying(shopper, shop, order_ids)
-        shop.processor.send_signal(signal.SIGTERM)
+        processor.send_signal(signal.SIGTERM)
 
         async def draining() -> bool:
-            return "drain" in await asyncio.to_thread(shop.processor.log_tail)
+            return "drain_started" in await asyncio.to_thread(processor.log_tail)
 
         await wait_until(draining)
-        shop.processor.send_signal(signal.SIGTERM)
-        assert await asyncio.to_thread(shop.processor.wait, 5) != 0
+        processor.send_signal(signal.SIGTERM)
+        assert await asyncio.to_thread(processor.wait, 5) == 128 + signal.SIGTERM
+        shop.gateway.kill()  # it would finish its charge of 30 s first
