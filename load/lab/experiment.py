@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Literal
 
 from load.lab import words
-from load.lab.prediction import Predicted, predicted
+from load.lab.prediction import PREDICTED, predicted, read_predictions, write_predictions
 from load.lab.progress import Progress
-from load.lab.records import RunRecords, read_records
+from load.lab.records import FINISHED, RunRecords, read_records, run_folder
 from load.lab.results import Results, RunResult, result, this_machine
 from load.lab.scenario import Arm, Scenario, ScenarioFile
 from load.lab.trial import TrialError, run_trial
@@ -21,8 +21,6 @@ from local.processes import ProcessFailedError
 from local.stack import StackFailedError
 
 REPORTS = Path("reports")
-FINISHED = "finished.json"
-PREDICTED = "predicted.json"
 FAILURES = (TrialError, ProcessFailedError, StackFailedError, WitnessError)
 
 
@@ -67,7 +65,7 @@ class Experiment:
         self.interrupted = False
 
     def _run_folder(self, scenario: Scenario) -> Path:
-        return self.folder / "runs" / scenario.folder_name
+        return run_folder(self.folder, scenario.folder_name)
 
     def _finished(self, scenario: Scenario) -> RunRecords | None:
         """The records of an earlier, finished run of exactly this scenario."""
@@ -94,13 +92,6 @@ class Experiment:
             self.interrupted = True
             raise
 
-    def _predicted(self, scenario: Scenario) -> list[Predicted]:
-        """What was predicted before the run, as it was written down then."""
-        path = self._run_folder(scenario) / PREDICTED
-        if not path.exists():
-            return []
-        return [Predicted.model_validate(row) for row in json.loads(path.read_text(encoding="utf-8"))]
-
     async def predict(self) -> None:
         """Write down what the model says about every scenario that is still to run."""
         for scenario in self._file.scenarios:
@@ -111,14 +102,13 @@ class Experiment:
         if (folder / FINISHED).exists():
             return
         folder.mkdir(parents=True, exist_ok=True)
-        rows = [row.model_dump(mode="json") for row in predicted(scenario)]
-        (folder / PREDICTED).write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")
+        write_predictions(folder, predicted(scenario))
 
     def _reuse(self, scenario: Scenario) -> bool:
         records = self._finished(scenario)
         if records is None:
             return False
-        self._done[scenario.name] = result(scenario, records, self._predicted(scenario))
+        self._done[scenario.name] = result(scenario, records, read_predictions(self._run_folder(scenario)))
         self._progress.say(f"{scenario.name:<18} reused: it was finished before")
         return True
 
@@ -131,7 +121,7 @@ class Experiment:
             self._failed[scenario.name] = str(exc)
             self._progress.finished(scenario.name, f"{scenario.name:<18} could not be measured: {exc}")
             return
-        found = await asyncio.to_thread(result, scenario, records, self._predicted(scenario))
+        found = await asyncio.to_thread(result, scenario, records, read_predictions(self._run_folder(scenario)))
         marker = json.dumps(scenario.model_dump(mode="json"), indent=1) + "\n"
         await asyncio.to_thread((folder / FINISHED).write_text, marker, encoding="utf-8")
         self._done[scenario.name] = found

@@ -1,5 +1,9 @@
 """What the model says about a scenario before it runs, and how far the measurement is from it."""
 
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
 from pydantic import BaseModel, ConfigDict
 
 from load.lab.figures import Figures
@@ -20,6 +24,7 @@ from load.model import (
 )
 
 REPLICATIONS = 5
+PREDICTED = "predicted.json"
 
 
 class Predicted(BaseModel):
@@ -136,6 +141,20 @@ def predicted(scenario: Scenario) -> list[Predicted]:
     if found.confirmation_wait is not None:
         rows.append(Predicted(name="confirmation, p50", unit="s", value=found.confirmation_wait.p50))
     return rows
+
+
+def write_predictions(folder: Path, predictions: Sequence[Predicted]) -> None:
+    """Write down what was predicted, before the run."""
+    rows = [row.model_dump(mode="json") for row in predictions]
+    (folder / PREDICTED).write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")
+
+
+def read_predictions(folder: Path) -> list[Predicted]:
+    """What was predicted before the run in `folder`; nothing when it was not."""
+    path = folder / PREDICTED
+    if not path.exists():
+        return []
+    return [Predicted.model_validate(row) for row in json.loads(path.read_text(encoding="utf-8"))]
 
 
 def _accept_p50(figures: Figures, phase: str) -> float | None:

@@ -10,6 +10,8 @@ from typing import TypeVar
 ACCEPTED_STATUSES = frozenset({200, 202})
 TERMINAL = frozenset({"completed", "declined", "sold_out", "failed"})
 CHARGED = "succeeded"
+# A run's folder holds this file when the run was measured to its end.
+FINISHED = "finished.json"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -177,6 +179,11 @@ class RunRecords:
     def load_ended(self) -> float:
         """The end of the last phase."""
         return max(phase.ended for phase in self.phases)
+
+
+def run_folder(experiment: Path, folder_name: str) -> Path:
+    """Where an experiment keeps what a run left behind."""
+    return experiment / "runs" / folder_name
 
 
 Row = TypeVar(

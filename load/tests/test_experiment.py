@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from load.lab.experiment import FINISHED, PREDICTED, Experiment, clear, new_folder
+from load.lab.experiment import Experiment, clear, new_folder
+from load.lab.prediction import PREDICTED, read_predictions
 from load.lab.progress import Progress
-from load.lab.records import write_records
+from load.lab.records import FINISHED, write_records
 from load.lab.scenario import Scenario, ScenarioFile
 from load.lab.testing import synthetic_run
 
@@ -57,7 +58,7 @@ async def test_predictions_are_written_before_the_runs_and_kept(
 ) -> None:
     experiment = make(ScenarioFile(title="T", scenarios=(queue_scenario,)))
     await experiment.predict()
-    names = {one.name for one in experiment._predicted(queue_scenario)}
+    names = {one.name for one in read_predictions(tmp_path / "runs" / "ecs-4")}
     assert {"offered", "completions, all slots busy", "peak backlog", "drain"} <= names
     finish(tmp_path, queue_scenario)
     path = tmp_path / "runs" / "ecs-4" / "predicted.json"

@@ -3,17 +3,20 @@
 import json
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from load.lab import words
 from load.lab.commands import run_report
+from load.lab.records import FINISHED, write_records
 from load.lab.report.document import embedded_json
 from load.lab.report.files import read_results, write_comparison, write_report
 from load.lab.report.markdown import md_table
 from load.lab.results import Results, RunResult
 from load.lab.scenario import SCENARIOS, ScenarioError
+from load.lab.testing import synthetic_run
 
 Make = Callable[[list[RunResult], str], Results]
 
@@ -89,6 +92,20 @@ def test_an_endless_drain_survives_the_file(tmp_path: Path, make_results: Make, 
     results = make_results([demo_runs[1].model_copy(update={"figures": stuck})], "demo")
     assert "never" in write_report(tmp_path, results).read_text(encoding="utf-8")
     assert read_results(tmp_path).runs[0].figures.drain_seconds == float("inf")
+
+
+def test_a_report_is_worked_out_anew_from_the_records(
+    tmp_path: Path, make_results: Make, demo_runs: list[RunResult]
+) -> None:
+    run = demo_runs[1]
+    write_report(tmp_path, make_results([run], "demo"))
+    folder = tmp_path / "runs" / run.scenario.folder_name
+    records = synthetic_run(run.scenario)
+    write_records(folder, replace(records, charges=records.charges[1:]))
+    (folder / FINISHED).write_text(run.scenario.model_dump_json(), encoding="utf-8")
+    again = read_results(tmp_path)
+    assert not again.runs[0].valid
+    assert [check.name for check in again.runs[0].checks if not check.ok] == ["charges"]
 
 
 def test_runs_can_be_compared(tmp_path: Path, make_results: Make, demo_runs: list[RunResult]) -> None:

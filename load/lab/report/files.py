@@ -1,16 +1,20 @@
 """Writes the three files of a report, and reads the one that programs read."""
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from pydantic import ValidationError
 
+from load.lab.prediction import read_predictions
+from load.lab.records import FINISHED, read_records, run_folder
 from load.lab.report.comparison import comparison_page
 from load.lab.report.markdown import markdown
 from load.lab.report.page import demo_page
 from load.lab.report.study import study_page
-from load.lab.results import Results
-from load.lab.scenario import ScenarioError
+from load.lab.results import Results, RunResult, result
+from load.lab.scenario import Scenario, ScenarioError
 from load.model import load_prices
 
 RESULTS = "results.json"
@@ -29,12 +33,29 @@ def write_report(folder: Path, results: Results, *, prices: Path | None = None) 
 
 
 def read_results(folder: Path) -> Results:
-    """Read an experiment's results.json; raises ScenarioError when it is none."""
+    """Read an experiment: figures and checks are worked out anew from the runs' records, where these are still there.
+
+    Raises ScenarioError when the folder holds no results.
+    """
     path = folder / RESULTS
     try:
-        return Results.model_validate_json(path.read_bytes())
-    except (OSError, ValidationError) as exc:
+        content = json.loads(path.read_bytes())
+        content["runs"] = [_run(folder, entry) for entry in content["runs"]]
+        return Results.model_validate(content)
+    except ValidationError as exc:
+        first = exc.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise ScenarioError(f"{path}: {where}: {first['msg']}") from exc
+    except (OSError, ValueError, KeyError, TypeError) as exc:
         raise ScenarioError(f"{path}: {exc}") from exc
+
+
+def _run(folder: Path, entry: dict[str, Any]) -> RunResult:
+    scenario = Scenario.model_validate(entry["scenario"])
+    records = run_folder(folder, scenario.folder_name)
+    if not (records / FINISHED).exists():
+        return RunResult.model_validate(entry)
+    return result(scenario, read_records(records), read_predictions(records))
 
 
 def write_comparison(folder: Path, found: Sequence[tuple[Path, Results]]) -> Path:
