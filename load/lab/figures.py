@@ -28,7 +28,8 @@ class Percentiles(BaseModel):
 class PhaseFigures(BaseModel):
     """One phase. Rates are orders per second over the phase's real length.
 
-    The counts hold every order sent in the phase; `…_in_time_rate` only answers that came before it ended.
+    The counts hold every order sent in the phase; `…_in_time_rate` the answers that came while it lasted, whenever
+    their orders were sent: a line that was there before is paid first.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -170,8 +171,9 @@ def _utilisation(scenario: Scenario, charges: Sequence[Charge], start: float, en
     return 100 * busy / (scenario.slots * (end - start))
 
 
-def _within(requests: Sequence[Request], phase: PhaseMark) -> int:
-    return sum(1 for request in requests if request.done <= phase.ended)
+def _answered_within(requests: Sequence[Request], phase: PhaseMark, *, accepted: bool) -> int:
+    answers = (request.done for request in requests if request.is_accepted == accepted)
+    return sum(1 for done in answers if phase.started <= done < phase.ended)
 
 
 def _phase_figures(records: RunRecords, accepted: Sequence[Life]) -> tuple[PhaseFigures, ...]:
@@ -194,8 +196,8 @@ def _phase_figures(records: RunRecords, accepted: Sequence[Life]) -> tuple[Phase
                 offered_rate=len(sent) / seconds,
                 accepted_rate=len(taken) / seconds,
                 lost_per_second=len(refused) / seconds,
-                answered_in_time_rate=_within(taken, phase) / seconds,
-                refused_in_time_rate=_within(refused, phase) / seconds,
+                answered_in_time_rate=_answered_within(records.requests, phase, accepted=True) / seconds,
+                refused_in_time_rate=_answered_within(records.requests, phase, accepted=False) / seconds,
                 accept=percentiles([request.latency_seconds for request in taken]),
                 answer=percentiles([request.latency_seconds for request in sent]),
                 confirmation=percentiles(

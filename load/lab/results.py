@@ -1,5 +1,6 @@
 """results.json: what a demo or a lab run found, for programs. docs/results.md describes the fields."""
 
+import json
 import os
 import platform
 import sys
@@ -256,3 +257,7 @@ def _processor() -> str:
     except OSError:
         return platform.processor()
     return next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), "")
+
+
+if __name__ == "__main__":
+    sys.stdout.write(json.dumps(Results.model_json_schema(), indent=1) + "\n")

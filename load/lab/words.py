@@ -29,7 +29,14 @@ def several(*values: float | None) -> str:
         return NOTHING
     if max(known) < 1:
         return " / ".join(NOTHING if value is None else f"{value * 1000:.0f}" for value in values) + " ms"
-    return " / ".join(NOTHING if value is None else f"{value:.2f}" for value in values) + " s"
+    return " / ".join(NOTHING if value is None else _digits(value) for value in values) + " s"
+
+
+def _digits(value: float) -> str:
+    """Three significant digits, at most two decimals."""
+    if value < 10:  # noqa: PLR2004  # below ten, hundredths
+        return f"{value:.2f}"
+    return f"{value:.1f}" if value < 100 else f"{value:.0f}"  # noqa: PLR2004  # below a hundred, tenths
 
 
 def rate(value: float | None) -> str:

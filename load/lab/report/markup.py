@@ -17,15 +17,18 @@ def facts(pairs: Iterable[tuple[str, str]]) -> str:
     return '<dl class="facts">' + "".join(f"<dt>{text(a)}</dt><dd>{text(b)}</dd>" for a, b in pairs) + "</dl>"
 
 
-def table(caption: str, heads: Sequence[str], rows: Iterable[Sequence[str]], *, kind: str = "") -> str:
-    """A table that scrolls sideways on a phone. The first cell of each row heads it."""
+def table(
+    caption: str, heads: Sequence[str], rows: Iterable[Sequence[str]], *, kind: str = "", titled: bool = False
+) -> str:
+    """A table that scrolls sideways on a phone. The first cell of each row heads it; `titled` shows the caption."""
     head = "".join(f'<th scope="col">{text(name)}</th>' for name in heads)
     body = "".join(
         f'<tr><th scope="row">{text(row[0])}</th>' + "".join(f"<td>{text(cell)}</td>" for cell in row[1:]) + "</tr>"
         for row in rows
     )
+    label = f"<caption>{text(caption)}</caption>" if titled else ""
     return (
-        f'<div class="scroll" role="region" tabindex="0" aria-label="{text(caption)}"><table class="{kind}">'
+        f'<div class="scroll" role="region" tabindex="0" aria-label="{text(caption)}"><table class="{kind}">{label}'
         f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"
     )
 

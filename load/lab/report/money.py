@@ -36,7 +36,7 @@ def _confirmed_rows(results: Results, prices: Prices, assumed: Assumptions) -> l
         if not runs:
             continue
         phase = min((rush_of(run) for run in runs), key=lambda one: one.accepted / max(1, one.offered))
-        share = Decimal(phase.accepted) / max(1, phase.offered)
+        share = round(Decimal(phase.accepted) / max(1, phase.offered), 4)
         cost = monthly_cost(arm, 1_000_000, prices, replace(assumed, confirmed_share=share))
         each = words.NOTHING if cost.per_confirmed_order is None else f"${cost.per_confirmed_order:.6f}"
         rows.append((arm, words.percent(float(share) * 100), _dollars(cost.total), each, cost.formula))

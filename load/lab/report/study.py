@@ -100,8 +100,8 @@ def section(answer: Answer) -> str:
     parts += [f"<p>{text(paragraph)}</p>" for paragraph in answer.paragraphs]
     parts.append(f'<div class="charts wide">{charts}</div>' if charts else "")
     for table in answer.tables:
-        shown = markup.table(table.caption, table.heads, table.rows)
         long = len(table.rows) > MOST_ROWS
+        shown = markup.table(table.caption, table.heads, table.rows, titled=not long)
         parts.append(f"<details><summary>{text(table.caption)}</summary>{shown}</details>" if long else shown)
     parts += [f'<p class="note">{text(note)}</p>' for note in answer.notes]
     return "\n".join(parts)

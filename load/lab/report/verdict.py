@@ -61,6 +61,7 @@ def queue_sentence(run: RunResult) -> str:
     figures = run.figures
     accept = words.seconds(figures.accept.p95 if figures.accept else None)
     taken = "every one" if figures.rejected == 0 else words.percent(figures.acceptance_percent)
+    workers = f"{run.scenario.workers} worker{'' if run.scenario.workers == 1 else 's'}"
     drain = words.seconds(figures.drain_seconds)
     paid = (
         f"would pay the last of them {drain} after the rush"
@@ -68,7 +69,7 @@ def queue_sentence(run: RunResult) -> str:
         else f"paid the last of them {drain} after the rush"
     )
     return (
-        f"The queue with {run.scenario.workers} workers took {taken} of {words.count(figures.offered)}"
+        f"The queue with {workers} took {taken} of {words.count(figures.offered)}"
         f" orders, 95 % of them within {accept}, let"
         " the backlog"
         f" grow to {words.count(figures.peak_backlog)}, and {paid}."
