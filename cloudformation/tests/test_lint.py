@@ -19,7 +19,7 @@ LOOPED_ENDPOINTS = ("--ignore-checks", "E3064")
 
 
 def cfn_lint(file: Path, *options: str) -> subprocess.CompletedProcess[str]:
-    command = [Path(sys.executable).with_name("cfn-lint"), "--regions", *REGIONS, *options, "--", str(file)]
+    command = [str(Path(sys.executable).with_name("cfn-lint")), "--regions", *REGIONS, *options, "--", str(file)]
     return subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603  # of our own environment
 
 

@@ -1,0 +1,118 @@
+"""The steps from this tree to a stack: their dry runs, and their runs against tools that write down what they get."""
+
+import io
+import os
+from pathlib import Path
+
+import pytest
+
+from cloudformation import delivery
+from cloudformation.artifact import PROJECT
+from cloudformation.delivery import main
+
+STACK_OUTPUTS = """[{"OutputKey": "ApiRepositoryUri", "OutputValue": "1.dkr.example/api"},
+ {"OutputKey": "ProcessorRepositoryUri", "OutputValue": "1.dkr.example/processor"},
+ {"OutputKey": "GatewayRepositoryUri", "OutputValue": "1.dkr.example/gateway"}]"""
+
+
+@pytest.fixture
+def calls(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The log of every call of the fake `docker` and `aws`, which are the only tools on PATH besides the system's."""
+    log = tmp_path / "calls"
+    (tmp_path / "outputs").write_text(STACK_OUTPUTS)
+    for tool, answer in (
+        ("docker", ""),
+        ("aws", f'case "$*" in *json) cat {tmp_path}/outputs ;; *password) echo secret ;; esac'),
+    ):
+        program = tmp_path / tool
+        program.write_text(f'#!/bin/sh\necho {tool} "$@" >>{log}\n{answer}\n[ "$1" != "${{FAIL:-}}" ]\n')
+        program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}/usr/bin:/bin")
+    return log
+
+
+def printed(capsys: pytest.CaptureFixture[str]) -> list[str]:
+    return capsys.readouterr().out.splitlines()
+
+
+@pytest.mark.parametrize("step", ["images", "push", "deploy", "destroy"])
+def test_a_dry_run_prints_what_it_would_do_and_calls_nothing(
+    calls: Path, capsys: pytest.CaptureFixture[str], step: str
+) -> None:
+    assert main([step, "--dry-run", "--tag", "v1"]) == 0
+    lines = printed(capsys)
+    assert lines
+    assert all(line.startswith(("docker ", "aws ")) for line in lines)
+    assert not calls.exists()
+
+
+def test_images_are_built_for_the_chosen_cpu(calls: Path) -> None:
+    assert main(["images", "--tag", "v1", "--architecture", "x86_64"]) == 0
+    lines = calls.read_text().splitlines()
+    assert len(lines) == 3
+    assert lines[0] == (
+        "docker buildx build --platform linux/amd64 --load --file services/order-api/Dockerfile --tag order-api:v1 ."
+    )
+
+
+def test_push_goes_to_the_stacks_own_repositories(calls: Path) -> None:
+    assert main(["push", "--tag", "v1"]) == 0
+    lines = calls.read_text().splitlines()
+    assert "docker login --username AWS --password-stdin 1.dkr.example" in lines
+    assert "docker push 1.dkr.example/processor:v1" in lines
+
+
+def test_deploy_passes_parameters_on(calls: Path) -> None:
+    assert main(["deploy", "--tag", "v1", "--stack", "s", "Workers=5"]) == 0
+    deploy = calls.read_text().splitlines()[0]
+    assert deploy.startswith("aws cloudformation deploy --stack-name s --template-file dist/stack.json")
+    assert deploy.endswith("--parameter-overrides Architecture=arm64 ImageTag=v1 Workers=5")
+    assert (PROJECT / "dist" / "stack.json").read_text().startswith('{"AWSTemplateFormatVersion"')
+
+
+def test_a_function_is_uploaded_under_the_name_of_its_content(
+    calls: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(delivery, "build_artifact", lambda target, _: tmp_path / f"lambda-{target.name}-abc.zip")
+    assert main(["deploy", "Consumer=lambda", "ArtifactBucket=mine"]) == 0
+    upload, deploy, _ = calls.read_text().splitlines()
+    assert upload == f"aws s3 cp {tmp_path}/lambda-arm64-abc.zip s3://mine/lambda-arm64-abc.zip"
+    assert "ArtifactKey=lambda-arm64-abc.zip" in deploy
+
+
+def test_a_function_without_a_bucket_is_refused(calls: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["deploy", "Consumer=lambda"]) == 1
+    assert "ArtifactBucket" in capsys.readouterr().err
+    assert not calls.exists()
+
+
+def test_the_first_failure_stops_the_step(
+    calls: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FAIL", "buildx")
+    assert main(["images", "--tag", "v1"]) == 1
+    assert "failed with exit code 1" in capsys.readouterr().err
+    assert len(calls.read_text().splitlines()) == 1
+
+
+def test_a_missing_tool_is_named(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert main(["images", "--tag", "v1"]) == 1
+    assert "docker is not installed" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(("answer", "code"), [("flash-sale\n", 0), ("yes\n", 1), ("", 1)])
+def test_destroy_asks_for_the_name_of_the_stack(
+    calls: Path, monkeypatch: pytest.MonkeyPatch, answer: str, code: int
+) -> None:
+    monkeypatch.setattr("sys.stdin", io.StringIO(answer))
+    assert main(["destroy"]) == code
+    assert calls.exists() == (code == 0)
+
+
+def test_what_is_no_parameter_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["deploy", "--dry-run", "Workers"])
+    assert "not NAME=VALUE: Workers" in capsys.readouterr().err

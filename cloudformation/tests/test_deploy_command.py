@@ -1,0 +1,182 @@
+"""The pipe that people expect, against the real AWS command line and the embedded AWS."""
+
+import json
+import os
+import subprocess
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cloudformation.artifact import PROJECT
+from cloudformation.build import render_template
+from flashmsg import OrderPlaced, decode_sqs_body, encode
+from flashpay.testing.orders import sample_order
+from local.aws import aws_client
+from local.emulator import RunningEmulator
+
+DEPLOY = PROJECT / "cloudformation" / "deploy"
+Finished = subprocess.CompletedProcess[str]
+
+
+def deploy(*arguments: str, template: str, environment: dict[str, str]) -> Finished:
+    return subprocess.run(  # noqa: S603  # our own script
+        [DEPLOY, *arguments], input=template, capture_output=True, text=True, env=os.environ | environment, check=False
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class FakeAws:
+    """An `aws` that writes down how it was called, and with which template."""
+
+    folder: Path
+
+    @property
+    def environment(self) -> dict[str, str]:
+        return {"AWS": str(self.folder / "aws"), "TMPDIR": str(self.folder / "tmp"), "SEEN": str(self.folder / "seen")}
+
+    @property
+    def words(self) -> list[str]:
+        return (self.folder / "seen").read_text().splitlines()
+
+
+@pytest.fixture
+def fake_aws(tmp_path: Path) -> FakeAws:
+    (tmp_path / "tmp").mkdir()
+    program = tmp_path / "aws"
+    program.write_text('#!/bin/sh\nprintf "%s\\n" "$@" >"$SEEN"\ncp "$4" "$SEEN.template"\nexit "${EXIT:-0}"\n')
+    program.chmod(0o755)
+    return FakeAws(folder=tmp_path)
+
+
+def test_the_template_from_the_pipe_arrives_in_a_file_and_the_arguments_are_passed_on(fake_aws: FakeAws) -> None:
+    done = deploy(
+        "--stack-name", "a b", "--parameter-overrides", "X=1 2", template="{}", environment=fake_aws.environment
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    assert fake_aws.words[:3] == ["cloudformation", "deploy", "--template-file"]
+    assert fake_aws.words[4:8] == ["--stack-name", "a b", "--parameter-overrides", "X=1 2"]
+    assert fake_aws.words[8:] == [
+        "--capabilities", "CAPABILITY_IAM", "CAPABILITY_AUTO_EXPAND",
+        "--tags", "project=flash-sale", "--no-fail-on-empty-changeset",
+    ]  # fmt: skip
+    assert (fake_aws.folder / "seen.template").read_text() == "{}"
+
+
+def test_what_is_given_is_not_added(fake_aws: FakeAws) -> None:
+    given = ("--tags", "a=b", "--capabilities", "CAPABILITY_IAM", "--fail-on-empty-changeset")
+    deploy(*given, template="{}", environment=fake_aws.environment)
+    assert fake_aws.words[4:] == list(given)
+
+
+@pytest.mark.parametrize("code", ["0", "255"])
+def test_the_exit_code_is_kept_and_the_file_is_gone(fake_aws: FakeAws, code: str) -> None:
+    done = deploy("--stack-name", "s", template="{}", environment=fake_aws.environment | {"EXIT": code})
+    assert done.returncode == int(code)
+    assert list((fake_aws.folder / "tmp").iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "template", "code", "sentence"),
+    [
+        (["--stack-name", "s"], "", 2, "standard input held no template"),
+        (["--template-file", "x"], "{}", 2, "the template comes from standard input"),
+        (["--template-file=x"], "{}", 2, "the template comes from standard input"),
+    ],
+)
+def test_a_wrong_call_says_what_is_wrong(
+    fake_aws: FakeAws, arguments: list[str], template: str, code: int, sentence: str
+) -> None:
+    done = deploy(*arguments, template=template, environment=fake_aws.environment)
+    assert done.returncode == code
+    assert sentence in done.stderr
+    assert not (fake_aws.folder / "seen").exists()
+
+
+def test_without_the_command_line_it_says_so(tmp_path: Path) -> None:
+    done = deploy("--stack-name", "s", template="{}", environment={"AWS": str(tmp_path / "missing")})
+    assert done.returncode == 127
+    assert "not installed" in done.stderr
+
+
+def test_help_needs_neither_template_nor_command_line() -> None:
+    done = deploy("--help", template="", environment={"AWS": "missing"})
+    assert done.returncode == 0
+    assert done.stdout.startswith("Usage: python -m cloudformation.build | cloudformation/deploy")
+
+
+@pytest.fixture
+def real(embedded_aws: RunningEmulator, aws_command: str, tmp_path: Path) -> dict[str, str]:
+    # An empty home: no configuration of the user's own.
+    return embedded_aws.environment | {"AWS": aws_command, "HOME": str(tmp_path), "AWS_PAGER": ""}
+
+
+@pytest.fixture
+def aws(real: dict[str, str]) -> Callable[..., Any]:
+    def call(*words: str) -> Any:  # noqa: ANN401  # any JSON
+        command = [real["AWS"], *words, "--output", "json"]
+        done = subprocess.run(command, capture_output=True, text=True, env=os.environ | real, check=False)  # noqa: S603  # our own
+        assert done.returncode == 0, done.stderr
+        return json.loads(done.stdout or "null")
+
+    return call
+
+
+@pytest.mark.embedded_aws
+@pytest.mark.timeout(120)
+async def test_the_pipeline_deploys_updates_and_goes_by_the_real_command_line(
+    embedded_aws: RunningEmulator, real: dict[str, str], aws: Callable[..., Any]
+) -> None:
+    name = "by-command-line"
+    template = render_template("pipeline")
+
+    def deployed(*overrides: str) -> Finished:
+        arguments = ("--stack-name", name, "--parameter-overrides", "RetainData=false", *overrides)
+        return deploy(*arguments, template=template, environment=real)
+
+    first = deployed()
+    assert first.returncode == 0, first.stderr
+    (stack,) = aws("cloudformation", "describe-stacks", "--stack-name", name)["Stacks"]
+    outputs = {output["OutputKey"]: output["OutputValue"] for output in stack["Outputs"]}
+    assert stack["Tags"] == [{"Key": "project", "Value": "flash-sale"}]
+    await an_order_flows(embedded_aws, outputs)
+
+    again = deployed()
+    assert (again.returncode, "No changes to deploy" in again.stdout) == (0, True)
+
+    assert await visibility(embedded_aws, outputs) == "60"
+    update = deployed("VisibilitySeconds=90")
+    assert update.returncode == 0, update.stderr
+    assert await visibility(embedded_aws, outputs) == "90"
+
+    aws("cloudformation", "delete-stack", "--stack-name", name)
+    aws("cloudformation", "wait", "stack-delete-complete", "--stack-name", name)
+    assert name not in await names_left(embedded_aws)
+
+
+async def visibility(embedded_aws: RunningEmulator, outputs: dict[str, str]) -> str:
+    async with aws_client("sqs", embedded_aws.environment) as sqs:
+        asked = {"QueueUrl": outputs["QueueUrl"], "AttributeNames": ["VisibilityTimeout"]}
+        return str((await sqs.get_queue_attributes(**asked))["Attributes"]["VisibilityTimeout"])
+
+
+async def names_left(embedded_aws: RunningEmulator) -> str:
+    environment, left = embedded_aws.environment, []
+    for service, call in (("sqs", "list_queues"), ("sns", "list_topics"), ("dynamodb", "list_tables")):
+        async with aws_client(service, environment) as client:
+            left.append(await getattr(client, call)())
+    return json.dumps(left, default=str)
+
+
+async def an_order_flows(embedded_aws: RunningEmulator, outputs: dict[str, str]) -> None:
+    placed = OrderPlaced.of(sample_order())
+    async with (
+        aws_client("sns", embedded_aws.environment) as sns,
+        aws_client("sqs", embedded_aws.environment) as sqs,
+    ):
+        await sns.publish(TopicArn=outputs["TopicArn"], Message=encode(placed))
+        received = await sqs.receive_message(QueueUrl=outputs["QueueUrl"], WaitTimeSeconds=10)
+    (message,) = received["Messages"]
+    assert decode_sqs_body(message["Body"]) == placed

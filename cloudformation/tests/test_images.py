@@ -1,0 +1,139 @@
+"""What each Dockerfile installs, installed into an empty folder, and the service started from it."""
+
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import aiohttp
+import pytest
+
+from cloudformation.artifact import PROJECT
+from cloudformation.build import render_template
+from local.emulator import RunningEmulator
+from local.ports import free_port
+from local.processes import ManagedProcess
+from local.stack import delete_stack, deploy_stack
+
+SERVICES = ("order-api", "order-processor", "payment-gateway")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Dockerfile:
+    """The instructions of a Dockerfile that decide what is in the image."""
+
+    text: str
+
+    @property
+    def install(self) -> list[str]:
+        (line,) = re.findall(r"^RUN (pip install .*?[^\\])$", self.text.replace("\\\n", " "), re.MULTILINE)
+        return shlex.split(line)
+
+    @property
+    def sources(self) -> list[Path]:
+        return [PROJECT / source for source in re.findall(r"^COPY (\S+/src/) /app/$", self.text, re.MULTILINE)]
+
+    @property
+    def variables(self) -> dict[str, str]:
+        (block,) = re.findall(r"^ENV ((?:.*\\\n)*.*)$", self.text, re.MULTILINE)
+        return dict(pair.split("=", 1) for pair in block.replace("\\\n", " ").split())
+
+    @property
+    def command(self) -> list[str]:
+        (words,) = re.findall(r"^CMD \[(.*)\]$", self.text, re.MULTILINE)
+        return [word.strip().strip('"') for word in words.split(",")]
+
+
+def dockerfile(service: str) -> Dockerfile:
+    return Dockerfile(text=(PROJECT / "services" / service / "Dockerfile").read_text(encoding="utf-8"))
+
+
+@pytest.fixture(scope="session")
+def installed(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """What a service's Dockerfile installs from its lock; two services with the same lock share one installation."""
+    folders: dict[tuple[str, ...], Path] = {}
+
+    def install(service: str) -> Path:
+        pip, *words = dockerfile(service).install
+        assert pip == "pip"
+        lock = PROJECT / "services" / service / "requirements.lock"
+        key = (*words, lock.read_text(encoding="utf-8"))
+        if key not in folders:
+            folder = tmp_path_factory.mktemp("app")
+            arguments = [{"/app": str(folder), "requirements.lock": str(lock)}.get(word, word) for word in words]
+            # The image build keeps no cache; here it only would cost time.
+            arguments.remove("--no-cache-dir")
+            command = [sys.executable, "-m", "pip", "--quiet", *arguments]
+            subprocess.run(command, check=True, capture_output=True)  # noqa: S603  # the Dockerfile's own words
+            folders[key] = folder
+        return folders[key]
+
+    return install
+
+
+@pytest.fixture
+async def outputs(embedded_aws: RunningEmulator) -> AsyncIterator[dict[str, str]]:
+    parameters, template = {"RetainData": "false"}, render_template("pipeline")
+    yield await deploy_stack(embedded_aws.environment, name="images", template=template, parameters=parameters)
+    await delete_stack(embedded_aws.environment, name="images")
+
+
+@pytest.mark.embedded_aws
+@pytest.mark.timeout(180)
+@pytest.mark.parametrize("service", SERVICES)
+async def test_the_service_starts_from_what_its_image_holds(
+    embedded_aws: RunningEmulator,
+    outputs: dict[str, str],
+    installed: Callable[[str], Path],
+    tmp_path: Path,
+    service: str,
+) -> None:
+    app = tmp_path / "app"
+    for source in dockerfile(service).sources:
+        shutil.copytree(source, app, dirs_exist_ok=True, ignore=shutil.ignore_patterns("__pycache__"))
+    port = free_port()
+    url = f"http://127.0.0.1:{port}/livez"
+    process = ManagedProcess(
+        name=service,
+        # -S: nothing but the image's own folder can be imported
+        argv=[sys.executable, "-S", *dockerfile(service).command[1:]],
+        environment={
+            **dockerfile(service).variables,
+            **embedded_aws.environment,
+            "PYTHONPATH": f"{app}:{installed(service)}",
+            "HOST": "127.0.0.1",
+            "PORT": str(port),
+            "ORDERS_TOPIC_ARN": outputs["TopicArn"],
+            "ORDERS_TABLE": outputs["OrdersTableName"],
+            "PRODUCTS_TABLE": outputs["ProductsTableName"],
+            "QUEUE_URL": outputs["QueueUrl"],
+            "DEAD_LETTER_QUEUE_URL": outputs["DeadLetterQueueUrl"],
+            "WAIT_SECONDS": "1",
+            "ORDER_ID_SECRET": "s" * 64,
+            "GATEWAY_URL": "http://127.0.0.1:1",
+            "LEDGER_PATH": str(tmp_path / "payments.sqlite3"),
+        },
+        log_path=tmp_path / "service.log",
+        ready_url=url,
+    )
+    async with process, aiohttp.ClientSession() as session, session.get(url) as answer:
+        assert answer.status == 200
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_an_image_is_small_unprivileged_and_stops_when_told(service: str) -> None:
+    text = dockerfile(service).text
+    assert text.count("\nFROM ") == 2, "what builds is not shipped"
+    assert "--require-hashes" in dockerfile(service).install
+    assert re.search(r"^USER 10001:10001$", text, re.MULTILINE)
+    assert re.search(r"^STOPSIGNAL SIGTERM$", text, re.MULTILINE)
+    assert dockerfile(service).command[0] == "python", "exec form: no shell between the signal and the service"
+    assert "compileall" in text
+    copied = {str(source.relative_to(PROJECT)) for source in dockerfile(service).sources}
+    ignored = (PROJECT / "services" / service / "Dockerfile.dockerignore").read_text(encoding="utf-8").splitlines()
+    assert ignored[0] == "*"
+    assert copied <= {line.removeprefix("!") for line in ignored}
