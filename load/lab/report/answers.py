@@ -71,6 +71,12 @@ def drain_text(run: RunResult) -> str:
     return mark + words.seconds(run.figures.drain_seconds)
 
 
+def smoothed(run: RunResult, values: Sequence[float], *, seconds: float) -> list[float | None]:
+    """The mean over the last `seconds`: slots that finish together make waves that hide the rate."""
+    window = max(1, round(seconds / run.series.width))
+    return [sum(values[max(0, end - window) : end]) / min(end, window) for end in range(1, len(values) + 1)]
+
+
 def overlay(
     *, id_: str, title: str, alt: str, unit: str, curves: Sequence[tuple[str, RunResult, list[float | None]]]
 ) -> Chart:

@@ -83,7 +83,7 @@
       },
       axes: [
         axis({ size: 26, gap: 4, space: 60, values: (_u, ticks) => ticks.map((tick) => (tick == null ? "" : spec.x_log ? short(tick) : clock(tick))), ...(spec.x_log ? {} : { incrs: STEPS }) }),
-        axis({ size: 52, gap: 4, space: 34, values: (_u, ticks) => ticks.map((tick) => (tick == null ? "" : compact(tick))) }),
+        axis({ size: 56, gap: 4, space: 34, ...(spec.unit === "s" && !spec.log ? { incrs: [0.05, 0.1, 0.2, 0.5, ...STEPS] } : {}), values: (_u, ticks) => ticks.map((tick) => (tick == null ? "" : compact(tick))) }),
       ],
       series: [
         { label: spec.x_label, value: (_u, value) => (value == null ? "–" : spec.x_log ? number(value) : clock(value)) },

@@ -10,6 +10,7 @@ from load.lab.report.answers import (
     runs_of,
     rush_of,
     shop_runs,
+    smoothed,
     workers_label,
 )
 from load.lab.results import Results, RunResult
@@ -19,6 +20,7 @@ GROWTH = "How fast does the queue grow, and how long until it is empty?"
 WORKERS = "What do 1, 5, 20 and 100 workers change? What is the fewest that keep up with 60 orders per second?"
 RATIO = "How many times more orders does async accept than sync? Why do queues build up, and when is which right?"
 PROCESSOR = "order processor"
+TURNS = 3
 
 
 def _growth(run: RunResult) -> float:
@@ -130,10 +132,17 @@ def workers_answer(results: Results) -> Answer | None:
     charts = [
         overlay(
             id_="queue-completed",
-            title="Completions per second",
+            title="Completions per second, mean of the last three payments",
             alt="; ".join(f"{workers_label(run)}: {words.rate(run.figures.completion_rate)}" for run in runs),
             unit="/s",
-            curves=[(workers_label(run), run, list(run.series.completed)) for run in runs],
+            curves=[
+                (
+                    workers_label(run),
+                    run,
+                    smoothed(run, run.series.completed, seconds=TURNS * run.scenario.payment_seconds),
+                )
+                for run in runs
+            ],
         )
     ]
     notes = [

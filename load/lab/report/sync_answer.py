@@ -1,7 +1,7 @@
 """Question 1: what happens to the customers of the synchronous shop."""
 
 from load.lab import words
-from load.lab.report.answers import Answer, Table, capacity_label, overlay, runs_of, rush_of, shop_runs
+from load.lab.report.answers import Answer, Table, capacity_label, overlay, runs_of, rush_of, shop_runs, smoothed
 from load.lab.results import Results, RunResult
 from load.lab.scenario import Arm, Shop
 
@@ -79,10 +79,10 @@ def sync_answer(results: Results) -> Answer | None:
         ),
         overlay(
             id_="sync-lost",
-            title="Orders lost per second",
+            title="Orders lost per second, mean of the last five seconds",
             alt="; ".join(f"{label}: {words.rate(rush_of(run).lost_per_second)} in the rush" for label, run in curves),
             unit="/s",
-            curves=[(label, run, list(run.series.rejected)) for label, run in curves],
+            curves=[(label, run, smoothed(run, run.series.rejected, seconds=5)) for label, run in curves],
         ),
     ]
     table = Table(caption="Synchronous runs", heads=heads, rows=[row for run in runs for row in _rows(run)])
