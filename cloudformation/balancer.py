@@ -35,7 +35,7 @@ def add_balancer(
             Subnets=[subnet.ref() for subnet in network.public_subnets],
             LoadBalancerAttributes=_attributes(),
             # Without the way out first, the balancer cannot be made.
-            DependsOn="PublicWayOut",
+            DependsOn=network.way_out.title,
         )
     )
     targets = template.add_resource(

@@ -141,7 +141,7 @@ def add_function(
     return Function(
         on=on,
         from_topic=from_topic,
-        from_queue="QueueFunction",
+        from_queue=messaging.polled_by_function,
         function=function,
         failures=failures,
         log_group=log_group,
@@ -247,7 +247,7 @@ def _add_queue_trigger(
     template.add_resource(
         awslambda.EventSourceMapping(
             "FunctionQueueMapping",
-            Condition="QueueFunction",
+            Condition=messaging.polled_by_function,
             EventSourceArn=messaging.queue.get_att("Arn"),
             FunctionName=alias.ref(),
             BatchSize=BATCH_SIZE,

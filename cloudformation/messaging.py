@@ -26,6 +26,8 @@ class Messaging:
     queue: sqs.Queue
     dead_letters: sqs.Queue
     subscription_dead_letters: sqs.Queue
+    # The condition that a function polls the queue.
+    polled_by_function: str
 
 
 def add_messaging(template: Template, *, parameters: PipelineParameters, encryption: Encryption) -> Messaging:
@@ -40,13 +42,21 @@ def add_messaging(template: Template, *, parameters: PipelineParameters, encrypt
     dead_letters = add_dead_letter_queue(
         template, "DeadLetters", name="order-processing-dead-letters", encryption=encryption, source=_QUEUE_NAME
     )
+    polled_by_function = template.add_condition("QueueFunction", Equals(parameters.consumer.ref(), "lambda-sqs"))
     messaging = Messaging(
         topic=topic,
-        queue=_add_queue(template, parameters=parameters, encryption=encryption, dead_letters=dead_letters),
+        queue=_add_queue(
+            template,
+            parameters=parameters,
+            encryption=encryption,
+            dead_letters=dead_letters,
+            polled_by_function=polled_by_function,
+        ),
         dead_letters=dead_letters,
         subscription_dead_letters=add_dead_letter_queue(
             template, "Undelivered", name="subscription-dead-letters", encryption=encryption
         ),
+        polled_by_function=polled_by_function,
     )
     _add_policy(template, messaging)
     _add_outputs(template, messaging)
@@ -85,13 +95,17 @@ def add_dead_letter_queue(
 
 
 def _add_queue(
-    template: Template, *, parameters: PipelineParameters, encryption: Encryption, dead_letters: sqs.Queue
+    template: Template,
+    *,
+    parameters: PipelineParameters,
+    encryption: Encryption,
+    dead_letters: sqs.Queue,
+    polled_by_function: str,
 ) -> sqs.Queue:
     template.add_mapping(
         "FunctionQueue",
         {str(seconds): {"Visibility": str(VISIBILITY_PER_FUNCTION_TIMEOUT * seconds)} for seconds in FUNCTION_TIMEOUTS},
     )
-    polled_by_function = template.add_condition("QueueFunction", Equals(parameters.consumer.ref(), "lambda-sqs"))
     return template.add_resource(
         sqs.Queue(
             "Queue",

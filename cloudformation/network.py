@@ -21,6 +21,7 @@ class Network:
     public_subnets: tuple[ec2.Subnet, ...]
     private_subnets: tuple[ec2.Subnet, ...]
     private_routes: tuple[ec2.RouteTable, ...]
+    way_out: ec2.Route
     isolated_on: str
 
     @property
@@ -34,7 +35,7 @@ def add_network(template: Template, *, parameters: PlatformParameters) -> Networ
     vpc = template.add_resource(ec2.VPC("Vpc", CidrBlock=VPC_CIDR, EnableDnsHostnames=True))
     public = tuple(_add_subnet(template, f"PublicSubnet{n}", vpc, n, cidr) for n, cidr in enumerate(PUBLIC_CIDRS))
     private = tuple(_add_subnet(template, f"PrivateSubnet{n}", vpc, n, cidr) for n, cidr in enumerate(PRIVATE_CIDRS))
-    attachment = _add_public_routes(template, vpc, public)
+    attachment, way_out = _add_public_routes(template, vpc, public)
     nats = parameters.nat_gateways.ref()
     has_nat = template.add_condition("HasNat0", Not(Equals(nats, 0)))
     has_second = template.add_condition("HasNat1", Equals(nats, 2))
@@ -48,6 +49,7 @@ def add_network(template: Template, *, parameters: PlatformParameters) -> Networ
             _add_private_route(template, 0, vpc, private[0], first.ref(), has_nat),
             _add_private_route(template, 1, vpc, private[1], If(has_second, second.ref(), first.ref()), has_nat),
         ),
+        way_out=way_out,
         isolated_on=template.add_condition("Isolated", Equals(nats, 0)),
     )
 
@@ -58,13 +60,15 @@ def _add_subnet(template: Template, title: str, vpc: ec2.VPC, zone: int, cidr: s
     )
 
 
-def _add_public_routes(template: Template, vpc: ec2.VPC, subnets: Sequence[ec2.Subnet]) -> ec2.VPCGatewayAttachment:
+def _add_public_routes(
+    template: Template, vpc: ec2.VPC, subnets: Sequence[ec2.Subnet]
+) -> tuple[ec2.VPCGatewayAttachment, ec2.Route]:
     gateway = template.add_resource(ec2.InternetGateway("InternetGateway"))
     attachment = template.add_resource(
         ec2.VPCGatewayAttachment("InternetAttachment", VpcId=vpc.ref(), InternetGatewayId=gateway.ref())
     )
     table = template.add_resource(ec2.RouteTable("PublicRoutes", VpcId=vpc.ref()))
-    template.add_resource(
+    way_out = template.add_resource(
         ec2.Route(
             "PublicWayOut",
             RouteTableId=table.ref(),
@@ -75,7 +79,7 @@ def _add_public_routes(template: Template, vpc: ec2.VPC, subnets: Sequence[ec2.S
     )
     for number, subnet in enumerate(subnets):
         _associate(template, f"PublicRoutes{number}", table, subnet)
-    return attachment
+    return attachment, way_out
 
 
 def _add_nat(

@@ -140,5 +140,5 @@ async def test_poison_on_the_queue_goes_to_the_dead_letters_with_its_reason(
             )
             messages = received.get("Messages", [])
     assert messages[0]["Body"] == "not an order"
-    assert messages[0]["MessageAttributes"]["reason"]["StringValue"] == "malformed"
+    assert messages[0]["MessageAttributes"]["dead_letter_reason"]["StringValue"] == "malformed"
     assert gateway.charges == []

@@ -21,7 +21,8 @@ MAX_RECEIVES = 5
 class FakeDeadLetters:
     kept: list[tuple[str, str]] = field(default_factory=list)
 
-    async def send(self, record: QueueRecord, *, reason: str) -> None:
+    async def send(self, record: QueueRecord, *, reason: str, detail: str) -> None:
+        assert detail
         self.kept.append((record.body, reason))
 
 

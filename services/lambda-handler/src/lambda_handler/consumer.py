@@ -30,7 +30,7 @@ class SettlesOrders(Protocol):
 class DeadLetters(Protocol):
     """Where a message goes that no retry can cure."""
 
-    async def send(self, record: QueueRecord, *, reason: str) -> None:
+    async def send(self, record: QueueRecord, *, reason: str, detail: str) -> None:
         """Keep the message with the reason beside it; raises when it could not."""
         ...
 
@@ -162,7 +162,7 @@ class Consumer:
         if not isinstance(record, QueueRecord) or self.dead_letters is None:
             # Lambda's failure destination, or the queue's redrive, keeps it.
             return Verdict(done=False, outcome=outcome, order_id=order_id, error=error)
-        await self.dead_letters.send(record, reason=reason)
+        await self.dead_letters.send(record, reason=reason, detail=str(error))
         return Verdict(done=True, outcome=outcome, order_id=order_id, error=error)
 
 

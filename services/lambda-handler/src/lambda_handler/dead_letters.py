@@ -5,6 +5,13 @@ from typing import Protocol
 
 from lambda_handler.records import QueueRecord
 
+# As the processor names them, so that one redrive reads the dead letters of both.
+REASON = "dead_letter_reason"
+DETAIL = "dead_letter_detail"
+RECEIVES = "dead_letter_receives"
+_ATTRIBUTES_LIMIT = 10
+_DETAIL_LIMIT = 256
+
 
 class QueueClient(Protocol):
     """The one call made of an SQS client."""
@@ -13,7 +20,7 @@ class QueueClient(Protocol):
 
 
 class QueueDeadLetters:
-    """Sends messages to the dead-letter queue with the reason as an attribute.
+    """Sends messages to the dead-letter queue with the reason beside them, as attributes.
 
     Without it poison would be received `maxReceiveCount` times, a number made for outages of hours. The client is
     opened with the first message: a function that never meets poison does not pay for it.
@@ -24,12 +31,23 @@ class QueueDeadLetters:
         self._open_client = open_client
         self._client: QueueClient | None = None
 
-    async def send(self, record: QueueRecord, *, reason: str) -> None:
-        """Keep the message as it was received, with `reason` beside it."""
+    async def send(self, record: QueueRecord, *, reason: str, detail: str) -> None:
+        """Keep the message as it was received; why, what went wrong and how often it was tried are attributes."""
         if self._client is None:
             self._client = await self._open_client()
+        ours = {REASON: reason, DETAIL: _plain(detail), RECEIVES: str(record.receive_count)}
+        theirs = [(name, value) for name, value in record.attributes.items() if name not in ours]
+        attributes = dict(theirs[: _ATTRIBUTES_LIMIT - len(ours)]) | ours
         await self._client.send_message(
             QueueUrl=self._queue_url,
             MessageBody=record.body,
-            MessageAttributes={"reason": {"DataType": "String", "StringValue": reason}},
+            MessageAttributes={
+                name: {"DataType": "String", "StringValue": value} for name, value in attributes.items()
+            },
         )
+
+
+def _plain(text: str) -> str:
+    # SQS refuses an empty value and most control characters.
+    printable = "".join(char if " " <= char <= "~" else " " for char in text[:_DETAIL_LIMIT]).strip()
+    return printable or "none"

@@ -38,6 +38,17 @@ class QueueRecord:
         """The message as it was received."""
         return str(self.record.get("body", ""))
 
+    @property
+    def attributes(self) -> dict[str, str]:
+        """The text attributes it was sent with."""
+        given = self.record.get("messageAttributes")
+        attributes = given if isinstance(given, Mapping) else {}
+        return {
+            name: value["stringValue"]
+            for name, value in attributes.items()
+            if isinstance(value, Mapping) and isinstance(value.get("stringValue"), str)
+        }
+
 
 Record = TopicRecord | QueueRecord
 

@@ -1,0 +1,59 @@
+from typing import Any
+
+from lambda_handler.dead_letters import QueueDeadLetters
+from lambda_handler.records import QueueRecord
+
+
+class FakeQueue:
+    def __init__(self) -> None:
+        self.sent: list[dict[str, Any]] = []
+        self.opened = 0
+
+    async def open(self) -> "FakeQueue":
+        self.opened += 1
+        return self
+
+    async def send_message(self, **arguments: Any) -> object:  # noqa: ANN401  # as the client
+        self.sent.append(arguments)
+        return {}
+
+
+def a_record(**attributes: str) -> QueueRecord:
+    given = {name: {"dataType": "String", "stringValue": value} for name, value in attributes.items()}
+    record = {"body": "the body", "messageAttributes": {**given, "raw": {"dataType": "Binary"}}}
+    return QueueRecord(message_id="m", receive_count=3, record=record)
+
+
+def texts(sent: dict[str, Any]) -> dict[str, str]:
+    return {name: value["StringValue"] for name, value in sent["MessageAttributes"].items()}
+
+
+async def test_a_dead_letter_is_the_message_with_the_reason_beside_it() -> None:
+    queue = FakeQueue()
+    dead_letters = QueueDeadLetters(queue_url="q", open_client=queue.open)
+    await dead_letters.send(a_record(traceparent="t"), reason="malformed", detail="not\x00 JSON")
+    (sent,) = queue.sent
+    assert (sent["QueueUrl"], sent["MessageBody"]) == ("q", "the body")
+    assert texts(sent) == {
+        "traceparent": "t",
+        "dead_letter_reason": "malformed",
+        "dead_letter_detail": "not  JSON",
+        "dead_letter_receives": "3",
+    }
+
+
+async def test_a_message_never_has_more_than_ten_attributes_or_an_empty_one() -> None:
+    queue = FakeQueue()
+    dead_letters = QueueDeadLetters(queue_url="q", open_client=queue.open)
+    await dead_letters.send(a_record(**{f"a{n}": "x" for n in range(12)}), reason="r", detail="")
+    assert len(queue.sent[0]["MessageAttributes"]) == 10
+    assert texts(queue.sent[0])["dead_letter_detail"] == "none"
+
+
+async def test_the_client_is_opened_with_the_first_dead_letter_and_kept() -> None:
+    queue = FakeQueue()
+    dead_letters = QueueDeadLetters(queue_url="q", open_client=queue.open)
+    assert queue.opened == 0
+    await dead_letters.send(a_record(), reason="r", detail="d")
+    await dead_letters.send(a_record(), reason="r", detail="d")
+    assert (queue.opened, len(queue.sent)) == (1, 2)
