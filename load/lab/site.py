@@ -22,7 +22,11 @@ def shop_plan(scenario: Scenario) -> ShopPlan:
         "PAYMENT_TIMEOUT_SECONDS": f"{patience:g}",
         "LEASE_SECONDS": f"{patience + MARGIN_SECONDS:g}",
     }
-    visibility = {"VISIBILITY_SECONDS": str(math.ceil(2 * patience + MARGIN_SECONDS))}
+    polling = {
+        "VISIBILITY_SECONDS": str(math.ceil(2 * patience + MARGIN_SECONDS)),
+        # A processor that stops lets its long poll end by itself; no run should wait 20 s for that.
+        "WAIT_SECONDS": "1",
+    }
     return ShopPlan(
         name=f"lab-{scenario.folder_name[:24]}-{secrets.token_hex(4)}",
         arm=scenario.arm.value,
@@ -30,7 +34,7 @@ def shop_plan(scenario: Scenario) -> ShopPlan:
         capacity=scenario.capacity,
         workers=max(1, scenario.workers),
         api_environment=times | (_sync_environment(scenario, patience) if scenario.arm is Arm.SYNC else {}),
-        processor_environment=times | visibility,
+        processor_environment=times | polling,
         gateway_environment={"QUEUE_TIMEOUT_SECONDS": f"{scenario.line_seconds:g}", "SEED": str(scenario.seed)},
     )
 
