@@ -3,6 +3,7 @@
 import json
 import os
 import subprocess
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +17,7 @@ from flashmsg import OrderPlaced, decode_sqs_body, encode
 from flashpay.testing.orders import sample_order
 from local.aws import aws_client
 from local.emulator import RunningEmulator
+from local.waiting import wait_until
 
 DEPLOY = PROJECT / "cloudformation" / "deploy"
 Finished = subprocess.CompletedProcess[str]
@@ -143,10 +145,12 @@ async def test_the_pipeline_deploys_updates_and_goes_by_the_real_command_line(
     assert stack["Tags"] == [{"Key": "project", "Value": "flash-sale"}]
     await an_order_flows(embedded_aws, outputs)
 
+    await another_second()
     again = deployed()
     assert (again.returncode, "No changes to deploy" in again.stdout) == (0, True)
 
     assert await visibility(embedded_aws, outputs) == "60"
+    await another_second()
     update = deployed("VisibilitySeconds=90")
     assert update.returncode == 0, update.stderr
     assert await visibility(embedded_aws, outputs) == "90"
@@ -154,6 +158,16 @@ async def test_the_pipeline_deploys_updates_and_goes_by_the_real_command_line(
     aws("cloudformation", "delete-stack", "--stack-name", name)
     aws("cloudformation", "wait", "stack-delete-complete", "--stack-name", name)
     assert name not in await names_left(embedded_aws)
+
+
+async def another_second() -> None:
+    """Wait for the clock: the command line names a change set by the second."""
+    now = int(time.time())
+
+    async def later() -> bool:
+        return int(time.time()) > now
+
+    await wait_until(later)
 
 
 async def visibility(embedded_aws: RunningEmulator, outputs: dict[str, str]) -> str:
