@@ -31,6 +31,7 @@ from cloudformation.scaling import add_scaling
 from cloudformation.services import add_services, payment_gateway_url
 from cloudformation.tables import Tables, add_tables
 from cloudformation.tasks import Platform
+from cloudformation.triggers import add_triggers
 from cloudformation.watches import function_watches, queue_watches, service_watches
 
 
@@ -79,7 +80,7 @@ def _add_spine(template: Template, *, gateway_scheme: str) -> _Spine:
 def _add_pipeline(template: Template) -> None:
     # Plain http for a gateway on the same machine.
     spine = _add_spine(template, gateway_scheme="https?")
-    add_function(
+    function = add_function(
         template,
         parameters=spine.parameters,
         encryption=spine.encryption,
@@ -87,6 +88,7 @@ def _add_pipeline(template: Template) -> None:
         tables=spine.tables,
         gateway_url=spine.parameters.gateway_url.ref(),
     )
+    add_triggers(template, parameters=spine.parameters, messaging=spine.messaging, function=function)
 
 
 def _add_system(template: Template) -> None:
@@ -129,6 +131,7 @@ def _add_system(template: Template) -> None:
         gateway_url=gateway_url,
         network=place_function(parameters=parameters, network=network, firewall=firewall),
     )
+    add_triggers(template, parameters=pipeline, messaging=messaging, function=function)
     age_steps = add_scaling(
         template,
         parameters=parameters,

@@ -138,3 +138,14 @@ def test_the_targets_are_lambdas() -> None:
     assert set(TARGETS) == {"x86_64", "arm64", "local"}
     assert all(tag.endswith("aarch64") for tag in TARGETS["arm64"].platforms)
     assert {TARGETS["arm64"].python, TARGETS["x86_64"].python} == {"3.13"}
+
+
+@pytest.mark.timeout(180)
+def test_the_zip_for_lambda_holds_what_its_cpu_and_python_run() -> None:
+    with zipfile.ZipFile(build_artifact(TARGETS["arm64"], artifact.PROJECT / "dist")) as archive:
+        names = archive.namelist()
+    compiled = [name for name in names if name.endswith(".so")]
+    assert compiled
+    assert [name for name in compiled if "cpython-313-aarch64" not in name and "abi3" not in name] == []
+    bytecode = {name.rsplit(".", 2)[-2] for name in names if name.endswith(".pyc")}
+    assert bytecode == ({"cpython-313"} if find_interpreter("3.13") else set())

@@ -63,3 +63,24 @@ def test_nothing_refers_to_what_was_taken_out(whole: dict[str, Any]) -> None:
     kept = emulated(whole)["Resources"]
     for title in set(whole["Resources"]) - set(kept):
         assert f'"Ref": "{title}"' not in json.dumps(kept)
+
+
+@pytest.mark.embedded_aws
+async def test_another_number_of_workers_reaches_the_processors(embedded_aws: RunningEmulator) -> None:
+    name, environment = "whole-update", embedded_aws.environment
+    template = json.dumps(emulated(json.loads(render_template("all"))))
+
+    parameters = {"ImageTag": "v1", "RetainData": "false", "Workers": "20"}
+    outputs = await deploy_stack(environment, name=name, template=template, parameters=parameters)
+    changed = [{"ParameterKey": key, "ParameterValue": value} for key, value in (parameters | {"Workers": "5"}).items()]
+    async with aws_client("cloudformation", environment) as cloudformation, aws_client("ecs", environment) as ecs:
+        await cloudformation.update_stack(
+            StackName=name, UsePreviousTemplate=True, Parameters=changed, Capabilities=["CAPABILITY_IAM"]
+        )
+        await cloudformation.get_waiter("stack_update_complete").wait(StackName=name, WaiterConfig={"Delay": 0.1})
+        services = await ecs.describe_services(cluster=outputs["ClusterName"], services=["order-processor"])
+        task = services["services"][0]["taskDefinition"]
+        described = await ecs.describe_task_definition(taskDefinition=task)
+        (container,) = described["taskDefinition"]["containerDefinitions"]
+        assert {"name": "WORKERS", "value": "5"} in container["environment"]
+    await delete_stack(environment, name=name)
