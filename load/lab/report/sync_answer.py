@@ -48,7 +48,8 @@ def _naive_words(run: RunResult) -> str:
     return (
         f"With a provider that takes {capacity} payment{'' if capacity == '1' else 's'} at a time,"
         f" {rush.users} shoppers"
-        f" got {words.rate(rush.answered_in_time_rate)} paid{limit}; {fate}; half of them waited {answer} or longer."
+        f" got {words.rate(run.figures.completion_rate or rush.answered_in_time_rate)} paid{limit}; {fate};"
+        f" half of them waited {answer} or longer."
     )
 
 
@@ -86,4 +87,9 @@ def sync_answer(results: Results) -> Answer | None:
         ),
     ]
     table = Table(caption="Synchronous runs", heads=heads, rows=[row for run in runs for row in _rows(run)])
-    return Answer(id="sync", question=QUESTION, paragraphs=paragraphs, tables=[table], charts=charts)
+    notes = [
+        "Paid/s counts the answers that came within the phase; where it begins and ends, up to one order per"
+        " payment slot"
+        " falls to either side. Possible: capacity ÷ payment time."
+    ]
+    return Answer(id="sync", question=QUESTION, paragraphs=paragraphs, tables=[table], charts=charts, notes=notes)
