@@ -88,8 +88,10 @@ def sync_answer(results: Results) -> Answer | None:
     ]
     table = Table(caption="Synchronous runs", heads=heads, rows=[row for run in runs for row in _rows(run)])
     notes = [
-        "Paid/s counts the answers that came within the phase; where it begins and ends, up to one order per"
-        " payment slot"
-        " falls to either side. Possible: capacity ÷ payment time."
+        (
+            "Paid/s counts the answers that came within the phase; where it begins and ends, up to one order per"
+            " payment slot"
+            " falls to either side. Possible: capacity ÷ payment time."
+        )
     ]
     return Answer(id="sync", question=QUESTION, paragraphs=paragraphs, tables=[table], charts=charts, notes=notes)
