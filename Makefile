@@ -97,6 +97,10 @@ lock-check: install
 template: install ## Print the CloudFormation template of the whole system
 	@$(BIN)/python -m cloudformation.build $(ARGS)
 
+.PHONY: snapshot
+snapshot: install ## Renew the snapshot of the whole template that the tests compare with
+	$(BIN)/python -m cloudformation.snapshot
+
 .PHONY: lambda
 lambda: install ## Build the Lambda zips for AWS (x86_64 and arm64) and for this interpreter, into dist/
 	$(BIN)/python -m cloudformation.artifact $(ARGS)

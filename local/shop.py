@@ -122,7 +122,7 @@ def _gateway(plan: ShopPlan, folder: Path) -> tuple[ManagedProcess, str]:
 
 async def _deploy(plan: ShopPlan, emulator: RunningEmulator, gateway_url: str) -> dict[str, str]:
     consumer = plan.arm if plan.arm.startswith("lambda") else "ecs"
-    parameters = {"Consumer": consumer, "GatewayUrl": gateway_url}
+    parameters = {"Consumer": consumer, "GatewayUrl": gateway_url, "RetainData": "false"}
     if consumer != "ecs":
         artifact = await asyncio.to_thread(build_local_artifact)
         await upload(emulator.environment, bucket=ARTIFACT_BUCKET, key=artifact.name, file=artifact)

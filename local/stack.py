@@ -30,7 +30,7 @@ async def deploy_stack(
                 StackName=name,
                 TemplateBody=template,
                 Parameters=[{"ParameterKey": key, "ParameterValue": value} for key, value in parameters.items()],
-                Capabilities=["CAPABILITY_IAM", "CAPABILITY_NAMED_IAM"],
+                Capabilities=["CAPABILITY_IAM", "CAPABILITY_AUTO_EXPAND"],
             )
         except ClientError as exc:
             raise StackFailedError(f"stack {name}: {exc}") from exc
