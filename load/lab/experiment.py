@@ -99,7 +99,7 @@ class Experiment:
 
     def _predict(self, scenario: Scenario) -> None:
         folder = self._run_folder(scenario)
-        if (folder / FINISHED).exists():
+        if self._finished(scenario) is not None:
             return
         folder.mkdir(parents=True, exist_ok=True)
         write_predictions(folder, predicted(scenario))

@@ -72,7 +72,7 @@ def _workload(scenario: Scenario, phase: Phase) -> ClosedLoop | OpenLoop | Burst
 
 def _slots(scenario: Scenario) -> Slots:
     schedule = tuple((moment, scenario.workers * tasks) for moment, tasks in scenario.tasks)
-    return Slots(workers=scenario.workers, schedule=schedule)
+    return Slots(workers=scenario.workers, overhead_seconds=scenario.overhead_seconds, schedule=schedule)
 
 
 def _shop(scenario: Scenario) -> Shop:

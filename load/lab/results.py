@@ -135,13 +135,13 @@ def result(scenario: Scenario, records: RunRecords, predictions: Sequence[Predic
         checks=checks,
         figures=found,
         bands=[Band(name=phase.name, start=phase.started - start, end=phase.ended - start) for phase in records.phases],
-        series=series(records, payment_seconds=scenario.payment_seconds),
+        series=series(scenario, records),
         processes=process_use(records),
         predictions=compare(scenario, list(predictions), found),
     )
 
 
-def series(records: RunRecords, *, payment_seconds: float) -> Series:
+def series(scenario: Scenario, records: RunRecords) -> Series:
     """The curves, on a grid of at most MOST_POINTS points."""
     accepted = lives(records)
     start = records.started
@@ -168,7 +168,7 @@ def series(records: RunRecords, *, payment_seconds: float) -> Series:
 
     answers = [(request.due, request.latency_seconds) for request in records.requests if request.is_accepted]
     confirmations = [(life.due, life.ended - life.due) for life in accepted if life.ended is not None]
-    scaled, simulated = replayed(records, accepted, moments, payment_seconds)
+    scaled, simulated = replayed(scenario, records, accepted, moments)
     return Series(
         workers=scaled,
         simulated_backlog=simulated,
@@ -193,7 +193,7 @@ def series(records: RunRecords, *, payment_seconds: float) -> Series:
 
 
 def replayed(
-    records: RunRecords, accepted: Sequence[Life], moments: Sequence[float], payment_seconds: float
+    scenario: Scenario, records: RunRecords, accepted: Sequence[Life], moments: Sequence[float]
 ) -> tuple[list[int], list[float | None]]:
     """The workers at each moment, and the backlog that the model computes for them; empty when nothing was changed."""
     if len(records.workers) <= 1:
@@ -203,7 +203,8 @@ def replayed(
     run = replay_schedule(
         [life.accepted - start for life in accepted],
         schedule,
-        payment_seconds=payment_seconds,
+        payment_seconds=scenario.payment_seconds,
+        overhead_seconds=scenario.overhead_seconds,
         horizon_seconds=moments[-1] - start,
     )
     by_second = {moment.second: float(moment.backlog) for moment in run.moments}

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from load.lab.scenario import SCENARIOS, Arm, ScenarioError, load_scenarios, planned_workers
+from load.lab.scenario import SCENARIOS, Arm, Scenario, ScenarioError, load_scenarios, planned_workers
 
 SMALL = """
 title = "T"
@@ -64,9 +64,10 @@ def test_the_quick_lab_keeps_the_load_in_workers() -> None:
 
 
 def test_the_planner_says_how_many_workers_keep_up() -> None:
-    assert 180 <= planned_workers(60, 3.0) <= 183
+    assert planned_workers(60, 3.0) == 183
     scenario = next(one for one in load_scenarios(SCENARIOS / "lab.toml").scenarios if one.name == "ecs:planned")
-    assert scenario.workers == planned_workers(60, 3.0)
+    assert scenario.workers == planned_workers(60, 3.0, scenario.overhead_seconds) == 192
+    assert Scenario.model_validate(scenario.model_dump() | {"workers": 7}).workers == 7
 
 
 @pytest.mark.parametrize(
