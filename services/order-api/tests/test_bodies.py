@@ -3,7 +3,10 @@
 import asyncio
 
 import pytest
+from aiohttp.test_utils import make_mocked_request
 
+from order_api.bodies import read_json_body
+from order_api.rejections import Rejection
 from order_api.testing import Shop, read_answer, running_shop
 
 HEAD = b"POST /orders/async HTTP/1.1\r\nHost: shop\r\nContent-Type: application/json\r\n"
@@ -76,6 +79,18 @@ async def test_a_client_who_asks_first_is_told_to_go_on(shop: Shop) -> None:
         writer.write(BODY)
         assert (await read_answer(reader)).status == 202
         writer.close()
+
+
+async def test_a_client_who_asks_first_and_hangs_up_is_no_fault_of_ours() -> None:
+    class GoneWriter:
+        async def write(self, _chunk: bytes) -> None:
+            raise ConnectionResetError("Cannot write to closing transport")
+
+    headers = {"Content-Type": "application/json", "Expect": "100-continue"}
+    request = make_mocked_request("POST", "/orders/async", headers=headers, writer=GoneWriter())
+    with pytest.raises(Rejection) as caught:
+        await read_json_body(request, limit_bytes=100, deadline_seconds=5)
+    assert (caught.value.status, caught.value.reason) == (400, "unreadable_body")
 
 
 @pytest.mark.parametrize(

@@ -28,10 +28,10 @@ async def read_json_body(request: web.Request, *, limit_bytes: int, deadline_sec
             when they do not arrive in time, 400 when they cannot be read.
     """
     _check_headers(request, limit_bytes)
-    if request.headers.get(hdrs.EXPECT, "").lower() == "100-continue":
-        await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
     try:
         async with asyncio.timeout(deadline_seconds):
+            if request.headers.get(hdrs.EXPECT, "").lower() == "100-continue":
+                await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
             return await _read(request, limit_bytes)
     except TimeoutError:
         message = f"The body did not arrive within {deadline_seconds:g} seconds"
