@@ -67,6 +67,27 @@ async def test_an_empty_source_is_a_failure_and_not_an_empty_shop() -> None:
     assert sizes[0] == 1
 
 
+class BrokenOnceProducts:
+    def __init__(self) -> None:
+        self.loads = 0
+
+    async def load(self) -> Mapping[str, Product]:
+        self.loads += 1
+        if self.loads == 2:
+            raise ZeroDivisionError("a bug")
+        return {"pen": PEN} if self.loads == 1 else {"phone-x": PHONE}
+
+
+async def test_a_bug_in_one_refresh_does_not_end_the_refreshing() -> None:
+    failures = list[int]()
+    with capture_logs() as lines:
+        catalogue = Catalogue(source=BrokenOnceProducts(), refresh=OFTEN, on_failure=lambda: failures.append(1))
+        async with catalogue:
+            await wait_until(lambda: catalogue.is_loaded and catalogue.find("phone-x"))
+    assert [line["event"] for line in lines] == ["catalogue_refresh_crashed"]
+    assert failures == [1]
+
+
 class HangingProducts:
     async def load(self) -> Mapping[str, Product]:
         await asyncio.Event().wait()

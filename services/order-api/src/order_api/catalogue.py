@@ -130,7 +130,13 @@ class Catalogue:
 
     async def _keep_fresh(self) -> None:
         while not self._stop.is_set():
-            await self.refresh()
+            try:
+                await self.refresh()
+            except Exception:
+                # A bug of ours, or a row nobody thought of: the shop sells on, and the next refresh may work.
+                log.exception("catalogue_refresh_crashed", stale=self.is_loaded)
+                if self._on_failure is not None:
+                    self._on_failure()
             pause = self._refresh if self.is_loaded else min(self._refresh, _FIRST_LOAD_RETRY)
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(pause.total_seconds()):
