@@ -106,6 +106,22 @@ async def test_a_queue_that_is_away_does_not_hold_up_the_end() -> None:
     assert rig.all_are(orders)
 
 
+async def test_a_queue_that_hangs_does_not_hold_up_the_end() -> None:
+    rig = Rig(wait_seconds=0, drain_seconds=2.0)
+    rig.gateway.default = Reply.HANG
+    (order,) = await rig.place(1)
+    async with rig.running() as consumer:
+        await rig.gateway.until_in_flight(1)
+        rig.queue.round_trip = timedelta(hours=1)
+        started = loop_time()
+        rig.stop.set()
+        await consumer
+    assert loop_time() - started < 2 + 5 + 1  # the drain, then the time to flush
+    # Nothing was charged and nothing is lost: the message comes again when its visibility ends.
+    assert rig.status(order) is OrderStatus.PROCESSING
+    assert len(rig.queue.stored) == 1
+
+
 async def test_an_idle_processor_leaves_when_its_polls_are_over() -> None:
     rig = Rig(wait_seconds=2)
     async with rig.running() as consumer:

@@ -70,6 +70,7 @@ def test_the_backoff_has_full_jitter_under_a_growing_ceiling() -> None:
     assert seconds == [1, 2, 4, 256, 300, 300, 300]
     assert lowest.after(5) == timedelta(0)
     assert lowest.after(5, at_least=timedelta(seconds=7)) == timedelta(seconds=7)
+    assert lowest.after(5, at_least=timedelta(days=2)) == timedelta(minutes=5)
 
 
 def test_the_defaults_are_in_order() -> None:

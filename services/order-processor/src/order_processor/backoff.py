@@ -21,8 +21,12 @@ class Backoff:
     uniform: Callable[[float, float], float] = random.uniform
 
     def after(self, attempt: int, *, at_least: timedelta | None = None) -> timedelta:
-        """The wait after attempt number `attempt` (from 1); what somebody asked for is added to it."""
+        """The wait after attempt number `attempt` (from 1).
+
+        What somebody asked for is added to it, up to `longest`: a `Retry-After` of a day would hide the message
+        beyond what SQS allows, and leave the order alone long after the trouble is over.
+        """
         # Beyond 2**30 the longest has long won; the power must not grow without bound.
         ceiling = min(self.first * 2 ** min(attempt - 1, 30), self.longest)
         jitter = timedelta(seconds=self.uniform(0.0, ceiling.total_seconds()))
-        return jitter + (at_least or timedelta(0))
+        return jitter + min(at_least or timedelta(0), self.longest)

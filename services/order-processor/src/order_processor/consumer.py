@@ -103,13 +103,13 @@ class Consumer:
         """
         try:
             async with asyncio.TaskGroup() as loops:
-                loops.create_task(self._keeper.run(), name="visibility loop")
+                keeping = loops.create_task(self._keeper.run(), name="visibility loop")
                 acknowledging = loops.create_task(self._acks.run(), name="ack loop")
                 pollers = [
                     loops.create_task(poller.run(), name=f"poller {number}")
                     for number, poller in enumerate(self._pollers)
                 ]
-                loops.create_task(self._leave(pollers, acknowledging), name="drain")
+                loops.create_task(self._leave(pollers, acknowledging, keeping), name="drain")
         finally:
             # Nothing is left here after a drain; after a broken loop the leases must still be given back.
             await self._cut_short(list(self._working))
@@ -126,7 +126,9 @@ class Consumer:
         if not task.cancelled() and (error := task.exception()) is not None:
             structlog.get_logger().error("message_crashed", task=task.get_name(), exc_info=error)
 
-    async def _leave(self, pollers: Sequence[asyncio.Task[None]], acknowledging: asyncio.Task[None]) -> None:
+    async def _leave(
+        self, pollers: Sequence[asyncio.Task[None]], acknowledging: asyncio.Task[None], keeping: asyncio.Task[None]
+    ) -> None:
         await self._stop.wait()
         started = asyncio.get_running_loop().time()
         structlog.get_logger().info("drain_started", in_flight=self.busy)
@@ -141,6 +143,10 @@ class Consumer:
             structlog.get_logger().warning("acks_not_flushed")
             acknowledging.cancel()
         self._keeper.close()
+        if (await asyncio.wait([keeping], timeout=_FLUSH_SECONDS))[1]:
+            # They come again when their visibility ends.
+            structlog.get_logger().warning("hand_backs_not_flushed")
+            keeping.cancel()
         seconds = asyncio.get_running_loop().time() - started
         structlog.get_logger().info("drain_finished", seconds=round(seconds, 3), cut_short=len(late))
 
