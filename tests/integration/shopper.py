@@ -12,6 +12,8 @@ from local.aws import aws_client
 from local.shop import Shop
 from local.waiting import wait_until
 
+TRACE_ID = "4bf92f3577b34da6a3ce929d0e0e4736"
+TRACEPARENT = f"00-{TRACE_ID}-00f067aa0ba902b7-01"
 TERMINAL = ("completed", "declined", "sold_out", "failed")
 
 
@@ -32,10 +34,17 @@ class Shopper:
         self._session = session
 
     async def order(
-        self, mode: str = "async", *, customer_id: int = 1, key: str | None = None, quantity: int = 1
+        self,
+        mode: str = "async",
+        *,
+        customer_id: int = 1,
+        key: str | None = None,
+        quantity: int = 1,
+        traceparent: str | None = None,
     ) -> Reply:
         """POST one order of a desk lamp."""
-        headers = {} if key is None else {"Idempotency-Key": key}
+        given = {"Idempotency-Key": key, "traceparent": traceparent}
+        headers = {name: value for name, value in given.items() if value is not None}
         order = {"customer_id": customer_id, "items": [{"product_id": "desk-lamp", "quantity": quantity}]}
         async with self._session.post(f"{self._shop.api_url}/orders/{mode}", json=order, headers=headers) as answer:
             return Reply(status=answer.status, headers=dict(answer.headers), body=await answer.json(content_type=None))
@@ -66,16 +75,27 @@ class Shopper:
 
     async def charges(self) -> collections.Counter[str]:
         """The gateway's own count of successful charges per order."""
-        counts: collections.Counter[str] = collections.Counter()
+        rows = await self.charge_rows()
+        return collections.Counter(charge["order_id"] for charge in rows if charge["status"] == "succeeded")
+
+    async def charge_rows(self) -> list[dict[str, Any]]:
+        """Every definite answer in the gateway's ledger, oldest first."""
+        rows: list[dict[str, Any]] = []
         after = 0
         while True:
             url = f"{self._shop.gateway_url}/admin/charges?after={after}&limit=1000"
             async with self._session.get(url) as answer:
                 page = await answer.json()
-            counts.update(charge["order_id"] for charge in page["charges"] if charge["status"] == "succeeded")
+            rows += page["charges"]
             if page["next"] is None:
-                return counts
+                return rows
             after = page["next"]
+
+    async def fetch(self, url: str, *, accept: str = "*/*") -> tuple[str, str]:
+        """GET a page of one of the services; its media type and its text."""
+        async with self._session.get(url, headers={"Accept": accept}) as answer:
+            assert answer.status == 200, url
+            return answer.headers["Content-Type"], await answer.text()
 
     async def change_gateway(self, **behaviour: float) -> None:
         """Change how the payment provider behaves."""

@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from tests.integration.conftest import OpenShop
-from tests.integration.shopper import queue_depth
+from tests.integration.shopper import TRACE_ID, TRACEPARENT, queue_depth
 
 pytestmark = [pytest.mark.embedded_aws, pytest.mark.timeout(120)]
 
@@ -28,9 +28,10 @@ async def test_an_order_taken_onto_the_queue_is_paid_by_the_processor(shop_opene
 
 async def test_a_sync_order_is_answered_with_its_end(shop_opener: OpenShop) -> None:
     async with shop_opener(arm="sync") as (_, shopper):
-        reply = await shopper.order("sync")
+        reply = await shopper.order("sync", traceparent=TRACEPARENT)
         assert (reply.status, reply.body["status"]) == (200, "completed")
         assert await shopper.charges() == {reply.body["order_id"]: 1}
+        assert [TRACE_ID in charge["traceparent"] for charge in await shopper.charge_rows()] == [True]
         await shopper.change_gateway(decline_rate=1)
         declined = await shopper.order("sync")
         assert (declined.status, declined.body["status"]) == (200, "declined")
@@ -49,9 +50,12 @@ async def test_a_sync_order_that_takes_too_long_falls_back_to_the_queue(shop_ope
 @pytest.mark.parametrize("arm", ["lambda", "lambda-sqs"])
 async def test_a_function_pays_for_the_orders_it_is_sent(shop_opener: OpenShop, arm: str) -> None:
     async with shop_opener(arm=arm) as (_, shopper):
-        order_ids = await shopper.orders(3)
+        traced = (await shopper.order(traceparent=TRACEPARENT)).body["order_id"]
+        order_ids = [traced, *await shopper.orders(2)]
         assert await shopper.settled(order_ids, seconds=60) == {"completed": 3}
         assert await shopper.charges() == dict.fromkeys(order_ids, 1)
+        rows = await shopper.charge_rows()
+        assert [charge["order_id"] for charge in rows if TRACE_ID in charge["traceparent"]] == [traced]
 
 
 async def test_a_client_that_retries_with_its_key_pays_once(shop_opener: OpenShop) -> None:
@@ -68,10 +72,12 @@ async def test_a_client_that_retries_with_its_key_pays_once(shop_opener: OpenSho
 
 
 async def test_an_unknown_order_is_pending_and_a_made_up_one_is_not_found(shop_opener: OpenShop) -> None:
-    async with shop_opener(payment_seconds=2, workers=1) as (_, shopper):
-        order_ids = await shopper.orders(3)
-        statuses = {(await shopper.status(order_id))["status"] for order_id in order_ids}
-        assert statuses <= {"pending", "processing"}
-        made_up = order_ids[0][:-1] + ("a" if order_ids[0][-1] != "a" else "b")
+    async with shop_opener() as (shop, shopper):
+        assert shop.processor is not None
+        shop.processor.kill()  # so that nobody picks the order up meanwhile
+        (order_id,) = await shopper.orders(1)
+        assert (await shopper.status(order_id))["status"] == "pending"
+        made_up = order_id[:-1] + ("a" if order_id[-1] != "a" else "b")
         assert (await shopper.status(made_up))["status"] == 404
-        assert await shopper.settled(order_ids) == {"completed": 3}
+        shop.processor.start()
+        assert await shopper.settled([order_id]) == {"completed": 1}

@@ -83,7 +83,7 @@ async def test_a_lost_reply_is_asked_again_and_charged_once(shop_opener: OpenSho
 
 
 async def test_sigterm_under_load_loses_no_accepted_order(shop_opener: OpenShop) -> None:
-    async with shop_opener(workers=5, payment_seconds=0.5) as (shop, shopper):
+    async with shop_opener(workers=8, payment_seconds=0.5) as (shop, shopper):
         assert shop.processor is not None
         order_ids = await shopper.orders(30)
         await _someone_is_paying(shopper, shop, order_ids)
