@@ -225,9 +225,21 @@ async def test_an_order_of_another_content_is_acknowledged_and_not_charged() -> 
     assert len(bench.gateway.requests) == 1
 
 
-async def test_every_record_leaves_one_line_that_names_order_and_outcome() -> None:
+async def test_every_record_leaves_one_line_that_names_order_trace_and_outcome() -> None:
     bench, order = Bench(), sample_order()
-    await consume(bench, message(order))
+    trace_id = "4bf92f3577b34da6a3ce929d0e0e4736"
+    body = encode(OrderPlaced.of(order, traceparent=f"00-{trace_id}-00f067aa0ba902b7-01"))
+    await consume(bench, QueueRecord(message_id="m1", receive_count=1, record={"body": body}))
     (line,) = bench.log
     assert line["event"] == "record_consumed"
     assert (line["order_id"], line["outcome"], line["request_id"]) == (order.order_id, "completed", "r1")
+    assert line["trace_id"] == trace_id
+
+
+async def test_a_record_out_of_time_is_named_in_its_line_too() -> None:
+    bench, order = Bench(), sample_order()
+    bench.gateway.default = Reply.HANG
+    hurried = Invocation(time_left=timedelta(seconds=1.05), request_id="r1")
+    (verdict,) = await bench.consumer().consume([message(order)], hurried)
+    (line,) = bench.log
+    assert (verdict.outcome, line["outcome"], line["order_id"]) == ("out_of_time", "out_of_time", order.order_id)

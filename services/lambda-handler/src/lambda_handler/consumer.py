@@ -85,8 +85,9 @@ class Consumer:
 
     async def _settle_and_log(self, record: Record, invocation: Invocation, deadline: float) -> Verdict:
         started = self.clock()
+        known: dict[str, str] = {}
         try:
-            verdict = await self._judge(record, deadline)
+            verdict = await self._judge(record, deadline, known)
         except asyncio.CancelledError:
             # Only consume() cancels, when the time is up: the lease was given back on the way here.
             verdict = Verdict(done=False, outcome="out_of_time", error=TimeoutError("the invocation's time was up"))
@@ -96,7 +97,7 @@ class Consumer:
             "record_consumed",
             outcome=verdict.outcome,
             done=verdict.done,
-            order_id=verdict.order_id,
+            **known,
             attempt=verdict.attempt,
             error=None if verdict.error is None else repr(verdict.error),
             duration_seconds=round(self.clock() - started, 4),
@@ -105,12 +106,16 @@ class Consumer:
         )
         return verdict
 
-    async def _judge(self, record: Record, deadline: float) -> Verdict:
+    async def _judge(self, record: Record, deadline: float, known: dict[str, str]) -> Verdict:
+        """Settle one record; `known` gets what names it in the log, however this ends."""
         try:
             placed = record.decode()
         except FlashmsgError as error:
             return await self._give_up(record, error, reason=error.reason, outcome="poison")
         order = placed.data
+        known["order_id"] = order.order_id
+        if placed.traceparent is not None:
+            known["trace_id"] = placed.traceparent.split("-")[1]
         try:
             settlement = await self._settle(order, placed.traceparent, deadline)
         except FlashpayError as error:
