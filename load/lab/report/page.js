@@ -27,7 +27,7 @@
   const FORMATS = { s: duration, "/s": (value) => (value == null ? "–" : `${number(value)}/s`), "": number, $: money };
   const clock = (value) => (value < 120 ? `${Math.round(value)} s` : duration(value));
 
-  // Phase bands behind the curves, with their names.
+  // Phase bands behind the curves.
   const bands = (spec) => (u) => {
     const { ctx } = u;
     const { left, top, width, height } = u.bbox;
@@ -38,7 +38,7 @@
     spec.bands.forEach((band, index) => {
       const from = u.valToPos(band.start, "x", true);
       const to = u.valToPos(band.end, "x", true);
-      if (index % 2 === spec.bands.length % 2 ? false : true) {
+      if ((spec.bands.length - index) % 2 === 1) {
         ctx.fillStyle = color("band");
         ctx.fillRect(from, top, to - from, height);
       }
@@ -50,12 +50,27 @@
       ctx.lineTo(to, top + height);
       ctx.stroke();
       ctx.setLineDash([]);
-      ctx.fillStyle = color("soft");
-      ctx.font = `${11 * devicePixelRatio}px system-ui, sans-serif`;
-      ctx.textAlign = "left";
-      ctx.textBaseline = "top";
-      if (to - from > ctx.measureText(band.name).width) ctx.fillText(band.name, from + 5 * devicePixelRatio, top + 3 * devicePixelRatio);
     });
+    ctx.restore();
+  };
+
+  // Their names, over the grid and on a ground of their own, so that no line crosses them.
+  const names = (spec) => (u) => {
+    const { ctx } = u;
+    const scale = devicePixelRatio;
+    ctx.save();
+    ctx.font = `${11 * scale}px system-ui, sans-serif`;
+    ctx.textAlign = "left";
+    ctx.textBaseline = "top";
+    for (const band of spec.bands) {
+      const from = u.valToPos(band.start, "x", true);
+      const width = ctx.measureText(band.name).width;
+      if (u.valToPos(band.end, "x", true) - from <= width) continue;
+      ctx.fillStyle = color("card");
+      ctx.fillRect(from + 3 * scale, u.bbox.top + 2 * scale, width + 4 * scale, 14 * scale);
+      ctx.fillStyle = color("soft");
+      ctx.fillText(band.name, from + 5 * scale, u.bbox.top + 3 * scale);
+    }
     ctx.restore();
   };
 
@@ -101,7 +116,7 @@
       ],
       cursor: { sync: { key: spec.group, setSeries: false }, points: { size: 7 }, drag: { x: false, y: false } },
       legend: { live: true },
-      hooks: { drawClear: [bands(spec)] },
+      hooks: { drawClear: [bands(spec)], drawAxes: [names(spec)] },
     };
   };
 
