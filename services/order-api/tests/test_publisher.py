@@ -91,7 +91,7 @@ async def test_a_topic_that_does_not_answer_costs_the_timeout_and_no_more() -> N
         started = asyncio.get_running_loop().time()
         with pytest.raises(PublishError, match="unavailable"):
             await publish.publish(Entry("late"))
-        assert asyncio.get_running_loop().time() - started < 1
+        assert asyncio.get_running_loop().time() - started < LONG.total_seconds()
     assert topic.published == []
 
 
