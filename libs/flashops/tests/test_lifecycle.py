@@ -40,19 +40,6 @@ async def test_a_requested_stop_leaves_the_first_signal_polite() -> None:
         assert exited == [143]
 
 
-async def test_a_wait_ends_with_the_stop() -> None:
-    shutdown = Shutdown()
-    waiting = asyncio.create_task(shutdown.wait(60))
-    await asyncio.sleep(0)
-    shutdown.request()
-    async with asyncio.timeout(5):
-        assert await waiting is True
-
-
-async def test_a_wait_ends_after_its_time() -> None:
-    assert await Shutdown().wait(0.001) is False
-
-
 async def test_the_signals_are_given_back() -> None:
     before = signal.getsignal(signal.SIGTERM)
     async with Shutdown():

@@ -45,4 +45,6 @@ async def test_the_route_negotiates(registry: CollectorRegistry) -> None:
 
 
 def test_every_process_shows_itself() -> None:
-    assert b"python_info{" in exposition(process_registry(), "")[0]
+    shown = exposition(process_registry(), "")[0]
+    assert b"python_info{" in shown
+    assert b"python_gc_collections_total{" in shown

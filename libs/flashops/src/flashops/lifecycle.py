@@ -4,7 +4,6 @@ import asyncio
 import os
 import signal
 from collections.abc import Callable
-from datetime import timedelta
 from types import TracebackType
 from typing import Self
 
@@ -50,19 +49,6 @@ class Shutdown:
     def request(self) -> None:
         """Stop without a signal."""
         self.event.set()
-
-    async def wait(self, seconds: float) -> bool:
-        """Wait `seconds`, less if the stop comes first; tell whether it came."""
-        try:
-            async with asyncio.timeout(seconds):
-                await self.event.wait()
-        except TimeoutError:
-            return self.event.is_set()
-        return True
-
-    async def wait_for(self, duration: timedelta) -> bool:
-        """Do what `wait` does, for a duration."""
-        return await self.wait(duration.total_seconds())
 
     def _receive(self, number: signal.Signals) -> None:
         if self.signal is not None:

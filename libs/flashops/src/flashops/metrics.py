@@ -1,15 +1,16 @@
 """The `/metrics` route: Prometheus text, or OpenMetrics when the scraper asks for it."""
 
 from aiohttp import hdrs, web
-from prometheus_client import CollectorRegistry, PlatformCollector, ProcessCollector
+from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, choose_encoder, generate_latest
 
 
 def process_registry() -> CollectorRegistry:
-    """Make a registry that holds what every process shows: CPU, memory, open files, Python version."""
+    """Make a registry that holds what every process shows: CPU, memory, open files, garbage, Python version."""
     registry = CollectorRegistry()
     ProcessCollector(registry=registry)
     PlatformCollector(registry=registry)
+    GCCollector(registry=registry)
     return registry
 
 

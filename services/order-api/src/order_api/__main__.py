@@ -6,18 +6,13 @@ import sys
 from datetime import timedelta
 
 import structlog
-from prometheus_client import (
-    GC_COLLECTOR,
-    PLATFORM_COLLECTOR,
-    PROCESS_COLLECTOR,
-    CollectorRegistry,
-)
 
 from flashops.command_line import load_settings
 from flashops.health import Health
 from flashops.http import run_app
 from flashops.lifecycle import Shutdown
 from flashops.logs import configure_logging
+from flashops.metrics import process_registry
 from order_api.app import create_app
 from order_api.connections import connected
 from order_api.settings import Settings
@@ -27,9 +22,6 @@ async def serve(settings: Settings) -> None:
     """Serve until the stop signal."""
     log = structlog.get_logger()
     health = Health()
-    registry = CollectorRegistry()
-    for collector in (PROCESS_COLLECTOR, PLATFORM_COLLECTOR, GC_COLLECTOR):
-        registry.register(collector)
     async with Shutdown() as shutdown, connected(settings) as outside:
         app = create_app(
             settings,
@@ -38,7 +30,7 @@ async def serve(settings: Settings) -> None:
             gateway=outside.gateway,
             products=outside.products,
             health=health,
-            registry=registry,
+            registry=process_registry(),
         )
         await run_app(
             app,

@@ -1,7 +1,6 @@
 """The application and its wiring, the same in production and in tests."""
 
 import os
-import secrets
 import socket
 from collections.abc import AsyncIterator, Callable, Mapping
 from datetime import UTC, datetime, timedelta
@@ -113,8 +112,7 @@ def _desk(settings: Settings, ledger: Ledger, gateway: Gateway, metrics: Metrics
     settler = Settler(
         ledger=ledger,
         gateway=gateway,
-        # Unique per process: two that share a name would take each other's claims for their own.
-        owner=f"order-api/{socket.gethostname()}/{os.getpid()}/{secrets.token_hex(4)}",
+        owner=f"order-api/{socket.gethostname()}:{os.getpid()}",
         lease=timedelta(seconds=settings.lease_seconds),
         payment_timeout=timedelta(seconds=settings.payment_timeout_seconds),
     )
