@@ -20,7 +20,8 @@ class Balancer:
 
     balancer: elb.LoadBalancer
     targets: elb.TargetGroup
-    listener: elb.Listener
+    # Made after the listener that leads to the targets, whichever of the two that is.
+    attached: elb.ListenerRule
 
 
 def add_balancer(
@@ -55,7 +56,7 @@ def add_balancer(
         )
     )
     http, https = _add_listeners(template, parameters, balancer, targets)
-    template.add_resource(
+    inside_only = template.add_resource(
         elb.ListenerRule(
             "InsideOnly",
             ListenerArn=If(parameters.certificate_on, https.ref(), http.ref()),
@@ -78,7 +79,7 @@ def add_balancer(
             Value=Join("://", [scheme, balancer.get_att("DNSName")]),
         )
     )
-    return Balancer(balancer=balancer, targets=targets, listener=http)
+    return Balancer(balancer=balancer, targets=targets, attached=inside_only)
 
 
 def _attributes() -> list[elb.LoadBalancerAttributes]:

@@ -22,7 +22,7 @@ from cloudformation.function_network import place_function
 from cloudformation.messaging import Messaging, add_messaging
 from cloudformation.network import add_network
 from cloudformation.order_metrics import add_order_metrics
-from cloudformation.parameters import PipelineParameters, add_pipeline_parameters
+from cloudformation.parameters import PipelineParameters, add_maximum_concurrency, add_pipeline_parameters
 from cloudformation.platform_parameters import add_platform_parameters
 from cloudformation.registry import add_registry
 from cloudformation.rendering import Form, Part, main, render
@@ -68,7 +68,9 @@ def render_template(part: Part = "all", *, form: Form = "json") -> str:
 def _add_spine(template: Template, *, gateway_scheme: str) -> _Spine:
     parameters = add_pipeline_parameters(template, gateway_scheme=gateway_scheme)
     add_pipeline_rules(template, parameters=parameters)
-    encryption = add_encryption(template, customer_key_on=parameters.customer_key_on)
+    encryption = add_encryption(
+        template, customer_key_on=parameters.customer_key_on, retain_data_on=parameters.retain_data_on
+    )
     return _Spine(
         parameters=parameters,
         encryption=encryption,
@@ -88,7 +90,8 @@ def _add_pipeline(template: Template) -> None:
         tables=spine.tables,
         gateway_url=spine.parameters.gateway_url.ref(),
     )
-    add_triggers(template, parameters=spine.parameters, messaging=spine.messaging, function=function)
+    invocations = add_maximum_concurrency(template)
+    add_triggers(template, messaging=spine.messaging, function=function, invocations=invocations)
 
 
 def _add_system(template: Template) -> None:
@@ -131,7 +134,7 @@ def _add_system(template: Template) -> None:
         gateway_url=gateway_url,
         network=place_function(parameters=parameters, network=network, firewall=firewall),
     )
-    add_triggers(template, parameters=pipeline, messaging=messaging, function=function)
+    add_triggers(template, messaging=messaging, function=function, invocations=parameters.maximum_invocations)
     age_steps = add_scaling(
         template,
         parameters=parameters,

@@ -35,7 +35,7 @@ def add_cluster(template: Template, *, network: Network) -> Cluster:
     template.add_output(
         Output(
             "DiscoveryNamespace",
-            Description="DNS zone of the services, for Prometheus",
+            Description="DNS zone of the services",
             Value=Sub(NAMESPACE),
         )
     )
@@ -52,5 +52,7 @@ def add_discovery(template: Template, title: str, *, name: str, cluster: Cluster
             DnsConfig=servicediscovery.DnsConfig(
                 DnsRecords=[servicediscovery.DnsRecord(Type="A", TTL=str(DNS_SECONDS))], RoutingPolicy="MULTIVALUE"
             ),
+            # Lets ECS take an unhealthy task out of the answers.
+            HealthCheckCustomConfig=servicediscovery.HealthCheckCustomConfig(FailureThreshold=1),
         )
     )

@@ -10,6 +10,9 @@ from troposphere import AccountId, If, NoValue, Sub, Template, kms
 
 from cloudformation.iam import Statement, allow, policy
 
+# As in the key policies AWS writes itself: a table needs more of them than a queue, and none of them hands the key out.
+_USES = ("kms:Decrypt", "kms:DescribeKey", "kms:Encrypt", "kms:GenerateDataKey*", "kms:ReEncrypt*")
+
 
 @dataclass(frozen=True, kw_only=True)
 class Encryption:
@@ -23,16 +26,18 @@ class Encryption:
     topic_key: object
 
 
-def add_encryption(template: Template, *, customer_key_on: str) -> Encryption:
-    """Add the customer key under its condition."""
+def add_encryption(template: Template, *, customer_key_on: str, retain_data_on: str) -> Encryption:
+    """Add the customer key under its condition; it is kept as long as what it encrypts."""
+    keeping = If(retain_data_on, "Retain", "Delete")
     key = template.add_resource(
         kms.Key(
             "Key",
             Condition=customer_key_on,
-            Description=Sub("Everything ${AWS::StackName} keeps"),
+            Description="Flash sale",
             EnableKeyRotation=True,
-            PendingWindowInDays=7,
             KeyPolicy=policy(*_key_statements()),
+            DeletionPolicy=keeping,
+            UpdateReplacePolicy=keeping,
         )
     )
     arn = key.get_att("Arn")
@@ -41,13 +46,14 @@ def add_encryption(template: Template, *, customer_key_on: str) -> Encryption:
         customer_key=key,
         key_arn=If(customer_key_on, arn, NoValue),
         queue_key=If(customer_key_on, arn, NoValue),
-        queue_managed=If(customer_key_on, NoValue, "true"),
+        queue_managed=If(customer_key_on, "false", "true"),
         topic_key=If(customer_key_on, arn, "alias/aws/sns"),
     )
 
 
 def _key_statements() -> list[Statement]:
-    of_this_account = {"StringEquals": {"aws:SourceAccount": AccountId}}
+    # SNS says for which topic it encrypts (aws-cdk's restrictSqsDescryption rests on that), CloudWatch for which alarm.
+    of_this_account = {"ArnLike": {"aws:SourceArn": Sub("arn:${AWS::Partition}:*:${AWS::Region}:${AWS::AccountId}:*")}}
     through = {
         "StringEquals": {"kms:CallerAccount": AccountId},
         "StringLike": {"kms:ViaService": Sub("*.${AWS::Region}.amazonaws.com")},
@@ -58,24 +64,15 @@ def _key_statements() -> list[Statement]:
         {**allow("kms:*", on="*"), "Principal": {"AWS": Sub("arn:${AWS::Partition}:iam::${AWS::AccountId}:root")}},
         # As in AWS's own keys: who may use a table, queue, topic or secret may use the key through it.
         {
-            **allow("kms:CreateGrant", "kms:Decrypt", "kms:DescribeKey", "kms:GenerateDataKey", on="*", when=through),
+            **allow("kms:CreateGrant", *_USES, on="*", when=through),
             "Principal": {"AWS": "*"},
         },
         {
-            **allow("kms:Decrypt", "kms:GenerateDataKey", on="*", when=of_this_account),
+            **allow("kms:Decrypt", "kms:GenerateDataKey*", on="*", when=of_this_account),
             "Principal": {"Service": ["sns.amazonaws.com", "cloudwatch.amazonaws.com"]},
         },
         {
-            **allow(
-                "kms:Decrypt",
-                "kms:DescribeKey",
-                "kms:Encrypt",
-                "kms:GenerateDataKey",
-                "kms:ReEncryptFrom",
-                "kms:ReEncryptTo",
-                on="*",
-                when=logs,
-            ),
+            **allow(*_USES, on="*", when=logs),
             "Principal": {"Service": Sub("logs.${AWS::Region}.amazonaws.com")},
         },
     ]

@@ -30,7 +30,7 @@ def add_execution(
     secret = template.add_resource(
         secretsmanager.Secret(
             "OrderIdSecret",
-            Description="Certifies order ids; another secret makes strangers of all orders",
+            Description="Certifies order ids",
             GenerateSecretString=secretsmanager.GenerateSecretString(
                 PasswordLength=SECRET_LENGTH, ExcludePunctuation=True
             ),
@@ -45,6 +45,7 @@ def add_execution(
     statements = [
         everywhere("ecr:GetAuthorizationToken"),
         allow(
+            "ecr:BatchCheckLayerAvailability",
             "ecr:BatchGetImage",
             "ecr:GetDownloadUrlForLayer",
             on=[repository.get_att("Arn") for repository in registry.all],

@@ -101,7 +101,7 @@ def add_function(
         on=on,
         from_topic=template.add_condition("TopicFunction", Equals(consumer, "lambda")),
         function=function,
-        alias=_add_version(template, on=on, function=function, parameters=parameters),
+        alias=_add_version(template, on=on, function=function, parameters=parameters, network=network),
         failures=failures,
         log_group=log_group,
     )
@@ -125,7 +125,7 @@ def _reserved(template: Template, parameters: PipelineParameters) -> If:
     # Under the queue MaximumConcurrency bounds the function; reserving as well would only throttle it.
     reserved = template.add_condition(
         "HasReservedConcurrency",
-        And(Equals(parameters.consumer.ref(), "lambda"), Not(Equals(parameters.reserved_concurrency.ref(), 0))),
+        And(Equals(parameters.consumer.ref(), "lambda"), Not(Equals(parameters.reserved_concurrency.ref(), "0"))),
     )
     return If(reserved, parameters.reserved_concurrency.ref(), NoValue)
 
@@ -160,16 +160,38 @@ def _add_function_role(
     return add_role(template, "FunctionRole", service="lambda.amazonaws.com", statements=statements, condition=on)
 
 
+def _version_parameters(parameters: PipelineParameters, network: FunctionNetwork | None) -> list[str]:
+    """All that changes the function: a version is immutable, so each of them makes another, and the alias moves on."""
+    chosen = [
+        parameters.artifact_key,
+        parameters.architecture,
+        parameters.function_memory,
+        parameters.function_timeout,
+        parameters.gateway_url,
+        parameters.payment_timeout_seconds,
+        parameters.lease_seconds,
+        parameters.max_receives,
+        parameters.snap_start,
+        parameters.customer_key,
+        *([] if network is None else [network.chosen_by]),
+    ]
+    return [str(parameter.title) for parameter in chosen]
+
+
 def _add_version(
-    template: Template, *, on: str, function: awslambda.Function, parameters: PipelineParameters
+    template: Template,
+    *,
+    on: str,
+    function: awslambda.Function,
+    parameters: PipelineParameters,
+    network: FunctionNetwork | None,
 ) -> awslambda.Alias:
     version = template.add_resource(
         awslambda.Version(
             "FunctionVersion",
             Condition=on,
             FunctionName=function.ref(),
-            # A version is immutable: another artifact key replaces it, and the alias moves on.
-            Description=parameters.artifact_key.ref(),
+            Description=Sub(" ".join(f"${{{name}}}" for name in _version_parameters(parameters, network))),
         )
     )
     return template.add_resource(

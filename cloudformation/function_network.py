@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from troposphere import awslambda
+from troposphere import Parameter, awslambda
 
 from cloudformation.firewall import Firewall
 from cloudformation.iam import Statement, everywhere
@@ -15,6 +15,7 @@ class FunctionNetwork:
     """The function's place in the VPC, and what its role needs there; both under the condition `inside`."""
 
     inside: str
+    chosen_by: Parameter
     config: awslambda.VPCConfig
     statement: Statement
 
@@ -23,8 +24,14 @@ def place_function(*, parameters: PlatformParameters, network: Network, firewall
     """Put the function into the private subnets for as long as the simulated gateway is what it calls."""
     return FunctionNetwork(
         inside=parameters.simulated_on,
+        chosen_by=parameters.payment_gateway,
         config=awslambda.VPCConfig(SecurityGroupIds=[firewall.consumer.ref()], SubnetIds=network.private_subnet_refs),
         statement=everywhere(
-            "ec2:CreateNetworkInterface", "ec2:DeleteNetworkInterface", "ec2:DescribeNetworkInterfaces"
+            "ec2:AssignPrivateIpAddresses",
+            "ec2:CreateNetworkInterface",
+            "ec2:DeleteNetworkInterface",
+            "ec2:DescribeNetworkInterfaces",
+            "ec2:DescribeSubnets",
+            "ec2:UnassignPrivateIpAddresses",
         ),
     )

@@ -18,9 +18,12 @@ def allow(*actions: str, on: object, when: Mapping[str, object] | None = None) -
 # Actions whose API names no resource: the only ones allowed on everything.
 WITHOUT_RESOURCE = {
     "ecr:GetAuthorizationToken": "the token is the account's, not a repository's",
+    "ec2:AssignPrivateIpAddresses": "of interfaces that Lambda makes later",
     "ec2:CreateNetworkInterface": "Lambda makes the function's interfaces before they have a name",
     "ec2:DeleteNetworkInterface": "of interfaces that did not exist when the role was written",
     "ec2:DescribeNetworkInterfaces": "describing takes no resource",
+    "ec2:DescribeSubnets": "describing takes no resource",
+    "ec2:UnassignPrivateIpAddresses": "of interfaces that Lambda made",
 }
 
 

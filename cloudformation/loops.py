@@ -11,11 +11,14 @@ from collections.abc import Mapping
 from typing import Any
 
 Json = Any
-# Where intrinsic functions are not allowed, or name what must exist before the loop is written out.
-_LITERAL_KEYS = frozenset({"Type", "Condition", "DependsOn", "Ref", "Fn::GetAtt", "Fn::If", "Fn::FindInMap"})
+# Where intrinsic functions are not allowed, or name what must exist before the loop is written out. An index that
+# depends on the loop fails the real transform (cfn-language-discussion 166).
+_LITERAL_KEYS = frozenset(
+    {"Type", "Condition", "DependsOn", "Ref", "Fn::GetAtt", "Fn::If", "Fn::FindInMap", "Fn::Select"}
+)
 _VARIABLE = "Each"
+# Written out in the names of resources alone: in plain values CloudFormation leaves it as it stands.
 _PLACE = "${Each}"
-_PART = "Part"
 _LOOP = "Fn::ForEach::"
 
 
@@ -106,10 +109,6 @@ def _merge(members: Mapping[str, Json], name: str, values: dict[str, dict[str, J
             _merge({title: item[index] for title, item in members.items()}, name, values, literal=literal)
             for index in range(len(first))
         ]
-    if not literal and all(isinstance(item, str) and each in item for each, item in members.items()):
-        patterns = {item.replace(each, _PLACE) for each, item in members.items()}
-        if len(patterns) == 1:
-            return patterns.pop()
     if literal:
         raise _DifferentError
     return _from_map(members, name, values)
@@ -125,7 +124,11 @@ def _merge_texts(members: Mapping[str, str], name: str, values: dict[str, dict[s
     parts = {title: text[: len(text) - len(end)] for title, text in zip(members, rest, strict=True)}
     if any("${" in part or "}" in part for part in parts.values()):
         raise _DifferentError
-    return {"Fn::Sub": [f"{start}${{{_PART}}}{end}", {_PART: _from_map(parts, name, values)}]}
+    # Joined, not substituted: a substitution that names both the loop's variable and a pseudo parameter has failed the
+    # real transform (cfn-language-discussion 151).
+    around = [{"Fn::Sub": text} if "${" in text else text for text in (start, end)]
+    pieces = [around[0], _from_map(parts, name, values), around[1]]
+    return {"Fn::Join": ["", [piece for piece in pieces if piece]]}
 
 
 def _common_words(titles: list[str]) -> tuple[str, str]:
@@ -163,9 +166,9 @@ def _look_up(value: Json, name: str, each: str, mappings: Mapping[str, Json]) ->
         if cell is not None and cell[0] == name:
             return mappings[name][each][cell[2]]
         found = {key: _look_up(item, name, each, mappings) for key, item in value.items()}
-        text = found.get("Fn::Sub")
-        if isinstance(text, list) and _PART in text[1]:
-            return {"Fn::Sub": text[0].replace(f"${{{_PART}}}", text[1][_PART])}
+        if "Fn::Join" in value and found != value:
+            pieces = found["Fn::Join"][1]
+            return {"Fn::Sub": "".join(piece if isinstance(piece, str) else piece["Fn::Sub"] for piece in pieces)}
         return found
     if isinstance(value, list):
         return [_look_up(item, name, each, mappings) for item in value]

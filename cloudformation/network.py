@@ -37,8 +37,8 @@ def add_network(template: Template, *, parameters: PlatformParameters) -> Networ
     private = tuple(_add_subnet(template, f"PrivateSubnet{n}", vpc, n, cidr) for n, cidr in enumerate(PRIVATE_CIDRS))
     attachment, way_out = _add_public_routes(template, vpc, public)
     nats = parameters.nat_gateways.ref()
-    has_nat = template.add_condition("HasNat0", Not(Equals(nats, 0)))
-    has_second = template.add_condition("HasNat1", Equals(nats, 2))
+    has_nat = template.add_condition("HasNat0", Not(Equals(nats, "0")))
+    has_second = template.add_condition("HasNat1", Equals(nats, "2"))
     first = _add_nat(template, 0, public[0], has_nat, attachment)
     second = _add_nat(template, 1, public[1], has_second, attachment)
     return Network(
@@ -50,7 +50,7 @@ def add_network(template: Template, *, parameters: PlatformParameters) -> Networ
             _add_private_route(template, 1, vpc, private[1], If(has_second, second.ref(), first.ref()), has_nat),
         ),
         way_out=way_out,
-        isolated_on=template.add_condition("Isolated", Equals(nats, 0)),
+        isolated_on=template.add_condition("Isolated", Equals(nats, "0")),
     )
 
 

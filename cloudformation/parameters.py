@@ -6,7 +6,7 @@ with a sentence that says what to do; what takes two parameters to judge is in `
 
 from dataclasses import dataclass
 
-from troposphere import Parameter, Template
+from troposphere import FindInMap, Parameter, Template
 
 from cloudformation.parameter_kinds import add_choice, add_flag, add_number, add_switch, add_text
 
@@ -15,7 +15,12 @@ CONSUMERS = ("ecs", "lambda", "lambda-sqs")
 NO_ARTIFACT = "none"
 # Queue visibility under a function must be six of its timeouts; CloudFormation cannot multiply, so both are listed.
 FUNCTION_TIMEOUTS = (15, 30, 60, 120, 300)
+# Orders settled concurrently by one invocation that polls the queue.
+BATCH_SIZE = 10
 MAXIMUM_CONCURRENCIES = (2, 5, 10, 20, 50, 100)
+# Both are part of the description of the function's version, which may have 256 characters.
+LONGEST_ARTIFACT_KEY = 100
+LONGEST_GATEWAY_HOST = 90
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,8 +38,8 @@ class PipelineParameters:
     architecture: Parameter
     function_memory: Parameter
     function_timeout: Parameter
-    maximum_concurrency: Parameter
     reserved_concurrency: Parameter
+    snap_start: Parameter
     snap_start_on: str
     log_retention_days: Parameter
     retain_data_on: str
@@ -44,8 +49,8 @@ class PipelineParameters:
 
 def add_pipeline_parameters(template: Template, *, gateway_scheme: str = "https?") -> PipelineParameters:
     """Add the parameters of topic, queues, tables and function; the payment provider's URL has that scheme."""
-    snap_start = add_flag(template, "SnapStart", default=False, why="Start the function from a snapshot")
-    retain_data = add_flag(template, "RetainData", default=True, why="Keep data when the stack is deleted")
+    snap_start = add_flag(template, "SnapStart", default=False, why="Start from a snapshot")
+    retain_data = add_flag(template, "RetainData", default=True, why="Keep data on deletion")
     customer_key = add_flag(template, "CustomerKey", default=False, why="Encrypt with a key of the stack")
     return PipelineParameters(
         consumer=add_choice(template, "Consumer", CONSUMERS, Description="What settles orders"),
@@ -63,7 +68,7 @@ def add_pipeline_parameters(template: Template, *, gateway_scheme: str = "https?
             default=100,
             low=3,
             high=1000,
-            why="Receives before a message is dead-lettered",
+            why="Receives before dead-lettering",
         ),
         payment_timeout_seconds=add_number(
             template, "PaymentTimeoutSeconds", default=10, low=1, high=14, why="Longest wait for one charge"
@@ -79,7 +84,7 @@ def add_pipeline_parameters(template: Template, *, gateway_scheme: str = "https?
         gateway_url=add_text(
             template,
             "GatewayUrl",
-            pattern=gateway_scheme + "://[A-Za-z0-9.:/_-]+",
+            pattern=gateway_scheme + f"://[A-Za-z0-9.:/_-]{{1,{LONGEST_GATEWAY_HOST}}}",
             why="Payment provider's base URL",
             otherwise="must be an https URL without a query",
         ),
@@ -89,15 +94,15 @@ def add_pipeline_parameters(template: Template, *, gateway_scheme: str = "https?
             pattern="[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]",
             default=NO_ARTIFACT,
             why="Bucket of the function's zip",
-            otherwise="must be the name of an S3 bucket",
+            otherwise="must be an S3 bucket",
         ),
         artifact_key=add_text(
             template,
             "ArtifactKey",
-            pattern="[A-Za-z0-9!_.*'()/=-]{1,1024}",
+            pattern=f"[A-Za-z0-9!_.*'()/=-]{{1,{LONGEST_ARTIFACT_KEY}}}",
             default=NO_ARTIFACT,
             why="Key of the function's zip",
-            otherwise="must be an S3 key",
+            otherwise=f"must be an S3 key of at most {LONGEST_ARTIFACT_KEY} characters",
         ),
         architecture=add_choice(template, "Architecture", ("arm64", "x86_64"), Description="CPU of function and tasks"),
         function_memory=add_number(
@@ -110,20 +115,15 @@ def add_pipeline_parameters(template: Template, *, gateway_scheme: str = "https?
             Default="30",
             Description="Function timeout in seconds",
         ),
-        maximum_concurrency=add_choice(
-            template,
-            "MaximumConcurrency",
-            MAXIMUM_CONCURRENCIES,
-            Description="Invocations at once under lambda-sqs, 10 payments each",
-        ),
         reserved_concurrency=add_number(
             template,
             "ReservedConcurrency",
             default=0,
             low=0,
             high=1000,
-            why="Invocations at once under lambda, 0 for no limit",
+            why="Invocations at once; 0 for no limit",
         ),
+        snap_start=snap_start,
         snap_start_on=add_switch(template, snap_start),
         log_retention_days=add_choice(
             template, "LogRetentionDays", (14, 1, 7, 30, 90, 365), Description="Days logs are kept"
@@ -132,3 +132,16 @@ def add_pipeline_parameters(template: Template, *, gateway_scheme: str = "https?
         customer_key=customer_key,
         customer_key_on=add_switch(template, customer_key),
     )
+
+
+def add_maximum_concurrency(template: Template) -> FindInMap:
+    """Add the choice of how many invocations poll the queue at once; returns the number."""
+    # Through a map of numbers: a parameter arrives as text, with which the embedded AWS cannot count.
+    template.add_mapping("Concurrency", {str(number): {"Invocations": number} for number in MAXIMUM_CONCURRENCIES})
+    chosen = add_choice(
+        template,
+        "MaximumConcurrency",
+        MAXIMUM_CONCURRENCIES,
+        Description="Invocations at once under lambda-sqs, 10 payments each",
+    )
+    return FindInMap("Concurrency", chosen.ref(), "Invocations")

@@ -4,12 +4,14 @@ from dataclasses import dataclass
 
 from troposphere import And, Equals, FindInMap, Not, Parameter, Template
 
-from cloudformation.parameter_kinds import add_choice, add_number, add_text
+from cloudformation.parameter_kinds import add_choice, add_flag, add_number, add_switch, add_text
+from cloudformation.parameters import BATCH_SIZE
 
-# The most tasks that a gateway of a capacity can feed are looked up, since CloudFormation cannot divide: so that
-# tasks x workers never exceeds what the gateway takes at once.
+# The most tasks, or invocations, that a gateway of a capacity can feed are looked up, since CloudFormation cannot
+# divide: so that tasks x workers never exceeds what the gateway takes at once, nor invocations x batch.
 GATEWAY_CAPACITIES = (1, 5, 20, 50, 100, 200, 500)
 WORKERS = (1, 5, 20, 100)
+LEAST_INVOCATIONS = 2
 TASK_SIZES = {"small": ("256", "512"), "medium": ("512", "1024"), "large": ("1024", "2048"), "xlarge": ("2048", "4096")}
 EMAIL = "[^@ ]+@[^@ ]+[.][^@ ]+"
 
@@ -28,6 +30,8 @@ class PlatformParameters:
     acceptable_wait_seconds: Parameter
     workers: Parameter
     maximum_processors: object
+    maximum_invocations: object
+    pre_scale_on: str
     minimum_api_tasks: Parameter
     maximum_api_tasks: Parameter
     api_size: Parameter
@@ -48,7 +52,7 @@ def add_platform_parameters(template: Template, *, architecture: Parameter) -> P
         template,
         "ImageTag",
         pattern="[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}",
-        why="Tag of the pushed images; empty for no services yet",
+        why="Image tag; empty for no services",
         otherwise="must be an image tag",
     )
     payment_gateway = add_choice(
@@ -64,9 +68,7 @@ def add_platform_parameters(template: Template, *, architecture: Parameter) -> P
         Default="100",
         Description="Payments the provider takes at once",
     )
-    workers = add_choice(
-        template, "Workers", WORKERS, Default="20", Description="Payments at once in one processor task"
-    )
+    workers = add_choice(template, "Workers", WORKERS, Default="20", Description="Payments at once in a task")
     certificate_arn = add_text(
         template,
         "CertificateArn",
@@ -87,9 +89,13 @@ def add_platform_parameters(template: Template, *, architecture: Parameter) -> P
         default=0,
         low=0,
         high=1_000_000,
-        why="Forecast that AlarmEmail is told of; 0 for none",
+        why="Forecast to warn of; 0 for none",
     )
-    for name, capacities in (("ProcessorTasks", _maximum_processors()), ("TaskSize", _task_sizes())):
+    for name, capacities in (
+        ("ProcessorTasks", _maximum_processors()),
+        ("Concurrency", _maximum_invocations()),
+        ("TaskSize", _task_sizes()),
+    ):
         template.add_mapping(name, capacities)
     return PlatformParameters(
         image_tag=image_tag,
@@ -107,10 +113,14 @@ def add_platform_parameters(template: Template, *, architecture: Parameter) -> P
             default=60,
             low=10,
             high=3600,
-            why="Wait for a payment above which tasks are added",
+            why="Wait above which tasks are added",
         ),
         workers=workers,
         maximum_processors=FindInMap("ProcessorTasks", gateway_capacity.ref(), workers.ref()),
+        maximum_invocations=FindInMap("Concurrency", gateway_capacity.ref(), "Invocations"),
+        pre_scale_on=add_switch(
+            template, add_flag(template, "PreScale", default=False, why="Keep the most processor tasks running")
+        ),
         minimum_api_tasks=add_number(template, "MinimumApiTasks", default=2, low=1, high=10, why="Fewest API tasks"),
         maximum_api_tasks=add_number(template, "MaximumApiTasks", default=10, low=10, high=100, why="Most API tasks"),
         api_size=add_choice(template, "ApiSize", tuple(TASK_SIZES), Description="Size of an API task"),
@@ -121,7 +131,7 @@ def add_platform_parameters(template: Template, *, architecture: Parameter) -> P
             default=0,
             low=0,
             high=10,
-            why="Spot tasks per on-demand task beyond the first",
+            why="Spot tasks per on-demand task",
         ),
         nat_gateways=add_choice(template, "NatGateways", (1, 0, 2), Description="0 for VPC endpoints alone"),
         certificate_arn=certificate_arn,
@@ -129,7 +139,7 @@ def add_platform_parameters(template: Template, *, architecture: Parameter) -> P
         alarm_email=alarm_email,
         alarm_email_on=_given(template, "HasAlarmEmail", alarm_email),
         monthly_budget=monthly_budget,
-        budget_on=template.add_condition("HasBudget", Not(Equals(monthly_budget.ref(), 0))),
+        budget_on=template.add_condition("HasBudget", Not(Equals(monthly_budget.ref(), "0"))),
     )
 
 
@@ -146,6 +156,14 @@ def _maximum_processors() -> dict[str, dict[str, int]]:
     # Where the workers of one task exceed the capacity, a rule has refused the pair before this is looked up.
     return {
         str(capacity): {str(workers): max(1, capacity // workers) for workers in WORKERS}
+        for capacity in GATEWAY_CAPACITIES
+    }
+
+
+def _maximum_invocations() -> dict[str, dict[str, int]]:
+    # Lambda takes no fewer than two; a rule refuses the capacities that are too small for those.
+    return {
+        str(capacity): {"Invocations": max(LEAST_INVOCATIONS, capacity // BATCH_SIZE)}
         for capacity in GATEWAY_CAPACITIES
     }
 

@@ -15,7 +15,7 @@ Part = Literal["all", "pipeline"]
 Form = Literal["json", "yaml"]
 # What a template may weigh inline; above it CloudFormation wants an S3 bucket.
 INLINE_LIMIT_BYTES = 51_200
-WARN_ABOVE_BYTES = 50_600
+WARN_ABOVE_BYTES = 50_900
 
 
 def render(template: Template, *, form: Form = "json") -> str:

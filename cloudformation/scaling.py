@@ -9,7 +9,7 @@ which is the same as visible / running against acceptable wait / payment seconds
 CloudFormation cannot do. A scaled-in task is not killed while it works: it drains within its stop timeout.
 """
 
-from troposphere import Join, Sub, Template, ecs
+from troposphere import If, Join, Sub, Template, ecs
 from troposphere import applicationautoscaling as scaling
 
 from cloudformation.balancer import Balancer
@@ -62,7 +62,7 @@ def add_scaling(
         services.processor,
         cluster,
         services.processor_on,
-        least=1,
+        least=If(parameters.pre_scale_on, parameters.maximum_processors, 1),
         most=parameters.maximum_processors,
     )
     backlog = scaling.TargetTrackingScalingPolicyConfiguration(

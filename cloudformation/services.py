@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from troposphere import And, Equals, If, Sub, Template, ecs
+from troposphere import And, Equals, If, Region, Sub, Template, ecs
 
 from cloudformation.balancer import Balancer
 from cloudformation.cluster import NAMESPACE
@@ -20,6 +20,7 @@ GATEWAY_STOP_SECONDS = 60
 # For as long the API still takes requests after SIGTERM: until the load balancer has heard of it.
 API_DRAIN_GRACE_SECONDS = 10
 GATEWAY_NAME = "payment-gateway"
+# As in the image's LEDGER_PATH and VOLUME: the one place it may write to, gone with the task.
 GATEWAY_DATA = "/data"
 
 
@@ -57,6 +58,7 @@ def add_services(
     )
     gateway_on = both(template, "RunsGateway", images_on, platform.parameters.simulated_on)
     timing = {
+        "AWS_REGION": Region,
         "GATEWAY_URL": gateway_url,
         "ORDERS_TABLE": tables.orders.ref(),
         "PAYMENT_TIMEOUT_SECONDS": platform.pipeline.payment_timeout_seconds.ref(),
@@ -104,8 +106,8 @@ def _add_api(
         load_balancers=[
             ecs.LoadBalancer(ContainerName="order-api", ContainerPort=API_PORT, TargetGroupArn=balancer.targets.ref())
         ],
-        # A target group must hang on a listener before a service may use it.
-        depends_on=[str(balancer.listener.title)],
+        # A target group must hang on a listener before a service may use it; with a certificate that is the HTTPS one.
+        depends_on=[str(balancer.attached.title)],
     )
     return add_service(template, workload, platform=platform)
 
@@ -147,6 +149,8 @@ def _add_processor(
         group=firewall.consumer.ref(),
         stop_timeout_seconds=PROCESSOR_STOP_SECONDS,
         on_spot=True,
+        # Old and new tasks side by side would be twice what the gateway takes; meanwhile orders wait in the queue.
+        replaced_at_once=True,
     )
     return add_service(template, workload, platform=platform)
 
@@ -158,17 +162,16 @@ def _add_gateway(template: Template, platform: Platform, firewall: Firewall, con
         condition=condition,
         repository=platform.registry.gateway,
         port=GATEWAY_PORT,
-        size="small",
+        size=None,
         environment={
             "CAPACITY": platform.parameters.gateway_capacity.ref(),
             "LATENCY_SECONDS": platform.parameters.payment_seconds.ref(),
-            "LEDGER_PATH": f"{GATEWAY_DATA}/payments.sqlite3",
         },
         statements=[],
         group=firewall.gateway.ref(),
         stop_timeout_seconds=GATEWAY_STOP_SECONDS,
         writable_folder=GATEWAY_DATA,
         # One ledger: never two of it at once.
-        never_two=True,
+        replaced_at_once=True,
     )
     return add_service(template, workload, platform=platform)

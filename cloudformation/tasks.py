@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from troposphere import FindInMap, If, Join, Region, Template, ecr, ecs, iam
+from troposphere import FindInMap, If, Join, Ref, Region, Template, ecr, ecs, iam
 
 from cloudformation.cluster import Cluster, add_discovery
 from cloudformation.encryption import Encryption
@@ -11,7 +11,7 @@ from cloudformation.execution import TASKS_PRINCIPAL, Execution
 from cloudformation.iam import add_role
 from cloudformation.network import Network
 from cloudformation.parameters import PipelineParameters
-from cloudformation.platform_parameters import PlatformParameters
+from cloudformation.platform_parameters import TASK_SIZES, PlatformParameters
 from cloudformation.registry import Registry
 
 # As the Dockerfiles create it; they also say where it listens.
@@ -40,12 +40,13 @@ class Workload:
     condition: str
     repository: ecr.Repository
     port: int
-    size: object
+    # A parameter; None is the smallest.
+    size: Ref | None
     environment: Mapping[str, object]
     statements: Sequence[object]
     group: object
     stop_timeout_seconds: int
-    never_two: bool = False
+    replaced_at_once: bool = False
     secrets: Mapping[str, object] = field(default_factory=dict)
     writable_folder: str | None = None
     on_spot: bool = False
@@ -87,19 +88,20 @@ def _deployment(workload: Workload) -> ecs.DeploymentConfiguration:
     configuration = ecs.DeploymentConfiguration(
         DeploymentCircuitBreaker=ecs.DeploymentCircuitBreaker(Enable=True, Rollback=True)
     )
-    if workload.never_two:
+    if workload.replaced_at_once:
         configuration.MinimumHealthyPercent, configuration.MaximumPercent = 0, 100
     return configuration
 
 
 def _add_definition(template: Template, workload: Workload, *, platform: Platform) -> ecs.TaskDefinition:
+    cpu, memory = TASK_SIZES["small"] if workload.size is None else _looked_up(workload.size)
     definition = ecs.TaskDefinition(
         f"{workload.title}Task",
         Condition=workload.condition,
         RequiresCompatibilities=["FARGATE"],
         NetworkMode="awsvpc",
-        Cpu=FindInMap("TaskSize", workload.size, "Cpu"),
-        Memory=FindInMap("TaskSize", workload.size, "Memory"),
+        Cpu=cpu,
+        Memory=memory,
         RuntimePlatform=ecs.RuntimePlatform(
             CpuArchitecture=If(platform.parameters.arm_on, "ARM64", "X86_64"),
             OperatingSystemFamily="LINUX",
@@ -114,6 +116,10 @@ def _add_definition(template: Template, workload: Workload, *, platform: Platfor
     return template.add_resource(definition)
 
 
+def _looked_up(size: Ref) -> tuple[FindInMap, FindInMap]:
+    return FindInMap("TaskSize", size, "Cpu"), FindInMap("TaskSize", size, "Memory")
+
+
 def _container(workload: Workload, *, platform: Platform) -> ecs.ContainerDefinition:
     container = ecs.ContainerDefinition(
         Name=workload.name,
@@ -123,9 +129,8 @@ def _container(workload: Workload, *, platform: Platform) -> ecs.ContainerDefini
         StopTimeout=workload.stop_timeout_seconds,
         Environment=[
             ecs.Environment(Name=name, Value=str(value) if isinstance(value, int) else value)
-            for name, value in sorted({"AWS_REGION": Region, **workload.environment}.items())
+            for name, value in sorted(workload.environment.items())
         ],
-        Secrets=[ecs.Secret(Name=name, ValueFrom=arn) for name, arn in sorted(workload.secrets.items())],
         LogConfiguration=ecs.LogConfiguration(
             LogDriver="awslogs",
             Options={
@@ -135,6 +140,8 @@ def _container(workload: Workload, *, platform: Platform) -> ecs.ContainerDefini
             },
         ),
     )
+    if workload.secrets:
+        container.Secrets = [ecs.Secret(Name=name, ValueFrom=arn) for name, arn in sorted(workload.secrets.items())]
     if workload.load_balancers:
         container.PortMappings = [ecs.PortMapping(ContainerPort=workload.port)]
     else:

@@ -1,23 +1,22 @@
 """What sets the consumer off: the topic calls the function, the queue feeds it, or the queue waits for tasks."""
 
-from troposphere import FindInMap, GenericHelperFn, Not, Template, awslambda, sns
+from troposphere import GenericHelperFn, Not, Template, awslambda, sns
 
 from cloudformation.function import ALIAS, Function
 from cloudformation.messaging import Messaging
-from cloudformation.parameters import MAXIMUM_CONCURRENCIES, PipelineParameters
+from cloudformation.parameters import BATCH_SIZE
 
-# Settled concurrently: times MaximumConcurrency it must not exceed what the gateway takes.
-BATCH_SIZE = 10
 EVENT_AGE_SECONDS = 6 * 3600
 EVENT_RETRIES = 2
 
 
-def add_triggers(
-    template: Template, *, parameters: PipelineParameters, messaging: Messaging, function: Function
-) -> None:
-    """Add the subscription of the chosen consumer; each keeps what it cannot deliver."""
+def add_triggers(template: Template, *, messaging: Messaging, function: Function, invocations: object) -> None:
+    """Add the subscription of the chosen consumer, each with a queue for what it cannot deliver.
+
+    `invocations` is the most that may poll the queue at once: times BATCH_SIZE the gateway has to take it.
+    """
     _add_topic_trigger(template, messaging=messaging, function=function)
-    _add_queue_trigger(template, messaging=messaging, function=function, parameters=parameters)
+    _add_queue_trigger(template, messaging=messaging, function=function, invocations=invocations)
     _add_queue_subscription(template, messaging=messaging, function=function)
 
 
@@ -59,12 +58,7 @@ def _add_topic_trigger(template: Template, *, messaging: Messaging, function: Fu
     )
 
 
-def _add_queue_trigger(
-    template: Template, *, messaging: Messaging, function: Function, parameters: PipelineParameters
-) -> None:
-    # Through a map of numbers: a parameter arrives as text, with which the embedded AWS cannot count.
-    template.add_mapping("Concurrency", {str(number): {"Invocations": number} for number in MAXIMUM_CONCURRENCIES})
-    concurrency = FindInMap("Concurrency", parameters.maximum_concurrency.ref(), "Invocations")
+def _add_queue_trigger(template: Template, *, messaging: Messaging, function: Function, invocations: object) -> None:
     template.add_resource(
         awslambda.EventSourceMapping(
             "FunctionQueueMapping",
@@ -74,7 +68,7 @@ def _add_queue_trigger(
             BatchSize=BATCH_SIZE,
             FunctionResponseTypes=["ReportBatchItemFailures"],
             # troposphere's class of this name is that of capacity providers; a plain map passes its check.
-            ScalingConfig=GenericHelperFn({"MaximumConcurrency": concurrency}),
+            ScalingConfig=GenericHelperFn({"MaximumConcurrency": invocations}),
         )
     )
 

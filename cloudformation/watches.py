@@ -58,7 +58,7 @@ def queue_watches(
         Watch(
             title="Undelivered",
             what="The topic could not deliver",
-            runbook="compare queue and key policy with the template, redrive",
+            runbook="compare queue and key policy with the template, publish again",
             metric=_of_queue(messaging.subscription_dead_letters, _VISIBLE),
             minutes=1,
         ),
@@ -128,7 +128,7 @@ def function_watches(*, function: Function) -> list[Watch]:
         Watch(
             title="FunctionThrottles",
             what="Invocations are throttled",
-            runbook="raise ReservedConcurrency or MaximumConcurrency",
+            runbook="raise ReservedConcurrency or the account's limit",
             metric=of_function("Throttles", "Sum"),
         ),
         Watch(

@@ -28,6 +28,13 @@ def test_a_second_build_finds_the_first(local_artifact: Path) -> None:
     assert local_artifact.stat().st_mtime_ns == before
 
 
+def test_another_full_build_gives_the_same_bytes(local_artifact: Path, tmp_path: Path) -> None:
+    again = build_local_artifact(tmp_path)
+    assert again != local_artifact
+    assert again.name == local_artifact.name
+    assert again.read_bytes() == local_artifact.read_bytes()
+
+
 def test_the_zip_holds_bytecode_and_runs_without_anything_else(local_artifact: Path, tmp_path: Path) -> None:
     with zipfile.ZipFile(local_artifact) as archive:
         archive.extractall(tmp_path)

@@ -81,6 +81,8 @@ def test_a_small_template_has_no_loops() -> None:
         {f"Route{n}": {"Type": "R", "Properties": {"Table": {"Ref": f"Table{n}"}, "Pad": "x" * 200}} for n in "ab"},
         # a condition cannot come from a map
         {f"Route{n}": {"Type": "R", "Condition": f"Has{n}", "Properties": {"Pad": "x" * 200}} for n in "ab"},
+        # an index that depends on the loop fails the real transform
+        {f"Route{n}": {"Type": "R", "Zone": {"Fn::Select": [n, ["x", "y"]]}, "Pad": "x" * 200} for n in range(2)},
         # alike but of another type
         {f"Route{n}": {"Type": f"R{n}", "Properties": {"Pad": "x" * 200}} for n in "ab"},
     ],
@@ -108,6 +110,21 @@ def test_what_differs_in_plain_values_becomes_a_loop(resources: dict[str, object
     folded = fold(template)
     assert [title for title in folded["Resources"] if not title.startswith("Fn::ForEach::")] == []
     assert unfold(folded) == template
+
+
+def test_loops_use_nothing_that_the_real_transform_has_refused() -> None:
+    folded = fold(json.loads(json.dumps(build_template("all").to_dict())))
+    loops = {title: body for title, body in folded["Resources"].items() if title.startswith("Fn::ForEach::")}
+    for title, (variable, collection, bodies) in loops.items():
+        assert all(each.isalnum() for each in collection), title
+        for key, body in bodies.items():
+            assert f"${{{variable}}}" in key, "the name of each resource holds the variable"
+            # In values it would stay as it stands (plain) or has failed beside a pseudo parameter (Fn::Sub).
+            assert f"${{{variable}}}" not in json.dumps(body), title
+            assert '"Fn::Select": [{' not in json.dumps(body), title
+            assert isinstance(body.get("Condition", ""), str), title
+    names = {title.removeprefix("Fn::ForEach::") for title in loops}
+    assert not names & (set(folded["Resources"]) | set(folded["Parameters"]))
 
 
 def test_the_whole_template_is_as_it_was() -> None:

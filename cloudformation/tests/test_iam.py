@@ -25,9 +25,12 @@ PLATFORM_ACTIONS = {
         "sqs:DeleteMessage",
         "sqs:GetQueueAttributes",
         "sqs:ReceiveMessage",
+        "ec2:AssignPrivateIpAddresses",
         "ec2:CreateNetworkInterface",
         "ec2:DeleteNetworkInterface",
         "ec2:DescribeNetworkInterfaces",
+        "ec2:DescribeSubnets",
+        "ec2:UnassignPrivateIpAddresses",
     }
 }
 
@@ -106,4 +109,4 @@ def test_the_key_is_usable_by_sns_for_the_queue_and_through_the_services_of_this
         if principal == {"AWS": "*"} or "Service" in principal:
             assert statement["Condition"], "anybody's statement is bound to this account or its log groups"
     topics = next(s for s in policy if "sns.amazonaws.com" in s["Principal"].get("Service", []))
-    assert set(topics["Action"]) == {"kms:Decrypt", "kms:GenerateDataKey"}
+    assert set(topics["Action"]) == {"kms:Decrypt", "kms:GenerateDataKey*"}

@@ -2,6 +2,7 @@
 
 import json
 import re
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -9,13 +10,15 @@ from typing import Any
 import pytest
 
 from cloudformation import services
+from cloudformation.artifact import PROJECT
 from cloudformation.messaging import VISIBILITY_PER_FUNCTION_TIMEOUT
-from cloudformation.parameters import FUNCTION_TIMEOUTS
+from cloudformation.parameters import FUNCTION_TIMEOUTS, LONGEST_ARTIFACT_KEY, LONGEST_GATEWAY_HOST
 from cloudformation.platform_parameters import GATEWAY_CAPACITIES, WORKERS
 from order_api.settings import Settings as ApiSettings
 from order_processor.settings import ProcessorSettings
 
 Document = dict[str, Any]
+SERVICES = PROJECT / "services"
 API_ENVIRONMENT = {
     "ORDERS_TOPIC_ARN": "arn:aws:sns:eu-central-1:1:t",
     "ORDERS_TABLE": "o",
@@ -124,7 +127,84 @@ def test_tasks_times_workers_never_exceed_the_gateways_capacity(whole: Document)
             assert table[str(capacity)][str(workers)] * workers <= capacity
     target = whole["Resources"]["ProcessorScaling"]["Properties"]
     assert target["MaxCapacity"]["Fn::FindInMap"][0] == "ProcessorTasks"
-    assert target["MinCapacity"] == 1
+    # A sale can be met with all of them; otherwise one.
+    assert target["MinCapacity"] == {"Fn::If": ["PreScaleOn", target["MaxCapacity"], 1]}
+    assert whole["Parameters"]["PreScale"]["Default"] == "false"
+    # Not even while one version replaces another.
+    deployment = whole["Resources"]["ProcessorService"]["Properties"]["DeploymentConfiguration"]
+    assert deployment["MaximumPercent"] == 100
+
+
+def test_invocations_times_batch_never_exceed_the_gateways_capacity(whole: Document) -> None:
+    mapping = whole["Resources"]["FunctionQueueMapping"]["Properties"]
+    limit = mapping["ScalingConfig"]["MaximumConcurrency"]["Fn::FindInMap"]
+    assert limit == ["Concurrency", {"Ref": "GatewayCapacity"}, "Invocations"]
+    (rule,) = whole["Rules"]["FunctionWithinGatewayCapacity"]["Assertions"]
+    refused, _ = rule["Assert"]["Fn::Not"][0]["Fn::Contains"]
+    for capacity, row in whole["Mappings"]["Concurrency"].items():
+        assert capacity in refused or row["Invocations"] * mapping["BatchSize"] <= int(capacity)
+        assert row["Invocations"] >= 2, "Lambda takes no fewer"
+
+
+def test_every_change_of_the_function_makes_a_new_version(either: Document) -> None:
+    """The alias points to a version, and a version never changes."""
+    described = either["Resources"]["FunctionVersion"]["Properties"]["Description"]["Fn::Sub"]
+    named = set(re.findall(r"\$\{(\w+)\}", described))
+    function = either["Resources"]["Function"]["Properties"]
+    conditions = {"CustomerKeyOn": "CustomerKey", "SnapStartOn": "SnapStart", "Simulated": "PaymentGateway"}
+    seen = {value["Ref"] for value in walk(function) if isinstance(value, dict) and "Ref" in value}
+    seen |= {conditions.get(v["Fn::If"][0], "") for v in walk(function) if isinstance(v, dict) and "Fn::If" in v}
+    changing = seen & set(either["Parameters"]) - {"ArtifactBucket", "ReservedConcurrency"}
+    assert changing == named
+    longest = {"ArtifactKey": LONGEST_ARTIFACT_KEY, "GatewayUrl": len("https://") + LONGEST_GATEWAY_HOST}
+    widths = [longest.get(name) or _longest(either["Parameters"][name]) for name in named]
+    assert sum(widths) + len(widths) <= 256, "Lambda takes descriptions of 256 characters"
+
+
+def _longest(parameter: Document) -> int:
+    return max(len(str(value)) for value in parameter.get("AllowedValues", [parameter.get("MaxValue")]))
+
+
+def test_the_key_is_kept_as_long_as_what_it_encrypts(either: Document) -> None:
+    key, table = either["Resources"]["Key"], either["Resources"]["OrdersTable"]
+    assert key["DeletionPolicy"] == table["DeletionPolicy"]
+    assert key["UpdateReplacePolicy"] == table["UpdateReplacePolicy"]
+
+
+def test_the_api_waits_for_the_listener_that_leads_to_it(whole: Document) -> None:
+    waits_for = whole["Resources"][whole["Resources"]["ApiService"]["DependsOn"][0]]["Properties"]
+    condition, https, http = waits_for["ListenerArn"]["Fn::If"]
+    assert (condition, https, http) == ("HasCertificate", {"Ref": "HttpsListener"}, {"Ref": "HttpListener"})
+
+
+def test_the_gateway_may_write_where_its_image_keeps_the_ledger(whole: Document) -> None:
+    (mount,) = container(whole, "GatewayTask")["MountPoints"]
+    image = SERVICES.joinpath("payment-gateway", "Dockerfile").read_text(encoding="utf-8")
+    assert f"VOLUME {mount['ContainerPath']}\n" in image
+    assert f"LEDGER_PATH={mount['ContainerPath']}/" in image
+
+
+def test_the_guides_prices_are_the_planners() -> None:
+    prices = tomllib.loads(PROJECT.joinpath("load", "model", "prices.toml").read_text(encoding="utf-8"))
+    guide = PROJECT.joinpath("docs", "deploy.md").read_text(encoding="utf-8")
+
+    def price(group: str, name: str) -> float:
+        return float(prices[group][name]["price"])
+
+    hours = 730
+    arm, x86 = (
+        hours * (price("fargate", f"{cpu}_vcpu_hour") / 4 + price("fargate", f"{cpu}_gb_hour") / 2)
+        for cpu in ("arm", "x86")
+    )
+    address = hours * price("vpc", "public_ipv4_hour")
+    invocations = [
+        price("lambda", "million_requests") + 1.5e6 * price("lambda", f"{c}_gb_second") for c in ("arm", "x86")
+    ]
+    for figure in (
+        arm, x86, 4 * arm, hours * price("alb", "hour"), 2 * address, hours * price("vpc", "nat_hour") + address,
+        price("sns", "million_requests"), 2 * price("dynamodb", "million_writes"), *invocations,
+    ):  # fmt: skip
+        assert f"${figure:.2f}" in guide
 
 
 def test_a_task_is_stopped_only_after_it_could_drain(whole: Document) -> None:

@@ -20,6 +20,11 @@ WHOLE = json.dumps(emulated(json.loads(render_template("all"))))
     [
         ({"Workers": "100", "GatewayCapacity": "50"}, "Workers exceed GatewayCapacity: choose fewer Workers"),
         ({"Workers": "20", "GatewayCapacity": "5"}, "Workers exceed GatewayCapacity"),
+        ({"Workers": "5", "GatewayCapacity": "1"}, "Workers exceed GatewayCapacity"),
+        (
+            {"Consumer": "lambda-sqs", "ArtifactBucket": "abc", "ArtifactKey": "k", "GatewayCapacity": "5"},
+            "raise GatewayCapacity to 20",
+        ),
         ({"Workers": "7"}, "Workers"),
         ({"Consumer": "lambda"}, "run make lambda, upload it, and give ArtifactBucket and ArtifactKey"),
         ({"Consumer": "lambda-sqs", "ArtifactBucket": "abc"}, "run make lambda"),
