@@ -4,6 +4,7 @@ Each check compares witnesses that do not know of each other: the load generator
 payment provider's ledger, the queues, the API's counters. All are pure functions.
 """
 
+from bisect import bisect_right
 from collections import Counter
 from collections.abc import Callable, Sequence
 
@@ -19,6 +20,7 @@ RATE_TOLERANCE = 0.02
 DEPTH_TOLERANCE = 0.10
 # Orders that may be on their way between two witnesses when both are asked within the same second.
 DEPTH_SLACK = 3
+ACKNOWLEDGE_SECONDS = 0.5
 LEAST_USERS_SECONDS = 5.0
 CLOCK_SECONDS = 0.050
 
@@ -212,14 +214,18 @@ def depth_agrees(scenario: Scenario, records: RunRecords) -> Check | None:
     """The queue's own depth follows ∫ (arrivals − completions), second by second."""
     if scenario.arm is not Arm.ECS or not records.samples:
         return None
-    history = backlog(lives(records))
+    accepted = lives(records)
+    history = backlog(accepted)
+    ends = sorted(life.ended for life in accepted if life.ended is not None)
     # An order is in the queue a little before its 202 is read and a little after it is completed, so the depth must lie
     # in the range that the true backlog takes around the sample.
     worst, worst_at = 0.0, 0.0
     for sample in records.samples:
         depth = sample.visible + sample.in_flight
         nearby = [history.at(sample.at + shift) for shift in (-1.0, -0.5, -0.25, 0.0, 0.25, 0.5)]
-        room = DEPTH_SLACK + DEPTH_TOLERANCE * max(nearby)
+        # Completed orders stay in the queue until their acknowledgement, which is sent in batches.
+        unacknowledged = bisect_right(ends, sample.at) - bisect_right(ends, sample.at - ACKNOWLEDGE_SECONDS)
+        room = DEPTH_SLACK + DEPTH_TOLERANCE * max(nearby) + unacknowledged
         off = max(min(nearby) - room - depth, depth - max(nearby) - room, 0.0)
         if off > worst:
             worst, worst_at = off, sample.at - records.started
