@@ -5,8 +5,9 @@ from troposphere import Ref, Template, logs
 from cloudformation.execution import Execution
 from cloudformation.function import Function
 
-# As the services write them; a test holds them against the code.
-PROCESSOR_COMPLETED = '{ $.event = "message_handled" && $.status = "completed" }'
+# As the services write them; a test holds them against the code. The outcome, not the order's status: a duplicate of a
+# completed order has that status too.
+PROCESSOR_COMPLETED = '{ $.event = "message_handled" && $.outcome = "completed" }'
 FUNCTION_COMPLETED = '{ $.event = "record_consumed" && $.outcome = "completed" }'
 FUNCTION_STARTED = '{ $.event = "cold_start" }'
 COMPLETED = "OrdersCompleted"

@@ -362,4 +362,6 @@ def test_log_filters_match_what_the_services_write(whole: Document) -> None:
     patterns = {t: f["FilterPattern"] for t, f in of_kind(whole, "AWS::Logs::MetricFilter").items()}
     for title, code in (("ProcessorCompleted", processor), ("FunctionCompleted", function), ("FunctionStarts", start)):
         (event,) = re.findall(r'\$\.event = "(\w+)"', patterns[title])
+        assert set(re.findall(r"\$\.(\w+)", patterns[title])) <= {"event", "outcome"}
+        assert "outcome" not in patterns[title] or ("outcome=" in code and '"completed"' in patterns[title])
         assert f'"{event}"' in code, title
