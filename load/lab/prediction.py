@@ -24,6 +24,7 @@ from load.model import (
 )
 
 REPLICATIONS = 5
+ACCEPT_SECONDS = 0.014  # the median of the queue runs' medians, on two cores
 PREDICTED = "predicted.json"
 
 
@@ -61,12 +62,18 @@ def _workload(scenario: Scenario, phase: Phase) -> ClosedLoop | OpenLoop | Burst
         )
     if phase.arrivals is Arrivals.BURST:
         return Burst(orders=phase.users)
+    return _closed_loop(scenario, scenario.phases.index(phase))
+
+
+def _closed_loop(scenario: Scenario, number: int) -> ClosedLoop:
+    phase = scenario.phases[number]
     return ClosedLoop(
         users=phase.users,
         duration_seconds=phase.seconds,
         spawn_per_second=phase.spawned_per_second,
         think_min_seconds=scenario.think_seconds[0],
         think_max_seconds=scenario.think_seconds[1],
+        before=_closed_loop(scenario, number - 1) if number else None,
     )
 
 
@@ -85,6 +92,7 @@ def _shop(scenario: Scenario) -> Shop:
             payment_seconds=scenario.payment_seconds,
             gateway_capacity=scenario.capacity,
             line_timeout_seconds=scenario.line_seconds,
+            accept_seconds=ACCEPT_SECONDS,
             consumer=_slots(scenario) if scenario.arm is Arm.ECS else environments,
         )
     if scenario.shop is ShopKind.NAIVE:

@@ -12,6 +12,7 @@ from load.model import plan
 # A slot's time beside the payment, with the embedded AWS on two cores: receive, claim, record. It was measured at 1 to
 # 100 workers (33 to 67 ms). At 60 orders/s it is more, see scenarios/lab.toml.
 OVERHEAD_SECONDS = 0.05
+UTILISATION = 0.9
 SCENARIOS = Path(__file__).resolve().parent.parent / "scenarios"
 Seconds = Annotated[float, Field(gt=0, le=86_400)]
 
@@ -93,9 +94,12 @@ class Phase(Data):
 
 
 def planned_workers(rate: float, payment_seconds: float, overhead_seconds: float = OVERHEAD_SECONDS) -> int:
-    """The planner's answer: the fewest workers that keep up with `rate` orders per second."""
+    """The planner's answer for workers that keep up with `rate` orders per second and are busy UTILISATION of it.
+
+    At a utilisation of 1 the smallest accident leaves a backlog that is never worked off.
+    """
     found = plan(
-        rate=rate,
+        rate=rate / UTILISATION,
         payment=payment_seconds,
         wait=10 * payment_seconds,
         burst=10 * payment_seconds,

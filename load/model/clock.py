@@ -7,10 +7,10 @@ Action = Callable[[], None]
 
 
 class Clock:
-    """A deterministic event list; `now` is in seconds since the phase began."""
+    """A deterministic event list; `now` is in seconds since the phase began, below 0 before it."""
 
-    def __init__(self) -> None:
-        self.now = 0.0
+    def __init__(self, start: float = 0.0) -> None:
+        self.now = start
         self._scheduled = 0
         self._events: list[tuple[float, int, Action]] = []
 

@@ -29,6 +29,7 @@ class Prediction:
     settle_capacity_per_second: min(W ÷ (d + o), c ÷ d) of slots without a schedule, else 0;
     backlog = accepted - terminal;
     drain_seconds: from the end of the load until the backlog is empty; accept_wait: of every answered request;
+    accepted_wait: of every request of the phase that was accepted, be it after its end;
     confirmation_wait: from the request to the terminal order; backlog_curve: (second, backlog);
     spread: the least and the greatest value over the replications.
     """
@@ -102,13 +103,16 @@ class _Figures:
         self.seconds = run.duration_seconds
         self.run = run
         self.end = end
-        self.answered = [o for o in run.orders if o.answered_at is not None and o.answered_at <= self.end]
+        # what the phase before sent and this one answered is counted by its answer, as the measurement does
+        self.offered = [o for o in run.orders if o.sent_at >= 0]
+        self.answered = [o for o in run.orders if o.answered_at is not None and 0 <= o.answered_at <= self.end]
         self.accepted = [o for o in self.answered if o.outcome != "rejected"]
         self.rejected = [o for o in self.answered if o.outcome == "rejected"]
         self.queued = [o for o in run.orders if o.queued]
         self.settled = [o for o in (*self.accepted, *self.queued) if o.settled_at is not None]
         self.accept_wait = Waits.of([_wait(o.sent_at, o.answered_at) for o in self.answered])
-        self.accepted_wait = Waits.of([_wait(o.sent_at, o.answered_at) for o in self.accepted])
+        taken = [o for o in self.offered if o.answered_at is not None and o.outcome != "rejected"]
+        self.accepted_wait = Waits.of([_wait(o.sent_at, o.answered_at) for o in taken])
         confirmed = {id(o): o for o in self.settled}.values()
         self.confirmed = list(confirmed)
         self.confirmation_wait = Waits.of([_wait(o.sent_at, o.settled_at) for o in self.confirmed])
@@ -143,7 +147,7 @@ class _Figures:
 
 
 _FIGURES: dict[str, Callable[[_Figures], float]] = {
-    "offered": lambda f: len(f.run.orders),
+    "offered": lambda f: len(f.offered),
     "answered": lambda f: len(f.answered),
     "accepted": lambda f: len(f.accepted),
     "deferred": lambda f: sum(o.outcome == "deferred" for o in f.accepted),

@@ -10,6 +10,7 @@ class ClosedLoop:
 
     Users appear as locust's dispatcher spawns them: `floor(spawn_per_second)` (at least one) at a time,
     the first group at once. A request unanswered when the phase ends is not counted as answered.
+    `before` is the phase before this one: its users are already shopping when this one begins, and go on.
     """
 
     users: int
@@ -17,15 +18,20 @@ class ClosedLoop:
     spawn_per_second: float = 10.0
     think_min_seconds: float = 0.1
     think_max_seconds: float = 0.5
+    before: "ClosedLoop | None" = None
 
     @property
     def think_mean_seconds(self) -> float:
         return (self.think_min_seconds + self.think_max_seconds) / 2
 
     def spawn_times(self) -> tuple[float, ...]:
-        """The moment at which each user begins, seconds."""
+        """The moment at which each user begins, seconds; below 0 for those of the phase before."""
         group = max(1, int(self.spawn_per_second))
-        return tuple((user // group) * group / self.spawn_per_second for user in range(self.users))
+        earlier: tuple[float, ...] = ()
+        if self.before is not None:
+            earlier = tuple(moment - self.before.duration_seconds for moment in self.before.spawn_times())[: self.users]
+        new = range(self.users - len(earlier))
+        return (*earlier, *((user // group) * group / self.spawn_per_second for user in new))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

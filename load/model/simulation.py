@@ -28,7 +28,7 @@ class Run:
 
 def simulate(workload: Workload, shop: Shop, *, seed: int) -> Run:
     """Simulate the phase and the drain after it; the same seed gives the same run."""
-    clock = Clock()
+    clock = Clock(min(0.0, *workload.spawn_times()) if isinstance(workload, ClosedLoop) else 0.0)
     simulated = _SimulatedShop(clock, shop)
     _drive(clock, simulated, workload, seed)
     clock.run()

@@ -1,5 +1,7 @@
 """Questions 2 to 4: the queue, its workers, and when to use one."""
 
+import math
+
 from load.lab import words
 from load.lab.report.answers import (
     Answer,
@@ -14,13 +16,19 @@ from load.lab.report.answers import (
     workers_label,
 )
 from load.lab.results import Results, RunResult
-from load.lab.scenario import Arm, Shop
+from load.lab.scenario import UTILISATION, Arm, Shop
 
 GROWTH = "How fast does the queue grow, and how long until it is empty?"
 WORKERS = "What do 1, 5, 20 and 100 workers change? What is the fewest that keep up with 60 orders per second?"
 RATIO = "How many times more orders does async accept than sync? Why do queues build up, and when is which right?"
 PROCESSOR = "order processor"
 TURNS = 3
+
+
+def _fewest(run: RunResult) -> int:
+    """The fewest workers that keep up at all: rate × (payment + overhead), rounded up."""
+    scenario = run.scenario
+    return math.ceil((scenario.keeps_up_with or 0) * (scenario.payment_seconds + scenario.overhead_seconds))
 
 
 def _growth(run: RunResult) -> float:
@@ -107,8 +115,10 @@ def workers_answer(results: Results) -> Answer | None:
     if not runs:
         return None
     paragraphs = [
-        f"The fewest workers that keep up with {run.scenario.keeps_up_with:g} orders/s are {run.scenario.workers}: rate"
-        f" × (payment + overhead), rounded up. Measured with that many, the backlog never exceeded"
+        f"{run.scenario.workers} workers keep up with {run.scenario.keeps_up_with:g} orders/s:"
+        f" rate × (payment + overhead) ÷ {UTILISATION:g}."
+        f" Without that tenth to spare, {_fewest(run)} are the fewest, and a backlog, once there, stays."
+        f" Measured with that many, the backlog never exceeded"
         f" {run.figures.peak_backlog} orders and was gone {drain_text(run)} after the rush."
         for run in runs
         if run.scenario.keeps_up_with

@@ -1,5 +1,7 @@
 """Scenarios whose outcome can be computed by hand."""
 
+import dataclasses
+
 import pytest
 
 from load.model import Burst, ClosedLoop, Environments, OpenLoop, Shop, Slots, deviation, predict
@@ -237,3 +239,16 @@ def test_users_appear_as_locust_spawns_them() -> None:
     assert ClosedLoop(users=3, duration_seconds=30, spawn_per_second=1).spawn_times() == (0, 1, 2)
     assert ClosedLoop(users=12, duration_seconds=30, spawn_per_second=10).spawn_times() == (0.0,) * 10 + (1.0,) * 2
     assert ClosedLoop(users=2, duration_seconds=30, spawn_per_second=0.5).spawn_times() == (0, 2)
+
+
+def test_the_phase_before_goes_on_and_only_what_falls_into_the_phase_is_counted() -> None:
+    calm = ClosedLoop(users=5, duration_seconds=30, spawn_per_second=1)
+    rush = ClosedLoop(users=20, duration_seconds=60, spawn_per_second=10, before=calm)
+    shop = Shop(mode="sync", payment_seconds=3.0, gateway_capacity=5, line_timeout_seconds=30.0)
+    found = predict(rush, shop, seed=1, replications=3)
+    # five payments at a time are going on when the rush begins, so none of its 60 s is lost to a start
+    assert found.accepted == pytest.approx(100, abs=1)
+    assert found.accepted_per_second == pytest.approx(5 / 3, rel=0.01)
+    alone = predict(dataclasses.replace(rush, before=None), shop, seed=1, replications=3)
+    assert alone.accepted < found.accepted
+    assert rush.spawn_times()[:6] == (-30, -29, -28, -27, -26, 0)
