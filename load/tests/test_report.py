@@ -11,11 +11,13 @@ import pytest
 from load.lab import words
 from load.lab.commands import run_report
 from load.lab.records import FINISHED, write_records
+from load.lab.report.answers import capacity_label, rush_of, shop_runs
 from load.lab.report.document import embedded_json
 from load.lab.report.files import read_results, write_comparison, write_report
 from load.lab.report.markdown import md_table
+from load.lab.report.sync_answer import sync_answer
 from load.lab.results import Results, RunResult
-from load.lab.scenario import SCENARIOS, ScenarioError
+from load.lab.scenario import SCENARIOS, ScenarioError, Shop
 from load.lab.testing import synthetic_run
 
 Make = Callable[[list[RunResult], str], Results]
@@ -47,6 +49,22 @@ def test_the_lab_report_answers_every_question(tmp_path: Path, make_results: Mak
         assert question in page
         assert question in text
     assert "946,665" in page
+
+
+def test_the_words_about_a_naive_shop_give_the_rate_of_its_table(make_results: Make, lab_runs: list[RunResult]) -> None:
+    whole_run = 4.37  # such a rate is another one than the rush's, and stands in no row
+    figures = {"completion_rate": whole_run}
+    runs = [run.model_copy(update={"figures": run.figures.model_copy(update=figures)}) for run in lab_runs]
+    results = make_results(runs, "lab")
+    answer = sync_answer(results)
+    assert answer is not None
+    table = answer.tables[0]
+    paid = {row[0]: row[table.heads.index("paid/s")] for row in table.rows}
+    naive = shop_runs(results, Shop.NAIVE)
+    assert len(naive) == 3
+    for run, paragraph in zip(naive, answer.paragraphs[: len(naive)], strict=True):
+        row = f"naive, capacity {capacity_label(run)}: {rush_of(run).name}"
+        assert f" got {paid[row]} paid" in paragraph
 
 
 def test_the_page_loads_nothing(tmp_path: Path, make_results: Make, lab_runs: list[RunResult]) -> None:

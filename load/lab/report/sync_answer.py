@@ -48,7 +48,7 @@ def _naive_words(run: RunResult) -> str:
     return (
         f"With a provider that takes {capacity} payment{'' if capacity == '1' else 's'} at a time,"
         f" {rush.users} shoppers"
-        f" got {words.rate(run.figures.completion_rate or rush.answered_in_time_rate)} paid{limit}; {fate};"
+        f" got {words.rate(rush.answered_in_time_rate)} paid{limit}; {fate};"
         f" half of them waited {answer} or longer."
     )
 
