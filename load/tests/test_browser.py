@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from load.lab.report.files import write_comparison, write_report
@@ -43,6 +44,13 @@ class Visit:
         self.page.goto(file.as_uri())
         self.page.wait_for_function("document.documentElement.dataset.charts !== undefined")
 
+    def violations(self) -> str:
+        """What axe finds on the whole page, folded parts included, in words; empty when it finds nothing."""
+        self.page.eval_on_selector_all("details", "all => all.forEach((one) => { one.open = true; })")
+        found = Axe().run(self.page)
+        assert len(found.response["passes"]) > 10, "axe checked next to nothing"
+        return str(found.generate_report()) if found.violations_count else ""
+
 
 @pytest.fixture
 def demo_page(tmp_path: Path, make_results: Make, demo_runs: list[RunResult]) -> Path:
@@ -52,6 +60,12 @@ def demo_page(tmp_path: Path, make_results: Make, demo_runs: list[RunResult]) ->
 @pytest.fixture
 def lab_page(tmp_path: Path, make_results: Make, lab_runs: list[RunResult]) -> Path:
     return write_report(tmp_path, make_results(lab_runs, "lab"))
+
+
+@pytest.fixture
+def comparison_page(tmp_path: Path, make_results: Make, demo_runs: list[RunResult]) -> Path:
+    results = make_results(demo_runs, "demo")
+    return write_comparison(tmp_path, [(Path("first"), results), (Path("second"), results)])
 
 
 def painted(page: Page) -> int:
@@ -119,11 +133,19 @@ def test_the_page_is_built_for_everybody(browser: Browser, lab_page: Path) -> No
     assert len(ids) == len(set(ids))
 
 
-def test_a_comparison_is_drawn(
-    tmp_path: Path, browser: Browser, make_results: Make, demo_runs: list[RunResult]
-) -> None:
-    results = make_results(demo_runs, "demo")
-    page = write_comparison(tmp_path, [(Path("first"), results), (Path("second"), results)])
-    visit = Visit(browser, page)
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("kind", ["demo_page", "lab_page", "comparison_page"])
+def test_axe_finds_nothing(request: pytest.FixtureRequest, browser: Browser, kind: str, scheme: str) -> None:
+    assert Visit(browser, request.getfixturevalue(kind), scheme=scheme).violations() == ""
+
+
+def test_axe_finds_what_is_wrong(browser: Browser, demo_page: Path) -> None:
+    visit = Visit(browser, demo_page)
+    visit.page.evaluate("document.querySelector('.summary').style.color = '#ddd'")
+    assert "color-contrast" in visit.violations()
+
+
+def test_a_comparison_is_drawn(browser: Browser, comparison_page: Path) -> None:
+    visit = Visit(browser, comparison_page)
     assert visit.said == []
     assert painted(visit.page) == 3
