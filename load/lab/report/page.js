@@ -7,6 +7,8 @@
   const HEIGHT = 190;
   // Round numbers of seconds, minutes and hours.
   const STEPS = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 43200, 86400];
+  // Orders, shoppers and tasks are whole.
+  const WHOLE = [0, 1, 2, 3, 4, 5, 6, 7].flatMap((power) => [1, 2, 5].map((digit) => digit * 10 ** power));
 
   const color = (name) => getComputedStyle(root).getPropertyValue(`--${name}`).trim();
   const faded = (hex, alpha) => {
@@ -16,6 +18,7 @@
 
   const duration = (value) => {
     if (value == null) return "–";
+    if (value === 0) return "0 s";
     if (value < 0.9995) return `${Math.round(value * 1000)} ms`;
     if (value < 60) return `${+value.toPrecision(3)} s`;
     if (value < 3600) return `${+(value / 60).toPrecision(3)} min`;
@@ -98,7 +101,7 @@
       },
       axes: [
         axis({ size: 26, gap: 4, space: 60, values: (_u, ticks) => ticks.map((tick) => (tick == null ? "" : spec.x_log ? short(tick) : clock(tick))), ...(spec.x_log ? {} : { incrs: STEPS }) }),
-        axis({ size: 56, gap: 4, space: 34, ...(spec.unit === "s" && !spec.log ? { incrs: [0.05, 0.1, 0.2, 0.5, ...STEPS] } : {}), values: (_u, ticks) => ticks.map((tick) => (tick == null ? "" : compact(tick))) }),
+        axis({ size: 56, gap: 4, space: 34, ...(spec.unit === "" && !spec.log ? { incrs: WHOLE } : {}), ...(spec.unit === "s" && !spec.log ? { incrs: [0.05, 0.1, 0.2, 0.5, ...STEPS] } : {}), values: (_u, ticks) => ticks.map((tick) => (tick == null ? "" : compact(tick))) }),
       ],
       series: [
         { label: spec.x_label, value: (_u, value) => (value == null ? "–" : spec.x_log ? number(value) : clock(value)) },
