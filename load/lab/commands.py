@@ -137,14 +137,19 @@ def add_report(parser: argparse.ArgumentParser) -> None:
     """The arguments of `report`."""
     parser.add_argument("runs", type=Path, nargs="+", metavar="RUN", help="the folder of a demo or of a lab experiment")
     parser.add_argument("--prices", type=Path, metavar="FILE", help="another price list than load/model/prices.toml")
-    parser.add_argument("--output", type=Path, help="where a comparison goes (default: a new folder under reports/)")
+    parser.add_argument(
+        "--output",
+        type=Path,
+        metavar="FOLDER",
+        help="another folder for it (default: the experiment's own; for a comparison a new one under reports/)",
+    )
 
 
 def run_report(arguments: argparse.Namespace) -> int:
     """Write one experiment's report anew, or a comparison of several."""
     found = [(folder, read_results(folder)) for folder in arguments.runs]
     if len(found) == 1:
-        page = write_report(found[0][0], found[0][1], prices=arguments.prices)
+        page = write_report(arguments.output or found[0][0], found[0][1], prices=arguments.prices)
     else:
         page = write_comparison(arguments.output or new_folder(), found)
     console().print(f"Report: {page}", soft_wrap=True, highlight=False)

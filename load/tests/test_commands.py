@@ -51,3 +51,7 @@ def test_an_old_report_is_written_anew(
     assert main(["report", str(tmp_path)]) == 0
     assert page.exists()
     assert "report.html" in capsys.readouterr().out
+    before = page.read_bytes()
+    assert main(["report", str(tmp_path), "--output", str(tmp_path / "elsewhere")]) == 0
+    assert (tmp_path / "elsewhere" / "report.html").exists()
+    assert page.read_bytes() == before

@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 
 from load.lab import words
-from load.lab.commands import run_report
 from load.lab.records import FINISHED, write_records
 from load.lab.report.answers import capacity_label, rush_of, shop_runs
 from load.lab.report.document import embedded_json
@@ -136,7 +135,6 @@ def test_runs_can_be_compared(tmp_path: Path, make_results: Make, demo_runs: lis
 def test_a_folder_without_results_is_named(tmp_path: Path) -> None:
     with pytest.raises(ScenarioError, match=r"results\.json"):
         read_results(tmp_path)
-    assert callable(run_report)
 
 
 def test_markdown_tables_escape_their_bars() -> None:

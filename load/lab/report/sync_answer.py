@@ -62,11 +62,12 @@ def sync_answer(results: Results) -> Answer | None:
     paragraphs = [_naive_words(run) for run in naive]
     if protected:
         paragraphs.append(
-            "The protected shop lets no more shoppers pay at once than the provider takes and says no after a"
-            " short wait."
+            "The protected shop lets no more shoppers pay at once than the provider takes (ten, when it takes any"
+            " number) and says no after a short wait."
             " Who is refused at once tries again at once, so more is offered and more refused than in the naive shop."
-            " It completes as many orders, answers everybody quickly, and loses the rest at once instead of after half"
-            " a minute; it cannot make the provider faster."
+            " It answers everybody quickly and loses the rest at once instead of after half a minute; it cannot make"
+            " the provider faster: behind a limited provider it completes as many orders as the naive shop, behind an"
+            " unlimited one its own limit is what sends shoppers away."
         )
     heads = ("shop", "offered", "paid/s", "possible", "lost/s", "lost", "paid order p50/p95", "any answer p50/p95")
     curves = [(f"{run.scenario.shop.value}, {capacity_label(run)}", run) for run in runs]
