@@ -99,25 +99,30 @@ async def _stop_all(*processes: ManagedProcess) -> None:
         await process.aclose()
 
 
-def _gateway(plan: ShopPlan, folder: Path) -> tuple[ManagedProcess, str]:
-    port = free_port()
+def _service(
+    module: str, *, name: str, folder: Path, environment: Mapping[str, str], port: int | None = None
+) -> tuple[ManagedProcess, str]:
+    """One of the services on a port of its own (a free one unless given), and where it answers."""
+    port = port or free_port()
     url = f"http://127.0.0.1:{port}"
+    process = service_process(
+        module,
+        name=name,
+        environment={"HOST": "127.0.0.1", "PORT": str(port), **environment},
+        log_path=folder / f"{module.replace('_', '-')}.log",
+        ready_url=f"{url}/readyz",
+    )
+    return process, url
+
+
+def _gateway(plan: ShopPlan, folder: Path) -> tuple[ManagedProcess, str]:
     environment = {
-        "HOST": "127.0.0.1",
-        "PORT": str(port),
         "LEDGER_PATH": str(folder / "gateway.sqlite3"),
         "LATENCY_SECONDS": str(plan.payment_seconds),
         "CAPACITY": str(plan.capacity),
         **plan.gateway_environment,
     }
-    process = service_process(
-        "payment_gateway",
-        name="payment gateway",
-        environment=environment,
-        log_path=folder / "payment-gateway.log",
-        ready_url=f"{url}/readyz",
-    )
-    return process, url
+    return _service("payment_gateway", name="payment gateway", folder=folder, environment=environment)
 
 
 async def _deploy(plan: ShopPlan, emulator: RunningEmulator, gateway_url: str) -> dict[str, str]:
@@ -138,12 +143,8 @@ async def _deploy(plan: ShopPlan, emulator: RunningEmulator, gateway_url: str) -
 def _api(
     plan: ShopPlan, emulator: RunningEmulator, folder: Path, outputs: Mapping[str, str], gateway_url: str
 ) -> tuple[ManagedProcess, str]:
-    port = plan.api_port or free_port()
-    url = f"http://127.0.0.1:{port}"
     environment = {
         **emulator.environment,
-        "HOST": "127.0.0.1",
-        "PORT": str(port),
         "ORDERS_TOPIC_ARN": outputs["TopicArn"],
         "ORDERS_TABLE": outputs["OrdersTableName"],
         "PRODUCTS_TABLE": outputs["ProductsTableName"],
@@ -152,14 +153,7 @@ def _api(
         "DRAIN_GRACE_SECONDS": "0",  # no load balancer watches readiness here
         **plan.api_environment,
     }
-    process = service_process(
-        "order_api",
-        name="order API",
-        environment=environment,
-        log_path=folder / "order-api.log",
-        ready_url=f"{url}/readyz",
-    )
-    return process, url
+    return _service("order_api", name="order API", folder=folder, environment=environment, port=plan.api_port)
 
 
 def _processor(
@@ -167,12 +161,8 @@ def _processor(
 ) -> tuple[ManagedProcess | None, str | None]:
     if plan.arm.startswith("lambda"):
         return None, None
-    port = free_port()
-    url = f"http://127.0.0.1:{port}"
     environment = {
         **emulator.environment,
-        "HOST": "127.0.0.1",
-        "PORT": str(port),
         "QUEUE_URL": outputs["QueueUrl"],
         "DEAD_LETTER_QUEUE_URL": outputs["DeadLetterQueueUrl"],
         "ORDERS_TABLE": outputs["OrdersTableName"],
@@ -181,11 +171,4 @@ def _processor(
         "WAIT_SECONDS": "2",  # a long poll is never cut short, so this is how long an idle processor takes to stop
         **plan.processor_environment,
     }
-    process = service_process(
-        "order_processor",
-        name="order processor",
-        environment=environment,
-        log_path=folder / "order-processor.log",
-        ready_url=f"{url}/readyz",
-    )
-    return process, url
+    return _service("order_processor", name="order processor", folder=folder, environment=environment)
