@@ -18,7 +18,7 @@ ROUNDS = int(os.environ.get("CHAOS_ROUNDS", "2"))  # `make chaos` kills more oft
 pytestmark = [pytest.mark.embedded_aws, pytest.mark.timeout(180)]
 
 
-async def _all_completed_once(shop: Shop, shopper: Shopper, order_ids: list[str]) -> None:
+async def _assert_all_completed_once(shop: Shop, shopper: Shopper, order_ids: list[str]) -> None:
     assert await shopper.settled(order_ids, seconds=90) == {"completed": len(order_ids)}
     charges = await shopper.charges()
     assert {order_id: charges[order_id] for order_id in order_ids} == dict.fromkeys(order_ids, 1)
@@ -63,7 +63,7 @@ async def test_orders_wait_for_a_gateway_that_is_down(shop_opener: OpenShop) -> 
         await _refused(shop, shopper, order_ids)
         shop.gateway.start()
         await shop.gateway.ready()
-        await _all_completed_once(shop, shopper, order_ids)
+        await _assert_all_completed_once(shop, shopper, order_ids)
 
 
 async def _refused(shop: Shop, shopper: Shopper, order_ids: list[str]) -> None:
@@ -79,7 +79,7 @@ async def test_a_lost_reply_is_asked_again_and_charged_once(shop_opener: OpenSho
     async with shop_opener() as (shop, shopper):
         await shopper.change_gateway(lost_reply_rate=0.5, failure_rate=0.2, seed=7)
         order_ids = await shopper.orders(20)
-        await _all_completed_once(shop, shopper, order_ids)
+        await _assert_all_completed_once(shop, shopper, order_ids)
 
 
 async def test_sigterm_under_load_loses_no_accepted_order(shop_opener: OpenShop) -> None:
@@ -97,7 +97,7 @@ async def test_sigterm_under_load_loses_no_accepted_order(shop_opener: OpenShop)
         assert "processing" not in (await ledger_statuses(shop)).values()
         shop.processor.start()
         await shop.processor.ready()
-        await _all_completed_once(shop, shopper, order_ids)
+        await _assert_all_completed_once(shop, shopper, order_ids)
 
 
 async def test_requests_in_flight_are_answered_when_the_api_is_stopped(shop_opener: OpenShop) -> None:
@@ -123,7 +123,7 @@ async def test_a_processor_killed_while_paying_charges_nobody_twice(shop_opener:
             shop.processor.kill()
             shop.processor.start()
             await shop.processor.ready()
-        await _all_completed_once(shop, shopper, order_ids)
+        await _assert_all_completed_once(shop, shopper, order_ids)
 
 
 @pytest.mark.chaos
@@ -134,7 +134,7 @@ async def test_a_gateway_killed_while_charging_charges_nobody_twice(shop_opener:
         shop.gateway.kill()
         shop.gateway.start()
         await shop.gateway.ready()
-        await _all_completed_once(shop, shopper, order_ids)
+        await _assert_all_completed_once(shop, shopper, order_ids)
 
 
 async def test_a_second_signal_ends_the_processor_at_once(shop_opener: OpenShop) -> None:
