@@ -2,7 +2,6 @@
 
 import json
 import re
-import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -184,29 +183,6 @@ def test_the_gateway_may_write_where_its_image_keeps_the_ledger(whole: Document)
     assert f"LEDGER_PATH={mount['ContainerPath']}/" in image
 
 
-def test_the_guides_prices_are_the_planners() -> None:
-    prices = tomllib.loads(PROJECT.joinpath("load", "model", "prices.toml").read_text(encoding="utf-8"))
-    guide = PROJECT.joinpath("docs", "deploy.md").read_text(encoding="utf-8")
-
-    def price(group: str, name: str) -> float:
-        return float(prices[group][name]["price"])
-
-    hours = 730
-    arm, x86 = (
-        hours * (price("fargate", f"{cpu}_vcpu_hour") / 4 + price("fargate", f"{cpu}_gb_hour") / 2)
-        for cpu in ("arm", "x86")
-    )
-    address = hours * price("vpc", "public_ipv4_hour")
-    invocations = [
-        price("lambda", "million_requests") + 1.5e6 * price("lambda", f"{c}_gb_second") for c in ("arm", "x86")
-    ]
-    for figure in (
-        arm, x86, 4 * arm, hours * price("alb", "hour"), 2 * address, hours * price("vpc", "nat_hour") + address,
-        price("sns", "million_requests"), 2 * price("dynamodb", "million_writes"), *invocations,
-    ):  # fmt: skip
-        assert f"${figure:.2f}" in guide
-
-
 def test_a_task_is_stopped_only_after_it_could_drain(whole: Document) -> None:
     processor = ProcessorSettings.from_environment(PROCESSOR_ENVIRONMENT)
     longest = whole["Parameters"]["PaymentTimeoutSeconds"]["MaxValue"]
@@ -338,12 +314,6 @@ def test_every_parameter_and_output_is_documented(either: Document) -> None:
         assert parameter["Description"], name
     for name, output in either["Outputs"].items():
         assert output["Description"], name
-
-
-def test_the_deployment_guide_names_every_parameter_and_output(whole: Document) -> None:
-    guide = Path(__file__).resolve().parents[2].joinpath("docs", "deploy.md").read_text(encoding="utf-8")
-    missing = [name for name in (*whole["Parameters"], *whole["Outputs"]) if f"`{name}`" not in guide]
-    assert missing == []
 
 
 def test_services_appear_only_with_an_image(whole: Document) -> None:
