@@ -7,7 +7,7 @@ async def first_of(*events: asyncio.Event, seconds: float | None = None) -> None
     """Wait until one of `events` is set, at most `seconds`."""
     if any(event.is_set() for event in events):
         return
-    waits = [asyncio.ensure_future(event.wait()) for event in events]
+    waits = [asyncio.create_task(event.wait(), name="first of events") for event in events]
     try:
         await asyncio.wait(waits, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
     finally:
