@@ -131,6 +131,7 @@ async def test_idle_and_half_open_connections_do_not_hold_it_up(start: Start) ->
         service.shutdown.request()
         try:
             await finished(service.running, 10)  # half of the patience: nobody was waited for
+            assert service.running.done()
         finally:
             silent.close()
             half.close()

@@ -123,10 +123,12 @@ STEPS = st.lists(
 
 @given(steps=STEPS)
 def test_no_more_than_the_capacity_are_ever_inside(steps: list[tuple[str, int]]) -> None:
-    asyncio.run(_follow(steps))
+    line = asyncio.run(_follow(steps))
+    assert (line.in_flight, line.waiting) == (0, 0)
 
 
-async def _follow(steps: list[tuple[str, int]]) -> None:
+async def _follow(steps: list[tuple[str, int]]) -> Line:
+    """Take the steps, hold the capacity after each of them, and send everybody home."""
     capacity = 2
     line = Line(capacity=capacity)
     customers: list[Customer] = []
@@ -149,4 +151,4 @@ async def _follow(steps: list[tuple[str, int]]) -> None:
     for customer in customers:
         customer.leave.set()
     await asyncio.gather(*(customer.task for customer in customers), return_exceptions=True)
-    assert (line.in_flight, line.waiting) == (0, 0)
+    return line
