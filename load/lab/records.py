@@ -99,7 +99,7 @@ class ProcessSample:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ColdStart:
-    """A function's start: process start → ready, and how long its first invocation took, when known."""
+    """A function's start: process start → ready."""
 
     at: float
     init_seconds: float
