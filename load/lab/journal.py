@@ -5,10 +5,11 @@ arrives, {"end": t} when the load is over. Both generators write it, the laborat
 """
 
 import json
+from bisect import bisect_right, insort
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from load.lab.records import PhaseMark, Request
+from load.lab.records import ACCEPTED_STATUSES, PhaseMark, Request
 from load.lab.scenario import Scenario
 
 
@@ -19,11 +20,20 @@ class JournalReader:
         """Read from the beginning of `path`, which need not exist yet."""
         self._path = path
         self._offset = 0
-        self.accepted = 0
+        self._accepted: list[float] = []
         self.requests = 0
         self.phase = ""
         self.began = 0.0
         self.is_over = False
+
+    @property
+    def accepted(self) -> int:
+        """Orders answered 200 or 202."""
+        return len(self._accepted)
+
+    def accepted_until(self, moment: float) -> int:
+        """Orders answered 200 or 202 by `moment`, as far as their lines have been read."""
+        return bisect_right(self._accepted, moment)
 
     def poll(self) -> None:
         """Take in the whole lines that were added since."""
@@ -39,9 +49,10 @@ class JournalReader:
 
     def _take(self, entry: Mapping[str, object]) -> None:
         match entry:
-            case {"request": {"status": int(status)}}:
+            case {"request": {"status": int(status), "done": float(done)}}:
                 self.requests += 1
-                self.accepted += status in {200, 202}
+                if status in ACCEPTED_STATUSES:
+                    insort(self._accepted, done)
             case {"phase": str(name), "at": float(at)}:
                 self.phase = name
                 self.began = self.began or at

@@ -11,31 +11,34 @@ from rich.text import Text
 
 from load.lab.trial import Moment
 
-RATE_WINDOW_SECONDS = 2.0
+# Counts change once a second, with the samples: two of them, and some room for a late one.
+RATE_WINDOW_SECONDS = 2.5
 PLAIN_EVERY_SECONDS = 5.0
 
 
 class _Track:
-    """The recent past of one scenario, for its rates."""
+    """The recent past of one scenario, for its rates: one moment per sample."""
 
-    def __init__(self) -> None:
-        self.past: deque[tuple[float, Moment]] = deque()
+    def __init__(self, first: Moment) -> None:
+        self.past: deque[Moment] = deque([first])
         self.printed_at = float("-inf")
         self.printed_stage = ""
 
-    def add(self, now: float, moment: Moment) -> None:
-        self.past.append((now, moment))
-        while len(self.past) > 1 and now - self.past[0][0] > RATE_WINDOW_SECONDS:
+    def add(self, moment: Moment) -> None:
+        if self.past[-1].at == moment.at:
+            self.past.pop()
+        self.past.append(moment)
+        while moment.at - self.past[0].at > RATE_WINDOW_SECONDS:
             self.past.popleft()
 
     def rate(self, name: str) -> float:
-        (before, first), (now, last) = self.past[0], self.past[-1]
-        seconds = now - before
+        first, last = self.past[0], self.past[-1]
+        seconds = last.at - first.at
         change: int = getattr(last, name) - getattr(first, name)
         return max(0.0, change / seconds) if seconds > 0 else 0.0
 
     def line(self) -> str:
-        moment = self.past[-1][1]
+        moment = self.past[-1]
         if moment.stage in {"starting", "collecting"}:
             return f"{moment.scenario.name:<18} {moment.stage} …"
         return (
@@ -57,8 +60,8 @@ class Progress:
     def __call__(self, moment: Moment) -> None:
         """Show where a run is."""
         now = time.monotonic()
-        track = self._tracks.setdefault(moment.scenario.name, _Track())
-        track.add(now, moment)
+        track = self._tracks.setdefault(moment.scenario.name, _Track(moment))
+        track.add(moment)
         if self._live is not None:
             self._live.update(Text("\n".join(one.line() for one in self._tracks.values()), style="cyan"))
         elif moment.stage != track.printed_stage or now - track.printed_at >= PLAIN_EVERY_SECONDS:

@@ -41,8 +41,8 @@ class Sampler:
         """Take one sample now."""
         visible, in_flight = await self._witnesses.depth() if self._witnesses.has_queue else (0, 0)
         at = time.time()
-        slots_busy = await self._witnesses.slots_busy(list(self._processor_urls))
         payments = await self._witnesses.payment_summary()
+        slots_busy = await self._witnesses.slots_busy(list(self._processor_urls))
         sample = Sample(
             at=at,
             visible=visible,

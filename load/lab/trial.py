@@ -29,12 +29,12 @@ class TrialError(Exception):
 
 @dataclass(frozen=True, kw_only=True)
 class Moment:
-    """Where a run is, for the progress line."""
+    """Where a run is, for the progress line. The counts are those of one moment, `at`: the latest sample's."""
 
     scenario: Scenario
     stage: str
     elapsed_seconds: float
-    offered: int = 0
+    at: float = 0.0
     accepted: int = 0
     completed: int = 0
 
@@ -162,14 +162,16 @@ class _Trial:
 
     def _report(self, stage: str) -> None:
         self._journal.poll()
+        sample = self._sampler.latest
         self._watch(
             Moment(
                 scenario=self._scenario,
                 stage=stage or self._journal.phase or "starting",
                 elapsed_seconds=time.monotonic() - self._started,
-                offered=self._journal.requests,
-                accepted=self._journal.accepted,
-                completed=self._sampler.latest.charges,
+                at=sample.at,
+                # What was accepted after the sample is not yet among its charges either.
+                accepted=self._journal.accepted_until(sample.at),
+                completed=sample.charges,
             )
         )
 

@@ -66,6 +66,8 @@ def test_a_journal_is_followed_while_it_is_written(tmp_path: Path) -> None:
     journal(path)
     reader.poll()
     assert (reader.requests, reader.accepted, reader.phase, reader.is_over) == (4, 3, "flash", True)
+    # their answers came at 102.5, 103.5 and 120.4; the one of 113.5 was a 503
+    assert [reader.accepted_until(moment) for moment in (102.4, 102.5, 119.0, 120.5)] == [0, 1, 2, 3]
     with path.open("a", encoding="utf-8") as stream:
         stream.write("\n")
     with pytest.raises(ValueError, match="Expecting"):

@@ -1,0 +1,43 @@
+import pytest
+from rich.console import Console
+
+from load.lab.progress import Progress
+from load.lab.scenario import Scenario
+from load.lab.trial import Moment
+
+LOOKS_PER_SECOND = 5
+
+
+def printed(scenario: Scenario, *, seconds: int, per_second: int, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """What a run prints that is looked at five times a second and sampled once, steady in and out."""
+    clock = 0.0
+    monkeypatch.setattr("load.lab.progress.time.monotonic", lambda: clock)
+    console = Console(width=200, force_terminal=False)
+    with console.capture() as captured, Progress(console) as progress:
+        for look in range(1, seconds * LOOKS_PER_SECOND):
+            clock = look / LOOKS_PER_SECOND
+            sample = int(clock)
+            progress(
+                Moment(
+                    scenario=scenario,
+                    stage="flash",
+                    elapsed_seconds=clock,
+                    at=1000.0 + sample,
+                    accepted=per_second * (sample + 3),
+                    completed=per_second * sample,
+                )
+            )
+    return captured.get().splitlines()
+
+
+def test_a_steady_rate_is_printed_as_it_is(queue_scenario: Scenario, monkeypatch: pytest.MonkeyPatch) -> None:
+    lines = printed(queue_scenario, seconds=31, per_second=60, monkeypatch=monkeypatch)
+    assert len(lines) == 7
+    assert all("accepted  60.0/s" in line and "completed  60.0/s" in line for line in lines[1:]), lines
+    assert all(line.endswith("backlog   180") for line in lines), lines
+
+
+def test_before_two_samples_there_is_no_rate(queue_scenario: Scenario, monkeypatch: pytest.MonkeyPatch) -> None:
+    lines = printed(queue_scenario, seconds=1, per_second=60, monkeypatch=monkeypatch)
+    assert len(lines) == 1
+    assert "accepted   0.0/s" in lines[0]
