@@ -9,9 +9,11 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from load.model import plan
 
-# A slot's time beside the payment, with the embedded AWS on two cores: receive, claim, record. It was measured at 1 to
-# 100 workers (33 to 67 ms). At 60 orders/s it is more, see scenarios/lab.toml.
+# A slot's time beside the payment, with the embedded AWS on two cores: receive, claim, record. 24 ms were measured with
+# one worker, 58 ms with 100, 49 ms with workers to spare at 60 orders/s.
 OVERHEAD_SECONDS = 0.05
+# What one more task takes to start, of those that are started together: they share two cores.
+TASK_START_SECONDS = 0.45
 UTILISATION = 0.9
 SCENARIOS = Path(__file__).resolve().parent.parent / "scenarios"
 Seconds = Annotated[float, Field(gt=0, le=86_400)]
@@ -114,7 +116,8 @@ class Scenario(Data):
     `capacity` is the payment provider's (0: unlimited). `workers` are the processor's slots (ecs) and also the
     slots that pay the orders which a protected synchronous shop hands to the queue.
     `tasks` holds (seconds after the load began, processor tasks of `workers` slots each), changed by hand.
-    `overhead_seconds` is a slot's time beside the payment, as planner and predictions assume it.
+    `overhead_seconds` is a slot's time beside the payment and `task_start_seconds` what each of the tasks that are
+    started together adds until all of them serve, as planner and predictions assume them.
     `keeps_up_with` (orders/s) leaves the number of workers to the planner. Adjacent scenarios with the same `together`
     run at the same time. `stands_for_workers` and `stands_for_payment_seconds` are set when time was scaled.
     """
@@ -129,6 +132,7 @@ class Scenario(Data):
     workers: int = Field(default=20, ge=0, le=2_000)
     tasks: tuple[tuple[float, int], ...] = ()
     overhead_seconds: float = Field(default=OVERHEAD_SECONDS, ge=0, le=60)
+    task_start_seconds: float = Field(default=TASK_START_SECONDS, ge=0, le=600)
     keeps_up_with: float | None = Field(default=None, gt=0, le=600)
     together: str = ""
     line_seconds: Seconds = 30.0

@@ -23,6 +23,22 @@ def test_the_model_agrees_with_the_synthetic_queue() -> None:
     assert by_name["offered"].ok
 
 
+def test_added_tasks_serve_after_their_start() -> None:
+    file = load_scenarios(SCENARIOS / "lab.toml", quick=True)
+    scaled = next(one for one in file.scenarios if one.name == "ecs:scaled")
+
+    def drain(**changes: object) -> float:
+        scenario = scaled.model_copy(update=changes)
+        return next(one.value for one in predicted(scenario) if one.name == "drain")
+
+    at_once = drain(tasks=((3.0, 5),), task_start_seconds=0.0)
+    assert drain(tasks=((1.0, 5),), task_start_seconds=0.5) == pytest.approx(at_once)  # four tasks more, 2 s
+    # the second change waits until the first is complete
+    assert drain(tasks=((1.0, 5), (2.0, 6)), task_start_seconds=0.5) == pytest.approx(
+        drain(tasks=((3.0, 5), (3.5, 6)), task_start_seconds=0.0)
+    )
+
+
 def test_a_deviation_above_ten_percent_is_flagged(queue_scenario: Scenario, queue_run: RunRecords) -> None:
     found = figures(queue_scenario, queue_run)
     near = Predicted(name="peak backlog", unit="", value=found.peak_backlog * 1.05)

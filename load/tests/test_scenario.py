@@ -66,7 +66,7 @@ def test_the_quick_lab_keeps_the_load_in_workers() -> None:
 def test_the_planner_says_how_many_workers_keep_up() -> None:
     assert planned_workers(60, 3.0) == 204  # 60 ÷ 0.9 × (3 s + 0.05 s), rounded up
     scenario = next(one for one in load_scenarios(SCENARIOS / "lab.toml").scenarios if one.name == "ecs:planned")
-    assert scenario.workers == planned_workers(60, 3.0, scenario.overhead_seconds) == 206
+    assert scenario.workers == planned_workers(60, 3.0, scenario.overhead_seconds) == 204
     assert Scenario.model_validate(scenario.model_dump() | {"workers": 7}).workers == 7
 
 
