@@ -51,6 +51,11 @@ def percent(value: float | None) -> str:
     return f"{math.floor(value * 10) / 10:g} %"
 
 
+def number_of(number: int, thing: str) -> str:
+    """`1 worker`, `20 workers`."""
+    return f"{count(number)} {thing}{'' if number == 1 else 's'}"
+
+
 def count(value: float) -> str:
     """A whole number with thin separators."""
     return f"{value:,.0f}"

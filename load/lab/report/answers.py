@@ -14,13 +14,14 @@ PALETTE = ("s6", "s5", "s4", "s2", "s1", "s3")
 
 
 class Table(BaseModel):
-    """A table; the first cell of a row heads it."""
+    """A table; the first cell of a row heads it. Of text the cells are sentences, which wrap; else they are figures."""
 
     model_config = ConfigDict(frozen=True)
 
     caption: str
     heads: tuple[str, ...]
     rows: list[tuple[str, ...]]
+    is_text: bool = False
 
 
 class Answer(BaseModel):
@@ -54,7 +55,7 @@ def rush_of(run: RunResult) -> PhaseFigures:
 def workers_label(run: RunResult) -> str:
     """`20 workers`, and what they stand for when time was scaled."""
     scenario = run.scenario
-    label = f"{scenario.workers} worker{'' if scenario.workers == 1 else 's'}"
+    label = words.number_of(scenario.workers, "worker")
     if scenario.stands_for_workers:
         label += f" (for {scenario.stands_for_workers})"
     return label + (" (planned)" if scenario.keeps_up_with else "")

@@ -9,7 +9,7 @@ from load.lab.report.document import document, page_header
 from load.lab.report.markup import text
 from load.lab.report.verdict import PATHS, scale_note, verdict
 from load.lab.results import Results, RunResult
-from load.lab.scenario import Arm, Phase
+from load.lab.scenario import Arm, Phase, Scenario
 from load.lab.table import COLUMNS, EXTRAPOLATED, row
 
 GOOD_PERCENT = 99.95
@@ -86,19 +86,27 @@ def figures_table(runs: Sequence[RunResult]) -> str:
 
 
 def _load(phase: Phase) -> str:
-    who = f"{phase.rate:g}/s {phase.arrivals}" if phase.is_open_loop else f"{phase.users} users"
+    who = f"{phase.rate:g}/s {phase.arrivals}" if phase.is_open_loop else words.number_of(phase.users, "user")
     return f"{phase.name}: {who} for {phase.seconds:g} s"
+
+
+def _workers(scenario: Scenario) -> str:
+    if scenario.arm is not Arm.ECS:
+        return words.NOTHING
+    tasks = [1, *(count for _, count in scenario.tasks)]
+    changed = f" × {min(tasks)}–{max(tasks)} tasks" if scenario.tasks else ""
+    instead = f" (for {scenario.stands_for_workers})" if scenario.stands_for_workers else ""
+    return f"{scenario.workers}{changed}{instead}"
 
 
 def _parameter_row(run: RunResult) -> tuple[str, ...]:
     scenario = run.scenario
-    instead, of = scenario.stands_for_payment_seconds, scenario.stands_for_workers
-    workers = f"{scenario.workers}{f' (for {of})' if of else ''}"
+    instead = scenario.stands_for_payment_seconds
     return (
         scenario.name,
         words.seconds(scenario.payment_seconds) + (f" (for {words.seconds(instead)})" if instead else ""),
         str(scenario.capacity or "unlimited"),
-        workers if scenario.arm is Arm.ECS else words.NOTHING,
+        _workers(scenario),
         scenario.shop.value if scenario.arm is Arm.SYNC else words.NOTHING,
         "; ".join(_load(phase) for phase in scenario.phases),
     )

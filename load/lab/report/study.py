@@ -101,7 +101,9 @@ def section(answer: Answer) -> str:
     parts.append(f'<div class="charts wide">{charts}</div>' if charts else "")
     for table in answer.tables:
         long = len(table.rows) > MOST_ROWS
-        shown = markup.table(table.caption, table.heads, table.rows, titled=not long)
+        shown = markup.table(
+            table.caption, table.heads, table.rows, kind="words" if table.is_text else "", titled=not long
+        )
         parts.append(f"<details><summary>{text(table.caption)}</summary>{shown}</details>" if long else shown)
     parts += [f'<p class="note">{text(note)}</p>' for note in answer.notes]
     return "\n".join(parts)
