@@ -7,7 +7,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from load.lab.records import CHARGED, Charge, PhaseMark, Request, RunRecords
+from load.lab.records import CHARGED, Charge, Request, RunRecords
 from load.lab.scenario import Arm, Scenario
 from load.lab.timeline import Life, Steps, backlog, lives, waiting
 
@@ -28,8 +28,9 @@ class Percentiles(BaseModel):
 class PhaseFigures(BaseModel):
     """One phase. Rates are orders per second over the phase's real length.
 
-    The counts hold every order sent in the phase; `…_in_time_rate` the answers that came while it lasted, whenever
-    their orders were sent: a line that was there before is paid first.
+    The counts hold every order sent in the phase; `…_in_time…` the answers that came while it lasted, whenever
+    their orders were sent: a line that was there before is paid first. `accept` is the latency of its accepted orders,
+    `answer` that of every answer, `confirmation` the time to the order's end (None: not all of them have ended).
     """
 
     model_config = ConfigDict(frozen=True)
@@ -49,13 +50,15 @@ class PhaseFigures(BaseModel):
     refused_in_time_rate: float
     accept: Percentiles | None
     answer: Percentiles | None
+    answer_in_time: Percentiles | None
     confirmation: Percentiles | None
 
 
 class Figures(BaseModel):
     """A whole run. Times are seconds, rates orders per second.
 
-    `accept` is the latency of accepted orders, `answer` that of every answer (the shopper who gets a 503 waited too).
+    `accept` is the latency of accepted orders, `answer` that of every answer (the shopper who gets a 503 waited too),
+    `confirmation` the time until the order ended (None while some have not: the slowest would be missing).
     `completion_rate` is measured while every slot had work (None: never); `drain_seconds` counts from the end of the
     load to the last order's end, `drain_is_extrapolated` when the run stopped measuring before that.
     """
@@ -171,9 +174,14 @@ def _utilisation(scenario: Scenario, charges: Sequence[Charge], start: float, en
     return 100 * busy / (scenario.slots * (end - start))
 
 
-def _answered_within(requests: Sequence[Request], phase: PhaseMark, *, accepted: bool) -> int:
-    answers = (request.done for request in requests if request.is_accepted == accepted)
-    return sum(1 for done in answers if phase.started <= done < phase.ended)
+def refusal(request: Request) -> str:
+    """Why a request was not accepted: what the answer says, else its status."""
+    return request.reason or str(request.status)
+
+
+def _confirmation(accepted: Sequence[Life]) -> Percentiles | None:
+    waits = [life.ended - life.due for life in accepted if life.ended is not None]
+    return percentiles(waits) if len(waits) == len(accepted) else None
 
 
 def _phase_figures(records: RunRecords, accepted: Sequence[Life]) -> tuple[PhaseFigures, ...]:
@@ -182,6 +190,8 @@ def _phase_figures(records: RunRecords, accepted: Sequence[Life]) -> tuple[Phase
         sent = [request for request in records.requests if request.phase == phase.name]
         taken = [request for request in sent if request.is_accepted]
         refused = [request for request in sent if not request.is_accepted]
+        in_time = [request for request in records.requests if phase.started <= request.done < phase.ended]
+        paid_in_time = sum(request.is_accepted for request in in_time)
         seconds = max(phase.seconds, 1e-9)
         rows.append(
             PhaseFigures(
@@ -192,17 +202,16 @@ def _phase_figures(records: RunRecords, accepted: Sequence[Life]) -> tuple[Phase
                 offered=len(sent),
                 accepted=len(taken),
                 rejected=len(refused),
-                rejected_by_reason=dict(Counter(request.reason or str(request.status) for request in refused)),
+                rejected_by_reason=dict(Counter(refusal(request) for request in refused)),
                 offered_rate=len(sent) / seconds,
                 accepted_rate=len(taken) / seconds,
                 lost_per_second=len(refused) / seconds,
-                answered_in_time_rate=_answered_within(records.requests, phase, accepted=True) / seconds,
-                refused_in_time_rate=_answered_within(records.requests, phase, accepted=False) / seconds,
+                answered_in_time_rate=paid_in_time / seconds,
+                refused_in_time_rate=(len(in_time) - paid_in_time) / seconds,
                 accept=percentiles([request.latency_seconds for request in taken]),
                 answer=percentiles([request.latency_seconds for request in sent]),
-                confirmation=percentiles(
-                    [life.ended - life.due for life in accepted if life.phase == phase.name and life.ended is not None]
-                ),
+                answer_in_time=percentiles([request.latency_seconds for request in in_time]),
+                confirmation=_confirmation([life for life in accepted if life.phase == phase.name]),
             )
         )
     return tuple(rows)
@@ -226,7 +235,7 @@ def figures(scenario: Scenario, records: RunRecords) -> Figures:
         offered=len(records.requests),
         accepted=len(accepted),
         rejected=len(refused),
-        rejected_by_reason=dict(Counter(request.reason or str(request.status) for request in refused)),
+        rejected_by_reason=dict(Counter(refusal(request) for request in refused)),
         acceptance_percent=100 * len(accepted) / max(1, len(records.requests)),
         completed=statuses["completed"],
         declined=statuses["declined"] + statuses["sold_out"],
@@ -234,7 +243,7 @@ def figures(scenario: Scenario, records: RunRecords) -> Figures:
         backlog_at_end=len(accepted) - statuses.total(),
         accept=percentiles(taken),
         answer=percentiles([request.latency_seconds for request in records.requests]),
-        confirmation=percentiles([life.ended - life.due for life in accepted if life.ended is not None]),
+        confirmation=_confirmation(accepted),
         completion_rate=rate,
         peak_backlog=backlog(accepted).peak(),
         peak_waiting=waiting(records.requests).peak(),

@@ -184,8 +184,6 @@ def measured(scenario: Scenario, figures: Figures) -> dict[str, float | None]:
     phase = next((one for one in figures.phases if one.name == name), None)
     if phase is None:
         return {}
-    # Of a drain that was cut short only the first confirmations are known.
-    confirmation = None if figures.drain_is_extrapolated else phase.confirmation
     return {
         "offered": phase.offered_rate,
         "paid in the rush": phase.answered_in_time_rate,
@@ -194,7 +192,7 @@ def measured(scenario: Scenario, figures: Figures) -> dict[str, float | None]:
         "completions, all slots busy": figures.completion_rate,
         "peak backlog": float(figures.peak_backlog),
         "drain": figures.drain_seconds,
-        "confirmation, p50": confirmation.p50 if confirmation else None,
+        "confirmation, p50": phase.confirmation.p50 if phase.confirmation else None,
     }
 
 

@@ -53,6 +53,8 @@ def test_a_drain_that_was_cut_short_is_extrapolated(queue_scenario: Scenario) ->
     cut, whole = figures(short, synthetic_run(short)), figures(queue_scenario, synthetic_run(queue_scenario))
     assert cut.drain_is_extrapolated
     assert cut.backlog_at_end > 0
+    assert cut.confirmation is None, "only the fast ones are known"
+    assert [phase.confirmation is None for phase in cut.phases] == [False, True]
     assert cut.drain_seconds == pytest.approx(whole.drain_seconds, rel=0.02)
 
 
@@ -80,3 +82,7 @@ def test_answers_after_the_end_of_a_phase_do_not_count_for_its_rate(
     phase = figures(sync_scenario, sync_run).phases[0]
     assert phase.answered_in_time_rate < phase.accepted_rate
     assert phase.answered_in_time_rate == pytest.approx(1.0, abs=0.05)
+    assert phase.answer_in_time is not None
+    in_time = phase.answered_in_time_rate + phase.refused_in_time_rate
+    assert phase.answer_in_time.count == pytest.approx(in_time * phase.seconds)
+    assert phase.answer_in_time.count < phase.offered

@@ -30,13 +30,15 @@ def _sync_phase(results: Results, scenario: str) -> PhaseFigures | None:
 
 
 def _sync_value(phase: PhaseFigures, name: str) -> str:
+    # A published run ends with its phase: what was answered later is not in its figures.
     paid, refused = phase.answered_in_time_rate * phase.seconds, phase.refused_in_time_rate * phase.seconds
+    answer = phase.answer_in_time
     values = {
         "orders": f"{paid:.0f}",
         "answers": f"{paid + refused:.0f}",
         "failed share": f"{refused / max(1.0, paid + refused):.2f}",
-        "mean response s": f"{phase.answer.mean:.3g}" if phase.answer else words.NOTHING,
-        "p50 s": f"{phase.answer.p50:.3g}" if phase.answer else words.NOTHING,
+        "mean response s": f"{answer.mean:.3g}" if answer else words.NOTHING,
+        "p50 s": f"{answer.p50:.3g}" if answer else words.NOTHING,
     }
     return values.get(name, words.NOTHING)
 
@@ -83,6 +85,11 @@ def published_answer(results: Results) -> Answer | None:
         paragraphs=paragraphs,
         tables=[
             Table(caption="Published figures", heads=("scenario", "figure", "published", "here"), rows=rows),
-            Table(caption="Published figures that cannot be true", heads=("published", "why it cannot be"), rows=wrong),
+            Table(
+                caption="Published figures that cannot be true",
+                heads=("published", "why it cannot be"),
+                rows=wrong,
+                is_text=True,
+            ),
         ],
     )
