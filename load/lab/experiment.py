@@ -14,6 +14,7 @@ from load.lab.progress import Progress
 from load.lab.records import FINISHED, RunRecords, read_records, run_folder
 from load.lab.results import Results, RunResult, result, this_machine
 from load.lab.scenario import Arm, Scenario, ScenarioFile
+from load.lab.series import SERIES, series, write_series
 from load.lab.trial import TrialError, run_trial
 from load.lab.witnesses import WitnessError
 from local.emulator import RunningEmulator, emulator
@@ -122,6 +123,7 @@ class Experiment:
             self._progress.finished(scenario.name, f"{scenario.name:<18} could not be measured: {exc}")
             return
         found = await asyncio.to_thread(result, scenario, records, read_predictions(self._run_folder(scenario)))
+        await asyncio.to_thread(write_series, folder / SERIES, series(scenario, records))
         marker = json.dumps(scenario.model_dump(mode="json"), indent=1) + "\n"
         await asyncio.to_thread((folder / FINISHED).write_text, marker, encoding="utf-8")
         self._done[scenario.name] = found

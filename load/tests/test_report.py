@@ -165,6 +165,6 @@ def test_ninety_nine_point_something_is_not_a_hundred() -> None:
 
 
 def test_the_schema_in_the_documentation_is_fresh() -> None:
-    path = SCENARIOS.parent / "lab" / "results.schema.json"
-    command = "python -m load.lab.results > load/lab/results.schema.json"
+    path = SCENARIOS.parent.parent / "docs" / "results.schema.json"
+    command = "python -m load.lab.results > docs/results.schema.json"
     assert json.loads(path.read_text(encoding="utf-8")) == Results.model_json_schema(), f"run {command}"
