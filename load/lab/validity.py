@@ -126,15 +126,16 @@ def rate_within_capacity(scenario: Scenario, records: RunRecords) -> Check | Non
     ends = [life.ended for life in accepted if life.ended is not None]
     if scenario.arm is not Arm.SYNC and window is not None:
         ends = [end for end in ends if window[0] <= end <= window[1]]
-    rate = slot_rate(ends, scenario.slots) or 0.0
+    rate = slot_rate(ends, scenario.slots)
     at_once = steps(
         [(charge.started_at + CLOCK_SECONDS, 1) for charge in charged if charge.finished_at > charge.started_at]
         + [(charge.finished_at, -1) for charge in charged if charge.finished_at > charge.started_at]
     ).peak()
     allowed = scenario.slots
-    ok = rate <= limit * (1 + RATE_TOLERANCE) and at_once <= allowed
+    ok = (rate is None or rate <= limit * (1 + RATE_TOLERANCE)) and at_once <= allowed
+    measured = "the slots were never all busy for a whole turn" if rate is None else f"{rate:.2f}/s measured"
     detail = (
-        f"{rate:.2f}/s measured, {scenario.slots} ÷ {scenario.payment_seconds:g} s = {limit:.2f}/s possible;"
+        f"{measured}, {scenario.slots} ÷ {scenario.payment_seconds:g} s = {limit:.2f}/s possible;"
         f" at most {at_once} payments at once"
     )
     return _check("capacity", "Completions per second ≤ slots ÷ payment time", detail, ok=ok)

@@ -176,3 +176,10 @@ def test_checks_without_a_witness_are_left_out(queue_scenario: Scenario, queue_r
 def test_littles_law_of_totals() -> None:
     assert littles_law(users=20, seconds=60, requests=141, response=8.2, think=0.3)
     assert not littles_law(users=20, seconds=60, requests=1203, response=8.2, think=0.3)
+
+
+def test_a_rate_that_could_not_be_measured_is_not_called_nought(queue_scenario: Scenario) -> None:
+    idle = queue_scenario.model_copy(update={"workers": 35})
+    check = next(one for one in validate(idle, synthetic_run(idle)) if one.name == "capacity")
+    assert check.ok
+    assert check.detail.startswith("the slots were never all busy for a whole turn, 35 ÷ 0.5 s")
