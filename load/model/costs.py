@@ -15,14 +15,18 @@ _MILLION = Decimal(1_000_000)
 _SHOWN = Decimal("0.000001")
 _MB_PER_GB = Decimal(1024)
 _KB_PER_GB = Decimal(1024 * 1024)
+# SQS gives and deletes no more messages in one request.
+_MOST_MESSAGES_IN_REQUEST = Decimal(10)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Assumptions:
     """How much of everything an order takes; replace what was measured.
 
-    Tasks run all month. orders_per_publish, messages_per_receive and messages_per_delete are mean batch sizes.
-    cold_share: invocations that initialise; orders_per_invocation: mean batch of lambda-sqs (1 for lambda).
+    Tasks run all month. orders_per_publish is a mean batch size, and so are messages_per_receive and
+    messages_per_delete of the ecs arm's own consumer. cold_share: invocations that initialise.
+    orders_per_invocation: mean batch of lambda-sqs, whose payments run side by side in one invocation; 1, the dearest,
+    until a batch was measured. AWS receives and deletes that batch, at most ten messages in a request.
     traffic_kb_per_order passes the load balancer, egress_kb_per_order the NAT gateway (to the payment provider).
     confirmed_share: orders that end completed.
     """
@@ -53,6 +57,10 @@ class Assumptions:
     traffic_kb_per_order: Decimal = Decimal(4)
     egress_kb_per_order: Decimal = Decimal(8)
     confirmed_share: Decimal = Decimal(1)
+
+    def __post_init__(self) -> None:
+        if not self.orders_per_invocation >= 1:
+            raise ValueError(f"orders_per_invocation: must be at least 1, not {self.orders_per_invocation}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -143,20 +151,20 @@ class _Bill:
         working = f"{self._orders:,f} orders ÷ {batch} in a publish"
         self._millions("publishes", self._orders / batch, working, PriceKey.SNS, FreeKey.SNS)
 
-    def queue(self) -> None:
+    def queue(self, *, per_receive: Decimal, per_delete: Decimal) -> None:
         """Send, receive and delete of every message, and the long polls of 20 s that find nothing."""
         assumed = self.assumed
-        per_order = 1 + 1 / assumed.messages_per_receive + 1 / assumed.messages_per_delete
+        per_order = 1 + 1 / per_receive + 1 / per_delete
         polls = assumed.idle_pollers * _SECONDS_PER_MONTH / 20
         working = (
-            f"{self._orders:,f} orders × (1 + 1/{assumed.messages_per_receive} + 1/{assumed.messages_per_delete}) "
+            f"{self._orders:,f} orders × (1 + 1/{per_receive} + 1/{per_delete}) "
             f"+ {assumed.idle_pollers} pollers × {_SECONDS_PER_MONTH:,f} s ÷ 20 s"
         )
         count = self._orders * per_order + polls
         self._millions("queue requests", count, working, PriceKey.SQS, FreeKey.SQS)
 
     def function(self, orders_per_invocation: Decimal) -> None:
-        """GB-seconds of payment, overhead and billed INIT, and the requests."""
+        """GB-seconds of payment, overhead and billed INIT, and the requests; orders of a batch share them."""
         assumed = self.assumed
         invocations = self._orders / orders_per_invocation
         seconds = assumed.payment_seconds + assumed.overhead_seconds + assumed.cold_share * assumed.init_seconds
@@ -228,7 +236,7 @@ def _sync(_bill: _Bill) -> None:
 def _ecs(bill: _Bill) -> None:
     bill.processor()
     bill.topic()
-    bill.queue()
+    bill.queue(per_receive=bill.assumed.messages_per_receive, per_delete=bill.assumed.messages_per_delete)
 
 
 def _lambda(bill: _Bill) -> None:
@@ -237,9 +245,11 @@ def _lambda(bill: _Bill) -> None:
 
 
 def _lambda_sqs(bill: _Bill) -> None:
+    batch = bill.assumed.orders_per_invocation
+    in_request = min(batch, _MOST_MESSAGES_IN_REQUEST)
     bill.topic()
-    bill.queue()
-    bill.function(bill.assumed.orders_per_invocation)
+    bill.queue(per_receive=in_request, per_delete=in_request)
+    bill.function(batch)
 
 
 _ARM_LINES: dict[Arm, Callable[[_Bill], None]] = {

@@ -10,12 +10,16 @@ from pathlib import Path
 
 from load.model.costs import Assumptions
 from load.model.plan_table import plan_table
-from load.model.planner import plan
+from load.model.planner import Plan, plan
 from load.model.prices import PricesError, load_prices
 from load.model.sale import PlanError
 from load.model.template_parameters import WORKERS
 
 _BAD_INPUT = 2
+_JSON_HELP = (
+    "print only the template parameters, for --parameter-overrides; "
+    "exits 2 without any if the template cannot hold the sale"
+)
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -50,11 +54,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     number("--no-free-tier", action="store_true", help="price without what AWS gives free each month")
     number("--prices", type=Path, metavar="FILE", help="another price list than the one of load/model/prices.toml")
-    number("--json", action="store_true", help="print only the template parameters, for --parameter-overrides")
+    number("--json", action="store_true", help=_JSON_HELP)
 
 
 def run(args: argparse.Namespace) -> int:
-    """Print the plan; returns 0, or 2 after a message that names the option at fault."""
+    """Print the plan; returns 0, or 2 after a message that names the option or template parameter at fault."""
     try:
         prices = load_prices(args.prices)
     except PricesError as exc:
@@ -75,11 +79,24 @@ def run(args: argparse.Namespace) -> int:
     except PlanError as exc:
         return _refuse("--" + exc.parameter.replace("_", "-"), exc.reason)
     if args.json:
-        for note in found.template.notes:
-            sys.stderr.write(f"note: {note}\n")
-        sys.stdout.write(json.dumps(found.template.overrides(), indent=2) + "\n")
-    else:
-        sys.stdout.write(plan_table(found, prices))
+        return _print_overrides(found)
+    sys.stdout.write(plan_table(found, prices))
+    return 0
+
+
+def _print_overrides(found: Plan) -> int:
+    """Parameters that break the promised wait are not handed to a deployment; the table shows them nevertheless."""
+    settings = found.template
+    if not found.template_holds:
+        sys.stderr.write(
+            f"error: GatewayCapacity: the template's {settings.gateway_capacity} feeds {settings.workers:,} workers, "
+            f"the sale needs {found.workers_needed:,}: its last customer would wait {found.template_last_wait:,.0f} s, "
+            f"not {found.sale.wait:g} s\n"
+        )
+        return _BAD_INPUT
+    for note in settings.notes:
+        sys.stderr.write(f"note: {note}\n")
+    sys.stdout.write(json.dumps(settings.overrides(), indent=2) + "\n")
     return 0
 
 

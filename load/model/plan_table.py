@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from load.model.planner import Plan
+from load.model.poisson import POISSON_MARGIN
 from load.model.prices import Prices
 
 Row = tuple[str, str, str]
@@ -13,8 +14,10 @@ def plan_table(plan: Plan, prices: Prices) -> str:
     sections = [
         _title(plan),
         _columns(_answers(plan)),
-        _title_line("For the template (--json prints these for --parameter-overrides)"),
+        _title_line(f"For the template ({_json(plan)})"),
         _columns(_overrides(plan)),
+        _title_line("What the template holds with them"),
+        _columns(_template(plan)),
         *(f"  note: {note}" for note in plan.template.notes),
         _title_line(
             f"Cost of a month with {plan.orders_per_month:,} orders ({prices.region}, prices of {prices.as_of})"
@@ -48,13 +51,43 @@ def _answers(plan: Plan) -> list[Row]:
         (
             "last customer's wait",
             f"{plan.last_wait:.1f} s",
-            f"evenly spaced orders; Poisson adds up to {plan.poisson_margin:.1f} s in 95 % of sales",
+            f"evenly spaced; 95 % of Poisson sales add ≤ {plan.poisson_margin:.2f} s ({by_name[POISSON_MARGIN]})",
         ),
         ("drained after the sale", f"{plan.drain:.1f} s", ""),
-        ("begin the sale with", f"{plan.tasks} tasks", _unscaled(plan)),
-        ("at most", f"{plan.max_tasks} tasks", "the template's GatewayCapacity ÷ Workers"),
+        ("begin the sale with", _tasks(plan.tasks), _unscaled(plan)),
         ("backlog per task target", f"{plan.backlog_per_task_target:,}", by_name["backlog per task target"]),
     ]
+
+
+def _json(plan: Plan) -> str:
+    if plan.template_holds:
+        return "--json prints these for --parameter-overrides"
+    return "its nearest; --json refuses them, for they break the wait"
+
+
+def _tasks(number: int) -> str:
+    return f"{number:,} task" if number == 1 else f"{number:,} tasks"
+
+
+def _template(plan: Plan) -> list[Row]:
+    """What the parameters really give, beside what the plan needs."""
+    held = plan.template
+    begins = "all of them, until PreScale=false is deployed" if held.pre_scale else "autoscaling adds the others"
+    return [
+        ("at most", _tasks(held.max_tasks), f"GatewayCapacity ÷ Workers; {_of_need(plan)}"),
+        ("begins the sale with", _tasks(held.first_tasks), begins if held.max_tasks > 1 else ""),
+        ("last customer's wait", f"{plan.template_last_wait:,.1f} s", _verdict(plan)),
+    ]
+
+
+def _of_need(plan: Plan) -> str:
+    return f"{plan.template.workers:,} workers, {plan.workers_needed:,} needed"
+
+
+def _verdict(plan: Plan) -> str:
+    if plan.template_holds:
+        return "with all of its tasks"
+    return f"TOO LONG for {plan.sale.wait:g} s: the template cannot hold this sale"
 
 
 def _overrides(plan: Plan) -> list[Row]:
@@ -66,7 +99,8 @@ def _unscaled(plan: Plan) -> str:
     run = plan.unscaled
     if run is None:
         return ""
-    return f"from one task, autoscaling would let the worst wait grow to {run.worst_wait:.0f} s"
+    beyond = "more than " if run.drained_at is None else ""
+    return f"from one task, autoscaling would let the worst wait grow to {beyond}{run.worst_wait:,.0f} s"
 
 
 def _costs(plan: Plan) -> list[Row]:

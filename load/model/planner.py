@@ -8,13 +8,17 @@ from load.model.autoscaling import AutoscalingRun, Control, Fleet, Profile, Targ
 from load.model.breakeven import BreakEven, break_even
 from load.model.costs import ARMS, Assumptions, Cost, monthly_cost
 from load.model.formulas import Formula
+from load.model.poisson import poisson_margin
 from load.model.prices import Prices, load_prices
 from load.model.sale import PlanError, Sale, backlog_after_last, bottleneck, last_wait, workers_needed
-from load.model.template_parameters import TemplateSettings, template_settings
+from load.model.template_parameters import (
+    ACCEPTABLE_WAIT_SECONDS,
+    TemplateSettings,
+    template_settings,
+    with_pre_scale,
+)
 
 _MOST_SIMULATED_ORDERS = 1_000_000
-# 95 % of Poisson sales bring at most this many standard deviations more than the mean.
-_NINETY_FIVE_PERCENT = 1.645
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,7 +29,9 @@ class Plan:
     that keep the wait; max_tasks, template: what the template is given, and how far it then scales;
     workers_to_keep_up: the fewest with W ÷ (d + o) ≥ λ; last_wait: the last customer's, from order to confirmation,
     for evenly spaced orders; poisson_margin: what 95 % of Poisson sales add to it at most;
-    unscaled: the same sale if autoscaling had to start it from one task (None above a million orders).
+    template_last_wait: the last customer's with all tasks that the template can run;
+    unscaled: the same sale if autoscaling had to start the template from one task
+    (None above a million orders, or when a gateway's capacity is given).
     """
 
     sale: Sale
@@ -46,7 +52,13 @@ class Plan:
     costs: tuple[Cost, ...]
     lambda_break_even: BreakEven
     formulas: tuple[Formula, ...]
+    template_last_wait: float
     unscaled: AutoscalingRun | None
+
+    @property
+    def template_holds(self) -> bool:
+        """Whether the template's most tasks keep the wait."""
+        return self.template.workers >= self.workers_needed
 
 
 def plan(  # noqa: PLR0913 - the options of the command, each with its default
@@ -82,11 +94,14 @@ def plan(  # noqa: PLR0913 - the options of the command, each with its default
     tasks = math.ceil(needed / workers_per_task)
     workers = tasks * workers_per_task
     settings = template_settings(sale, workers=workers)
+    target = max(1, math.floor(round(wait / payment * workers_per_task, 9)))
+    unscaled = _unscaled(sale, settings)
+    settings = with_pre_scale(settings, on=_must_begin_scaled(sale, needed, settings, unscaled))
     servers, service = bottleneck(sale, workers)
     month = sale.orders if orders_per_month is None else orders_per_month
     listed = prices or load_prices()
     assumed = _with_plan(assumptions or Assumptions(), sale, tasks)
-    target = max(1, math.floor(round(wait / payment * workers_per_task, 9)))
+    margin = poisson_margin(sale, workers)
     return Plan(
         sale=sale,
         workers_needed=needed,
@@ -97,7 +112,7 @@ def plan(  # noqa: PLR0913 - the options of the command, each with its default
         settle_rate=servers / service,
         peak_backlog=backlog_after_last(sale, workers),
         last_wait=last_wait(sale, workers),
-        poisson_margin=_NINETY_FIVE_PERCENT * math.sqrt(sale.orders) * service / servers,
+        poisson_margin=margin.value,
         drain=max(0.0, (sale.orders - 1) / rate + last_wait(sale, workers) - burst),
         max_tasks=settings.max_tasks,
         backlog_per_task_target=target,
@@ -105,8 +120,9 @@ def plan(  # noqa: PLR0913 - the options of the command, each with its default
         orders_per_month=month,
         costs=tuple(monthly_cost(arm, month, listed, assumed) for arm in ARMS),
         lambda_break_even=break_even("lambda", "ecs", listed, assumed),
-        formulas=_formulas(sale, needed, target),
-        unscaled=_unscaled(sale, target, settings.max_tasks),
+        formulas=(*_formulas(sale, needed, target), margin),
+        template_last_wait=last_wait(sale, settings.workers),
+        unscaled=unscaled,
     )
 
 
@@ -120,19 +136,30 @@ def _with_plan(assumed: Assumptions, sale: Sale, tasks: int) -> Assumptions:
     )
 
 
-def _unscaled(sale: Sale, target: int, max_tasks: int) -> AutoscalingRun | None:
+def _unscaled(sale: Sale, settings: TemplateSettings) -> AutoscalingRun | None:
     if sale.orders > _MOST_SIMULATED_ORDERS or sale.gateway_capacity:
         return None
+    target = max(1, math.floor(round(sale.wait / sale.payment * settings.workers_per_task, 9)))
+    # Whoever has not begun by then waits longer than the sale allows, or than the template can be told.
+    longest = sale.burst + min(sale.wait, ACCEPTABLE_WAIT_SECONDS[1])
     return simulate_autoscaling(
         Profile(steps=((0.0, sale.rate),), seconds=sale.burst),
         Fleet(
-            workers_per_task=sale.workers_per_task,
+            workers_per_task=settings.workers_per_task,
             payment_seconds=sale.payment,
             overhead_seconds=sale.overhead,
-            max_tasks=max_tasks,
+            max_tasks=settings.max_tasks,
         ),
         Control(policy=TargetTracking(backlog_per_task=target)),
+        horizon_seconds=max(2 * sale.burst, longest),
     )
+
+
+def _must_begin_scaled(sale: Sale, needed: int, settings: TemplateSettings, unscaled: AutoscalingRun | None) -> bool:
+    """Whether a sale that begins with one task would break the wait; yes too where nobody can tell."""
+    if needed <= settings.workers_per_task:
+        return False
+    return unscaled is None or unscaled.drained_at is None or unscaled.worst_wait > sale.wait
 
 
 def _formulas(sale: Sale, needed: int, target: int) -> tuple[Formula, ...]:

@@ -1,11 +1,11 @@
 """What a plan sets in the template: the one place that spells the template's parameter names and their values.
 
 The template derives the rest: most tasks = GatewayCapacity ÷ Workers, and the backlog per task that adds tasks =
-AcceptableWaitSeconds ÷ PaymentSeconds × Workers.
+AcceptableWaitSeconds ÷ PaymentSeconds × Workers. With PreScale it keeps its most tasks running, else it begins at one.
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from load.model.sale import Sale
 
@@ -14,15 +14,37 @@ WORKERS = (1, 5, 20, 100)
 GATEWAY_CAPACITIES = (1, 5, 20, 50, 100, 200, 500)
 PAYMENT_SECONDS = (1, 14)
 ACCEPTABLE_WAIT_SECONDS = (10, 3600)
+PRE_SCALE = "PreScale"
+FLAG = {False: "false", True: "true"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TemplateSettings:
-    """Parameters by name; `notes` say where the template cannot hold the plan exactly."""
+    """Parameters by name; `notes` say where the template cannot hold the plan exactly.
 
-    parameters: tuple[tuple[str, int], ...]
+    max_tasks × workers_per_task slots are the most that these parameters run.
+    """
+
+    parameters: tuple[tuple[str, int | str], ...]
     max_tasks: int
+    workers_per_task: int
     notes: tuple[str, ...]
+    pre_scale: bool = False
+
+    @property
+    def workers(self) -> int:
+        """Slots with all tasks running."""
+        return self.max_tasks * self.workers_per_task
+
+    @property
+    def gateway_capacity(self) -> int:
+        """The GatewayCapacity among the parameters."""
+        return int(dict(self.parameters)["GatewayCapacity"])
+
+    @property
+    def first_tasks(self) -> int:
+        """Tasks that a sale begins with."""
+        return self.max_tasks if self.pre_scale else 1
 
     def overrides(self) -> list[str]:
         """`Key=Value` strings: the JSON list that `aws cloudformation deploy --parameter-overrides` takes."""
@@ -32,12 +54,15 @@ class TemplateSettings:
 def template_settings(sale: Sale, *, workers: int) -> TemplateSettings:
     """The template's nearest settings that keep the wait and never exceed the gateway; `workers` in all."""
     notes: list[str] = []
-    per_task = max((step for step in WORKERS if step <= sale.workers_per_task), default=WORKERS[0])
-    if per_task != sale.workers_per_task:
-        notes.append(f"Workers: the template offers {per_task}, not {sale.workers_per_task}")
     capacity = _capacity(sale, workers)
-    if capacity < workers:
-        notes.append(f"GatewayCapacity: the template's {capacity} feeds {capacity} workers, the plan has {workers}")
+    # The template refuses Workers above GatewayCapacity.
+    per_task = max(step for step in WORKERS if step <= min(sale.workers_per_task, capacity))
+    if per_task != sale.workers_per_task:
+        notes.append(f"Workers: the template takes {per_task} here, not {sale.workers_per_task}")
+    max_tasks = capacity // per_task
+    if max_tasks * per_task < workers:
+        fed = f"{max_tasks} × {per_task}"
+        notes.append(f"GatewayCapacity: the template's {capacity} feeds {fed} workers, the plan has {workers:,}")
     payment = _whole("PaymentSeconds", math.ceil(sale.payment), PAYMENT_SECONDS, notes)
     wait = _whole("AcceptableWaitSeconds", math.floor(sale.wait), ACCEPTABLE_WAIT_SECONDS, notes)
     return TemplateSettings(
@@ -47,9 +72,16 @@ def template_settings(sale: Sale, *, workers: int) -> TemplateSettings:
             ("PaymentSeconds", payment),
             ("AcceptableWaitSeconds", wait),
         ),
-        max_tasks=max(1, capacity // per_task),
+        max_tasks=max_tasks,
+        workers_per_task=per_task,
         notes=tuple(notes),
     )
+
+
+def with_pre_scale(settings: TemplateSettings, *, on: bool) -> TemplateSettings:
+    """The same with PreScale said either way, for a stack keeps what an earlier deployment set."""
+    parameters = (*settings.parameters, (PRE_SCALE, FLAG[on]))
+    return replace(settings, parameters=parameters, pre_scale=on)
 
 
 def _capacity(sale: Sale, workers: int) -> int:

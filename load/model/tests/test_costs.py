@@ -71,6 +71,51 @@ def test_a_batch_of_ten_pays_for_one_invocation() -> None:
     assert tenth * 10 == amount("lambda-sqs", 1000, "function duration", single)
 
 
+def with_batch(batch: str, *, free_tier: bool = False) -> Assumptions:
+    return Assumptions(free_tier=free_tier, orders_per_invocation=Decimal(batch))
+
+
+def computed(working: str) -> float:
+    """Where a quantity comes from, its words dropped."""
+    return evaluate(re.sub(r"[A-Za-z]+", "", working))
+
+
+@pytest.mark.parametrize("batch", ["1", "4.2", "10", "25"])
+def test_a_measured_batch_shares_invocation_and_queue_requests(batch: str) -> None:
+    lines = {line.item: line for line in monthly_cost("lambda-sqs", 1000, PRICES, with_batch(batch)).lines}
+    for line in lines.values():
+        assert evaluate(line.formula) == pytest.approx(float(line.amount), rel=1e-6, abs=1e-6), line
+    invocations = 1000 / float(batch)
+    assert computed(lines["function requests"].working) == pytest.approx(invocations)
+    assert computed(lines["function duration"].working) == pytest.approx(invocations * 3.02 * 0.5)
+    assert float(lines["function duration"].amount) == pytest.approx(invocations * 1.51 * 0.0000133334)
+    # SQS moves at most ten messages in a request, in each direction
+    requests = 1000 * (1 + 2 / min(10.0, float(batch))) + 5 * 730 * 3600 / 20
+    assert computed(lines["queue requests"].working) == pytest.approx(requests)
+    assert float(lines["queue requests"].amount) == pytest.approx(requests * 0.4 / 1_000_000)
+
+
+def test_a_batch_is_of_the_lambda_sqs_arm_alone() -> None:
+    for arm in ("sync", "ecs", "lambda"):
+        assert monthly_cost(arm, 1000, PRICES, with_batch("4.2")) == monthly_cost(arm, 1000, PRICES, with_batch("1"))
+
+
+@pytest.mark.parametrize("free_tier", [True, False])
+def test_a_batch_moves_the_break_even_of_lambda_sqs(free_tier: bool) -> None:  # noqa: FBT001 - a case
+    found = [break_even("lambda-sqs", "ecs", PRICES, with_batch(b, free_tier=free_tier)) for b in ("1", "4.2", "10")]
+    reached = [even.orders for even in found if even.orders is not None]
+    assert len(reached) == len(found)
+    assert reached == sorted(set(reached))
+    for even, orders in zip(found, reached, strict=True):
+        assert even.by_formula is not None
+        assert orders - 1 < even.by_formula <= orders
+
+
+def test_a_batch_of_less_than_one_order_is_refused() -> None:
+    with pytest.raises(ValueError, match="orders_per_invocation"):
+        with_batch("0.9")
+
+
 def test_a_queue_bills_send_receive_delete_and_idle_polls() -> None:
     batches = Assumptions(free_tier=False, messages_per_receive=Decimal(4), messages_per_delete=Decimal(10))
     requests = 1000 * Decimal("1.35") + 5 * 730 * 3600 // 20

@@ -33,6 +33,7 @@ def test_json_is_a_list_of_parameter_overrides(capsys: pytest.CaptureFixture[str
         "GatewayCapacity=200",
         "PaymentSeconds=3",
         "AcceptableWaitSeconds=60",
+        "PreScale=true",
     ]
 
 
@@ -99,3 +100,40 @@ def test_what_the_template_cannot_hold_is_told_beside_the_json(capsys: pytest.Ca
     printed = capsys.readouterr()
     assert "AcceptableWaitSeconds=3600" in json.loads(printed.out)
     assert "note: AcceptableWaitSeconds" in printed.err
+
+
+TOO_LARGE = ("--rate", "600", "--payment", "3", "--wait", "60", "--burst", "600")
+
+
+def test_json_of_a_sale_that_the_template_cannot_hold_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    assert execute(*TOO_LARGE, "--json") == 2
+    printed = capsys.readouterr()
+    assert printed.out == ""
+    for told in ("error: GatewayCapacity:", "500 workers", "needs 1,652", "1,572 s"):
+        assert told in printed.err
+
+
+def test_the_table_tells_what_the_template_holds_beside_what_is_needed(capsys: pytest.CaptureFixture[str]) -> None:
+    assert execute(*TOO_LARGE) == 0
+    needs, _, holds = capsys.readouterr().out.partition("What the template holds")
+    rows = [line.split() for line in holds.splitlines()]
+    assert "17 tasks" in needs
+    assert "at most" not in needs
+    assert "--json refuses" in needs
+    assert ["at", "most", "5", "tasks"] in [row[:4] for row in rows]
+    assert ["begins", "the", "sale", "with", "5", "tasks"] in [row[:6] for row in rows]
+    assert "1,571.6 s  TOO LONG for 60 s" in holds
+
+
+def test_the_table_of_a_sale_that_fits_begins_with_as_many_tasks(capsys: pytest.CaptureFixture[str]) -> None:
+    assert execute(*SALE) == 0
+    printed = capsys.readouterr().out
+    assert "TOO LONG" not in printed
+    assert "all of them, until PreScale=false is deployed" in printed
+    assert "95 % of Poisson sales add ≤ 0.12 s (no lasting queue" in printed
+
+
+def test_the_help_tells_when_json_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        execute("--help")
+    assert "exits 2" in " ".join(capsys.readouterr().out.split())

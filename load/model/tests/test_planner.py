@@ -1,5 +1,7 @@
 """The planner against a simulation of the sale it planned."""
 
+from typing import Any
+
 import pytest
 
 from load.model import OpenLoop, PlanError, Shop, Slots, plan, predict, replay_schedule
@@ -69,6 +71,7 @@ def test_what_the_template_cannot_hold_is_noted() -> None:
         "GatewayCapacity": 500,
         "PaymentSeconds": 14,
         "AcceptableWaitSeconds": 3600,
+        "PreScale": "true",
     }
     assert [note.split(":")[0] for note in found.template.notes] == [
         "Workers",
@@ -120,8 +123,6 @@ def test_a_payment_of_part_of_a_second_is_rounded_up_for_the_template() -> None:
 def test_the_smaller_figures_of_a_plan() -> None:
     found = plan(rate=60, payment=3, wait=60, burst=3600, overhead=0, orders_per_month=5)
     assert found.settle_rate == pytest.approx(200 / 3)
-    # 1.645 standard deviations of 216,000 Poisson orders, at 66.7 a second
-    assert found.poisson_margin == pytest.approx(1.645 * 464.758 / (200 / 3), rel=1e-4)
     assert {cost.orders for cost in found.costs} == {5}
     assert {cost.orders for cost in plan(rate=60, payment=3, wait=60, burst=3600).costs} == {216_000}
     (tasks,) = (line for line in found.costs[1].lines if line.item == "processor tasks")
@@ -135,3 +136,75 @@ def test_a_small_gateway_decides_the_wait_of_the_plan() -> None:
     assert found.settle_rate == pytest.approx(10 / 3)
     # 600 orders, 59 whole rounds of ten before the last: 59 × (3 - 10/5) + 3
     assert found.last_wait == pytest.approx(62)
+
+
+def test_a_sale_that_one_task_cannot_begin_is_scaled_beforehand() -> None:
+    found = plan(rate=60, payment=3, wait=60, burst=3600)
+    assert found.template.overrides()[-1] == "PreScale=true"
+    assert found.template.first_tasks == found.template.max_tasks == 2
+
+
+@pytest.mark.parametrize(
+    "sale",
+    [
+        {"rate": 5.0, "wait": 60.0, "burst": 600.0},  # one task is enough
+        {"rate": 60.0, "wait": 600.0, "burst": 7200.0},  # autoscaling is quick enough
+    ],
+)
+def test_a_sale_that_can_begin_with_one_task_says_so(sale: dict[str, Any]) -> None:
+    found = plan(payment=3, **sale)
+    assert found.unscaled is not None
+    assert found.unscaled.worst_wait <= sale["wait"]
+    assert found.template.overrides()[-1] == "PreScale=false"
+    assert found.template.first_tasks == 1
+
+
+@pytest.mark.parametrize(
+    "sale",
+    [
+        {"rate": 60.0, "burst": 20_000.0},  # too many orders to simulate
+        {"rate": 60.0, "burst": 3600.0, "gateway_capacity": 200},
+    ],
+)
+def test_what_could_not_be_simulated_is_scaled_beforehand(sale: dict[str, Any]) -> None:
+    found = plan(payment=3, wait=60, **sale)
+    assert found.unscaled is None
+    assert found.template.pre_scale
+
+
+def test_the_simulation_lasts_as_long_as_somebody_may_wait() -> None:
+    found = plan(rate=20, payment=3, wait=900, burst=100, workers_per_task=5)
+    assert found.workers_needed > 5
+    assert found.unscaled is not None
+    assert found.unscaled.drained_at is not None
+    assert 200 < found.unscaled.drained_at < 100 + 900
+    assert found.template.pre_scale == (found.unscaled.worst_wait > 900)
+
+
+def test_a_line_that_outlasts_every_acceptable_wait_is_scaled_beforehand() -> None:
+    found = plan(rate=600, payment=3, wait=60, burst=600)
+    assert found.unscaled is not None
+    assert found.unscaled.drained_at is None
+    assert found.template.pre_scale
+
+
+def test_what_the_template_holds_is_counted_with_its_own_slots() -> None:
+    found = plan(rate=600, payment=3, wait=60, burst=600)
+    assert (found.tasks, found.template.max_tasks, found.template.workers) == (17, 5, 500)
+    assert not found.template_holds
+    assert found.last_wait <= 60 < found.template_last_wait
+    # 360,000 orders: 719 whole rounds of 500 before the last one
+    assert found.template_last_wait == pytest.approx(719 * (3.015 - 500 / 600) + 3.015)
+
+
+def test_a_step_below_the_gateways_capacity_may_not_hold_the_sale() -> None:
+    assert not plan(rate=60, payment=3, wait=60, burst=3600, gateway_capacity=190).template_holds
+    assert plan(rate=60, payment=3, wait=60, burst=3600, gateway_capacity=200).template_holds
+
+
+def test_a_capacity_that_the_workers_do_not_divide_counts_whole_tasks() -> None:
+    found = plan(rate=15, payment=3, wait=60, burst=3600, gateway_capacity=60)
+    assert (found.template.gateway_capacity, found.template.workers, found.workers_needed) == (50, 40, 45)
+    assert not found.template_holds
+    assert "the template's 50 feeds 2 × 20 workers" in " ".join(found.template.notes)
+    assert plan(rate=15, payment=3, wait=60, burst=3600, gateway_capacity=60, workers_per_task=5).template_holds

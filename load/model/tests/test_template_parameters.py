@@ -1,8 +1,17 @@
 """The planner's names and values are those of the template."""
 
+import pytest
+
 from cloudformation.build import build_template
 from load.model import plan
-from load.model.template_parameters import ACCEPTABLE_WAIT_SECONDS, GATEWAY_CAPACITIES, PAYMENT_SECONDS, WORKERS
+from load.model.template_parameters import (
+    ACCEPTABLE_WAIT_SECONDS,
+    FLAG,
+    GATEWAY_CAPACITIES,
+    PAYMENT_SECONDS,
+    PRE_SCALE,
+    WORKERS,
+)
 
 
 def test_every_override_is_a_parameter_of_the_template_and_allowed_there() -> None:
@@ -11,6 +20,29 @@ def test_every_override_is_a_parameter_of_the_template_and_allowed_there() -> No
     assert declared["GatewayCapacity"]["AllowedValues"] == [str(step) for step in GATEWAY_CAPACITIES]
     for name, bounds in (("PaymentSeconds", PAYMENT_SECONDS), ("AcceptableWaitSeconds", ACCEPTABLE_WAIT_SECONDS)):
         assert (declared[name]["MinValue"], declared[name]["MaxValue"]) == bounds
+    assert set(declared[PRE_SCALE]["AllowedValues"]) == set(FLAG.values())
     for override in plan(rate=60, payment=3, wait=60, burst=3600).template.overrides():
         name, _, value = override.partition("=")
         assert value in declared[name].get("AllowedValues", [value])
+
+
+def test_pre_scale_means_there_what_it_means_here() -> None:
+    template = build_template("all").to_dict()
+    (condition,) = (
+        name
+        for name, test in template["Conditions"].items()
+        if test == {"Fn::Equals": [{"Ref": PRE_SCALE}, FLAG[True]]}
+    )
+    scaling = template["Resources"]["ProcessorScaling"]["Properties"]
+    assert scaling["MinCapacity"] == {"Fn::If": [condition, scaling["MaxCapacity"], 1]}
+
+
+@pytest.mark.parametrize("workers_per_task", WORKERS)
+@pytest.mark.parametrize("capacity", [3, *GATEWAY_CAPACITIES])
+def test_workers_and_most_tasks_are_those_of_the_template(capacity: int, workers_per_task: int) -> None:
+    held = plan(
+        rate=0.3, payment=3, wait=600, burst=60, workers_per_task=workers_per_task, gateway_capacity=capacity
+    ).template
+    assert held.workers_per_task <= held.gateway_capacity <= capacity
+    table = build_template("all").to_dict()["Mappings"]["ProcessorTasks"]
+    assert held.max_tasks == table[str(held.gateway_capacity)][str(held.workers_per_task)]
