@@ -11,6 +11,8 @@ from load.lab.records import CHARGED, Charge, Request, RunRecords
 from load.lab.scenario import Arm, Scenario
 from load.lab.timeline import Life, Steps, backlog, lives, waiting
 
+DEFERRED = 202
+
 
 class Percentiles(BaseModel):
     """Seconds."""
@@ -29,8 +31,10 @@ class PhaseFigures(BaseModel):
     """One phase. Rates are orders per second over the phase's real length.
 
     The counts hold every order sent in the phase; `…_in_time…` the answers that came while it lasted, whenever
-    their orders were sent: a line that was there before is paid first. `accept` is the latency of its accepted orders,
-    `answer` that of every answer, `confirmation` the time to the order's end (None: not all of them have ended).
+    their orders were sent: a line that was there before is paid first. `deferred` were answered 202: the queue pays
+    them. `accept` is the latency of its accepted orders,
+    `answer` that of every answer, `confirmation` the time to the order's end (None: not all of them have ended),
+    `sent_late` how much later than due the generator sent them.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -41,17 +45,19 @@ class PhaseFigures(BaseModel):
     seconds: float
     offered: int
     accepted: int
+    deferred: int
     rejected: int
     rejected_by_reason: dict[str, int]
     offered_rate: float
     accepted_rate: float
-    lost_per_second: float
     answered_in_time_rate: float
     refused_in_time_rate: float
     accept: Percentiles | None
     answer: Percentiles | None
     answer_in_time: Percentiles | None
     confirmation: Percentiles | None
+    sent_late: Percentiles | None
+    cold_starts: int
 
 
 class Figures(BaseModel):
@@ -59,8 +65,9 @@ class Figures(BaseModel):
 
     `accept` is the latency of accepted orders, `answer` that of every answer (the shopper who gets a 503 waited too),
     `confirmation` the time until the order ended (None while some have not: the slowest would be missing).
-    `completion_rate` is measured while every slot had work (None: never); `drain_seconds` counts from the end of the
-    load to the last order's end, `drain_is_extrapolated` when the run stopped measuring before that.
+    `completion_rate` is measured while every slot had work (None: never), `growth_rate` from the first acceptance to
+    the peak (None: the slots were never all busy, so the backlog is only what they hold); `drain_seconds` counts from
+    the end of the load to the last order's end, `drain_is_extrapolated` when the run stopped measuring before that.
     """
 
     model_config = ConfigDict(frozen=True, ser_json_inf_nan="strings")
@@ -78,6 +85,7 @@ class Figures(BaseModel):
     answer: Percentiles | None
     confirmation: Percentiles | None
     completion_rate: float | None
+    growth_rate: float | None
     peak_backlog: int
     peak_waiting: int
     drain_seconds: float
@@ -115,11 +123,12 @@ def slot_rate(ends: Sequence[float], slots: int) -> float | None:
     """Completions per second of `slots` busy slots, from the moments at which they completed.
 
     Slots that start together end together, so counting within a window only shows waves. The time from one completion
-    to the `slots`-th after it is one turn of every slot; its mean has no such error. None with less than one turn.
+    to the `slots`-th after it is one turn of every slot; its mean has no such error. None with less than two turns:
+    the mean would be that of a few slots.
     """
     ordered = sorted(ends)
     turns = len(ordered) - slots
-    if slots < 1 or turns < 1:
+    if slots < 1 or turns < slots:
         return None
     total = sum(ordered[index + slots] - ordered[index] for index in range(turns))
     return slots * turns / total if total > 0 else None
@@ -155,6 +164,14 @@ def _completion_rate(scenario: Scenario, records: RunRecords, accepted: Sequence
     if window is None:
         return None
     return slot_rate([end for end in ends if window[0] <= end <= window[1]], scenario.slots)
+
+
+def _growth_rate(accepted: Sequence[Life], rate: float | None) -> float | None:
+    history = backlog(accepted)
+    if rate is None or not accepted or history.peak() == 0:
+        return None
+    seconds = history.peak_at() - accepted[0].accepted
+    return history.peak() / seconds if seconds > 0 else None
 
 
 def _drain(scenario: Scenario, records: RunRecords, accepted: Sequence[Life], rate: float | None) -> tuple[float, bool]:
@@ -201,17 +218,19 @@ def _phase_figures(records: RunRecords, accepted: Sequence[Life]) -> tuple[Phase
                 seconds=phase.seconds,
                 offered=len(sent),
                 accepted=len(taken),
+                deferred=sum(request.status == DEFERRED for request in taken),
                 rejected=len(refused),
                 rejected_by_reason=dict(Counter(refusal(request) for request in refused)),
                 offered_rate=len(sent) / seconds,
                 accepted_rate=len(taken) / seconds,
-                lost_per_second=len(refused) / seconds,
                 answered_in_time_rate=paid_in_time / seconds,
                 refused_in_time_rate=(len(in_time) - paid_in_time) / seconds,
                 accept=percentiles([request.latency_seconds for request in taken]),
                 answer=percentiles([request.latency_seconds for request in sent]),
                 answer_in_time=percentiles([request.latency_seconds for request in in_time]),
                 confirmation=_confirmation([life for life in accepted if life.phase == phase.name]),
+                sent_late=percentiles([request.sent - request.due for request in sent]),
+                cold_starts=sum(phase.started <= start.at < phase.ended for start in records.cold_starts),
             )
         )
     return tuple(rows)
@@ -245,6 +264,7 @@ def figures(scenario: Scenario, records: RunRecords) -> Figures:
         answer=percentiles([request.latency_seconds for request in records.requests]),
         confirmation=_confirmation(accepted),
         completion_rate=rate,
+        growth_rate=_growth_rate(accepted, rate) if scenario.arm is Arm.ECS else None,
         peak_backlog=backlog(accepted).peak(),
         peak_waiting=waiting(records.requests).peak(),
         drain_seconds=drain_seconds,

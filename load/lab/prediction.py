@@ -27,6 +27,8 @@ REPLICATIONS = 5
 ACCEPT_SECONDS = 0.012  # the median of the queue runs' medians, on two cores
 DELIVERY_SECONDS = 0.0  # the embedded AWS hands an event to the queue before it answers the publish
 PREDICTED = "predicted.json"
+DRAIN = "drain"
+MOST_DEVIATION = 99.0  # of a prediction of 0 it would be infinite
 
 
 class Predicted(BaseModel):
@@ -41,16 +43,21 @@ class Predicted(BaseModel):
 
 
 class PredictedValue(BaseModel):
-    """A prediction beside its measurement; `deviation` is relative, `ok` within ten percent."""
+    """A prediction beside its measurement; `deviation` is relative, `ok` within ten percent.
+
+    All three are None when the run cannot say (it was cut short, or its slots were never all busy); `extrapolated`
+    marks a measurement that the run's own rate completed.
+    """
 
     model_config = ConfigDict(frozen=True)
 
     name: str
     unit: str
     predicted: float
-    measured: float
-    deviation: float
-    ok: bool
+    measured: float | None
+    deviation: float | None
+    ok: bool | None
+    extrapolated: bool = False
     formula: str = ""
 
 
@@ -144,16 +151,17 @@ def predicted(scenario: Scenario) -> list[Predicted]:
             rows.append(Predicted(name="answer of a paid order, p50", unit="s", value=found.accepted_wait.p50))
         return rows
     if scenario.arm is Arm.ECS:
-        rows.append(
-            Predicted(
-                name="completions, all slots busy",
-                unit="/s",
-                value=found.settle_capacity_per_second,
-                formula=formulas.get("settle rate", ""),
+        if not scenario.tasks:
+            rows.append(
+                Predicted(
+                    name="completions, all slots busy",
+                    unit="/s",
+                    value=found.settle_capacity_per_second,
+                    formula=formulas.get("settle rate", ""),
+                )
             )
-        )
         rows.append(Predicted(name="peak backlog", unit="", value=found.peak_backlog))
-        rows.append(Predicted(name="drain", unit="s", value=found.drain_seconds))
+        rows.append(Predicted(name=DRAIN, unit="s", value=found.drain_seconds))
     if found.confirmation_wait is not None:
         rows.append(Predicted(name="confirmation, p50", unit="s", value=found.confirmation_wait.p50))
     return rows
@@ -191,28 +199,27 @@ def measured(scenario: Scenario, figures: Figures) -> dict[str, float | None]:
         "answer of a paid order, p50": _accept_p50(figures, name),
         "completions, all slots busy": figures.completion_rate,
         "peak backlog": float(figures.peak_backlog),
-        "drain": figures.drain_seconds,
+        DRAIN: figures.drain_seconds,
         "confirmation, p50": phase.confirmation.p50 if phase.confirmation else None,
     }
 
 
 def compare(scenario: Scenario, predictions: list[Predicted], figures: Figures) -> list[PredictedValue]:
-    """Every prediction that the run can confirm or refute."""
+    """Every prediction beside what was measured."""
     values = measured(scenario, figures)
     rows = []
     for one in predictions:
         value = values.get(one.name)
-        if value is None:
-            continue
-        off = deviation(predicted=one.value, measured=value)
+        off = None if value is None else min(deviation(predicted=one.value, measured=value), MOST_DEVIATION)
         rows.append(
             PredictedValue(
                 name=one.name,
                 unit=one.unit,
                 predicted=one.value,
                 measured=value,
-                deviation=min(off, 99.0),
-                ok=off <= TOLERANCE,
+                deviation=off,
+                ok=None if off is None else off <= TOLERANCE,
+                extrapolated=one.name == DRAIN and figures.drain_is_extrapolated,
                 formula=one.formula,
             )
         )

@@ -92,6 +92,11 @@ class Results(Frozen):
         """Whether every run is."""
         return all(run.valid for run in self.runs)
 
+    @property
+    def usable(self) -> list[RunResult]:
+        """The runs whose figures may be used: those that passed every check."""
+        return [run for run in self.runs if run.valid]
+
 
 def result(scenario: Scenario, records: RunRecords, predictions: Sequence[Predicted] = ()) -> RunResult:
     """Everything worked out from one run's records."""

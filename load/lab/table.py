@@ -32,7 +32,7 @@ def row(run: RunResult) -> tuple[str, ...]:
     figures = run.figures
     accept, confirmation, cold = figures.accept, figures.confirmation, figures.cold_start_seconds
     return (
-        run.scenario.name,
+        run.scenario.name if run.valid else f"{run.scenario.name} (INVALID)",
         words.count(figures.offered),
         words.count(figures.accepted),
         words.percent(figures.acceptance_percent),

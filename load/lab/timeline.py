@@ -26,6 +26,10 @@ class Steps:
         inside = [value for time, value in zip(self.times, self.values, strict=True) if start <= time <= end]
         return max([self.at(start), *inside])
 
+    def peak_at(self) -> float:
+        """The first moment of the largest count; raises ValueError when nothing ever changed."""
+        return self.times[self.values.index(max(self.values))]
+
     def least(self) -> int:
         """The smallest count ever."""
         return min(self.values, default=0)

@@ -39,6 +39,11 @@ def _digits(value: float) -> str:
     return f"{value:.1f}" if value < 100 else f"{value:.0f}"  # noqa: PLR2004  # below a hundred, tenths
 
 
+def loss(value: float) -> str:
+    """A percentage of what was lost; only nothing says 0 %."""
+    return f"{math.ceil(round(value * 10, 6)) / 10:g} %"
+
+
 def rate(value: float | None) -> str:
     """Orders per second."""
     return NOTHING if value is None else f"{value:.2f}/s" if value < 10 else f"{value:.1f}/s"  # noqa: PLR2004  # digits

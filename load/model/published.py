@@ -36,10 +36,18 @@ PUBLISHED = (
     PublishedFigure(scenario="sync capacity 5, 20 users, 60 s", name="orders", low=95, high=95),
     PublishedFigure(scenario="sync capacity 5, 20 users, 60 s", name="p50 s", low=12, high=12),
     PublishedFigure(scenario="async, 20 users, 60 s", name="accepted", low=3052, high=3460),
+    PublishedFigure(scenario="async, 20 users, 60 s", name="accepted /s", low=51, high=58),
+    PublishedFigure(scenario="async, 20 users, 60 s", name="p50 ms", low=32, high=90),
+    PublishedFigure(scenario="async, 20 users, 60 s (capacity 5)", name="accepted /s", low=57, high=57),
+    PublishedFigure(scenario="async, 20 users, 60 s (capacity 5)", name="mean ms", low=53, high=53),
     PublishedFigure(scenario="async, 1 worker", name="drain min", low=156, high=175),
     PublishedFigure(scenario="async, 5 workers", name="drain min", low=30, high=35),
     PublishedFigure(scenario="async, 20 workers", name="drain min", low=8, high=9),
     PublishedFigure(scenario="async, 100 workers", name="drain min", low=1.7, high=2.0),
+    PublishedFigure(scenario="async, 100 workers", name="CPU %", low=20, high=26),
+    PublishedFigure(scenario="async, 100 workers (capacity 5)", name="CPU %", low=13, high=13),
+    PublishedFigure(scenario="Lambda (Go)", name="cold start ms", low=65, high=78),
+    PublishedFigure(scenario="Lambda (Go), across teams", name="cold start ms", low=46, high=119),
 )
 
 

@@ -26,8 +26,9 @@ def test_the_slot_rate_is_not_fooled_by_waves() -> None:
     assert slot_rate(ends, 20) == pytest.approx(20 / 3, rel=0.001)
 
 
-def test_the_slot_rate_needs_one_turn_of_every_slot() -> None:
-    assert slot_rate([1.0, 2.0], 2) is None
+def test_the_slot_rate_needs_two_turns_of_every_slot() -> None:
+    assert slot_rate([1.0, 2.0, 3.0], 2) is None
+    assert slot_rate([1.0, 1.5, 2.0, 2.5], 2) == pytest.approx(2.0)
     assert slot_rate([], 0) is None
 
 
@@ -46,6 +47,7 @@ def test_the_figures_of_a_queue(queue_scenario: Scenario, queue_run: RunRecords)
     assert not found.drain_is_extrapolated
     assert found.utilisation_percent is not None
     assert found.utilisation_percent > 90
+    assert found.growth_rate == pytest.approx(found.peak_backlog / 16, rel=0.1)  # both phases last 16 s
 
 
 def test_a_drain_that_was_cut_short_is_extrapolated(queue_scenario: Scenario) -> None:
@@ -71,7 +73,7 @@ def test_the_figures_of_a_naive_shop(sync_scenario: Scenario, sync_run: RunRecor
     assert found.rejected > 0
     assert found.rejected_by_reason == {"The payment did not come through in time": found.rejected}
     assert found.completion_rate == pytest.approx(1.0, rel=0.02)
-    assert found.phases[0].lost_per_second == pytest.approx(found.rejected / 30)
+    assert 0 < found.phases[0].refused_in_time_rate < found.rejected / 30, "some were told after the end"
     assert found.answer is not None
     assert found.answer.p50 > 5
 
@@ -86,3 +88,10 @@ def test_answers_after_the_end_of_a_phase_do_not_count_for_its_rate(
     in_time = phase.answered_in_time_rate + phase.refused_in_time_rate
     assert phase.answer_in_time.count == pytest.approx(in_time * phase.seconds)
     assert phase.answer_in_time.count < phase.offered
+
+
+def test_a_backlog_that_fits_into_the_slots_does_not_grow(queue_scenario: Scenario) -> None:
+    enough = queue_scenario.model_copy(update={"workers": 60})
+    found = figures(enough, synthetic_run(enough))
+    assert found.completion_rate is None
+    assert found.growth_rate is None

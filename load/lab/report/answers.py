@@ -38,8 +38,8 @@ class Answer(BaseModel):
 
 
 def runs_of(results: Results, arm: Arm, *, open_loop: bool = False) -> list[RunResult]:
-    """The runs of one arm, closed or open loop."""
-    return [run for run in results.runs if run.scenario.arm is arm and run.scenario.is_open_loop == open_loop]
+    """The valid runs of one arm, closed or open loop: an INVALID run answers nothing."""
+    return [run for run in results.usable if run.scenario.arm is arm and run.scenario.is_open_loop == open_loop]
 
 
 def shop_runs(results: Results, shop: Shop) -> list[RunResult]:

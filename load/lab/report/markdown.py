@@ -3,10 +3,11 @@
 from collections.abc import Iterable, Sequence
 
 from load.lab.report.answers import Answer
-from load.lab.report.study import MOST_ROWS, answers
-from load.lab.report.verdict import verdict
+from load.lab.report.page import PARAMETERS, missing_rows, parameter_row
+from load.lab.report.study import answers
+from load.lab.report.verdict import scale_note, verdict
 from load.lab.results import Results
-from load.lab.table import COLUMNS, row
+from load.lab.table import COLUMNS, EXTRAPOLATED, row
 from load.model import Prices
 
 
@@ -20,20 +21,20 @@ def md_table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 
 def _answer(answer: Answer) -> str:
-    tables = [
-        f"**{table.caption}**\n\n{md_table(table.heads, table.rows)}"
-        for table in answer.tables
-        if len(table.rows) <= MOST_ROWS
-    ]
+    tables = [f"**{table.caption}**\n\n{md_table(table.heads, table.rows)}" for table in answer.tables]
     return "\n\n".join([f"## {answer.question}", *answer.paragraphs, *tables, *answer.notes])
 
 
 def markdown(results: Results, prices: Prices) -> str:
     """The whole text."""
-    state = "INVALID" if not results.valid else "PARTIAL" if results.unfinished else "VALID"
+    state = ("VALID" if results.valid else "INVALID") + (", PARTIAL" if results.unfinished else "")
     parts = [f"# {results.title}", f"{results.kind}, {results.started_at}: **{state}**", results.summary]
-    parts += verdict(results)
+    parts += [scale_note(results), *verdict(results)]
     parts.append("## Figures\n\n" + md_table(COLUMNS, [row(run) for run in results.runs]))
+    if any(run.figures.drain_is_extrapolated for run in results.runs):
+        parts.append(EXTRAPOLATED)
+    if results.unfinished:
+        parts.append("## Not measured\n\n" + md_table(("run", "why"), missing_rows(results)))
     if results.kind == "lab" and results.runs:
         parts += [_answer(answer) for answer in answers(results, prices)]
     lines = [
@@ -43,8 +44,9 @@ def markdown(results: Results, prices: Prices) -> str:
     ]
     parts.append("## Checks\n\n" + "\n".join(lines))
     machine = results.machine
+    parts.append("## What was run\n\n" + md_table(PARAMETERS, [parameter_row(run) for run in results.runs]))
     parts.append(
         f"Seed {results.seed}; {machine.processor}, {machine.cores} cores, {machine.memory_gb:g} GB, {machine.system},"
-        f" Python {machine.python}."
+        f" Python {machine.python}; {', '.join(f'{name} {number}' for name, number in machine.versions.items())}."
     )
     return "\n\n".join(part for part in parts if part) + "\n"

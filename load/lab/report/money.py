@@ -4,11 +4,11 @@ from dataclasses import replace
 from decimal import Decimal
 
 from load.lab import words
-from load.lab.report.answers import Answer, Table, runs_of, rush_of
+from load.lab.report.answers import Answer, Table, runs_of, shop_runs
 from load.lab.report.charts import Chart, Line
 from load.lab.report.lambda_answers import measured_assumptions
 from load.lab.results import Results
-from load.lab.scenario import Arm
+from load.lab.scenario import Arm, Shop
 from load.model import ARMS, Assumptions, Prices, break_even, monthly_cost
 
 MONTHS = (10_000, 100_000, 300_000, 1_000_000, 3_000_000, 10_000_000)
@@ -29,23 +29,27 @@ def _cost_rows(prices: Prices, assumed: Assumptions) -> list[tuple[str, ...]]:
 
 
 def _confirmed_rows(results: Results, prices: Prices, assumed: Assumptions) -> list[tuple[str, ...]]:
-    """Per confirmed order of a month of a million, at the share that the worst measured rush confirmed."""
+    """Per confirmed order of a month of a million, at the smallest share that a run confirmed of what was offered.
+
+    Of the synchronous arm the naive shop counts: the protected one's refusals are mostly the same shoppers again.
+    """
     rows: list[tuple[str, ...]] = []
     for arm in ARMS:
-        runs = runs_of(results, Arm(arm))
-        if not runs:
+        runs = shop_runs(results, Shop.NAIVE) if arm == "sync" else runs_of(results, Arm(arm))
+        figures = [run.figures for run in runs if not run.figures.drain_is_extrapolated]
+        if not figures:
             continue
-        phase = min((rush_of(run) for run in runs), key=lambda one: one.accepted / max(1, one.offered))
-        share = round(Decimal(phase.accepted) / max(1, phase.offered), 4)
+        share = min(round(Decimal(one.completed) / max(1, one.offered), 4) for one in figures)
         cost = monthly_cost(arm, 1_000_000, prices, replace(assumed, confirmed_share=share))
         each = words.NOTHING if cost.per_confirmed_order is None else f"${cost.per_confirmed_order:.6f}"
-        rows.append((arm, words.percent(float(share) * 100), _dollars(cost.total), each, cost.formula))
+        rows.append((arm, f"{float(share) * 100:g} %", _dollars(cost.total), each, cost.formula))
     return rows
 
 
 def _chart(prices: Prices, assumed: Assumptions) -> Chart:
-    grid = [10 ** (3 + index / STEPS_PER_DECADE) for index in range(5 * STEPS_PER_DECADE + 1)]
     even = break_even("lambda", "ecs", prices, assumed)
+    decades = [10 ** (3 + index / STEPS_PER_DECADE) for index in range(5 * STEPS_PER_DECADE + 1)]
+    grid = sorted({*decades, float(even.orders)} if even.orders else decades)
     marked = f"Lambda and the processor cost the same at {even.orders:,} orders." if even.orders else ""
     lines = [
         Line(
@@ -58,9 +62,7 @@ def _chart(prices: Prices, assumed: Assumptions) -> Chart:
     orders = even.orders
     if orders:
         level = float(monthly_cost("ecs", orders, prices, assumed).total)
-        nearest = min(range(len(grid)), key=lambda index: abs(grid[index] - orders))
-        grid[nearest] = float(orders)
-        values: list[float | None] = [level if index == nearest else None for index in range(len(grid))]
+        values: list[float | None] = [level if point == orders else None for point in grid]
         lines.append(Line(label=f"break-even {orders:,}", color="ink", values=values, points=True))
     return Chart(
         id="money-months",
@@ -102,8 +104,8 @@ def money_answer(results: Results, prices: Prices) -> Answer:
     if confirmed:
         tables.append(
             Table(
-                caption="Per confirmed order, a million a month, at the worst measured acceptance",
-                heads=("arm", "accepted", "a month", "per confirmed order", "formula"),
+                caption="Per confirmed order, a million offered a month, at the smallest share that was confirmed",
+                heads=("arm", "confirmed of offered", "a month", "per confirmed order", "formula"),
                 rows=confirmed,
             )
         )
@@ -115,10 +117,15 @@ def money_answer(results: Results, prices: Prices) -> Answer:
         )
     )
     paragraphs = [
-        f"Lambda and one processor task cost the same at {even.orders:,} orders a month: {even.formula}."
+        f"Lambda, straight from the topic, and one processor task cost the same at {even.orders:,} orders a month:"
+        f" {even.formula}."
         if even.orders
         else "Lambda and the processor never cost the same.",
         f"Without the free tier: {bare.orders:,} orders." if bare.orders else "",
+        (
+            f"Of lambda-sqs an invocation takes {assumed.orders_per_invocation} orders,"
+            f" {'as assumed' if assumed.orders_per_invocation == 1 else 'as measured here'}; of lambda, one."
+        ),
         (
             "The API, its load balancer and the way out to the provider cost the same in every arm and are most"
             " of a small"

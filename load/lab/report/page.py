@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from load.lab import words
 from load.lab.report import markup
+from load.lab.report.answers import drain_text
 from load.lab.report.charts import Chart, limits, run_charts
 from load.lab.report.document import document, page_header
 from load.lab.report.markup import text
@@ -12,6 +13,7 @@ from load.lab.results import Results, RunResult
 from load.lab.scenario import Arm, Phase, Scenario
 from load.lab.table import COLUMNS, EXTRAPOLATED, row
 
+PARAMETERS = ("run", "payment", "provider's capacity", "workers", "shop", "load")
 GOOD_PERCENT = 99.95
 HOW = (
     "Every order is logged by the load generator with its own times, and every order's end comes from the ledger, so"
@@ -44,11 +46,11 @@ def _card_facts(run: RunResult) -> list[tuple[str, str]]:
     ]
     if run.scenario.arm is Arm.SYNC:
         flash = max(figures.phases, key=lambda phase: phase.users)
-        pairs.append(("lost in the rush", words.rate(flash.lost_per_second)))
+        pairs.append(("lost in the rush", words.rate(flash.refused_in_time_rate)))
         pairs.append(("most shoppers waiting", words.count(figures.peak_waiting)))
     else:
         pairs.append(("peak backlog", words.count(figures.peak_backlog)))
-        pairs.append(("backlog gone after", words.seconds(figures.drain_seconds)))
+        pairs.append(("backlog gone after", drain_text(run)))
     if cold is not None:
         pairs.append(("cold starts, median", f"{figures.cold_starts} × {words.seconds(cold.p50)}"))
     return pairs
@@ -99,7 +101,8 @@ def _workers(scenario: Scenario) -> str:
     return f"{scenario.workers}{changed}{instead}"
 
 
-def _parameter_row(run: RunResult) -> tuple[str, ...]:
+def parameter_row(run: RunResult) -> tuple[str, ...]:
+    """One run's parameters, in the order of PARAMETERS."""
     scenario = run.scenario
     instead = scenario.stands_for_payment_seconds
     return (
@@ -127,9 +130,8 @@ def parameters(results: Results) -> str:
         for use in run.processes
     ]
     versions = ", ".join(f"{name} {version}" for name, version in machine.versions.items())
-    heads = ("run", "payment", "provider's capacity", "workers", "shop", "load")
     return (
-        markup.table("Parameters of every run", heads, [_parameter_row(run) for run in results.runs])
+        markup.table("Parameters of every run", PARAMETERS, [parameter_row(run) for run in results.runs])
         + f'<p class="note">Seed {results.seed}. Measured on {text(machine.processor)}, {machine.cores} cores,'
         f" {machine.memory_gb:g} GB, {text(machine.system)}, Python {text(machine.python)}. {text(versions)}.</p>"
         + "<details><summary>CPU and memory of every process while the load ran</summary>"
@@ -138,11 +140,16 @@ def parameters(results: Results) -> str:
     )
 
 
+def missing_rows(results: Results) -> list[tuple[str, str]]:
+    """The runs that are missing, and why."""
+    return [(name, results.failures.get(name, "interrupted").splitlines()[0]) for name in results.unfinished]
+
+
 def unfinished(results: Results) -> str:
     """What is missing, and why."""
     if not results.unfinished:
         return ""
-    rows = [(name, results.failures.get(name, "interrupted").splitlines()[0]) for name in results.unfinished]
+    rows = missing_rows(results)
     return "<h2>Not measured</h2>" + markup.table("Runs that are missing", ("run", "why"), rows, kind="words")
 
 

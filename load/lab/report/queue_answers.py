@@ -16,7 +16,7 @@ from load.lab.report.answers import (
     workers_label,
 )
 from load.lab.results import Results, RunResult
-from load.lab.scenario import UTILISATION, Arm, Shop
+from load.lab.scenario import UTILISATION, Arm, Shop, planned_workers
 
 GROWTH = "How fast does the queue grow, and how long until it is empty?"
 WORKERS = "What do 1, 5, 20 and 100 workers change? What is the fewest that keep up with 60 orders per second?"
@@ -25,18 +25,13 @@ PROCESSOR = "order processor"
 TURNS = 3
 
 
-def _fewest(run: RunResult) -> int:
+def _fewest(run: RunResult, rate: float) -> int:
     """The fewest workers that keep up at all: rate × (payment + overhead), rounded up."""
-    scenario = run.scenario
-    return math.ceil((scenario.keeps_up_with or 0) * (scenario.payment_seconds + scenario.overhead_seconds))
+    return math.ceil(rate * (run.scenario.payment_seconds + run.scenario.overhead_seconds))
 
 
-def _growth(run: RunResult) -> float:
-    """Orders per second by which the backlog grew, from the first order to the peak."""
-    backlog, times = run.series.backlog, run.series.t
-    peak = max(backlog, default=0)
-    at = times[backlog.index(peak)] if peak else 0.0
-    return peak / at if at else 0.0
+def _planned(run: RunResult, rate: float) -> int:
+    return planned_workers(rate, run.scenario.payment_seconds, run.scenario.overhead_seconds)
 
 
 def fixed_runs(results: Results) -> list[RunResult]:
@@ -57,7 +52,7 @@ def growth_answer(results: Results) -> Answer | None:
                 workers_label(run),
                 words.rate(rush_of(run).accepted_rate),
                 words.rate(run.figures.completion_rate),
-                words.rate(_growth(run)),
+                words.rate(run.figures.growth_rate),
                 words.count(run.figures.peak_backlog),
                 drain_text(run),
             )
@@ -115,13 +110,13 @@ def workers_answer(results: Results) -> Answer | None:
     if not runs:
         return None
     paragraphs = [
-        f"{run.scenario.workers} workers keep up with {run.scenario.keeps_up_with:g} orders/s:"
-        f" rate × (payment + overhead) ÷ {UTILISATION:g}."
-        f" Without that tenth to spare, {_fewest(run)} are the fewest, and a backlog, once there, stays."
-        f" Measured with that many, the backlog never exceeded"
-        f" {run.figures.peak_backlog} orders and was gone {drain_text(run)} after the rush."
+        f"To keep up with {rate:g} orders/s takes rate × (payment + overhead) = {_fewest(run, rate)} workers at least;"
+        f" with a utilisation of {UTILISATION:g}, so that a backlog, once there, goes again,"
+        f" {_planned(run, rate)}. Measured with {words.number_of(run.scenario.workers, 'worker')} and"
+        f" {words.rate(rush_of(run).accepted_rate)} accepted, the backlog never exceeded"
+        f" {words.count(run.figures.peak_backlog)} orders and was gone {drain_text(run)} after the rush."
         for run in runs
-        if run.scenario.keeps_up_with
+        if (rate := run.scenario.keeps_up_with)
     ]
     paragraphs.append(
         "A worker does nothing but wait for the payment, so the completion rate is workers ÷ payment time, and the"
@@ -170,7 +165,7 @@ def workers_answer(results: Results) -> Answer | None:
 
 def ratio_answer(results: Results) -> Answer | None:
     """Async against sync."""
-    queues = runs_of(results, Arm.ECS)
+    queues = fixed_runs(results)
     if not queues:
         return None
     queue = max(queues, key=lambda run: rush_of(run).accepted_rate)
@@ -190,7 +185,13 @@ def ratio_answer(results: Results) -> Answer | None:
     paragraphs = []
     if rows:
         paragraphs.append(
-            f"In the rush, async accepted {rows[0][3]} as many orders per second as the {rows[0][0]} shop."
+            f"In the rush, the queue ({workers_label(queue)}) accepted {rows[0][3]} as many orders per second as the"
+            f" {rows[0][0]} shop got paid."
+        )
+    if rows and any(run.scenario.stands_for_payment_seconds for run in results.runs):
+        paragraphs.append(
+            "The payments of these runs were shortened while the provider's capacity was not, so a synchronous shop"
+            " completes more here than at the true payment time: the true ratios are larger."
         )
     paragraphs += [
         (
@@ -230,6 +231,7 @@ def open_loop_answer(results: Results) -> Answer | None:
                 run.scenario.title,
                 words.rate(phase.offered_rate),
                 words.rate(phase.accepted_rate),
+                words.several(phase.sent_late.p99) if run.scenario.is_open_loop and phase.sent_late else words.NOTHING,
                 words.several(phase.accept.p50, phase.accept.p99) if phase.accept else words.NOTHING,
                 words.several(wait.p50, wait.p99) if wait else words.NOTHING,
                 words.count(run.figures.peak_backlog),
@@ -249,7 +251,15 @@ def open_loop_answer(results: Results) -> Answer | None:
         tables=[
             Table(
                 caption="Closed and open loop",
-                heads=("load", "offered", "accepted", "accept p50/p99", "confirmation p50/p99", "peak backlog"),
+                heads=(
+                    "load",
+                    "offered",
+                    "accepted",
+                    "sent late p99",
+                    "accept p50/p99",
+                    "confirmation p50/p99",
+                    "peak backlog",
+                ),
                 rows=rows,
             )
         ],

@@ -49,13 +49,11 @@ def _believed(run: RunResult) -> str:
 
 def _hour_words(hour: AutoscalingRun) -> str:
     return (
-        f"In an hour of {RATE:g} orders/s the alarms are late by their own delay and a task by its start, so"
-        " the backlog"
-        f" grows to {words.count(hour.peak_backlog)} orders at {words.seconds(hour.peak_at)} before"
-        f" {hour.peak_tasks} tasks"
-        f" work it off; the worst order waits {words.seconds(hour.worst_wait)}. For a sale whose hour is"
-        " known, start the"
-        " tasks before it."
+        f"In a simulated hour of {RATE:g} orders/s that begins with one task, alarms are late by their own delay and a"
+        " task by its start; and once the backlog is gone the policy takes the task away again and the next backlog"
+        f" grows. At most {words.count(hour.peak_backlog)} orders wait, at {words.seconds(hour.peak_at)}; at most"
+        f" {words.number_of(hour.peak_tasks, 'task')} run; the worst order waits {words.seconds(hour.worst_wait)}. For"
+        " a sale whose hour is known, start the tasks before it."
     )
 
 

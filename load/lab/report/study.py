@@ -25,18 +25,22 @@ def predicted_answer(results: Results) -> Answer | None:
     runs = [run for run in results.runs if run.predictions]
     if not runs:
         return None
-    rows = [(run.scenario.name, value) for run in runs for value in run.predictions]
-    near = sum(value.ok for _, value in rows)
+    rows = [(_name(run), value) for run in runs for value in run.predictions]
+    known = [value for _, value in rows if value.ok is not None]
+    near = sum(value.ok is True for value in known)
+    unknown = len(rows) - len(known)
+    rest = f" {unknown} could not be measured, because the run was cut short or its slots were never all busy." * (
+        unknown > 0
+    )
     return Answer(
         id="predicted",
         question="Did the model know it before?",
         paragraphs=[
             (
-                f"Every prediction was written down before its run. {near} of {len(rows)} are within 10 % of what was"
-                " then"
-                " measured; the others are marked. The model knows the shoppers, their thinking time, the payment"
-                " and the"
-                " slots; it does not know how busy this machine was."
+                f"Every prediction was written down before its run. {near} of {len(known)} are within 10 % of what was"
+                f" then measured; the others are marked.{rest} The model knows the shoppers, their thinking time, the"
+                " payment and the slots, and from earlier runs what a slot does beside the payment, how long an answer"
+                " takes and a task's start; it does not know how busy this machine was."
             )
         ],
         tables=[
@@ -55,24 +59,31 @@ def predicted_answer(results: Results) -> Answer | None:
 
 
 def _furthest_row(run: RunResult) -> tuple[str, ...]:
-    near = sum(value.ok for value in run.predictions)
-    worst = max(run.predictions, key=lambda value: value.deviation)
-    shown = UNITS[worst.unit]
-    return (
-        run.scenario.name,
-        f"{near} of {len(run.predictions)}",
-        worst.name,
-        shown(worst.predicted),
-        shown(worst.measured),
-        f"{100 * worst.deviation:.1f} %",
-    )
+    known = [value for value in run.predictions if value.ok is not None]
+    if not known:
+        return (_name(run), *[words.NOTHING] * 5)
+    worst = max(known, key=lambda value: value.deviation or 0.0)
+    near = sum(value.ok is True for value in known)
+    return (_name(run), f"{near} of {len(known)}", worst.name, *_beside(worst))
+
+
+def _name(run: RunResult) -> str:
+    return run.scenario.name if run.valid else f"{run.scenario.name} (INVALID)"
+
+
+def _beside(value: PredictedValue) -> tuple[str, str, str]:
+    """Predicted, measured, deviation."""
+    shown = UNITS[value.unit]
+    if value.measured is None or value.deviation is None:
+        return shown(value.predicted), words.NOTHING, words.NOTHING
+    mark = "≈ " if value.extrapolated else ""
+    return shown(value.predicted), mark + shown(value.measured), f"{100 * value.deviation:.1f} %"
 
 
 def _predicted_row(name: str, value: PredictedValue) -> tuple[str, ...]:
-    shown = UNITS[value.unit]
-    mark = "" if value.ok else "more than 10 % off"
-    off = f"{100 * value.deviation:.1f} %"
-    return (f"{name}: {value.name}", shown(value.predicted), shown(value.measured), off, mark)
+    mark = "more than 10 % off" if value.ok is False else ""
+    remark = "; ".join(part for part in (mark, value.formula) if part)
+    return (f"{name}: {value.name}", *_beside(value), remark)
 
 
 def answers(results: Results, prices: Prices) -> list[Answer]:

@@ -1,9 +1,11 @@
 """Question 1: what happens to the customers of the synchronous shop."""
 
 from load.lab import words
+from load.lab.figures import PhaseFigures
 from load.lab.report.answers import Answer, Table, capacity_label, overlay, runs_of, rush_of, shop_runs, smoothed
 from load.lab.results import Results, RunResult
 from load.lab.scenario import Arm, Shop
+from load.lab.site import DEADLINE_SHARE, WAIT_SHARE
 
 QUESTION = (
     "What happens to the customers in the synchronous sale? How many orders per second at most, how many are lost?"
@@ -17,33 +19,36 @@ def _limit(run: RunResult) -> str:
     return words.rate(scenario.slots / scenario.payment_seconds)
 
 
-def _rows(run: RunResult) -> list[tuple[str, ...]]:
-    rows: list[tuple[str, ...]] = []
-    for phase in run.figures.phases:
-        lost = 100 * phase.rejected / max(1, phase.offered)
-        rows.append(
-            (
-                f"{run.scenario.shop.value}, capacity {capacity_label(run)}: {phase.name}",
-                words.count(phase.offered),
-                words.rate(phase.answered_in_time_rate),
-                _limit(run),
-                words.rate(phase.lost_per_second),
-                words.percent(lost),
-                words.several(phase.accept.p50, phase.accept.p95) if phase.accept else words.NOTHING,
-                words.several(phase.answer.p50, phase.answer.p95) if phase.answer else words.NOTHING,
-            )
-        )
-    return rows
+def _lost_percent(phase: PhaseFigures) -> float:
+    """Of the answers that came within the phase, those that were refusals."""
+    answered = phase.answered_in_time_rate + phase.refused_in_time_rate
+    return 100 * phase.refused_in_time_rate / answered if answered else 0.0
+
+
+def _row(run: RunResult, phase: PhaseFigures) -> tuple[str, ...]:
+    answer = phase.answer_in_time
+    return (
+        f"{run.scenario.shop.value}, capacity {capacity_label(run)}: {phase.name}",
+        words.count(phase.offered),
+        words.rate(phase.answered_in_time_rate),
+        _limit(run),
+        words.rate(phase.refused_in_time_rate),
+        words.loss(_lost_percent(phase)),
+        words.several(phase.accept.p50, phase.accept.p95) if phase.accept else words.NOTHING,
+        words.several(answer.p50, answer.p95) if answer else words.NOTHING,
+    )
 
 
 def _naive_words(run: RunResult) -> str:
     rush, capacity = rush_of(run), capacity_label(run)
-    answer = words.seconds(rush.answer.p50 if rush.answer else None)
+    answer = words.seconds(rush.answer_in_time.p50 if rush.answer_in_time else None)
+    answers = rush.answer_in_time.count if rush.answer_in_time else 0
+    refused = round(rush.refused_in_time_rate * rush.seconds)
     limit = "" if run.scenario.slots == 0 else f" (the provider allows {_limit(run)})"
     fate = (
-        f"{rush.rejected} of {rush.offered} orders were lost, {words.rate(rush.lost_per_second)}"
-        if rush.rejected
-        else f"none of {rush.offered} orders was lost"
+        f"{refused} of {answers} answers were a 503, {words.rate(rush.refused_in_time_rate)} lost"
+        if refused
+        else f"none of {answers} answers was a 503"
     )
     return (
         f"With a provider that takes {capacity} payment{'' if capacity == '1' else 's'} at a time,"
@@ -64,10 +69,12 @@ def sync_answer(results: Results) -> Answer | None:
         paragraphs.append(
             "The protected shop lets no more shoppers pay at once than the provider takes (ten, when it takes any"
             " number) and says no after a short wait."
-            " Who is refused at once tries again at once, so more is offered and more refused than in the naive shop."
-            " It answers everybody quickly and loses the rest at once instead of after half a minute; it cannot make"
-            " the provider faster: behind a limited provider it completes as many orders as the naive shop, behind an"
-            " unlimited one its own limit is what sends shoppers away."
+            " Who is refused soon tries again soon, so more is offered and more refused than in the naive shop."
+            f" It refuses after {words.seconds(protected[0].scenario.line_seconds * WAIT_SHARE)} whom the naive shop"
+            f" refuses after {words.seconds(protected[0].scenario.line_seconds)}; it cannot make the provider faster,"
+            " and behind an unlimited one its own limit is what sends shoppers away. Orders whose payment still took"
+            f" longer than {words.seconds(protected[0].scenario.line_seconds * DEADLINE_SHARE)}, so that they were"
+            f" handed to the queue: {sum(phase.deferred for run in protected for phase in run.figures.phases)}."
         )
     heads = ("shop", "offered", "paid/s", "possible", "lost/s", "lost", "paid order p50/p95", "any answer p50/p95")
     curves = [(f"{run.scenario.shop.value}, {capacity_label(run)}", run) for run in runs]
@@ -82,17 +89,22 @@ def sync_answer(results: Results) -> Answer | None:
         overlay(
             id_="sync-lost",
             title="Orders lost per second, mean of the last five seconds",
-            alt="; ".join(f"{label}: {words.rate(rush_of(run).lost_per_second)} in the rush" for label, run in curves),
+            alt="; ".join(
+                f"{label}: {words.rate(rush_of(run).refused_in_time_rate)} in the rush" for label, run in curves
+            ),
             unit="/s",
             curves=[(label, run, smoothed(run, run.series.rejected, seconds=5)) for label, run in curves],
         ),
     ]
-    table = Table(caption="Synchronous runs", heads=heads, rows=[row for run in runs for row in _rows(run)])
+    table = Table(
+        caption="Synchronous runs", heads=heads, rows=[_row(run, phase) for run in runs for phase in run.figures.phases]
+    )
     notes = [
         (
-            "Paid/s counts the answers that came within the phase; where it begins and ends, up to one order per"
-            " payment slot"
-            " falls to either side. Possible: capacity ÷ payment time."
+            "Offered is what was sent in the phase. Paid/s, lost/s, lost and any answer are of the answers that came"
+            " within it, whenever their orders were sent; where it begins and ends, up to one order per payment slot"
+            " falls to either side. Paid order: of every order sent in it, be it answered later. Possible: capacity ÷"
+            " payment time."
         )
     ]
     return Answer(id="sync", question=QUESTION, paragraphs=paragraphs, tables=[table], charts=charts, notes=notes)

@@ -1,6 +1,7 @@
 """The verdict: what the runs say, in plain words."""
 
 from load.lab import words
+from load.lab.report.answers import drain_text, workers_label
 from load.lab.results import Results, RunResult
 from load.lab.scenario import Arm, Shop
 
@@ -10,6 +11,9 @@ PATHS = {
     Arm.LAMBDA: "customer → API → SNS → Lambda → payment",
     Arm.LAMBDA_SQS: "customer → API → SNS → SQS → Lambda → payment",
 }
+
+
+FUNCTIONS = frozenset({Arm.LAMBDA, Arm.LAMBDA_SQS})
 
 
 def scale_note(results: Results) -> str:
@@ -22,12 +26,15 @@ def scale_note(results: Results) -> str:
     if results.kind == "demo" or not pairs:
         return ""
     scaled = ", ".join(f"{words.seconds(now)} for {words.seconds(true)}" for now, true in sorted(pairs))
-    return f"Times are scaled (payment: {scaled}); workers are scaled alike, so that the load in workers is the same."
+    return (
+        f"Times are scaled (payment: {scaled}), and the queue's workers alike, so that their load is the same;"
+        " what the provider takes at once is not."
+    )
 
 
 def slowest_shop(results: Results) -> RunResult | None:
     """The naive synchronous run that lost the largest share of its orders."""
-    runs = [run for run in results.runs if run.scenario.arm is Arm.SYNC and run.scenario.shop is Shop.NAIVE]
+    runs = [run for run in results.usable if run.scenario.arm is Arm.SYNC and run.scenario.shop is Shop.NAIVE]
     return min(runs, key=lambda run: run.figures.acceptance_percent, default=None)
 
 
@@ -35,7 +42,7 @@ def busiest_queue(results: Results) -> RunResult | None:
     """The ecs run with the largest backlog, if possible one that was seen to its end."""
     runs = [
         run
-        for run in results.runs
+        for run in results.usable
         if run.scenario.arm is Arm.ECS and not run.scenario.is_open_loop and not run.scenario.tasks
     ]
     return max(runs, key=lambda run: (not run.figures.drain_is_extrapolated, run.figures.peak_backlog), default=None)
@@ -45,14 +52,16 @@ def sync_sentence(run: RunResult) -> str:
     """What happened to the customers of a synchronous shop."""
     figures = run.figures
     answer = words.seconds(figures.answer.p95 if figures.answer else None)
+    capacity = run.scenario.capacity
+    provider = f" behind a provider that takes {words.number_of(capacity, 'payment')} at a time" if capacity else ""
     if figures.rejected == 0:
         return (
-            f"Paying while the shopper waits took {figures.accepted} orders and lost none, but one shopper in twenty"
-            f" waited longer than {answer}."
+            f"Paying while the shopper waits{provider} took {figures.accepted} orders and lost none, but one shopper in"
+            f" twenty waited longer than {answer}."
         )
     return (
-        f"Paying while the shopper waits lost {figures.rejected} of {figures.offered} orders, and one shopper in twenty"
-        f" waited longer than {answer} for an answer."
+        f"Paying while the shopper waits{provider} lost {figures.rejected} of {figures.offered} orders, and one shopper"
+        f" in twenty waited longer than {answer} for an answer."
     )
 
 
@@ -61,7 +70,6 @@ def queue_sentence(run: RunResult) -> str:
     figures = run.figures
     accept = words.seconds(figures.accept.p95 if figures.accept else None)
     taken = "every one" if figures.rejected == 0 else words.percent(figures.acceptance_percent)
-    workers = f"{run.scenario.workers} worker{'' if run.scenario.workers == 1 else 's'}"
     drain = words.seconds(figures.drain_seconds)
     paid = (
         f"would pay the last of them {drain} after the rush"
@@ -69,7 +77,7 @@ def queue_sentence(run: RunResult) -> str:
         else f"paid the last of them {drain} after the rush"
     )
     return (
-        f"The queue with {workers} took {taken} of {words.count(figures.offered)}"
+        f"The queue with {workers_label(run)} took {taken} of {words.count(figures.offered)}"
         f" orders, 95 % of them within {accept}, let"
         " the backlog"
         f" grow to {words.count(figures.peak_backlog)}, and {paid}."
@@ -88,10 +96,25 @@ def lambda_sentence(run: RunResult) -> str:
 
 def verdict(results: Results) -> list[str]:
     """The sentences that open the report."""
-    sentences = []
+    sentences = [_unusable(run) for run in results.runs if not run.valid]
     if (shop := slowest_shop(results)) is not None:
         sentences.append(sync_sentence(shop))
     if (queue := busiest_queue(results)) is not None:
         sentences.append(queue_sentence(queue))
-    sentences += [lambda_sentence(run) for run in results.runs if run.scenario.arm is Arm.LAMBDA]
-    return sentences or ["No run was finished; there is nothing to say yet."]
+    sentences += [lambda_sentence(run) for run in results.usable if run.scenario.arm in FUNCTIONS]
+    if sentences:
+        return sentences
+    return [_plain_sentence(run) for run in results.usable] or ["No run was finished; there is nothing to say yet."]
+
+
+def _unusable(run: RunResult) -> str:
+    failed = "; ".join(check.title for check in run.checks if not check.ok)
+    return f"{run.scenario.name} is INVALID and answers nothing: it fails “{failed}”."
+
+
+def _plain_sentence(run: RunResult) -> str:
+    figures = run.figures
+    return (
+        f"{run.scenario.title}: {words.count(figures.accepted)} of {words.count(figures.offered)} orders accepted, peak"
+        f" backlog {words.count(figures.peak_backlog)}, gone {drain_text(run)} after the load."
+    )

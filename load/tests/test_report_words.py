@@ -1,0 +1,82 @@
+"""What the report says must follow from its runs."""
+
+from collections.abc import Callable
+
+import pytest
+
+from load.lab import words
+from load.lab.prediction import PredictedValue
+from load.lab.report.markdown import markdown
+from load.lab.report.study import answers
+from load.lab.report.verdict import scale_note, verdict
+from load.lab.results import Results, RunResult
+from load.lab.scenario import Arm
+from load.lab.table import row
+from load.lab.validity import Check
+from load.model import load_prices
+
+Make = Callable[[list[RunResult], str], Results]
+
+
+def broken(run: RunResult) -> RunResult:
+    failed = Check(name="charges", title="Charges match", ok=False, detail="1 too few")
+    return run.model_copy(update={"valid": False, "checks": [*run.checks, failed]})
+
+
+def test_an_invalid_run_is_marked_and_answers_nothing(make_results: Make, lab_runs: list[RunResult]) -> None:
+    runs = [broken(run) if run.scenario.name == "ecs:100" else run for run in lab_runs]
+    results = make_results(runs, "lab")
+    assert row(next(run for run in runs if not run.valid))[0] == "ecs:100 (INVALID)"
+    assert verdict(results)[0] == "ecs:100 is INVALID and answers nothing: it fails “Charges match”."
+    told = [answer for answer in answers(results, load_prices()) if answer.id in {"growth", "workers"}]
+    assert len(told) == 2
+    assert not any("20 workers (for 100)" in cell for answer in told for cell in _cells(answer.tables[0].rows))
+
+
+def _cells(rows: list[tuple[str, ...]]) -> list[str]:
+    return [cell for one in rows for cell in one]
+
+
+def test_the_text_names_what_is_missing(make_results: Make, lab_runs: list[RunResult]) -> None:
+    results = make_results([broken(lab_runs[0]), *lab_runs[1:]], "lab").model_copy(
+        update={"unfinished": ["ecs:20"], "failures": {"ecs:20": "boom\nand a log"}}
+    )
+    text = markdown(results, load_prices())
+    assert "**INVALID, PARTIAL**" in text
+    assert "| ecs:20 | boom |" in text
+
+
+def test_the_text_says_that_time_is_scaled(make_results: Make, lab_runs: list[RunResult]) -> None:
+    results = make_results(lab_runs, "lab")
+    note = scale_note(results)
+    assert "600 ms for 3.00 s" in note
+    assert note in markdown(results, load_prices())
+
+
+@pytest.mark.parametrize("arm", list(Arm))
+def test_every_finished_run_has_something_to_say(arm: Arm, make_results: Make, lab_runs: list[RunResult]) -> None:
+    runs = [run for run in lab_runs if run.scenario.arm is arm]
+    for run in runs:
+        assert "No run was finished" not in " ".join(verdict(make_results([run], "lab"))), run.scenario.name
+
+
+def test_an_extrapolated_drain_is_marked_beside_its_prediction(make_results: Make, lab_runs: list[RunResult]) -> None:
+    value = PredictedValue(
+        name="drain", unit="s", predicted=100.0, measured=110.0, deviation=0.1, ok=True, extrapolated=True
+    )
+    unknown = PredictedValue(name="confirmation, p50", unit="s", predicted=9.0, measured=None, deviation=None, ok=None)
+    run = lab_runs[-1].model_copy(update={"predictions": [value, unknown]})
+    found = next(one for one in answers(make_results([run], "lab"), load_prices()) if one.id == "predicted")
+    assert "1 of 1 are within 10 %" in found.paragraphs[0]
+    assert "1 could not be measured" in found.paragraphs[0]
+    assert [line[2] for line in found.tables[1].rows] == ["≈ 1 min 50 s", words.NOTHING]
+
+
+def test_a_loss_is_never_rounded_to_nothing() -> None:
+    assert [words.loss(value) for value in (0.0, 0.01, 2.2, 31.04, 100.0)] == [
+        "0 %",
+        "0.1 %",
+        "2.2 %",
+        "31.1 %",
+        "100 %",
+    ]
