@@ -120,7 +120,7 @@ def section(answer: Answer) -> str:
     return "\n".join(parts)
 
 
-MOST_ROWS = 20
+MOST_ROWS = 24
 
 
 def study_page(results: Results, prices: Prices) -> str:
