@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -23,11 +23,8 @@ class Fleet:
         self._stopping: set[asyncio.Task[int | None]] = set()
         self.urls: list[str] = [shop.processor_url] if shop.processor_url is not None else []
         self.changes: list[WorkersSet] = []
-
-    @property
-    def processes(self) -> dict[str, int]:
-        """The added tasks, by name."""
-        return {process.name: process.pid for process in self._extra}
+        # Told the name and the process id of every added task once it is ready.
+        self.on_ready: Callable[[str, int], None] | None = None
 
     async def follow(self, schedule: Sequence[tuple[float, int]], *, began: float) -> None:
         """Change the number of tasks at each (seconds after `began`, tasks)."""
@@ -48,7 +45,10 @@ class Fleet:
             process.start()
             self._extra.append(process)
         await asyncio.gather(*(process.ready() for process, _ in new))
-        self.urls += [url for _, url in new]
+        for process, url in new:
+            self.urls.append(url)
+            if self.on_ready is not None:
+                self.on_ready(process.name, process.pid)
         self._note(time.time())
 
     def _note(self, at: float) -> None:

@@ -34,7 +34,7 @@ class Sampler:
         return self.samples[-1] if self.samples else Sample(at=0.0)
 
     def watch(self, name: str, pid: int) -> None:
-        """Add a process."""
+        """Add a process; it is left out of the samples once it has ended."""
         self._processes[name] = psutil.Process(pid)
 
     async def take(self) -> Sample:

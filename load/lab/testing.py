@@ -2,17 +2,30 @@
 
 import heapq
 import random
+from collections.abc import Sequence
 from dataclasses import replace
 
-from load.lab.records import Charge, ColdStart, Ending, Order, PhaseMark, ProcessSample, Request, RunRecords, Sample
+from load.lab.records import (
+    Charge,
+    ColdStart,
+    Ending,
+    Invocation,
+    Order,
+    PhaseMark,
+    ProcessSample,
+    Request,
+    RunRecords,
+    Sample,
+)
 from load.lab.scenario import Arm, Arrivals, Phase, Scenario, Shop
-from load.lab.timeline import backlog, lives
+from load.lab.timeline import backlog, lives, steps
 
 START = 1_800_000_000.0
 ACCEPT_SECONDS = 0.012
 RECORD_SECONDS = 0.004
 MANY = 10_000
 COLD_STARTS = 6
+MEMORY_MB = 90
 
 
 class _Sale:
@@ -89,16 +102,16 @@ class _Sale:
         pay = self.scenario.payment_seconds
         if self.scenario.arm is not Arm.SYNC:
             done = sent + ACCEPT_SECONDS * self.random.uniform(0.6, 2.5)
-            self.settle(order_id, max(done, self.free[0]))
+            self.settle(order_id, sent, max(done, self.free[0]))
             return 202, done
         starts = max(sent, self.free[0])
         patience = self.scenario.line_seconds / (30 if self.scenario.shop is Shop.PROTECTED else 1)
         if starts - sent > patience:
             return 503, sent + patience
-        self.settle(order_id, starts)
+        self.settle(order_id, sent, starts)
         return 200, starts + pay + RECORD_SECONDS
 
-    def settle(self, order_id: str, starts: float) -> None:
+    def settle(self, order_id: str, created: float, starts: float) -> None:
         ends = starts + self.scenario.payment_seconds
         heapq.heapreplace(self.free, ends + RECORD_SECONDS)
         charge_id = f"ch_{order_id}"
@@ -109,7 +122,7 @@ class _Sale:
             Order(
                 order_id=order_id,
                 status="completed",
-                created_at=starts,
+                created_at=created,
                 completed_at=ends + RECORD_SECONDS / 2,
                 charge_id=charge_id,
                 total_minor=1990,
@@ -125,14 +138,17 @@ def synthetic_run(scenario: Scenario) -> RunRecords:
     cut = min(last, marks[-1].ended + scenario.drain_limit_seconds)
     orders = [order for order in sale.orders if order.completed_at <= cut]
     ended = {order.order_id for order in orders}
+    charges = [charge for charge in sale.charges if charge.order_id in ended]
+    invocations = _invocations(scenario, charges)
     records = RunRecords(
         phases=marks,
         requests=sale.requests,
         orders=orders,
-        charges=[charge for charge in sale.charges if charge.order_id in ended],
+        charges=charges,
         samples=[],
         processes=[],
-        cold_starts=_cold_starts(scenario),
+        cold_starts=_cold_starts(invocations),
+        invocations=invocations,
         ending=Ending(
             at=cut,
             queued=None if scenario.arm is Arm.LAMBDA else len(sale.orders) - len(orders),
@@ -144,10 +160,24 @@ def synthetic_run(scenario: Scenario) -> RunRecords:
     return _sampled(scenario, records)
 
 
-def _cold_starts(scenario: Scenario) -> list[ColdStart]:
+def _invocations(scenario: Scenario, charges: Sequence[Charge]) -> list[Invocation]:
+    """One for each payment, in the arms with a function."""
     if scenario.arm not in {Arm.LAMBDA, Arm.LAMBDA_SQS}:
         return []
-    return [ColdStart(at=START + 1, init_seconds=0.4 + 0.02 * index) for index in range(COLD_STARTS)]
+    billed = scenario.payment_seconds + 2 * RECORD_SECONDS
+    return [
+        Invocation(at=charge.finished_at + RECORD_SECONDS, billed_seconds=billed, memory_mb=MEMORY_MB)
+        for charge in charges
+    ]
+
+
+def _cold_starts(invocations: Sequence[Invocation]) -> list[ColdStart]:
+    """As many as there are invocations at once, and no fewer than COLD_STARTS."""
+    if not invocations:
+        return []
+    begun = [(one.at - one.billed_seconds, 1) for one in invocations]
+    at_once = steps(begun + [(one.at, -1) for one in invocations]).peak()
+    return [ColdStart(at=START + 1, init_seconds=0.4 + 0.02 * index) for index in range(max(COLD_STARTS, at_once))]
 
 
 def _sampled(scenario: Scenario, records: RunRecords) -> RunRecords:

@@ -77,6 +77,7 @@ class _Trial:
         files.journal.unlink(missing_ok=True)
         self._journal = JournalReader(files.journal)
         self._sampler = Sampler(witnesses=asked, processes=_processes(shop), processor_urls=tasks.urls)
+        tasks.on_ready = self._sampler.watch
 
     async def measure(self) -> RunRecords:
         self._scaling = asyncio.create_task(self._scale(), name="scaling")

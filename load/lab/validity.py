@@ -4,25 +4,51 @@ Each check compares witnesses that do not know of each other: the load generator
 payment provider's ledger, the queues, the API's counters. All are pure functions.
 """
 
+import math
 from bisect import bisect_right
 from collections import Counter
 from collections.abc import Callable, Sequence
+from itertools import pairwise
+from statistics import fmean, median
 
 from pydantic import BaseModel, ConfigDict
 
 from load.lab.figures import busy_window, slot_rate
-from load.lab.records import CHARGED, PhaseMark, Request, RunRecords
+from load.lab.records import CHARGED, Charge, Invocation, PhaseMark, Request, RunRecords
 from load.lab.scenario import OPEN_LOOP, Arm, Arrivals, Scenario
-from load.lab.timeline import backlog, lives, steps, waiting
+from load.lab.timeline import Life, Steps, backlog, lives, steps, waiting
 
 LITTLE_TOLERANCE = 0.10
 RATE_TOLERANCE = 0.02
-DEPTH_TOLERANCE = 0.10
+DEPTH_TOLERANCE = 0.01
 # Orders that may be on their way between two witnesses when both are asked within the same second.
 DEPTH_SLACK = 3
+HTTP_OK = 200
 ACKNOWLEDGE_SECONDS = 0.5
 LEAST_USERS_SECONDS = 5.0
 CLOCK_SECONDS = 0.050
+# All processes read the clock of one machine, and the orders table rounds to milliseconds.
+EXACT_SECONDS = 0.010
+# What a loaded machine may add to a payment and to recording it. Measured: 0.05 s and 0.1 s at most.
+LATE_PAYMENT_SECONDS = 5.0
+LATE_PAYMENT_SHARE = 0.5
+LATE_RECORD_SECONDS = 5.0
+USUAL_RECORD_SECONDS = 0.5
+# A shopper's next order comes this soon after answer and thinking, as a share of the usual answer. Measured: 0.08.
+LATE_ORDER_SHARE = 0.75
+LEAST_PAIRS = 10
+# Samples are due once a second. Measured: the longest gap is 1.2 s.
+SAMPLES_SHARE = 0.7
+LONGEST_GAP_SECONDS = 5.0
+# The lags, in seconds, by which a sample of the queue and the orders' own moments may differ.
+DEPTH_LAGS = (-1.0, -0.5, -0.25, 0.0, 0.25, 0.5)
+# The event source mapping hands a function this many messages at most (cloudformation/triggers.py).
+SQS_BATCH = 10
+# The platform writes the line about an invocation after it; it may be this late, or not yet there at the end.
+LOG_SECONDS = 1.0
+LOG_JITTER_SECONDS = 0.25
+SPARE_INVOCATIONS = 3
+SPARE_INVOCATIONS_SHARE = 0.10
 
 
 class Check(BaseModel):
@@ -69,26 +95,47 @@ def conservation_at_end(scenario: Scenario, records: RunRecords) -> Check:
 
 
 def conservation_at_every_event(_scenario: Scenario, records: RunRecords) -> Check:
-    """No order ends before it is sent, and none that nobody was told of was paid in a queue."""
+    """No order ends before it is sent, and the ledger holds none that no shopper placed."""
     sent = {request.order_id: request.sent for request in records.requests if request.order_id}
-    accepted = lives(records)
     early = [
         life.order_id
-        for life in accepted
+        for life in lives(records)
         if life.ended is not None and life.ended < sent[life.order_id] - CLOCK_SECONDS
     ]
-    least = backlog(accepted).least()
-    known = {request.order_id for request in records.requests}
     # A shopper whose answer never came cannot name the order; each such order may be in the ledger unnamed.
     unnamed = sum(1 for request in records.requests if not request.order_id)
-    strangers = [order.order_id for order in records.orders if order.order_id not in known]
-    ok = not early and least >= 0 and len(strangers) <= unnamed
-    detail = f"least backlog {least}"
+    strangers = [order.order_id for order in records.orders if order.order_id not in sent]
+    ok = not early and len(strangers) <= unnamed
+    detail = (
+        f"{len(records.orders)} orders in the ledger, {len(strangers)} of them without a shopper who knows the number;"
+        f" {unnamed} requests got no number"
+    )
     if early:
         detail += f"; ended before they were sent: {_shown(early)}"
     if len(strangers) > unnamed:
-        detail += f"; {len(strangers)} orders in the ledger that no shopper placed: {_shown(strangers)}"
-    return _check("conservation-always", "Accepted − ended is never negative, at any event", detail, ok=ok)
+        detail += f"; orders in the ledger that no shopper placed: {_shown(strangers)}"
+    return _check(
+        "conservation-always", "No order ends before it was sent, and none is there that nobody placed", detail, ok=ok
+    )
+
+
+def placed_while_asked(_scenario: Scenario, records: RunRecords) -> Check:
+    """The ledger's moments lie within the request's: created, paid and, if the answer says so, completed."""
+    requests = {request.order_id: request for request in records.requests if request.is_accepted}
+    begun = {charge.order_id: charge.started_at for charge in records.charges if charge.status == CHARGED}
+    wrong = []
+    for order in records.orders:
+        request = requests.get(order.order_id)
+        if request is None:
+            continue
+        moments = [request.sent, order.created_at, request.done]
+        in_order = [moments, [order.created_at, begun.get(order.order_id, math.inf)]]
+        if request.status == HTTP_OK and order.status == "completed":
+            in_order.append([order.completed_at, request.done])
+        if any(later < earlier - EXACT_SECONDS for one in in_order for earlier, later in pairwise(one)):
+            wrong.append(order.order_id)
+    detail = f"{len(requests)} accepted orders" + (f"; not so: {_shown(wrong)}" if wrong else "")
+    return _check("placed", "Every order entered the ledger between its request and its answer", detail, ok=not wrong)
 
 
 def charges_match(_scenario: Scenario, records: RunRecords) -> Check:
@@ -115,18 +162,57 @@ def charged_once(_scenario: Scenario, records: RunRecords) -> Check:
     return _check("charged-once", "No order is completed or charged twice", detail, ok=not twice)
 
 
+def payments_last(scenario: Scenario, records: RunRecords) -> Check | None:
+    """No payment is shorter than the provider takes, and none absurdly longer."""
+    over = sorted(
+        charge.finished_at - charge.started_at - scenario.payment_seconds
+        for charge in records.charges
+        if charge.status == CHARGED
+    )
+    if not over:
+        return None
+    most = max(LATE_PAYMENT_SECONDS, LATE_PAYMENT_SHARE * scenario.payment_seconds)
+    detail = f"{scenario.payment_seconds:g} s {over[0] * 1000:+.1f} to {over[-1] * 1000:+.1f} ms"
+    ok = over[0] >= -EXACT_SECONDS and over[-1] <= most
+    return _check("payments-last", "Every payment took as long as the payment provider takes", detail, ok=ok)
+
+
+def recorded_when_paid(_scenario: Scenario, records: RunRecords) -> Check | None:
+    """A completed order ended after its payment, and soon after."""
+    paid = {charge.order_id: charge.finished_at for charge in records.charges if charge.status == CHARGED}
+    after = sorted(
+        order.completed_at - paid[order.order_id]
+        for order in records.orders
+        if order.status == "completed" and order.order_id in paid
+    )
+    if not after:
+        return None
+    usual = median(after)
+    ok = after[0] >= -EXACT_SECONDS and after[-1] <= LATE_RECORD_SECONDS and usual <= USUAL_RECORD_SECONDS
+    detail = f"{after[0] * 1000:+.1f} to {after[-1] * 1000:+.1f} ms after it, median {usual * 1000:.1f} ms"
+    return _check("recorded", "Every completed order ended when its payment had", detail, ok=ok)
+
+
+def _busy_ends(scenario: Scenario, records: RunRecords, accepted: Sequence[Life]) -> list[float]:
+    """When orders ended while no slot lacked work: the rush of a shop that pays at once, else the longest backlog.
+
+    The rush is the phase with most users, once they are complete; idle time beside it would hide an excess in it.
+    """
+    ends = [life.ended for life in accepted if life.ended is not None]
+    if scenario.arm is Arm.SYNC:
+        rush = max(records.phases, key=lambda phase: phase.users)
+        return [end for end in ends if rush.full <= end <= rush.ended]
+    window = busy_window(backlog(accepted), scenario.slots)
+    return ends if window is None else [end for end in ends if window[0] <= end <= window[1]]
+
+
 def rate_within_capacity(scenario: Scenario, records: RunRecords) -> Check | None:
     """Completions per second ≤ slots ÷ payment time, and never more payments at once than slots."""
     if scenario.slots == 0:
         return None
     charged = [charge for charge in records.charges if charge.status == CHARGED]
     limit = scenario.slots / scenario.payment_seconds
-    accepted = lives(records)
-    window = busy_window(backlog(accepted), scenario.slots)
-    ends = [life.ended for life in accepted if life.ended is not None]
-    if scenario.arm is not Arm.SYNC and window is not None:
-        ends = [end for end in ends if window[0] <= end <= window[1]]
-    rate = slot_rate(ends, scenario.slots)
+    rate = slot_rate(_busy_ends(scenario, records, lives(records)), scenario.slots)
     at_once = steps(
         [(charge.started_at + CLOCK_SECONDS, 1) for charge in charged if charge.finished_at > charge.started_at]
         + [(charge.finished_at, -1) for charge in charged if charge.finished_at > charge.started_at]
@@ -211,42 +297,176 @@ def nobody_waits_twice(_scenario: Scenario, records: RunRecords) -> Check | None
     )
 
 
+def _pauses(records: RunRecords) -> list[float]:
+    """For every two orders of one shopper in a row: what lies between answer + thinking and the next order."""
+    closed = {phase.name for phase in records.phases if phase.arrivals == Arrivals.CLOSED}
+    in_turn = sorted(
+        (request for request in records.requests if request.phase in closed),
+        key=lambda request: (request.user, request.phase, request.sent),
+    )
+    return [
+        later.sent - (earlier.done + earlier.think_seconds)
+        for earlier, later in pairwise(in_turn)
+        if (earlier.user, earlier.phase) == (later.user, later.phase)
+    ]
+
+
+def orders_follow_answers(_scenario: Scenario, records: RunRecords) -> Check | None:
+    """In a closed loop the next order, whose moment the ledger knows, follows from the last answer: it tests latencies.
+
+    An answer written down as later than it was leaves less than the thinking before the next order; one written down
+    as earlier leaves more, which is compared with the answers themselves, as a loaded machine delays both.
+    """
+    pauses = _pauses(records)
+    if len(pauses) < LEAST_PAIRS:
+        return None
+    usual, answer = median(pauses), median(request.done - request.sent for request in records.requests)
+    ok = min(pauses) >= -EXACT_SECONDS / 2 and usual <= LATE_ORDER_SHARE * answer
+    detail = (
+        f"{min(pauses) * 1000:+.1f} ms at the earliest, {usual * 1000:+.1f} ms usually;"
+        f" an answer takes {answer * 1000:.1f} ms"
+    )
+    title = "A shopper's next order comes right after answer and thinking"
+    return _check("next-order", title, detail, ok=ok)
+
+
+def sampled_throughout(scenario: Scenario, records: RunRecords) -> Check:
+    """The samples came about once a second from the first order until the last one ended."""
+    start, end = records.started, _sampled_until(scenario, records)
+    moments = sorted(sample.at for sample in records.samples if start - 1 <= sample.at <= end + 1)
+    share = len(moments) / max(1.0, end - start)
+    gap = max(later - earlier for earlier, later in pairwise([start, *moments, end]))
+    ok = share >= SAMPLES_SHARE and gap <= LONGEST_GAP_SECONDS
+    detail = f"{len(moments)} samples in {end - start:.1f} s, longest gap {gap:.1f} s"
+    return _check("samples", "The shop was sampled once a second, to the end", detail, ok=ok)
+
+
+def _sampled_until(scenario: Scenario, records: RunRecords) -> float:
+    """The last order's end or, in a run that was cut short, the limit: what was begun by then is finished unsampled."""
+    if records.ending.stopped_early:
+        return records.load_ended + scenario.drain_limit_seconds
+    return max([records.load_ended, *(order.completed_at for order in records.orders if order.is_terminal)])
+
+
 def depth_agrees(scenario: Scenario, records: RunRecords) -> Check | None:
-    """The queue's own depth follows ∫ (arrivals − completions), second by second."""
-    if scenario.arm is not Arm.ECS or not records.samples:
+    """The queue's own depth follows ∫ (arrivals − completions), second by second and on average."""
+    if scenario.arm not in {Arm.ECS, Arm.LAMBDA_SQS} or not records.samples:
         return None
     accepted = lives(records)
     history = backlog(accepted)
     ends = sorted(life.ended for life in accepted if life.ended is not None)
-    # An order is in the queue a little before its 202 is read and a little after it is completed, so the depth must lie
-    # in the range that the true backlog takes around the sample.
-    worst, worst_at = 0.0, 0.0
-    for sample in records.samples:
-        depth = sample.visible + sample.in_flight
-        nearby = [history.at(sample.at + shift) for shift in (-1.0, -0.5, -0.25, 0.0, 0.25, 0.5)]
-        # Completed orders stay in the queue until their acknowledgement, which is sent in batches.
-        unacknowledged = bisect_right(ends, sample.at) - bisect_right(ends, sample.at - ACKNOWLEDGE_SECONDS)
-        room = DEPTH_SLACK + DEPTH_TOLERANCE * max(nearby) + unacknowledged
-        off = max(min(nearby) - room - depth, depth - max(nearby) - room, 0.0)
-        if off > worst:
-            worst, worst_at = off, sample.at - records.started
-    detail = f"{len(records.samples)} samples"
+    moments = [sample.at for sample in records.samples]
+    depths = [sample.visible + sample.in_flight for sample in records.samples]
+    unacknowledged = [_unacknowledged(ends, moment) for moment in moments]
+    rows = zip(moments, depths, unacknowledged, strict=True)
+    worst, worst_at = max(
+        (_beyond(depth, [history.at(moment + lag) for lag in DEPTH_LAGS], late), moment) for moment, depth, late in rows
+    )
+    off = _beyond(fmean(depths), _means(history, moments), fmean(unacknowledged))
+    detail = f"{len(moments)} samples, {fmean(depths):.1f} orders on average"
     if worst:
-        detail += f"; at {worst_at:.0f} s the queue's depth is {worst:.0f} beyond what arrivals − completions allow"
-    return _check("depth", "Backlog = ∫ (arrivals − completions), as the queue's depth confirms", detail, ok=not worst)
+        at = worst_at - records.started
+        detail += f"; at {at:.0f} s the queue's depth is {worst:.0f} beyond what arrivals − completions allow"
+    if off:
+        detail += f"; the average is {off:.1f} beyond what arrivals − completions allow"
+    title = "Backlog = ∫ (arrivals − completions), as the queue's depth confirms"
+    return _check("depth", title, detail, ok=not worst and not off)
+
+
+def _unacknowledged(ends: Sequence[float], moment: float) -> int:
+    """Completed orders stay in the queue until their acknowledgement, which is sent in batches."""
+    return bisect_right(ends, moment) - bisect_right(ends, moment - ACKNOWLEDGE_SECONDS)
+
+
+def _means(history: Steps, moments: Sequence[float]) -> list[float]:
+    """The average backlog at the moments of sampling, for every lag that sampling may have."""
+    return [fmean(history.at(moment + lag) for moment in moments) for lag in DEPTH_LAGS]
+
+
+def _beyond(depth: float, around: Sequence[float], unacknowledged: float) -> float:
+    """How far `depth` lies outside the range that the true backlog takes around it.
+
+    An order is in the queue a little before its 202 is read and a little after it is completed.
+    """
+    least, most = min(around), max(around)
+    too_few = least - DEPTH_SLACK - DEPTH_TOLERANCE * least - depth
+    too_many = depth - (most + DEPTH_SLACK + DEPTH_TOLERANCE * most + unacknowledged)
+    return max(too_few, too_many, 0.0)
+
+
+def _batch(scenario: Scenario) -> int | None:
+    """How many orders one invocation may hold; None for an arm without a function."""
+    return {Arm.LAMBDA: 1, Arm.LAMBDA_SQS: SQS_BATCH}.get(scenario.arm)
+
+
+def _at_once(intervals: Sequence[tuple[float, float]]) -> int:
+    """The most of these (start, end) that are in progress at one moment."""
+    real = [(start, end) for start, end in intervals if start < end]
+    return steps([(start, 1) for start, _ in real] + [(end, -1) for _, end in real]).peak()
+
+
+def _is_within(charge: Charge, invocation: Invocation) -> bool:
+    """Whether the payment can have been made in this invocation, whose line may be late."""
+    begun = invocation.at - invocation.billed_seconds
+    return begun <= charge.started_at + LOG_SECONDS and charge.finished_at <= invocation.at + EXACT_SECONDS
+
+
+def invocations_pay(scenario: Scenario, records: RunRecords) -> Check | None:
+    """Every payment lies within an invocation that is billed for it, and not more orders in one than it may hold."""
+    batch = _batch(scenario)
+    if batch is None:
+        return None
+    # What was paid at the very end may not be in the function's log yet.
+    seen = records.ending.at - LOG_SECONDS
+    paid = [charge for charge in records.charges if charge.status == CHARGED and charge.finished_at <= seen]
+    least = scenario.payment_seconds - EXACT_SECONDS
+    able = [one for one in records.invocations if one.billed_seconds >= least]
+    homeless = [charge.order_id for charge in paid if not any(_is_within(charge, one) for one in able)]
+    tries = sum(max(1, order.attempt) for order in records.orders)
+    # A message may be delivered again although its order is done.
+    most = tries * (1 + SPARE_INVOCATIONS_SHARE) + SPARE_INVOCATIONS
+    ok = not homeless and len(able) * batch >= len(paid) and len(records.invocations) <= most
+    detail = (
+        f"{len(records.invocations)} invocations, {len(able)} of them billed for a payment's time or more,"
+        f" for {len(paid)} payments, at most {batch} each"
+    )
+    if homeless:
+        detail += f"; paid in no invocation: {_shown(homeless)}"
+    return _check("invocations", "Every payment was made in an invocation that is billed for it", detail, ok=ok)
+
+
+def environments_started(scenario: Scenario, records: RunRecords) -> Check | None:
+    """Every run's function is new, and an environment handles one invocation at a time: each had to start."""
+    batch = _batch(scenario)
+    if batch is None:
+        return None
+    paying = _at_once([(one.started_at, one.finished_at) for one in records.charges if one.status == CHARGED])
+    # The lines of two invocations that follow each other in one environment may be late by different times.
+    invoked = _at_once([(one.at - one.billed_seconds + LOG_JITTER_SECONDS, one.at) for one in records.invocations])
+    needed = max(math.ceil(paying / batch), invoked)
+    started = len(records.cold_starts)
+    detail = f"{started} cold starts; {paying} payments and {invoked} invocations at once need {needed} or more"
+    return _check("environments", "Every function environment in use has started cold", detail, ok=started >= needed)
 
 
 CHECKS: tuple[Callable[[Scenario, RunRecords], Check | None], ...] = (
     conservation_at_end,
     charges_match,
     charged_once,
+    payments_last,
+    recorded_when_paid,
+    placed_while_asked,
     rate_within_capacity,
     dead_letters_empty,
     conservation_at_every_event,
     counts_agree,
     closed_loop_holds,
     nobody_waits_twice,
+    orders_follow_answers,
+    sampled_throughout,
     depth_agrees,
+    invocations_pay,
+    environments_started,
 )
 
 

@@ -39,7 +39,8 @@ async def test_a_run_is_measured_and_valid(tmp_path: Path, embedded_aws: Running
     assert found.figures.accepted == found.figures.completed > 20
     assert [change.workers for change in records.workers] == [2, 4]
     assert len(found.series.simulated_backlog) == len(found.series.backlog)
-    assert {sample.process for sample in records.processes} >= {"order API", "order processor", "load generator"}
+    watched = {sample.process for sample in records.processes}
+    assert watched >= {"order API", "order processor", "order processor 2", "load generator"}
     assert "flash" in {moment.stage for moment in seen}
     assert read_records(tmp_path / "run") == records
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 import pytest
 
 from load.lab.records import Charge, Ending, Order, RunRecords
-from load.lab.scenario import SCENARIOS, Scenario, load_scenarios
+from load.lab.scenario import SCENARIOS, Arm, Phase, Scenario, load_scenarios
 from load.lab.testing import synthetic_run
 from load.lab.validity import littles_law, validate
 
@@ -112,6 +112,94 @@ def slow_the_answers(run: RunRecords) -> RunRecords:
     return replace(run, requests=[replace(one, done=one.done + 0.5) for one in run.requests])
 
 
+def shorten_the_payments(run: RunRecords) -> RunRecords:
+    charges = [
+        replace(one, finished_at=one.started_at + 0.3 * (one.finished_at - one.started_at)) for one in run.charges
+    ]
+    return replace(run, charges=charges)
+
+
+def stretch_a_payment(run: RunRecords) -> RunRecords:
+    long = replace(run.charges[0], finished_at=run.charges[0].finished_at + 6)
+    return replace(run, charges=[long, *run.charges[1:]])
+
+
+def move_completions(run: RunRecords, seconds: float) -> RunRecords:
+    return replace(run, orders=[replace(one, completed_at=one.completed_at + seconds) for one in run.orders])
+
+
+def complete_later(run: RunRecords) -> RunRecords:
+    return move_completions(run, 1.0)
+
+
+def complete_before_paying(run: RunRecords) -> RunRecords:
+    return move_completions(run, -0.1)
+
+
+def complete_one_much_later(run: RunRecords) -> RunRecords:
+    late = replace(run.orders[0], completed_at=run.orders[0].completed_at + 8)
+    return replace(run, orders=[late, *run.orders[1:]])
+
+
+def send_after_creating(run: RunRecords) -> RunRecords:
+    return replace(run, requests=[replace(one, sent=one.sent + 0.02, due=one.due + 0.02) for one in run.requests])
+
+
+def answer_before_creating(run: RunRecords) -> RunRecords:
+    return replace(run, requests=[replace(one, done=one.sent - 0.05) for one in run.requests])
+
+
+def pay_before_creating(run: RunRecords) -> RunRecords:
+    early = replace(run.charges[0], started_at=run.charges[0].started_at - 1)
+    return replace(run, charges=[early, *run.charges[1:]])
+
+
+def halve_the_latencies(run: RunRecords) -> RunRecords:
+    return replace(run, requests=[replace(one, done=(one.sent + one.done) / 2) for one in run.requests])
+
+
+def double_the_latencies(run: RunRecords) -> RunRecords:
+    return replace(run, requests=[replace(one, done=2 * one.done - one.sent) for one in run.requests])
+
+
+def shrink_the_depth(run: RunRecords) -> RunRecords:
+    return replace(
+        run, samples=[replace(one, visible=int(0.8 * one.visible), in_flight=one.in_flight) for one in run.samples]
+    )
+
+
+def keep_every_third_sample(run: RunRecords) -> RunRecords:
+    return replace(run, samples=run.samples[::3])
+
+
+def stop_sampling_early(run: RunRecords) -> RunRecords:
+    return replace(run, samples=run.samples[:-8])
+
+
+def lose_all_samples(run: RunRecords) -> RunRecords:
+    return replace(run, samples=[])
+
+
+def forget_cold_starts(run: RunRecords) -> RunRecords:
+    return replace(run, cold_starts=[])
+
+
+def forget_half_the_invocations(run: RunRecords) -> RunRecords:
+    return replace(run, invocations=run.invocations[::2])
+
+
+def bill_less(run: RunRecords) -> RunRecords:
+    return replace(run, invocations=[replace(one, billed_seconds=0.5 * one.billed_seconds) for one in run.invocations])
+
+
+def invoke_at_another_time(run: RunRecords) -> RunRecords:
+    return replace(run, invocations=[replace(one, at=one.at - 5) for one in run.invocations])
+
+
+def invoke_too_often(run: RunRecords) -> RunRecords:
+    return replace(run, invocations=[*run.invocations, *run.invocations])
+
+
 def hide_the_depth(run: RunRecords) -> RunRecords:
     return replace(run, samples=[replace(one, visible=0) for one in run.samples])
 
@@ -133,15 +221,107 @@ def hide_the_depth(run: RunRecords) -> RunRecords:
         (hide_a_backlog, "conservation"),
         (miscount_at_the_api, "counts"),
         (miscount_rejections, "counts"),
+        (shorten_the_payments, "payments-last"),
+        (stretch_a_payment, "payments-last"),
+        (pay_faster_than_possible, "payments-last"),
+        (complete_later, "recorded"),
+        (complete_before_paying, "recorded"),
+        (complete_one_much_later, "recorded"),
+        (send_after_creating, "placed"),
+        (answer_before_creating, "placed"),
+        (pay_before_creating, "placed"),
         (pay_faster_than_possible, "capacity"),
         (pay_more_at_once_than_slots, "capacity"),
         (invent_requests, "little"),
         (slow_the_answers, "little"),
         (hide_the_depth, "depth"),
+        (halve_the_latencies, "next-order"),
+        (double_the_latencies, "next-order"),
+        (shrink_the_depth, "depth"),
+        (keep_every_third_sample, "samples"),
+        (stop_sampling_early, "samples"),
+        (lose_all_samples, "samples"),
     ],
 )
 def test_a_tampered_run_is_caught(queue_scenario: Scenario, queue_run: RunRecords, tamper: Tamper, check: str) -> None:
     assert check in failed(queue_scenario, tamper(queue_run))
+
+
+def function_scenario(arm: Arm) -> Scenario:
+    return Scenario(
+        name=arm.value,
+        title="A function per order, or per batch",
+        arm=arm,
+        payment_seconds=0.5,
+        phases=(Phase(name="flash", users=12, seconds=6),),
+    )
+
+
+@pytest.mark.parametrize("arm", [Arm.LAMBDA, Arm.LAMBDA_SQS])
+@pytest.mark.parametrize(
+    ("tamper", "check"),
+    [
+        (forget_cold_starts, "environments"),
+        (bill_less, "invocations"),
+        (invoke_at_another_time, "invocations"),
+        (invoke_too_often, "invocations"),
+        (shorten_the_payments, "payments-last"),
+        (complete_before_paying, "recorded"),
+    ],
+)
+def test_a_tampered_run_of_a_function_is_caught(arm: Arm, tamper: Tamper, check: str) -> None:
+    scenario = function_scenario(arm)
+    run = synthetic_run(scenario)
+    assert failed(scenario, run) == set()
+    assert check in failed(scenario, tamper(run))
+
+
+def test_an_invocation_pays_one_order_only() -> None:
+    scenario = function_scenario(Arm.LAMBDA)
+    assert "invocations" in failed(scenario, forget_half_the_invocations(synthetic_run(scenario)))
+
+
+def test_the_depth_of_a_queue_before_a_function_is_checked() -> None:
+    scenario = function_scenario(Arm.LAMBDA_SQS)
+    run = synthetic_run(scenario)
+    empty = replace(run, samples=[replace(one, visible=0, in_flight=0) for one in run.samples])
+    assert "depth" in failed(scenario, empty)
+
+
+def test_a_small_share_missing_from_every_depth_shows_in_the_average() -> None:
+    scenario = Scenario(
+        name="ecs:slow",
+        title="A long queue",
+        arm=Arm.ECS,
+        workers=2,
+        payment_seconds=0.5,
+        phases=(Phase(name="flash", users=60, seconds=6),),
+        drain_limit_seconds=60,
+    )
+    run = synthetic_run(scenario)
+    assert failed(scenario, run) == set()
+    fewer = [replace(one, visible=round(0.92 * one.visible)) for one in run.samples]
+    check = next(one for one in validate(scenario, replace(run, samples=fewer)) if one.name == "depth")
+    assert not check.ok
+    assert "the average is" in check.detail
+
+
+def test_an_answer_before_the_completion_it_reports_is_caught(sync_scenario: Scenario, sync_run: RunRecords) -> None:
+    assert "placed" in failed(sync_scenario, halve_the_latencies(sync_run))
+
+
+def test_an_idle_phase_does_not_hide_an_excess_in_the_rush(sync_scenario: Scenario) -> None:
+    idle = Phase(name="idle", users=1, seconds=20)
+    scenario = sync_scenario.model_copy(update={"phases": (idle, *sync_scenario.phases), "think_seconds": (4.0, 5.0)})
+    run = synthetic_run(scenario)
+    assert failed(scenario, run) == set()
+    rush = run.phases[1].started
+
+    def squeeze(moment: float) -> float:
+        return moment if moment < rush else rush + (moment - rush) * 0.9
+
+    fast = replace(run, orders=[replace(one, completed_at=squeeze(one.completed_at)) for one in run.orders])
+    assert "capacity" in failed(scenario, fast)
 
 
 def test_more_shoppers_than_there_are_is_caught(sync_scenario: Scenario, sync_run: RunRecords) -> None:
