@@ -1,0 +1,54 @@
+"""Is a run's result possible? Checks over its records; a run that fails one is INVALID.
+
+Each check compares witnesses that do not know of each other: the load generator's journal, the orders table, the
+payment provider's ledger, the queues, the API's counters. All are pure functions.
+"""
+
+from collections.abc import Callable
+
+from load.lab.records import RunRecords
+from load.lab.scenario import Scenario
+from load.lab.validity.check import Check
+from load.lab.validity.functions import environments_started, invocations_pay
+from load.lab.validity.orders import (
+    charged_once,
+    charges_match,
+    conservation_at_end,
+    conservation_at_every_event,
+    counts_agree,
+    dead_letters_empty,
+    payments_last,
+    placed_while_asked,
+    rate_within_capacity,
+    recorded_when_paid,
+)
+from load.lab.validity.samples import depth_agrees, sampled_throughout
+from load.lab.validity.shoppers import closed_loop_holds, littles_law, nobody_waits_twice, orders_follow_answers
+
+__all__ = ["CHECKS", "Check", "littles_law", "validate"]
+
+CHECKS: tuple[Callable[[Scenario, RunRecords], Check | None], ...] = (
+    conservation_at_end,
+    charges_match,
+    charged_once,
+    payments_last,
+    recorded_when_paid,
+    placed_while_asked,
+    rate_within_capacity,
+    dead_letters_empty,
+    conservation_at_every_event,
+    counts_agree,
+    closed_loop_holds,
+    nobody_waits_twice,
+    orders_follow_answers,
+    sampled_throughout,
+    depth_agrees,
+    invocations_pay,
+    environments_started,
+)
+
+
+def validate(scenario: Scenario, records: RunRecords) -> list[Check]:
+    """Every check that applies to this run, in the order in which they are shown."""
+    results = (check(scenario, records) for check in CHECKS)
+    return [result for result in results if result is not None]
