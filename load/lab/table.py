@@ -27,12 +27,17 @@ COLUMNS = (
 )
 
 
+def run_name(run: RunResult) -> str:
+    """The scenario's name, marked when the run's figures may not be used."""
+    return run.scenario.name if run.valid else f"{run.scenario.name} (INVALID)"
+
+
 def row(run: RunResult) -> tuple[str, ...]:
     """One run's figures, in the order of COLUMNS."""
     figures = run.figures
     accept, confirmation, cold = figures.accept, figures.confirmation, figures.cold_start_seconds
     return (
-        run.scenario.name if run.valid else f"{run.scenario.name} (INVALID)",
+        run_name(run),
         words.count(figures.offered),
         words.count(figures.accepted),
         words.percent(figures.acceptance_percent),

@@ -15,6 +15,7 @@ from load.lab.report.queue_answers import growth_answer, open_loop_answer, ratio
 from load.lab.report.scaling_answer import scaling_answer
 from load.lab.report.sync_answer import sync_answer
 from load.lab.results import Results, RunResult
+from load.lab.table import run_name
 from load.model import Prices
 
 UNITS = {"s": words.seconds, "/s": words.rate, "": words.count}
@@ -25,7 +26,7 @@ def predicted_answer(results: Results) -> Answer | None:
     runs = [run for run in results.runs if run.predictions]
     if not runs:
         return None
-    rows = [(_name(run), value) for run in runs for value in run.predictions]
+    rows = [(run_name(run), value) for run in runs for value in run.predictions]
     known = [value for _, value in rows if value.ok is not None]
     near = sum(value.ok is True for value in known)
     unknown = len(rows) - len(known)
@@ -61,14 +62,10 @@ def predicted_answer(results: Results) -> Answer | None:
 def _furthest_row(run: RunResult) -> tuple[str, ...]:
     known = [value for value in run.predictions if value.ok is not None]
     if not known:
-        return (_name(run), *[words.NOTHING] * 5)
+        return (run_name(run), *[words.NOTHING] * 5)
     worst = max(known, key=lambda value: value.deviation or 0.0)
     near = sum(value.ok is True for value in known)
-    return (_name(run), f"{near} of {len(known)}", worst.name, *_beside(worst))
-
-
-def _name(run: RunResult) -> str:
-    return run.scenario.name if run.valid else f"{run.scenario.name} (INVALID)"
+    return (run_name(run), f"{near} of {len(known)}", worst.name, *_beside(worst))
 
 
 def _beside(value: PredictedValue) -> tuple[str, str, str]:
