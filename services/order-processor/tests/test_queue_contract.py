@@ -10,7 +10,7 @@ from uuid import uuid4
 import pytest
 
 from flashops.aws import aws_client
-from order_processor.queue import Message, Queue, QueueUnavailableError, VisibilityChange
+from order_processor.queue import LONGEST_HIDDEN, Message, Queue, QueueUnavailableError, VisibilityChange
 from order_processor.sqs import SqsQueue
 from order_processor.testing import FakeQueue
 
@@ -120,6 +120,20 @@ class TestFakeQueue(QueueContract):
             return "m1/99"
 
         return Subject(FakeQueue(), made_up)
+
+
+# What SQS documents and the emulator does not look at: no contract test can ask both.
+async def test_the_fake_hides_nothing_for_longer_than_sqs_does_counted_from_the_receive() -> None:
+    queue = FakeQueue()
+    await queue.send("body", attributes={})
+    with pytest.raises(QueueUnavailableError) as caught:
+        await queue.receive(most=1, wait=NOW, visibility=LONGEST_HIDDEN + SHORT)
+    assert caught.value.reason == "refused"
+    (message,) = await queue.receive(most=1, wait=NOW, visibility=LONGEST_HIDDEN)
+    await asyncio.sleep(30)
+    for after, codes in ((LONGEST_HIDDEN, ["InvalidParameterValue"]), (LONGEST_HIDDEN - timedelta(seconds=31), [])):
+        change = VisibilityChange(receipt=message.receipt, after=after)
+        assert [failure.code for failure in await queue.change_visibility([change])] == codes
 
 
 @pytest.mark.embedded_aws

@@ -32,6 +32,7 @@ class Acknowledger:
 
     Args:
         queue: Where the messages are from.
+        on_added: Called with each message before its delete is sent.
         on_done: Called with each message that is deleted or given up.
         metrics: Counts retries and give-ups.
         linger: How long the first one waits for others.
@@ -41,11 +42,13 @@ class Acknowledger:
         self,
         *,
         queue: Queue,
+        on_added: Callable[[Message], object],
         on_done: Callable[[Message], object],
         metrics: Metrics,
         linger: timedelta = timedelta(milliseconds=50),
     ) -> None:
         self._queue = queue
+        self._on_added = on_added
         self._on_done = on_done
         self._metrics = metrics
         self._linger = linger.total_seconds()
@@ -57,6 +60,7 @@ class Acknowledger:
 
     def add(self, message: Message) -> None:
         """Have a message deleted; returns at once."""
+        self._on_added(message)
         self._unfinished += 1
         self._idle.clear()
         self._enqueue(_Ack(message=message))

@@ -90,7 +90,7 @@ def build_consumer(
         clock=clock,
     )
     keeper = VisibilityKeeper(queue=resources.queue, visibility=settings.visibility, metrics=metrics)
-    acks = Acknowledger(queue=resources.queue, on_done=keeper.release, metrics=metrics)
+    acks = Acknowledger(queue=resources.queue, on_added=keeper.finish, on_done=keeper.release, metrics=metrics)
     worker = Worker(
         judge=judge,
         acks=acks,

@@ -44,3 +44,8 @@ class Metrics:
         self.visibility_lost = Counter(
             "processor_visibility_lost", "Messages that became visible while being worked.", registry=registry
         )
+        self.visibility_limit = Counter(
+            "processor_visibility_limit",
+            "Messages that were worked for as long as SQS can hide one, 12 h: they come again.",
+            registry=registry,
+        )

@@ -7,6 +7,8 @@ from typing import Protocol
 
 # What one receive brings, and one batch of deletes or visibility changes takes, at most.
 BATCH_LIMIT = 10
+# How long SQS can hide a delivery, counted from the receive, extensions included.
+LONGEST_HIDDEN = timedelta(hours=12)
 
 
 class QueueUnavailableError(Exception):
@@ -41,7 +43,10 @@ class Message:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VisibilityChange:
-    """Hide a delivery for `after` from now on; zero gives it back at once."""
+    """Hide a delivery for `after` from now on; zero gives it back at once.
+
+    Refused where it would be hidden for more than `LONGEST_HIDDEN` from its receive on.
+    """
 
     receipt: str
     after: timedelta

@@ -1,6 +1,7 @@
 """The one loop that keeps messages hidden while they are worked, and shows them again when they are not."""
 
 import asyncio
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -9,16 +10,31 @@ import structlog
 
 from order_processor.events import first_of
 from order_processor.metrics import Metrics
-from order_processor.queue import BATCH_LIMIT, Message, Queue, QueueUnavailableError, VisibilityChange
+from order_processor.queue import BATCH_LIMIT, LONGEST_HIDDEN, Message, Queue, QueueUnavailableError, VisibilityChange
 
 _HAND_BACK_ATTEMPTS = 3
 _RETRY_SECONDS = 0.2
+# A receive is known here later than the queue counts from: by its answer's way, and a rounded second.
+_LIMIT_SECONDS = (LONGEST_HIDDEN - timedelta(minutes=1)).total_seconds()
 
 
 @dataclass(slots=True, kw_only=True)
 class _Hold:
+    """A message kept hidden; times are the loop's, in seconds.
+
+    Attributes:
+        message: The one.
+        due: When it is seen to next.
+        hidden_until: When it would become visible by itself.
+        limit: Up to when it can be hidden.
+        finished: Whether the work is done and its delete on its way.
+    """
+
     message: Message
     due: float
+    hidden_until: float
+    limit: float
+    finished: bool = False
 
 
 @dataclass(slots=True, kw_only=True)
@@ -31,7 +47,8 @@ class VisibilityKeeper:
     """Extends the visibility of every held message, however long its payment takes.
 
     All changes go through one loop, one after the other: an extension on its way can never overtake the
-    hand-back of the same message.
+    hand-back of the same message. A message whose delete is on its way is left alone at first, and what the queue
+    no longer knows of it is no loss.
 
     Args:
         queue: Where the messages are from.
@@ -46,14 +63,26 @@ class VisibilityKeeper:
         self._metrics = metrics
         self._held: dict[str, _Hold] = {}
         self._returning: list[_HandBack] = []
+        self._sleeps_until = math.inf
         self._wake = asyncio.Event()
         self._closing = asyncio.Event()
 
     def hold(self, message: Message) -> None:
         """Keep a message just received hidden from now on."""
-        self._held[message.receipt] = _Hold(message=message, due=self._now() + self._interval)
-        if len(self._held) == 1:
+        now, hidden = self._now(), self._visibility.total_seconds()
+        hold = _Hold(message=message, due=now, hidden_until=now + hidden, limit=now + _LIMIT_SECONDS)
+        self._put_off(hold, now)
+        self._held[message.receipt] = hold
+        if hold.due < self._sleeps_until:
             self._wake.set()
+
+    def finish(self, message: Message) -> None:
+        """Know that a message is done and about to be deleted; it stays hidden if the delete takes its time."""
+        hold = self._held.get(message.receipt)
+        if hold is not None:
+            hold.finished = True
+            # An extension that was due just now would meet the delete.
+            hold.due = max(hold.due, self._now() + self._interval / 4)
 
     def release(self, message: Message) -> None:
         """Forget a message: it is deleted, or shall come back when its time ends."""
@@ -61,7 +90,9 @@ class VisibilityKeeper:
 
     def hand_back(self, message: Message, *, after: timedelta) -> None:
         """Stop holding a message and have it delivered again in `after`; returns before that is done."""
-        self.release(message)
+        hold = self._held.pop(message.receipt, None)
+        if hold is not None:
+            after = min(after, timedelta(seconds=max(0.0, hold.limit - self._now())))
         self._returning.append(_HandBack(change=VisibilityChange(receipt=message.receipt, after=after)))
         self._wake.set()
 
@@ -82,9 +113,8 @@ class VisibilityKeeper:
         return asyncio.get_running_loop().time()
 
     def _seconds_to_next(self) -> float | None:
-        if not self._held:
-            return None
-        return max(0.0, min(hold.due for hold in self._held.values()) - self._now())
+        self._sleeps_until = min((hold.due for hold in self._held.values()), default=math.inf)
+        return None if self._sleeps_until == math.inf else max(0.0, self._sleeps_until - self._now())
 
     async def _send_hand_backs(self) -> None:
         returning, self._returning = self._returning, []
@@ -99,16 +129,31 @@ class VisibilityKeeper:
 
     async def _extend_due(self) -> None:
         now = self._now()
-        due = [hold for hold in self._held.values() if hold.due <= now]
-        for hold in due:
-            hold.due = now + self._interval
+        due = [hold for hold in self._held.values() if hold.due <= now and not self._at_limit(hold, now)]
+        until = {hold.message.receipt: min(now + self._visibility.total_seconds(), hold.limit) for hold in due}
         failed = await self._change(
-            [VisibilityChange(receipt=hold.message.receipt, after=self._visibility) for hold in due]
+            [VisibilityChange(receipt=receipt, after=timedelta(seconds=end - now)) for receipt, end in until.items()]
         )
         for hold in due:
             if hold.message.receipt in failed:
                 # Soon again: there are two thirds of the visibility left to succeed in.
                 hold.due = self._now() + self._interval / 4
+            else:
+                hold.hidden_until = until[hold.message.receipt]
+                self._put_off(hold, now)
+
+    def _put_off(self, hold: _Hold, now: float) -> None:
+        # Hidden for as long as can be, it is seen to once more: when that ends.
+        hold.due = now + self._interval if hold.hidden_until < hold.limit else hold.limit
+
+    def _at_limit(self, hold: _Hold, now: float) -> bool:
+        if now < hold.limit:
+            return False
+        hold.due = math.inf
+        if not hold.finished:
+            self._metrics.visibility_limit.inc()
+            structlog.get_logger().warning("visibility_limit_reached", message_id=hold.message.message_id)
+        return True
 
     async def _change(self, changes: Sequence[VisibilityChange]) -> set[str]:
         """Send changes in batches; the receipts of those worth another try."""
@@ -123,7 +168,10 @@ class VisibilityKeeper:
             structlog.get_logger().warning("visibility_change_failed", error=str(exc), messages=len(batch))
             return {change.receipt for change in batch}
         for failure in failures:
-            if failure.gone and self._held.pop(failure.receipt, None) is not None:
+            if not failure.gone:
+                continue
+            hold = self._held.pop(failure.receipt, None)
+            if hold is not None and not hold.finished:
                 self._metrics.visibility_lost.inc()
                 structlog.get_logger().warning("visibility_lost", code=failure.code)
         return {failure.receipt for failure in failures if not failure.gone}

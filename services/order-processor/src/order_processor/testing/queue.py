@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 
-from order_processor.queue import EntryFailure, Message, QueueUnavailableError, VisibilityChange
+from order_processor.queue import LONGEST_HIDDEN, EntryFailure, Message, QueueUnavailableError, VisibilityChange
 
 
 def loop_time() -> float:
@@ -21,8 +21,13 @@ class StoredMessage:
     body: str
     attributes: dict[str, str]
     visible_at: float
+    received_at: float = 0.0
     receive_count: int = 0
     receipt: str | None = None
+
+
+def _limit(stored: StoredMessage) -> float:
+    return stored.received_at + LONGEST_HIDDEN.total_seconds()
 
 
 @dataclass(slots=True, kw_only=True)
@@ -70,6 +75,8 @@ class FakeQueue:
     async def receive(self, *, most: int, wait: timedelta, visibility: timedelta) -> list[Message]:
         """See `Queue.receive`."""
         await self._travel("receive")
+        if visibility > LONGEST_HIDDEN:
+            raise QueueUnavailableError("receive: InvalidParameterValue", reason="refused")
         until = self.clock() + wait.total_seconds()
         while not (found := self.visible()) and self.clock() < until:
             await self._wait_for_change(until)
@@ -102,8 +109,10 @@ class FakeQueue:
                 failures.append(EntryFailure(receipt=change.receipt, code="InternalError", gone=False))
             elif (stored := self._find(change.receipt)) is None:
                 failures.append(EntryFailure(receipt=change.receipt, code="ReceiptHandleIsInvalid", gone=True))
+            elif (until := self.clock() + change.after.total_seconds()) > _limit(stored):
+                failures.append(EntryFailure(receipt=change.receipt, code="InvalidParameterValue", gone=True))
             else:
-                stored.visible_at = self.clock() + change.after.total_seconds()
+                stored.visible_at = until
         self._announce()
         return failures
 
@@ -115,7 +124,8 @@ class FakeQueue:
     def _deliver(self, stored: StoredMessage, visibility: timedelta) -> Message:
         stored.receive_count += 1
         stored.receipt = f"{stored.message_id}/{stored.receive_count}"
-        stored.visible_at = self.clock() + visibility.total_seconds()
+        stored.received_at = self.clock()
+        stored.visible_at = stored.received_at + visibility.total_seconds()
         return Message(
             message_id=stored.message_id,
             receipt=stored.receipt,
