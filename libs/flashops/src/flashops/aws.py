@@ -39,13 +39,14 @@ async def aws_client(
         The client. It is untyped, as botocore builds its methods at run time: hold it in a
         narrow protocol of the calls you make.
     """
+    # No `tcp_keepalive`: aiobotocore ignores it, and it would find nothing out. Idle connections are closed after
+    # 12 s and one in use has its read timeout, long before the kernel's first probe after two hours.
     variables = os.environ if environ is None else environ
     config = AioConfig(
         connect_timeout=connect_timeout.total_seconds(),
         read_timeout=read_timeout.total_seconds(),
         retries={"mode": "standard", "total_max_attempts": max_attempts},
         max_pool_connections=max_pool_connections,
-        tcp_keepalive=True,
     )
     region = variables.get("AWS_REGION") or variables.get("AWS_DEFAULT_REGION") or None
     async with (session or get_session()).create_client(service, region_name=region, config=config) as client:
