@@ -31,6 +31,14 @@ class Stack:
     sqs: Any
     queue_url: str
 
+    @property
+    def api_url(self) -> str:
+        return f"http://127.0.0.1:{self.variables['PORT']}"
+
+    @property
+    def operations_url(self) -> str:
+        return f"http://127.0.0.1:{self.variables['OPERATIONS_PORT']}"
+
     async def published(self) -> set[str]:
         found: set[str] = set()
         while messages := (await self._receive()).get("Messages"):
@@ -70,6 +78,7 @@ async def stack(aws: None, embedded_aws: RunningEmulator) -> AsyncIterator[Stack
             ORDERS_TABLE=f"{name}-orders",
             PRODUCTS_TABLE=f"{name}-products",
             PORT=str(free_port()),
+            OPERATIONS_PORT=str(free_port()),
             DRAIN_GRACE_SECONDS="0.3",
         )
         yield Stack(variables=variables, sqs=sqs, queue_url=queue_url)
@@ -87,8 +96,8 @@ async def start(variables: Mapping[str, str], log: Path) -> asyncio.subprocess.P
         )
 
 
-async def until_ready(session: aiohttp.ClientSession, process: asyncio.subprocess.Process) -> None:
-    async with asyncio.timeout(20):
+async def until_ready(operations_url: str, process: asyncio.subprocess.Process) -> None:
+    async with asyncio.timeout(20), aiohttp.ClientSession(operations_url) as session:
         while process.returncode is None:
             try:
                 async with session.get("/readyz") as response:
@@ -103,11 +112,12 @@ async def until_ready(session: aiohttp.ClientSession, process: asyncio.subproces
 class Shoppers:
     """Customers who order one after the other until the shop is gone."""
 
-    def __init__(self, session: aiohttp.ClientSession) -> None:
+    def __init__(self, session: aiohttp.ClientSession, *, operations_url: str) -> None:
         self.accepted: set[str] = set()
         self.refused: list[int] = []
         self.unready_seen = False
         self._session = session
+        self._readyz = f"{operations_url}/readyz"
 
     async def order(self) -> None:
         try:
@@ -123,7 +133,7 @@ class Shoppers:
     async def watch_readiness(self) -> None:
         try:
             while not self.unready_seen:
-                async with self._session.get("/readyz") as response:
+                async with self._session.get(self._readyz) as response:
                     self.unready_seen = response.status == 503
                 await asyncio.sleep(0.01)
         except aiohttp.ClientConnectionError:
@@ -133,11 +143,10 @@ class Shoppers:
 @pytest.mark.embedded_aws
 async def test_sigterm_under_load_loses_no_accepted_order(stack: Stack, tmp_path: Path) -> None:
     process = await start(stack.variables, tmp_path / "log")
-    base_url = f"http://127.0.0.1:{stack.variables['PORT']}"
     try:
-        async with aiohttp.ClientSession(base_url) as session:
-            await until_ready(session, process)
-            shoppers = Shoppers(session)
+        async with aiohttp.ClientSession(stack.api_url) as session:
+            await until_ready(stack.operations_url, process)
+            shoppers = Shoppers(session, operations_url=stack.operations_url)
             async with asyncio.timeout(30), asyncio.TaskGroup() as customers:
                 for _ in range(8):
                     customers.create_task(shoppers.order())
@@ -166,8 +175,8 @@ async def test_with_sns_unreachable_orders_are_refused_in_under_a_second(stack: 
     variables = {**stack.variables, "AWS_ENDPOINT_URL_SNS": f"http://127.0.0.1:{free_port()}"}
     process = await start(variables, tmp_path / "log")
     try:
-        async with aiohttp.ClientSession(f"http://127.0.0.1:{variables['PORT']}") as session:
-            await until_ready(session, process)
+        async with aiohttp.ClientSession(stack.api_url) as session:
+            await until_ready(stack.operations_url, process)
             loop = asyncio.get_running_loop()
             durations = []
             for _ in range(3):

@@ -12,6 +12,7 @@ from flashops.health import Health
 from payment_gateway.app import create_app
 from payment_gateway.behaviour import Behaviour
 from payment_gateway.ledger import Ledger
+from payment_gateway.metrics import GatewayMetrics
 from payment_gateway.provider import Provider
 
 Client = TestClient[web.Request, web.Application]
@@ -47,6 +48,6 @@ def provider(ledger: Ledger, make_behaviour: Callable[..., Behaviour]) -> Provid
 
 @pytest.fixture
 async def client(ledger: Ledger, provider: Provider) -> AsyncIterator[Client]:
-    app = create_app(provider=provider, ledger=ledger, health=Health())
+    app = create_app(provider=provider, ledger=ledger, health=Health(), metrics=GatewayMetrics(provider))
     async with TestClient(TestServer(app)) as client:
         yield client

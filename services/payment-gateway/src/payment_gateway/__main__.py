@@ -9,13 +9,15 @@ from datetime import timedelta
 import structlog
 
 from flashops.command_line import load_settings
+from flashops.connections import ConnectionMetrics
 from flashops.health import Health
-from flashops.http import run_app
+from flashops.http import Runner, run_app
 from flashops.lifecycle import Shutdown
 from flashops.logs import configure_logging
 from payment_gateway.app import create_app
 from payment_gateway.errors import LedgerError
 from payment_gateway.ledger import Ledger
+from payment_gateway.metrics import GatewayMetrics
 from payment_gateway.provider import Provider
 from payment_gateway.settings import Settings
 
@@ -30,8 +32,14 @@ async def serve(settings: Settings) -> None:
     async with Shutdown() as shutdown:
         with Ledger(settings.ledger_path) as ledger:
             provider = Provider(ledger=ledger, behaviour=behaviour)
+            metrics = GatewayMetrics(provider)
+            runner = Runner(
+                create_app(provider=provider, ledger=ledger, health=health, metrics=metrics),
+                metrics=ConnectionMetrics(metrics.registry),
+                limits=settings.connection_limits,
+            )
             await run_app(
-                create_app(provider=provider, ledger=ledger, health=health),
+                runner,
                 host=settings.host,
                 port=settings.port,
                 shutdown=shutdown,

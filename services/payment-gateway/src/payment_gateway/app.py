@@ -20,10 +20,9 @@ _Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 _logger = structlog.get_logger()
 
 
-def create_app(*, provider: Provider, ledger: Ledger, health: Health) -> web.Application:
+def create_app(*, provider: Provider, ledger: Ledger, health: Health, metrics: GatewayMetrics) -> web.Application:
     """Build the application; the ledger is opened and closed by the caller."""
     app = web.Application(client_max_size=BODY_LIMIT_BYTES, middlewares=[_problems])
-    metrics = GatewayMetrics(provider)
 
     async def ledger_answers() -> None:
         ledger.page(after=0, limit=1)
