@@ -36,7 +36,7 @@ class Settings(ServiceSettings):
     body_timeout_seconds: Seconds = Field(default=10.0, description="Most a body may take to arrive; then 408")
     operations_host: str = Field(default="127.0.0.1", description="Address of the operations port")
     operations_port: int = Field(
-        default=8082, ge=0, le=65535, description="Port of /metrics, /livez and /readyz; 0 takes a free one"
+        default=8079, ge=0, le=65535, description="Port of /metrics, /livez and /readyz; 0 takes a free one"
     )
     drain_grace_seconds: float = Field(
         default=1.0, ge=0, le=300, description="How long requests are taken after readiness turned false"
