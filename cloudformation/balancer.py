@@ -5,12 +5,13 @@ from dataclasses import dataclass
 from troposphere import If, Join, Output, Template
 from troposphere import elasticloadbalancingv2 as elb
 
-from cloudformation.firewall import API_PORT, HTTP, HTTPS, Firewall
+from cloudformation.firewall import API_OPERATIONS_PORT, API_PORT, HTTP, HTTPS, Firewall
 from cloudformation.network import Network
 from cloudformation.platform_parameters import PlatformParameters
 
 TLS_POLICY = "ELBSecurityPolicy-TLS13-1-2-Res-2021-06"
 DEREGISTRATION_SECONDS = 30
+# The port behind knows none of these; the rule keeps it so should one of them come back, in its plain spelling.
 INSIDE_ONLY = ("/metrics", "/livez", "/readyz")
 
 
@@ -47,6 +48,7 @@ def add_balancer(
             Protocol="HTTP",
             Port=API_PORT,
             HealthCheckPath="/readyz",
+            HealthCheckPort=str(API_OPERATIONS_PORT),
             HealthCheckIntervalSeconds=10,
             HealthyThresholdCount=2,
             TargetGroupAttributes=[

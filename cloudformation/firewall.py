@@ -7,6 +7,8 @@ from troposphere import Template, ec2
 from cloudformation.network import ANYWHERE, VPC_CIDR, Network
 
 API_PORT = 8080
+# Beside the other, so that one rule lets the load balancer to both; it asks for readiness there and leads nobody to it.
+API_OPERATIONS_PORT = 8079
 PROCESSOR_PORT = 8081
 GATEWAY_PORT = 8090
 HTTP, HTTPS = 80, 443
@@ -35,7 +37,7 @@ def add_firewall(template: Template, *, network: Network) -> Firewall:
     balancer = add_group(
         "BalancerGroup", "Load balancer", *(_range("Customers", ANYWHERE, port) for port in (HTTP, HTTPS))
     )
-    api = add_group("ApiGroup", "API", _from(balancer, API_PORT))
+    api = add_group("ApiGroup", "API", _from(balancer, API_OPERATIONS_PORT, to=API_PORT))
     consumer = add_group("ConsumerGroup", "Processor and function")
     gateway = add_group("GatewayGroup", "Payment gateway", *(_from(group, GATEWAY_PORT) for group in (api, consumer)))
     return Firewall(
@@ -51,11 +53,11 @@ def _range(why: str, cidr: str, port: int) -> ec2.SecurityGroupRule:
     return ec2.SecurityGroupRule(Description=why, IpProtocol="tcp", FromPort=port, ToPort=port, CidrIp=cidr)
 
 
-def _from(group: ec2.SecurityGroup, port: int) -> ec2.SecurityGroupRule:
+def _from(group: ec2.SecurityGroup, port: int, *, to: int | None = None) -> ec2.SecurityGroupRule:
     return ec2.SecurityGroupRule(
         Description=group.GroupDescription,
         IpProtocol="tcp",
         FromPort=port,
-        ToPort=port,
+        ToPort=to or port,
         SourceSecurityGroupId=group.ref(),
     )

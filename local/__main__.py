@@ -96,7 +96,8 @@ def _welcome(shop: Shop, folder: Path) -> str:
     post = f"curl -i -X POST -H 'Content-Type: application/json' -d '{body}'"
     lines = [
         "",
-        f"  API              {shop.api_url}   (/openapi.json /metrics /livez /readyz)",
+        f"  API              {shop.api_url}   (/openapi.json /health)",
+        f"  its operations   {shop.api_operations_url}   (/metrics /livez /readyz)",
         f"  payment gateway  {shop.gateway_url}   (/admin/behaviour /admin/charges /admin/summary)",
         f"  embedded AWS     {shop.emulator.endpoint_url}   (any SDK: AWS_ENDPOINT_URL)",
     ]

@@ -49,6 +49,7 @@ class Shop:
     outputs: Mapping[str, str]
     products: tuple[Product, ...]
     api_url: str
+    api_operations_url: str
     gateway_url: str
     processor_url: str | None
     api: ManagedProcess
@@ -73,7 +74,7 @@ async def open_shop(plan: ShopPlan, *, emulator: RunningEmulator, folder: Path) 
         exits.push_async_callback(delete_stack, emulator.environment, name=plan.name)
         products = load_catalogue()
         await seed_catalogue(emulator.environment, table=outputs["ProductsTableName"], products=products)
-        api, api_url = _api(plan, emulator, folder, outputs, gateway_url)
+        api, api_url, api_operations_url = _api(plan, emulator, folder, outputs, gateway_url)
         processor, processor_url = _processor(plan, emulator, folder, outputs, gateway_url)
         services = [api] if processor is None else [api, processor]
         exits.push_async_callback(_stop_all, *services)
@@ -86,6 +87,7 @@ async def open_shop(plan: ShopPlan, *, emulator: RunningEmulator, folder: Path) 
             outputs=outputs,
             products=products,
             api_url=api_url,
+            api_operations_url=api_operations_url,
             gateway_url=gateway_url,
             processor_url=processor_url,
             api=api,
@@ -100,9 +102,18 @@ async def _stop_all(*processes: ManagedProcess) -> None:
 
 
 def _service(
-    module: str, *, name: str, folder: Path, environment: Mapping[str, str], port: int | None = None
+    module: str,
+    *,
+    name: str,
+    folder: Path,
+    environment: Mapping[str, str],
+    port: int | None = None,
+    operations_url: str | None = None,
 ) -> tuple[ManagedProcess, str]:
-    """One of the services on a port of its own (a free one unless given), and where it answers."""
+    """One of the services on a port of its own (a free one unless given), and where it answers.
+
+    Readiness is asked of `operations_url`, for a service that has another port for that.
+    """
     port = port or free_port()
     url = f"http://127.0.0.1:{port}"
     process = service_process(
@@ -110,7 +121,7 @@ def _service(
         name=name,
         environment={"HOST": "127.0.0.1", "PORT": str(port), **environment},
         log_path=folder / f"{module.replace('_', '-')}.log",
-        ready_url=f"{url}/readyz",
+        ready_url=f"{operations_url or url}/readyz",
     )
     return process, url
 
@@ -142,9 +153,12 @@ async def _deploy(plan: ShopPlan, emulator: RunningEmulator, gateway_url: str) -
 
 def _api(
     plan: ShopPlan, emulator: RunningEmulator, folder: Path, outputs: Mapping[str, str], gateway_url: str
-) -> tuple[ManagedProcess, str]:
+) -> tuple[ManagedProcess, str, str]:
+    operations_port = free_port()
+    operations_url = f"http://127.0.0.1:{operations_port}"
     environment = {
         **emulator.environment,
+        "OPERATIONS_PORT": str(operations_port),
         "ORDERS_TOPIC_ARN": outputs["TopicArn"],
         "ORDERS_TABLE": outputs["OrdersTableName"],
         "PRODUCTS_TABLE": outputs["ProductsTableName"],
@@ -153,7 +167,15 @@ def _api(
         "DRAIN_GRACE_SECONDS": "0",  # no load balancer watches readiness here
         **plan.api_environment,
     }
-    return _service("order_api", name="order API", folder=folder, environment=environment, port=plan.api_port)
+    process, url = _service(
+        "order_api",
+        name="order API",
+        folder=folder,
+        environment=environment,
+        port=plan.api_port,
+        operations_url=operations_url,
+    )
+    return process, url, operations_url
 
 
 def _processor(

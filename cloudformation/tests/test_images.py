@@ -14,6 +14,7 @@ import pytest
 
 from cloudformation.artifact import PROJECT
 from cloudformation.build import render_template
+from cloudformation.firewall import API_OPERATIONS_PORT, API_PORT, GATEWAY_PORT, PROCESSOR_PORT
 from local.emulator import RunningEmulator
 from local.ports import free_port
 from local.processes import ManagedProcess
@@ -95,8 +96,8 @@ async def test_the_service_starts_from_what_its_image_holds(
     app = tmp_path / "app"
     for source in dockerfile(service).sources:
         shutil.copytree(source, app, dirs_exist_ok=True, ignore=shutil.ignore_patterns("__pycache__"))
-    port = free_port()
-    url = f"http://127.0.0.1:{port}/livez"
+    port, operations_port = free_port(), free_port()
+    url = f"http://127.0.0.1:{operations_port if service == 'order-api' else port}/livez"
     process = ManagedProcess(
         name=service,
         # -S: nothing but the image's own folder can be imported
@@ -107,6 +108,8 @@ async def test_the_service_starts_from_what_its_image_holds(
             "PYTHONPATH": f"{app}:{installed(service)}",
             "HOST": "127.0.0.1",
             "PORT": str(port),
+            "OPERATIONS_HOST": "127.0.0.1",
+            "OPERATIONS_PORT": str(operations_port),
             "ORDERS_TOPIC_ARN": outputs["TopicArn"],
             "ORDERS_TABLE": outputs["OrdersTableName"],
             "PRODUCTS_TABLE": outputs["ProductsTableName"],
@@ -122,6 +125,22 @@ async def test_the_service_starts_from_what_its_image_holds(
     )
     async with process, aiohttp.ClientSession() as session, session.get(url) as answer:
         assert answer.status == 200
+
+
+@pytest.mark.parametrize(
+    ("service", "ports"),
+    [
+        ("order-api", {"PORT": API_PORT, "OPERATIONS_PORT": API_OPERATIONS_PORT}),
+        ("order-processor", {"PORT": PROCESSOR_PORT}),
+        ("payment-gateway", {"PORT": GATEWAY_PORT}),
+    ],
+)
+def test_an_image_listens_where_the_template_sends(service: str, ports: dict[str, int]) -> None:
+    variables = dockerfile(service).variables
+    assert {name: int(value) for name, value in variables.items() if name.endswith("PORT")} == ports
+    assert {value for name, value in variables.items() if name.endswith("HOST")} == {"0.0.0.0"}  # noqa: S104
+    (exposed,) = re.findall(r"^EXPOSE (.+)$", dockerfile(service).text, re.MULTILINE)
+    assert {int(port) for port in exposed.split()} == set(ports.values())
 
 
 @pytest.mark.parametrize("service", SERVICES)

@@ -10,6 +10,7 @@ import pytest
 
 from cloudformation import services
 from cloudformation.artifact import PROJECT
+from cloudformation.firewall import API_OPERATIONS_PORT, API_PORT
 from cloudformation.messaging import VISIBILITY_PER_FUNCTION_TIMEOUT
 from cloudformation.parameters import FUNCTION_TIMEOUTS, LONGEST_ARTIFACT_KEY, LONGEST_GATEWAY_HOST
 from cloudformation.platform_parameters import GATEWAY_CAPACITIES, WORKERS
@@ -234,6 +235,7 @@ def test_only_the_load_balancer_reaches_the_api(whole: Document) -> None:
     groups = of_kind(whole, "AWS::EC2::SecurityGroup")
     (rule,) = groups["ApiGroup"]["SecurityGroupIngress"]
     assert rule["SourceSecurityGroupId"] == {"Ref": "BalancerGroup"}
+    assert set(range(rule["FromPort"], rule["ToPort"] + 1)) == {API_PORT, API_OPERATIONS_PORT}
     assert "SecurityGroupIngress" not in groups["ConsumerGroup"]
     assert {rule["SourceSecurityGroupId"]["Ref"] for rule in groups["GatewayGroup"]["SecurityGroupIngress"]} == {
         "ApiGroup",
@@ -254,7 +256,7 @@ def test_the_load_balancer_refuses_ambiguous_requests(whole: Document) -> None:
     attributes = {entry["Key"]: entry["Value"] for entry in balancer["LoadBalancerAttributes"]}
     assert attributes["routing.http.desync_mitigation_mode"] == "strictest"
     (targets,) = of_kind(whole, "AWS::ElasticLoadBalancingV2::TargetGroup").values()
-    assert targets["HealthCheckPath"] == "/readyz"
+    assert (targets["HealthCheckPath"], targets["HealthCheckPort"]) == ("/readyz", str(API_OPERATIONS_PORT))
     assert any(entry["Key"].startswith("deregistration_delay") for entry in targets["TargetGroupAttributes"])
 
 

@@ -110,7 +110,7 @@ class Witnesses:
 
     async def api_counts(self) -> tuple[int, int]:
         """Orders the API accepted and refused, by its own counters."""
-        text = await self._text(f"{self._shop.api_url}/metrics")
+        text = await self._text(f"{self._shop.api_operations_url}/metrics")
         return int(_sum(text, "orders_accepted_total")), int(_sum(text, "orders_rejected_total"))
 
     async def _text(self, url: str) -> str:

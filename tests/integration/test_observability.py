@@ -84,7 +84,7 @@ async def test_what_an_operator_sees_of_an_order(shop_opener: OpenShop) -> None:
         assert (message["trace_id"], message["order_id"]) == (TRACE_ID, order_id)
         assert message["charge_id"] == charge["charge_id"]
 
-        api = await families(shopper, shop.api_url)
+        api = await families(shopper, shop.api_operations_url)
         assert api.keys() >= API_METRICS
         assert api["orders_accepted"]["orders_accepted_total"] == 1
         assert shop.processor_url is not None

@@ -9,9 +9,11 @@ from datetime import timedelta
 import aiohttp
 import pytest
 from aiohttp import web
+from prometheus_client import CollectorRegistry
 
+from flashops.connections import ConnectionMetrics
 from flashops.health import Health, add_health_routes
-from flashops.http import run_app
+from flashops.http import Runner, run_app
 from flashops.lifecycle import Shutdown
 
 
@@ -67,15 +69,17 @@ def start() -> Start:
             service.port = port
             listening.set()
 
+        runner = Runner(
+            app, metrics=ConnectionMetrics(CollectorRegistry()), shutdown_timeout=timedelta(seconds=patience)
+        )
         service.done = asyncio.create_task(
             run_app(
-                app,
+                runner,
                 host="127.0.0.1",
                 port=0,
                 shutdown=service.shutdown,
                 health=service.health,
                 drain_grace=timedelta(seconds=grace),
-                shutdown_timeout=timedelta(seconds=patience),
                 on_listening=on_listening,
             )
         )
@@ -151,7 +155,7 @@ async def test_the_address_in_use_is_an_error(start: Start) -> None:
     async with start() as (service, _session):
         with pytest.raises(OSError, match="address"):
             await run_app(
-                web.Application(),
+                Runner(web.Application(), metrics=ConnectionMetrics(CollectorRegistry())),
                 host="127.0.0.1",
                 port=service.port,
                 shutdown=Shutdown(),

@@ -1,6 +1,7 @@
 """Which answers of an HTTP gateway are definite, and that one key goes with one order."""
 
 import asyncio
+import json
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, field, replace
@@ -192,6 +193,15 @@ async def test_a_body_that_is_not_the_gateways_is_no_answer(provider: Provider, 
     with pytest.raises(GatewayUnavailableError) as caught:
         await provider.gateway.charge(REQUEST, timeout=TIMEOUT)
     assert caught.value.reason == "bad_response"
+
+
+@pytest.mark.parametrize("status", [200, 402])
+async def test_an_answer_nested_too_deeply_is_not_parsed(provider: Provider, status: int) -> None:
+    # Both would be definite without the list, which nothing looks at.
+    document = {**RECEIPT, "reason": "card_declined", "extension": json.loads("[" * 32 + "]" * 32)}
+    provider.answer(status, document)
+    with pytest.raises(GatewayUnavailableError, match="nested too deeply"):
+        await provider.gateway.charge(REQUEST, timeout=TIMEOUT)
 
 
 @pytest.mark.parametrize("other", [{"order_id": "ord_other"}, {"amount_minor": 1}, {"currency": "USD"}])

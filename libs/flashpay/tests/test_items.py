@@ -63,6 +63,15 @@ def test_the_attributes_are_those_that_others_read() -> None:
     }
 
 
+@pytest.mark.parametrize("lines", ["[" + "{}," * 130_000 + "{}]", "[" * 33 + "]" * 33, "[" * 400_000], ids=len)
+def test_a_corrupt_item_of_the_largest_size_is_refused_in_a_sentence(lines: str) -> None:
+    item = dict(to_item(LedgerEntry.failed_unclaimed(sample_order(), reason="other", now=START)))
+    with pytest.raises(LedgerRefusedError) as caught:
+        from_item(item | {"items": {"S": lines}})
+    assert caught.value.reason == "corrupt_entry"
+    assert len(str(caught.value)) < 1_000
+
+
 @pytest.mark.parametrize("name", ["status", "items", "customer_id", "created_at"])
 @pytest.mark.parametrize("broken", [None, {"S": "\ufffd"}, {"N": "many"}])
 def test_a_missing_or_malformed_attribute_is_refused(name: str, broken: dict[str, str] | None) -> None:

@@ -107,11 +107,11 @@ async def test_before_the_first_catalogue_nothing_is_sold_and_the_api_is_not_rea
         answer = await shop.order("async")
         assert (answer.status, answer.json["type"]) == (503, "urn:flash-sale:problem:catalogue-unavailable")
         assert "Retry-After" in answer.headers
-        assert (await shop.request("GET", "/readyz")).status == 503
-        assert (await shop.request("GET", "/livez")).status == 200
+        assert (await shop.ask("/readyz")).status == 503
+        assert (await shop.ask("/livez")).status == 200
         source.down = False
         await wait_until(lambda: shop.metric("catalogue_products") == 2)
-        assert (await shop.request("GET", "/readyz")).status == 200
+        assert (await shop.ask("/readyz")).status == 200
         assert (await shop.order("async")).status == 202
 
 

@@ -163,6 +163,15 @@ async def test_a_bad_row_is_left_out_and_the_others_stay_for_sale(bad: object) -
     assert [line["event"] for line in lines] == ["product_invalid"]
 
 
+async def test_a_bad_row_of_the_largest_size_makes_a_short_line() -> None:
+    bad = row("pen-2", price="9" * 5_000) | {"name": {"S": "x" * 400_000}}
+    with capture_logs() as lines:
+        products = await DynamoProducts(client=OnePage(bad, row("pen")), table="t").load()
+    assert list(products) == ["pen"]
+    assert len(str(lines)) < 500
+    assert "pen-2" in str(lines)
+
+
 @pytest.mark.embedded_aws
 @pytest.mark.usefixtures("aws")
 async def test_the_whole_table_is_read_page_by_page() -> None:

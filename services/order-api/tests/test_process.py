@@ -31,6 +31,14 @@ class Stack:
     sqs: Any
     queue_url: str
 
+    @property
+    def api_url(self) -> str:
+        return f"http://127.0.0.1:{self.variables['PORT']}"
+
+    @property
+    def operations_url(self) -> str:
+        return f"http://127.0.0.1:{self.variables['OPERATIONS_PORT']}"
+
     async def published(self) -> set[str]:
         found: set[str] = set()
         while messages := (await self._receive()).get("Messages"):
@@ -70,6 +78,7 @@ async def stack(aws: None, embedded_aws: RunningEmulator) -> AsyncIterator[Stack
             ORDERS_TABLE=f"{name}-orders",
             PRODUCTS_TABLE=f"{name}-products",
             PORT=str(free_port()),
+            OPERATIONS_PORT=str(free_port()),
             DRAIN_GRACE_SECONDS="0.3",
         )
         yield Stack(variables=variables, sqs=sqs, queue_url=queue_url)
@@ -87,8 +96,8 @@ async def start(variables: Mapping[str, str], log: Path) -> asyncio.subprocess.P
         )
 
 
-async def until_ready(session: aiohttp.ClientSession, process: asyncio.subprocess.Process) -> None:
-    async with asyncio.timeout(20):
+async def until_ready(operations_url: str, process: asyncio.subprocess.Process) -> None:
+    async with asyncio.timeout(20), aiohttp.ClientSession(operations_url) as session:
         while process.returncode is None:
             try:
                 async with session.get("/readyz") as response:
@@ -103,11 +112,12 @@ async def until_ready(session: aiohttp.ClientSession, process: asyncio.subproces
 class Shoppers:
     """Customers who order one after the other until the shop is gone."""
 
-    def __init__(self, session: aiohttp.ClientSession) -> None:
+    def __init__(self, session: aiohttp.ClientSession, *, operations_url: str) -> None:
         self.accepted: set[str] = set()
         self.refused: list[int] = []
         self.unready_seen = False
         self._session = session
+        self._readyz = f"{operations_url}/readyz"
 
     async def order(self) -> None:
         try:
@@ -123,7 +133,7 @@ class Shoppers:
     async def watch_readiness(self) -> None:
         try:
             while not self.unready_seen:
-                async with self._session.get("/readyz") as response:
+                async with self._session.get(self._readyz) as response:
                     self.unready_seen = response.status == 503
                 await asyncio.sleep(0.01)
         except aiohttp.ClientConnectionError:
@@ -133,11 +143,10 @@ class Shoppers:
 @pytest.mark.embedded_aws
 async def test_sigterm_under_load_loses_no_accepted_order(stack: Stack, tmp_path: Path) -> None:
     process = await start(stack.variables, tmp_path / "log")
-    base_url = f"http://127.0.0.1:{stack.variables['PORT']}"
     try:
-        async with aiohttp.ClientSession(base_url) as session:
-            await until_ready(session, process)
-            shoppers = Shoppers(session)
+        async with aiohttp.ClientSession(stack.api_url) as session:
+            await until_ready(stack.operations_url, process)
+            shoppers = Shoppers(session, operations_url=stack.operations_url)
             async with asyncio.timeout(30), asyncio.TaskGroup() as customers:
                 for _ in range(8):
                     customers.create_task(shoppers.order())
@@ -166,8 +175,8 @@ async def test_with_sns_unreachable_orders_are_refused_in_under_a_second(stack: 
     variables = {**stack.variables, "AWS_ENDPOINT_URL_SNS": f"http://127.0.0.1:{free_port()}"}
     process = await start(variables, tmp_path / "log")
     try:
-        async with aiohttp.ClientSession(f"http://127.0.0.1:{variables['PORT']}") as session:
-            await until_ready(session, process)
+        async with aiohttp.ClientSession(stack.api_url) as session:
+            await until_ready(stack.operations_url, process)
             loop = asyncio.get_running_loop()
             durations = []
             for _ in range(3):
@@ -185,3 +194,74 @@ async def test_with_sns_unreachable_orders_are_refused_in_under_a_second(stack: 
     # The setting is the promise (`test_settings` holds it under a second); the rest is this machine's noise.
     assert max(durations) < 3
     assert await stack.published() == set()
+
+
+class Strangers:
+    """Connections that never send a whole head: silent ones, half ones and dripping ones."""
+
+    def __init__(self) -> None:
+        self.closed_after: list[float] = []
+        self._connected = asyncio.Semaphore(50)
+
+    async def hold(self, port: int, number: int) -> None:
+        async with self._connected:
+            reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        started = asyncio.get_running_loop().time()
+        if number % 3:
+            writer.write(b"POST /orders/async HTTP/1.1\r\n")
+        closed = asyncio.create_task(reader.read())
+        try:
+            while number % 3 == 2 and not closed.done():
+                writer.write(b"X")
+                await asyncio.wait({closed}, timeout=0.5)
+            await closed
+        except ConnectionError:
+            pass  # closed while it dripped
+        self.closed_after.append(asyncio.get_running_loop().time() - started)
+        writer.close()
+
+
+async def seconds_of_orders(session: aiohttp.ClientSession, count: int) -> list[float]:
+    loop, taken = asyncio.get_running_loop(), []
+    for _ in range(count):
+        started = loop.time()
+        async with session.post("/orders/async", json=BODY, headers={"Connection": "close"}) as response:
+            assert response.status == 202
+        taken.append(loop.time() - started)
+    return sorted(taken)
+
+
+@pytest.mark.embedded_aws
+@pytest.mark.timeout(120)
+async def test_a_thousand_heads_that_never_come_take_nothing_from_the_buyers(stack: Stack, tmp_path: Path) -> None:
+    variables = {**stack.variables, "HEAD_TIMEOUT_SECONDS": "8"}
+    process = await start(variables, tmp_path / "log")
+    strangers = Strangers()
+    try:
+        async with aiohttp.ClientSession(stack.api_url) as session:
+            await until_ready(stack.operations_url, process)
+            alone = await seconds_of_orders(session, 20)
+            async with asyncio.timeout(40), asyncio.TaskGroup() as group:
+                for number in range(1_000):
+                    group.create_task(strangers.hold(int(variables["PORT"]), number))
+                while await open_connections(session, stack) < 1_000:  # noqa: ASYNC110 - another process
+                    await asyncio.sleep(0.1)
+                crowded = await seconds_of_orders(session, 20)
+            assert await open_connections(session, stack) < 10
+        process.send_signal(signal.SIGTERM)
+        assert await process.wait() == 0
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
+    # Each was closed at its own deadline and not at the 75 s of an idle connection.
+    assert len(strangers.closed_after) == 1_000
+    assert max(strangers.closed_after) < 25
+    # The median: what else this machine does may hold one of them up.
+    assert crowded[10] < 5 * alone[10] + 0.1
+
+
+async def open_connections(session: aiohttp.ClientSession, stack: Stack) -> float:
+    async with session.get(f"{stack.operations_url}/metrics") as response:
+        text = await response.text()
+    return float(text.split("\nhttp_server_open_connections ")[1].split("\n")[0])

@@ -8,7 +8,7 @@ from structlog.testing import capture_logs
 
 from order_api import telemetry
 from order_api.app_keys import INTAKE
-from order_api.testing import Shop, running_shop, wait_until
+from order_api.testing import Shop, exchange, running_shop, wait_until
 
 DURATION = "http_server_request_duration_seconds_count"
 
@@ -36,9 +36,32 @@ async def test_every_request_writes_one_canonical_line(shop: Shop) -> None:
 
 async def test_probes_do_not_fill_the_log(shop: Shop) -> None:
     with capture_logs() as lines:
-        for path in ("/livez", "/readyz", "/health", "/metrics"):
-            assert (await shop.request("GET", path)).status == 200
-    assert {line["log_level"] for line in lines} == {"debug"}
+        assert (await shop.request("GET", "/health")).status == 200
+        for path in ("/livez", "/readyz", "/metrics"):
+            assert (await shop.ask(path)).status == 200
+    assert [line["log_level"] for line in lines] == ["debug"]
+
+
+@pytest.mark.parametrize("path", ["/metrics", "/livez", "/readyz"])
+async def test_the_public_port_serves_no_spelling_of_an_operations_path(shop: Shop, path: str) -> None:
+    assert (await shop.ask(path)).status == 200
+    encoded = "/" + "".join(f"%{ord(char):02x}" for char in path[1:])
+    for spelling in (
+        path,
+        f"/%{ord(path[1]):02x}{path[2:]}",
+        encoded,
+        encoded.upper(),
+        f"{path}/",
+        f"/{path}",
+        f"/.{path}",
+        f"/orders/..{path}",
+        f"{path}?x=1",
+        f"{path};x",
+        f"http://shop{path}",
+    ):
+        for method in ("GET", "HEAD", "POST"):
+            request = f"{method} {spelling} HTTP/1.1\r\nHost: shop\r\nConnection: close\r\n\r\n".encode()
+            assert (await exchange(shop.port, request, has_body=method != "HEAD")).status == 404, (method, spelling)
 
 
 async def test_durations_are_labelled_by_the_route_and_never_by_the_path(shop: Shop) -> None:
@@ -51,14 +74,14 @@ async def test_durations_are_labelled_by_the_route_and_never_by_the_path(shop: S
     assert shop.metric(DURATION, **labels("/orders/{order_id}", 404, "GET")) == 20
     assert shop.metric(DURATION, **labels("unmatched", 404, "GET")) == 20
     assert shop.metric(DURATION, **labels("unmatched", 405, "DELETE")) == 20
-    exposition = (await shop.request("GET", "/metrics")).body.decode()
+    exposition = (await shop.ask("/metrics")).body.decode()
     assert ".php" not in exposition
     assert len(re.findall(rf"^{DURATION}{{", exposition, re.MULTILINE)) == 4
 
 
 async def test_durations_reach_five_minutes(shop: Shop) -> None:
     await shop.order("async")
-    exposition = (await shop.request("GET", "/metrics")).body.decode()
+    exposition = (await shop.ask("/metrics")).body.decode()
     assert 'le="300.0"' in exposition
 
 

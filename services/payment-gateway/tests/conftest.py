@@ -7,11 +7,13 @@ from typing import Any
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
+from prometheus_client import CollectorRegistry
 
 from flashops.health import Health
 from payment_gateway.app import create_app
 from payment_gateway.behaviour import Behaviour
 from payment_gateway.ledger import Ledger
+from payment_gateway.metrics import GatewayMetrics
 from payment_gateway.provider import Provider
 
 Client = TestClient[web.Request, web.Application]
@@ -47,6 +49,11 @@ def provider(ledger: Ledger, make_behaviour: Callable[..., Behaviour]) -> Provid
 
 @pytest.fixture
 async def client(ledger: Ledger, provider: Provider) -> AsyncIterator[Client]:
-    app = create_app(provider=provider, ledger=ledger, health=Health())
+    app = create_app(
+        provider=provider,
+        ledger=ledger,
+        health=Health(),
+        metrics=GatewayMetrics(provider, registry=CollectorRegistry()),
+    )
     async with TestClient(TestServer(app)) as client:
         yield client

@@ -1,7 +1,7 @@
 import asyncio
 import json
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from datetime import datetime
 from typing import Any
 
@@ -10,6 +10,7 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestClient
 
+from payment_gateway import bodies
 from payment_gateway.behaviour import Behaviour
 from payment_gateway.ledger import Ledger
 from payment_gateway.provider import Provider
@@ -163,6 +164,7 @@ BAD_BODIES = [
     (b"\xff", ""),
     (b"[" * 10_000, ""),
     (b'{"order_id":' * 1000, ""),
+    (GOOD[:-1] + b',"x":' + b"[" * 32 + b"]" * 32 + b"}", ""),
     (GOOD.replace(b"1999", b"9" * 5000), ""),
     (GOOD.replace(b"1999", b"NaN"), "/amount_minor"),
     (GOOD.replace(b"1999", b"-1"), "/amount_minor"),
@@ -219,6 +221,21 @@ async def test_what_cannot_be_read_is_refused(
     async with session, session.post(client.make_url("/v1/charges"), data=body, headers=all_headers) as answer:
         assert answer.status == status
         assert answer.content_type == "application/problem+json"
+
+
+async def test_a_body_that_does_not_arrive_is_given_up(
+    client: Client, ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bodies, "BODY_TIMEOUT_SECONDS", 0.05)
+
+    async def dripping() -> AsyncIterator[bytes]:
+        yield GOOD[:10]
+        await asyncio.sleep(30)
+
+    headers = {"Idempotency-Key": "k1", "Content-Type": "application/json"}
+    async with client.post("/v1/charges", data=dripping(), headers=headers) as answer:
+        assert answer.status == 408
+    assert ledger.totals().attempts == 0
 
 
 @pytest.mark.parametrize(("method", "path", "status"), [("GET", "/v1/charges", 405), ("GET", "/nowhere", 404)])

@@ -17,6 +17,7 @@ from flashmsg.errors import (
     UnsupportedVersionError,
 )
 from flashmsg.events import ORDER_API_SOURCE, ORDER_PLACED_TYPE, OrderPlaced
+from flashmsg.nesting import MAX_DEPTH, too_deep
 from flashmsg.orders import (
     MAX_LINES,
     MAX_QUANTITY,
@@ -36,6 +37,7 @@ from flashmsg.orders import (
 from flashmsg.statuses import OrderStatus
 
 __all__ = [
+    "MAX_DEPTH",
     "MAX_LINES",
     "MAX_QUANTITY",
     "MAX_SAFE_INTEGER",
@@ -66,4 +68,5 @@ __all__ = [
     "encode",
     "json_schema",
     "parse_request",
+    "too_deep",
 ]

@@ -14,6 +14,7 @@ from flashmsg.errors import FieldError, InvalidRequestError, MalformedMessageErr
 from flashmsg.events import ORDER_PLACED_TYPE, SPEC_VERSION, OrderPlaced
 from flashmsg.orders import MAX_LINES, OrderRequest
 
+_MAX_FIELDS = 20  # an order and its lines have two each
 _SPEC_VERSION = re.compile(r"[0-9]{1,4}\.[0-9]{1,4}")
 _ORDER_PLACED = re.compile(r"com\.flashsale\.order\.placed\.v[1-9][0-9]{0,3}")
 
@@ -56,7 +57,7 @@ def parse_request(body: bytes) -> OrderRequest:
         document = read_document(text)
     except MalformedMessageError as exc:
         raise InvalidRequestError("Not an order request", errors=exc.errors, well_formed=False) from exc
-    _refuse_long_lists(document)
+    _refuse_oversize(document)
     try:
         return OrderRequest.model_validate_json(text)
     except ValidationError as exc:
@@ -73,11 +74,20 @@ def json_schema() -> dict[str, Any]:
     }
 
 
-def _refuse_long_lists(document: object) -> None:
-    # pydantic checks every line before it counts them: 64 KiB of wrong lines would hold a server for 0.2 s.
+def _refuse_oversize(document: object) -> None:
+    # pydantic finds every fault before it stops: 64 KiB of wrong lines or fields would hold a server for 0.2 s.
     lines = document.get("items") if isinstance(document, dict) else None
     if isinstance(lines, list) and len(lines) > MAX_LINES:
         fault = FieldError(loc=("items",), message=f"An order has at most {MAX_LINES} lines, not {len(lines)}")
+        raise InvalidRequestError("Not an order request", errors=[fault], well_formed=True)
+    _refuse_wide((), document)
+    for index, line in enumerate(lines if isinstance(lines, list) else ()):
+        _refuse_wide(("items", index), line)
+
+
+def _refuse_wide(loc: tuple[str | int, ...], value: object) -> None:
+    if isinstance(value, dict) and len(value) > _MAX_FIELDS:
+        fault = FieldError(loc=loc, message=f"An object has at most {_MAX_FIELDS} fields, not {len(value)}")
         raise InvalidRequestError("Not an order request", errors=[fault], well_formed=True)
 
 

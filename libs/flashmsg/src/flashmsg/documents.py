@@ -1,22 +1,28 @@
 """Strict JSON: what RFC 8259 leaves open, and readers therefore understand differently, is refused.
 
-pydantic refuses bad UTF-8, deep nesting and huge integers by itself, but takes the last of two equal keys
-and lets NaN pass where nothing looks at it. `read_document` closes that, and says where the fault is.
+pydantic refuses bad UTF-8 and huge integers by itself, but takes the last of two equal keys and lets NaN pass
+where nothing looks at it. `read_document` closes that, and says where the fault is. Depth is bounded first, so
+that everything behind may recurse; work and memory grow with the size of the text and no faster.
 """
 
 import json
-from collections.abc import Iterator
+import re
+from collections.abc import Iterable, Iterator
+from itertools import islice
 from typing import Final, NoReturn
 
 from pydantic import ValidationError
 
 from flashmsg.errors import FieldError, MalformedMessageError
+from flashmsg.nesting import MAX_DEPTH, too_deep
 
 _MAX_DIGITS = 20
 _MAX_ERRORS = 20
 _MAX_KEY_LENGTH = 64
 _MAX_DEPTH_SHOWN = 16
 _NOT_JSON = FieldError(loc=(), message="Invalid JSON")
+_TOO_DEEP = FieldError(loc=(), message=f"Nested too deeply: at most {MAX_DEPTH} levels")
+_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 class _Object(list[tuple[str, object]]):
@@ -66,21 +72,24 @@ def read_text(body: object) -> str:
 
 def read_document(text: str) -> object:
     """Return what the strict JSON in `text` holds; raises MalformedMessageError with the place of the fault."""
+    if too_deep(text):
+        raise MalformedMessageError("The body is not strict JSON", errors=[_TOO_DEEP])
     try:
         return _STRICT.decode(text)
-    except (ValueError, RecursionError) as exc:
+    except ValueError as exc:
         raise MalformedMessageError("The body is not strict JSON", errors=faults(text) or [_NOT_JSON]) from exc
 
 
 def faults(text: str) -> list[FieldError]:
-    """Return what makes `text` no strict JSON, at most 20 faults; nothing if it is sound."""
+    """Return what makes `text` no strict JSON, at most 20 faults; nothing if it is sound.
+
+    Only for a text that is not too deep.
+    """
     try:
         document = _LENIENT.decode(text)
     except json.JSONDecodeError as exc:
         return [FieldError(loc=(), message=f"Invalid JSON: {exc.msg} at line {exc.lineno} column {exc.colno}")]
-    except RecursionError:
-        return [FieldError(loc=(), message="Invalid JSON: nested too deeply")]
-    return [found for found, _ in zip(_walk(document), range(_MAX_ERRORS), strict=False)]
+    return list(islice(_walk(document, ()), _MAX_ERRORS))
 
 
 def field_errors(error: ValidationError) -> list[FieldError]:
@@ -95,18 +104,17 @@ def field_errors(error: ValidationError) -> list[FieldError]:
     ][:_MAX_ERRORS]
 
 
-def _walk(document: object) -> Iterator[FieldError]:
-    # A stack and not recursion: the sender chooses the depth.
-    stack: list[tuple[tuple[str | int, ...], object]] = [((), document)]
-    while stack:
-        loc, value = stack.pop()
-        if (message := _fault_of(value)) is not None:
-            yield FieldError(loc=_printable(loc), message=message)
-        if isinstance(value, _Object):
-            yield from _key_faults(loc, value)
-            stack.extend(((*loc, key), member) for key, member in reversed(value))
-        elif isinstance(value, list):
-            stack.extend(((*loc, index), value[index]) for index in reversed(range(len(value))))
+def _walk(value: object, loc: tuple[str | int, ...]) -> Iterator[FieldError]:
+    if (message := _fault_of(value)) is not None:
+        yield FieldError(loc=_printable(loc), message=message)
+    members: Iterable[tuple[str | int, object]] = ()
+    if isinstance(value, _Object):
+        yield from _key_faults(loc, value)
+        members = value
+    elif isinstance(value, list):
+        members = enumerate(value)
+    for step, member in members:
+        yield from _walk(member, (*loc, step))
 
 
 def _key_faults(loc: tuple[str | int, ...], members: _Object) -> Iterator[FieldError]:
@@ -124,7 +132,7 @@ def _fault_of(value: object) -> str | None:
     if isinstance(value, str):
         if "\0" in value:
             return "Text must not contain NUL"
-        if not value.isascii() and any("\ud800" <= char <= "\udfff" for char in value):
+        if not value.isascii() and _SURROGATE.search(value):
             return "Text must not contain a lone surrogate"
     return None
 

@@ -1,9 +1,12 @@
 """Settings read once from the environment, frozen, and errors that name the variable."""
 
 from collections.abc import Mapping
+from datetime import timedelta
 from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from flashops.connections import ConnectionLimits
 
 LogLevel = Literal["debug", "info", "warning", "error"]
 
@@ -33,6 +36,17 @@ class ServiceSettings(BaseModel):
     port: int = Field(default=8080, ge=0, le=65535, description="Port to listen on; 0 takes a free one")
     log_level: LogLevel = Field(default="info", description="debug, info, warning or error")
     environment: str = Field(default="local", description="Name of the deployment, written in every log line")
+    max_connections: int = Field(
+        default=4096, ge=1, le=100_000, description="Most connections open at once on a port; one more gets 503"
+    )
+    head_timeout_seconds: float = Field(
+        default=10, gt=0, le=75, description="Most the head of a request may take to arrive, silence before it included"
+    )
+
+    @property
+    def connection_limits(self) -> ConnectionLimits:
+        """What each port of the service allows."""
+        return ConnectionLimits(most=self.max_connections, head_timeout=timedelta(seconds=self.head_timeout_seconds))
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str]) -> Self:

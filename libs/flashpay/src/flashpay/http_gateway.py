@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 import aiohttp
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from flashmsg import too_deep
 from flashpay.errors import GatewayInFlightError, GatewayRefusedError, GatewayUnavailableError
 from flashpay.gateway import Approved, ChargeRequest, ChargeResult, Declined
 
@@ -22,6 +23,7 @@ _ACCESS = {
     HTTPStatus.METHOD_NOT_ALLOWED,
     HTTPStatus.PROXY_AUTHENTICATION_REQUIRED,
 }
+_DEFINITE = {HTTPStatus.OK, HTTPStatus.PAYMENT_REQUIRED}
 _OVERLOADED = {HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE}
 _TRY_AGAIN = {HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_EARLY}
 
@@ -107,6 +109,8 @@ async def _limited_body(response: aiohttp.ClientResponse) -> bytes:
 
 
 def _read(response: aiohttp.ClientResponse, body: bytes, request: ChargeRequest) -> ChargeResult:
+    if response.status in _DEFINITE and too_deep(body):
+        raise GatewayUnavailableError("the payment gateway's answer is nested too deeply", reason="bad_response")
     if response.status == HTTPStatus.OK:
         return _approved(body, request)
     if response.status == HTTPStatus.PAYMENT_REQUIRED:

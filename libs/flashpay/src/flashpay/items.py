@@ -2,11 +2,11 @@
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any, TypeAlias
+from typing import Annotated, Any, TypeAlias
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import FailFast, TypeAdapter, ValidationError
 
-from flashmsg import OrderStatus, PricedLine
+from flashmsg import OrderStatus, PricedLine, too_deep
 from flashpay.entries import LedgerEntry, from_epoch_ms, to_epoch_ms
 from flashpay.errors import LedgerRefusedError
 
@@ -15,7 +15,8 @@ Attribute: TypeAlias = Mapping[str, Any]
 
 Item: TypeAlias = Mapping[str, Attribute]
 
-_LINES = TypeAdapter(tuple[PricedLine, ...])
+# One fault is enough: an item holds 400 KB, and every fault would be named in the error.
+_LINES = TypeAdapter(Annotated[tuple[PricedLine, ...], FailFast()])
 _MOMENTS = ("created_at", "updated_at", "completed_at", "lease_until")
 _NUMBERS = ("customer_id", "total_minor", "attempt")
 _TEXTS = ("order_id", "currency", "fingerprint", "charge_id", "reason", "owner")
@@ -56,7 +57,7 @@ def from_item(item: Item) -> LedgerEntry:
     try:
         return LedgerEntry(
             status=OrderStatus(item["status"]["S"]),
-            items=_LINES.validate_json(item["items"]["S"]),
+            items=_lines(item["items"]["S"]),
             order_id=item["order_id"]["S"],
             currency=item["currency"]["S"],
             fingerprint=item["fingerprint"]["S"],
@@ -73,3 +74,9 @@ def from_item(item: Item) -> LedgerEntry:
         )
     except (KeyError, ValueError, ValidationError, OverflowError) as error:
         raise LedgerRefusedError(f"not a ledger item: {error}", reason="corrupt_entry") from error
+
+
+def _lines(text: str) -> tuple[PricedLine, ...]:
+    if too_deep(text):
+        raise ValueError("its lines are nested too deeply")
+    return _LINES.validate_json(text)

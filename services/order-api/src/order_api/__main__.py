@@ -6,13 +6,17 @@ import sys
 from datetime import timedelta
 
 import structlog
+from aiohttp import web
+from prometheus_client import CollectorRegistry
 
 from flashops.command_line import load_settings
+from flashops.connections import ConnectionMetrics
 from flashops.health import Health
-from flashops.http import run_app
+from flashops.http import Runner, run_app
 from flashops.lifecycle import Shutdown
 from flashops.logs import configure_logging
 from flashops.metrics import process_registry
+from flashops.operations import operations_server
 from flashops.streams import StandardStreams, guard_standard_streams
 from order_api.app import create_app
 from order_api.connections import connected
@@ -21,8 +25,7 @@ from order_api.settings import Settings
 
 async def serve(settings: Settings, *, streams: StandardStreams) -> None:
     """Serve until the stop signal."""
-    log = structlog.get_logger()
-    health = Health()
+    health, registry = Health(), process_registry(lines_dropped=lambda: streams.dropped)
     async with Shutdown() as shutdown, connected(settings) as outside:
         app = create_app(
             settings,
@@ -31,19 +34,45 @@ async def serve(settings: Settings, *, streams: StandardStreams) -> None:
             gateway=outside.gateway,
             products=outside.products,
             health=health,
-            registry=process_registry(lines_dropped=lambda: streams.dropped),
+            registry=registry,
         )
+        await _serve(app, settings, health=health, registry=registry, shutdown=shutdown)
+    structlog.get_logger().info("stopped")
+
+
+async def _serve(
+    app: web.Application, settings: Settings, *, health: Health, registry: CollectorRegistry, shutdown: Shutdown
+) -> None:
+    metrics, limits = ConnectionMetrics(registry), settings.connection_limits
+    runner = Runner(app, metrics=metrics, limits=limits, shutdown_timeout=settings.shutdown_timeout)
+    listening = asyncio.Event()
+
+    async def listens() -> bool:
+        return listening.is_set()
+
+    def tell(host: str, port: int) -> None:
+        listening.set()
+        structlog.get_logger().info("listening", host=host, port=port, operations_port=operations_port)
+
+    health.add_check("listening", listens)
+    # Up before the port for customers and until the last request has ended: readiness is false all the while.
+    async with operations_server(
+        host=settings.operations_host,
+        port=settings.operations_port,
+        registry=registry,
+        health=health,
+        limits=limits,
+        metrics=metrics,
+    ) as operations_port:
         await run_app(
-            app,
+            runner,
             host=settings.host,
             port=settings.port,
             shutdown=shutdown,
             health=health,
             drain_grace=timedelta(seconds=settings.drain_grace_seconds),
-            shutdown_timeout=settings.shutdown_timeout,
-            on_listening=lambda host, port: log.info("listening", host=host, port=port),
+            on_listening=tell,
         )
-    log.info("stopped")
 
 
 def main() -> None:

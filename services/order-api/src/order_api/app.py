@@ -2,14 +2,13 @@
 
 import os
 import socket
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime, timedelta
 
 from aiohttp import web
 from prometheus_client import CollectorRegistry
 
-from flashops.health import Health, add_health_routes
-from flashops.metrics import add_metrics_route
+from flashops.health import Health
 from flashpay import Gateway, Ledger, Settler
 from order_api import app_keys
 from order_api.async_orders import post_async_order
@@ -23,12 +22,9 @@ from order_api.publisher import GroupCommitPublisher, Topic
 from order_api.settings import Settings
 from order_api.sync_desk import SyncDesk
 from order_api.sync_orders import post_sync_order
-from order_api.telemetry import server_logger, telemetry
+from order_api.telemetry import telemetry
 from order_api.views import HealthView
 
-# How the server treats connections. A body that a refusal left unread is drained this long, so that the
-# client sees the answer and not a reset; it is never decompressed, as encodings are refused.
-_CONNECTIONS: Mapping[str, object] = {"lingering_time": 0.5, "auto_decompress": False}
 _CATALOGUE = web.AppKey("catalogue", Catalogue)
 _HEALTH_BODY = HealthView().model_dump_json().encode()
 
@@ -57,8 +53,8 @@ def create_app(
         ledger: Where orders are kept.
         gateway: Charges.
         products: Where prices come from.
-        health: Served at `/livez` and `/readyz`, a fresh one by default.
-        registry: Served at `/metrics`, a fresh one by default.
+        health: Told what readiness depends on; it and the registry are served on the operations port.
+        registry: Where the metrics are kept, a fresh one by default.
         now: The time in UTC.
 
     Returns:
@@ -67,8 +63,7 @@ def create_app(
     health = health or Health()
     registry = registry or CollectorRegistry()
     metrics = Metrics(registry)
-    connections = {**_CONNECTIONS, "logger": server_logger(metrics)}
-    app = web.Application(middlewares=[telemetry(metrics)], handler_args=connections)
+    app = web.Application(middlewares=[telemetry(metrics)])
     app[app_keys.SETTINGS] = settings
     app[app_keys.METRICS] = metrics
     app[app_keys.LEDGER] = ledger
@@ -84,8 +79,6 @@ def create_app(
     app.cleanup_ctx.append(_running)
     health.add_check("catalogue", app[_CATALOGUE].check)
     _add_routes(app)
-    add_health_routes(app, health)
-    add_metrics_route(app, registry)
     return app
 
 

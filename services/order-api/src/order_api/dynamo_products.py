@@ -13,6 +13,7 @@ from order_api.catalogue import CatalogueError, Product
 
 _PRODUCT_ID = re.compile(r"[a-z0-9][a-z0-9-]{0,63}")
 _CURRENCY = re.compile(r"[A-Z]{3}")
+_SHOWN_CHARACTERS = 100
 
 log = structlog.get_logger()
 
@@ -48,7 +49,7 @@ class DynamoProducts:
             for row in page.get("Items", ()):
                 product = _product(row)
                 if product is None:
-                    log.warning("product_invalid", row=row)
+                    log.warning("product_invalid", product_id=_shown(row))
                 else:
                     products[product.product_id] = product
             if not page.get("LastEvaluatedKey"):
@@ -85,3 +86,8 @@ def _product(row: Mapping[str, Mapping[str, str]]) -> Product | None:
         and 0 <= product.unit_price_minor <= MAX_UNIT_PRICE_MINOR
     )
     return product if sound else None
+
+
+def _shown(row: Mapping[str, Mapping[str, str]]) -> str:
+    # A row may hold 400 KB, and is read again every half minute: enough of it to find it by.
+    return str(row.get("product_id"))[:_SHOWN_CHARACTERS]

@@ -22,9 +22,6 @@ class Metrics:
             registry=registry,
         )
         self._request_series: dict[tuple[str, str, int], Histogram] = {}
-        self._malformed = Counter(
-            "http_server_malformed_requests", "Requests that are no HTTP; they have no route.", registry=registry
-        )
         self._accepted = Counter(
             "orders_accepted", "Orders accepted; a repeated request is counted again.", ["mode"], registry=registry
         )
@@ -58,10 +55,6 @@ class Metrics:
             # Looking the series up by labels costs more than the observation.
             series = self._request_series[key] = self._requests.labels(key[0], route, str(status))
         series.observe(seconds)
-
-    def malformed(self) -> None:
-        """Count a request that is no HTTP."""
-        self._malformed.inc()
 
     def accepted(self, mode: str) -> None:
         """Count an order taken: `async`, `sync`, or `sync_fallback` when it was queued in the end."""

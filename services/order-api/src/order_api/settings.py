@@ -37,6 +37,10 @@ class Settings(ServiceSettings):
     catalogue_refresh_seconds: Seconds = Field(default=30.0, description="Age at which prices are read again")
     body_limit_bytes: int = Field(default=65_536, ge=1, le=1_048_576, description="Largest body")
     body_timeout_seconds: Seconds = Field(default=10.0, description="Most a body may take to arrive; then 408")
+    operations_host: str = Field(default="127.0.0.1", description="Address of the operations port")
+    operations_port: int = Field(
+        default=8079, ge=0, le=65535, description="Port of /metrics, /livez and /readyz; 0 takes a free one"
+    )
     drain_grace_seconds: float = Field(
         default=1.0, ge=0, le=300, description="How long requests are taken after readiness turned false"
     )

@@ -2,13 +2,11 @@
 
 import asyncio
 import contextlib
-import logging
 import time
 from dataclasses import dataclass, field
 
 import structlog
 from aiohttp import hdrs, web
-from aiohttp.http_exceptions import HttpProcessingError
 from aiohttp.typedefs import Handler, Middleware
 
 from flashops.tracing import Traceparent
@@ -17,8 +15,8 @@ from order_api.rejections import Rejection, of_http_exception
 
 UNMATCHED = "unmatched"
 CLIENT_CLOSED_REQUEST = 499
-# Asked for every few seconds by machines: their lines would drown the customers'.
-_PROBES = frozenset({"/livez", "/readyz", "/health", "/metrics"})
+# Asked for every few seconds by machines: its lines would drown the customers'.
+_PROBE = "/health"
 _LOGGED_PATH_CHARACTERS = 200
 
 log = structlog.get_logger()
@@ -38,30 +36,6 @@ class Trail:
 
 
 TRAIL = web.RequestKey("trail", Trail)
-
-
-class _MalformedRequests(logging.Filter):
-    """Counts what is no HTTP; aiohttp would log a traceback each time, and anyone can send such bytes."""
-
-    def __init__(self, metrics: Metrics) -> None:
-        super().__init__()
-        self._metrics = metrics
-
-    def filter(self, record: logging.LogRecord) -> bool:
-        if record.exc_info and isinstance(record.exc_info[1], HttpProcessingError):
-            self._metrics.malformed()
-            return False
-        return record.levelno >= logging.WARNING
-
-
-def server_logger(metrics: Metrics) -> logging.Logger:
-    """Return the logger of one server: its bytes that are no HTTP are counted, all else goes to the root."""
-    logger = logging.Logger("order_api.server")  # noqa: LOG001 - not shared, so that each application counts for itself
-    # aiohttp tells of bytes that do not even begin like HTTP at debug level: they count too.
-    logger.setLevel(logging.DEBUG)
-    logger.parent = logging.getLogger()
-    logger.addFilter(_MalformedRequests(metrics))
-    return logger
 
 
 def telemetry(metrics: Metrics) -> Middleware:
@@ -121,7 +95,7 @@ def _route_of(request: web.Request) -> str:
 def _write_line(request: web.Request, trail: Trail, *, route: str, status: int, seconds: float) -> None:
     if route == UNMATCHED:
         trail.fields["path"] = request.path[:_LOGGED_PATH_CHARACTERS]
-    write = log.debug if route in _PROBES else log.info
+    write = log.debug if route == _PROBE else log.info
     write(
         "http_request",
         method=request.method,

@@ -158,7 +158,13 @@ async def run_processor(settings: ProcessorSettings, *, registry: CollectorRegis
             return consumer.receiving
 
         health.add_check("queue", receiving)
-        async with operations_server(host=settings.host, port=settings.port, registry=registry, health=health) as port:
+        async with operations_server(
+            host=settings.host,
+            port=settings.port,
+            registry=registry,
+            health=health,
+            limits=settings.connection_limits,
+        ) as port:
             structlog.get_logger().info("processor_started", workers=settings.workers, port=port)
             await _run_until_drained(consumer, health, shutdown)
     structlog.get_logger().info("processor_stopped")

@@ -9,8 +9,9 @@ from datetime import timedelta
 import structlog
 
 from flashops.command_line import load_settings
+from flashops.connections import ConnectionMetrics
 from flashops.health import Health
-from flashops.http import run_app
+from flashops.http import Runner, run_app
 from flashops.lifecycle import Shutdown
 from flashops.logs import configure_logging
 from flashops.metrics import process_registry
@@ -18,6 +19,7 @@ from flashops.streams import StandardStreams, guard_standard_streams
 from payment_gateway.app import create_app
 from payment_gateway.errors import LedgerError
 from payment_gateway.ledger import Ledger
+from payment_gateway.metrics import GatewayMetrics
 from payment_gateway.provider import Provider
 from payment_gateway.settings import Settings
 
@@ -32,13 +34,14 @@ async def serve(settings: Settings, *, streams: StandardStreams) -> None:
     async with Shutdown() as shutdown:
         with Ledger(settings.ledger_path) as ledger:
             provider = Provider(ledger=ledger, behaviour=behaviour)
+            metrics = GatewayMetrics(provider, registry=process_registry(lines_dropped=lambda: streams.dropped))
+            runner = Runner(
+                create_app(provider=provider, ledger=ledger, health=health, metrics=metrics),
+                metrics=ConnectionMetrics(metrics.registry),
+                limits=settings.connection_limits,
+            )
             await run_app(
-                create_app(
-                    provider=provider,
-                    ledger=ledger,
-                    health=health,
-                    registry=process_registry(lines_dropped=lambda: streams.dropped),
-                ),
+                runner,
                 host=settings.host,
                 port=settings.port,
                 shutdown=shutdown,

@@ -1,13 +1,16 @@
 """Reading what a client sent, and saying what is wrong with it (RFC 9457)."""
 
+import asyncio
 import re
 
 from aiohttp import hdrs, web
 from pydantic import ValidationError
 
+from flashmsg import MAX_DEPTH, too_deep
 from flashops.problems import problem
 
 BODY_LIMIT_BYTES = 16 * 1024
+BODY_TIMEOUT_SECONDS = 10.0
 _MAX_ERRORS = 20
 _KEY = re.compile(r"[!-~]{1,255}")
 
@@ -26,8 +29,18 @@ async def read_json_body(request: web.Request) -> bytes:
         raise _bad(415, "Unsupported media type", "Content-Type must be application/json")
     if hdrs.CONTENT_ENCODING in request.headers:
         raise _bad(415, "Unsupported content encoding", "Send the body as it is")
+    body = await _read(request)
+    if too_deep(body):
+        raise _bad(400, "Not JSON of ours", f"Nested too deeply: at most {MAX_DEPTH} levels")
+    return body
+
+
+async def _read(request: web.Request) -> bytes:
     try:
-        return await request.read()
+        async with asyncio.timeout(BODY_TIMEOUT_SECONDS):
+            return await request.read()
+    except TimeoutError as exc:
+        raise _bad(408, "Slow body", f"The body did not arrive within {BODY_TIMEOUT_SECONDS:g} seconds") from exc
     except web.HTTPRequestEntityTooLarge as exc:
         raise _bad(413, "Body too large", f"At most {BODY_LIMIT_BYTES} bytes") from exc
     except web.RequestPayloadError as exc:

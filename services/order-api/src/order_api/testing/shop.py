@@ -3,8 +3,9 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Any
 
 import aiohttp
@@ -12,7 +13,10 @@ from aiohttp import web
 from prometheus_client import CollectorRegistry
 
 from flashmsg import OrderPlaced, decode
+from flashops.connections import ConnectionMetrics
 from flashops.health import Health
+from flashops.http import Runner
+from flashops.operations import operations_server
 from flashpay.testing import FakeGateway, MemoryLedger
 from order_api.app import create_app
 from order_api.catalogue import Product
@@ -69,7 +73,8 @@ class Shop:
     products: FakeProducts
     registry: CollectorRegistry
     health: Health
-    runner: web.AppRunner
+    runner: Runner
+    operations_port: int
     ids: OrderIds = field(default_factory=lambda: OrderIds(secret=SECRET.encode()))
 
     async def order(
@@ -87,7 +92,14 @@ class Shop:
 
     async def request(self, method: str, path: str, **options: Any) -> Answer:  # noqa: ANN401 - aiohttp's own options
         """Send a request the way a well-behaved client does."""
-        url = f"http://127.0.0.1:{self.port}{path}"
+        return await self._request(method, self.port, path, **options)
+
+    async def ask(self, path: str) -> Answer:
+        """Get something from the operations port."""
+        return await self._request("GET", self.operations_port, path)
+
+    async def _request(self, method: str, port: int, path: str, **options: Any) -> Answer:  # noqa: ANN401 - the same
+        url = f"http://127.0.0.1:{port}{path}"
         async with self.session.request(method, url, **options) as response:
             return Answer(status=response.status, headers=response.headers, body=await response.read())
 
@@ -119,29 +131,34 @@ async def running_shop(
     app = create_app(
         settings, topic=topic, ledger=ledger, gateway=gateway, products=source, health=health, registry=registry
     )
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=5.0)
-    await runner.setup()
-    try:
+    connections, limits = ConnectionMetrics(registry), settings.connection_limits
+    runner = Runner(app, metrics=connections, limits=limits, shutdown_timeout=timedelta(seconds=10))
+    async with AsyncExitStack() as exits:
+        exits.push_async_callback(runner.cleanup)
+        await runner.setup()
         await web.TCPSite(runner, "127.0.0.1", 0).start()
-        async with aiohttp.ClientSession() as session:
-            if wait_ready:
-                await wait_until(lambda: source.loads)
-            yield Shop(
-                port=int(runner.addresses[0][1]),
-                session=session,
-                topic=topic,
-                ledger=ledger,
-                gateway=gateway,
-                products=source,
-                registry=registry,
-                health=health,
-                runner=runner,
-            )
-    finally:
-        await runner.cleanup()
+        operations = operations_server(
+            host="127.0.0.1", port=0, registry=registry, health=health, limits=limits, metrics=connections
+        )
+        operations_port = await exits.enter_async_context(operations)
+        session = await exits.enter_async_context(aiohttp.ClientSession())
+        if wait_ready:
+            await wait_until(lambda: source.loads)
+        yield Shop(
+            port=int(runner.addresses[0][1]),
+            operations_port=operations_port,
+            session=session,
+            topic=topic,
+            ledger=ledger,
+            gateway=gateway,
+            products=source,
+            registry=registry,
+            health=health,
+            runner=runner,
+        )
 
 
-async def exchange(port: int, request: bytes, *, longest_seconds: float = 10) -> Answer:
+async def exchange(port: int, request: bytes, *, longest_seconds: float = 10, has_body: bool = True) -> Answer:
     """Send bytes as they are and read one answer; the connection is closed afterwards.
 
     Raises:
@@ -151,14 +168,14 @@ async def exchange(port: int, request: bytes, *, longest_seconds: float = 10) ->
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
         try:
             writer.write(request)
-            return await read_answer(reader)
+            return await read_answer(reader, has_body=has_body)
         finally:
             writer.close()
 
 
-async def read_answer(reader: asyncio.StreamReader) -> Answer:
-    """Read one answer with a `Content-Length`."""
+async def read_answer(reader: asyncio.StreamReader, *, has_body: bool = True) -> Answer:
+    """Read one answer with a `Content-Length`; that to a `HEAD` has no body."""
     head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
     headers = {name.title(): value for name, _, value in (line.partition(": ") for line in head[1:] if line)}
-    body = await reader.readexactly(int(headers.get("Content-Length", "0")))
+    body = await reader.readexactly(int(headers.get("Content-Length", "0")) if has_body else 0)
     return Answer(status=int(head[0].split()[1]), headers=headers, body=body)

@@ -1,0 +1,248 @@
+"""What a client may do with a connection before it is known to be one: how many, how long, in which form."""
+
+import asyncio
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, Final, Protocol, cast
+
+from aiohttp import web
+from aiohttp.http import RawRequestMessage
+from aiohttp.http_exceptions import HttpProcessingError
+from aiohttp.streams import EMPTY_PAYLOAD, StreamReader
+from prometheus_client import CollectorRegistry, Counter, Gauge
+
+from flashops.framing import Framing
+
+_FULL = b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\nRetry-After: 1\r\nConnection: close\r\n\r\n"
+_LATE = b"HTTP/1.1 408 Request Timeout\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+
+# What follows a fault is read and dropped until it stops for a moment, at most so long: whoever still sends when
+# the connection closes gets a reset in place of the answer.
+_QUIET_SECONDS = 0.05
+_LINGERING_SECONDS = 0.5
+
+_Parsed = tuple[Sequence[tuple[RawRequestMessage, StreamReader]], bool, bytes]
+_NOTHING: _Parsed = ((), False, b"")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConnectionLimits:
+    """What one port allows.
+
+    Attributes:
+        most: Connections open at once; one more is answered 503 and closed.
+        head_timeout: How long the first head may take, silence included, and every later one from its first byte.
+    """
+
+    most: int = 4096
+    head_timeout: timedelta = timedelta(seconds=10)
+
+
+class ConnectionMetrics:
+    """What the ports of one process count; one object per registry."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self.open: Final = Gauge("http_server_open_connections", "Connections open.", registry=registry)
+        self.refused: Final = Counter(
+            "http_server_refused_connections", "Connections closed at once, as too many were open.", registry=registry
+        )
+        self.late: Final = Counter(
+            "http_server_late_heads", "Connections closed, as a request's head did not come.", registry=registry
+        )
+        self.malformed: Final = Counter(
+            "http_server_malformed_requests", "Requests that are no HTTP; they have no route.", registry=registry
+        )
+
+
+class Connections:
+    """The connections of one port: bounded, counted, and logged without a line per stranger."""
+
+    def __init__(self, *, limits: ConnectionLimits, metrics: ConnectionMetrics) -> None:
+        self.limits: Final = limits
+        self.metrics: Final = metrics
+        self.logger: Final = _server_logger(metrics)
+        self._open = 0
+
+    def enter(self) -> bool:
+        """Count one more connection; False if there may be none."""
+        if self._open >= self.limits.most:
+            self.metrics.refused.inc()
+            return False
+        self._open += 1
+        self.metrics.open.inc()
+        return True
+
+    def leave(self) -> None:
+        """Count one connection less."""
+        self._open -= 1
+        self.metrics.open.dec()
+
+
+class Connection(web.RequestHandler):
+    """One connection: aiohttp's own, behind a bound, a deadline for heads and a strict framing."""
+
+    __slots__ = ("_connections", "_entered", "_framing", "_head_timer", "_quiet_timer", "_strict_parser", "_tell_by")
+
+    def __init__(
+        self, manager: web.Server, *, connections: Connections, loop: asyncio.AbstractEventLoop, **options: object
+    ) -> None:
+        """Take what the server gives each of its protocols; `options` are aiohttp's."""
+        super().__init__(manager, loop=loop, logger=connections.logger, **cast("dict[str, Any]", options))
+        self._connections = connections
+        self._entered = False
+        self._framing = Framing()
+        self._head_timer: asyncio.TimerHandle | None = None
+        self._quiet_timer: asyncio.TimerHandle | None = None
+        self._tell_by = 0.0
+        self._strict_parser = _StrictParser(cast("_Parser", self._parser), framing=self._framing)
+        self._parser = cast("Any", self._strict_parser)
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Take the connection, or close it when there are too many."""
+        self._entered = self._connections.enter()
+        if not self._entered:
+            self.force_close()
+            _close(cast("asyncio.Transport", transport), _FULL)
+            return
+        super().connection_made(transport)
+        self._start_head_timer()
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        """Forget the connection."""
+        self._stop_head_timer()
+        if self._quiet_timer is not None:
+            self._quiet_timer.cancel()
+        if self._entered:
+            self._entered = False
+            self._connections.leave()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        """Parse what came; a complete head ends its deadline, the first byte of a next one begins another."""
+        heads = self._framing.heads
+        super().data_received(data)
+        if self._framing.heads != heads:
+            self._stop_head_timer()
+        if self._framing.head_begun and self._head_timer is None and self.transport is not None:
+            self._start_head_timer()
+        if data and self._strict_parser.fault is not None:
+            self._await_quiet()
+
+    def _await_quiet(self) -> None:
+        now = self._loop.time()
+        if self._quiet_timer is None:
+            self._tell_by = now + _LINGERING_SECONDS
+        else:
+            self._quiet_timer.cancel()
+        self._quiet_timer = self._loop.call_at(min(now + _QUIET_SECONDS, self._tell_by), self._tell_fault)
+
+    def _tell_fault(self) -> None:
+        self._strict_parser.tell()
+        super().data_received(b"")
+
+    def _start_head_timer(self) -> None:
+        seconds = self._connections.limits.head_timeout.total_seconds()
+        self._head_timer = self._loop.call_later(seconds, self._head_is_late)
+
+    def _stop_head_timer(self) -> None:
+        if self._head_timer is not None:
+            self._head_timer.cancel()
+            self._head_timer = None
+
+    def _head_is_late(self) -> None:
+        if self._waiter is None or self._waiter.done():
+            # An earlier request of this connection is still being answered.
+            self._start_head_timer()
+            return
+        self._head_timer = None
+        self._connections.metrics.late.inc()
+        transport = self.transport
+        if transport is not None and self._framing.head_begun:
+            transport.write(_LATE)
+        self.force_close()
+
+
+class _Parser(Protocol):
+    """What aiohttp's protocol calls of its parser."""
+
+    def feed_data(self, data: bytes) -> _Parsed: ...
+
+    def pause_reading(self) -> None: ...
+
+    def message_consumed(self) -> None: ...
+
+    def set_upgraded(self, value: bool) -> None: ...  # noqa: FBT001 - aiohttp's signature
+
+
+class _StrictParser:
+    """Shows every byte to the framing before aiohttp's parser; after the first fault nothing is read any more.
+
+    Attributes:
+        fault: What was wrong. It is kept until `tell` is called, and what comes is dropped meanwhile.
+    """
+
+    def __init__(self, parser: _Parser, *, framing: Framing) -> None:
+        self.fault: HttpProcessingError | None = None
+        self._told = False
+        self._parser = parser
+        self._framing = framing
+        self._payload: StreamReader = EMPTY_PAYLOAD
+        self.pause_reading = parser.pause_reading
+        self.message_consumed = parser.message_consumed
+        self.set_upgraded = parser.set_upgraded
+
+    def feed_data(self, data: bytes) -> _Parsed:
+        if self.fault is not None:
+            return self._tell(self.fault) if self._told else _NOTHING
+        try:
+            self._framing.follow(data)
+            parsed = self._parser.feed_data(data)
+        except HttpProcessingError as exc:
+            self.fault = exc
+            return _NOTHING
+        if parsed[0]:
+            self._payload = parsed[0][-1][1]
+        return parsed
+
+    def tell(self) -> None:
+        """Let the next call of `feed_data` tell the fault."""
+        self._told = True
+
+    def _tell(self, fault: HttpProcessingError) -> _Parsed:
+        self._told = False
+        if self._payload.is_eof():
+            raise fault
+        # The handler of the request before waits for the rest of its body: it is the one to answer.
+        self._payload.set_exception(web.RequestPayloadError(fault.message))
+        return _NOTHING
+
+
+class _MalformedRequests(logging.Filter):
+    """Counts what is no HTTP; aiohttp would log a traceback each time, and anyone can send such bytes."""
+
+    def __init__(self, metrics: ConnectionMetrics) -> None:
+        super().__init__()
+        self._metrics = metrics
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        if record.exc_info and isinstance(record.exc_info[1], HttpProcessingError | web.RequestPayloadError):
+            self._metrics.malformed.inc()
+            return False
+        return record.levelno >= logging.WARNING
+
+
+def _server_logger(metrics: ConnectionMetrics) -> logging.Logger:
+    """Return the logger of one server: its bytes that are no HTTP are counted, all else goes to the root."""
+    logger = logging.Logger("flashops.server")  # noqa: LOG001 - not shared, so that each server counts for itself
+    # aiohttp tells of bytes that do not even begin like HTTP at debug level: they count too.
+    logger.setLevel(logging.DEBUG)
+    logger.parent = logging.getLogger()
+    logger.addFilter(_MalformedRequests(metrics))
+    return logger
+
+
+def _close(transport: asyncio.Transport, answer: bytes) -> None:
+    transport.write(answer)
+    transport.close()

@@ -1,0 +1,242 @@
+"""Raw bytes at a real port, read by either of aiohttp's parsers: refused, closed, and served to nobody else."""
+
+import asyncio
+import re
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+import pytest
+from aiohttp import http_parser, web, web_protocol
+from prometheus_client import CollectorRegistry
+
+from flashops.connections import ConnectionLimits, ConnectionMetrics
+from flashops.http import Runner
+
+SECOND = b"POST /second HTTP/1.1\r\nHost: shop\r\nContent-Length: 0\r\n\r\n"
+CHUNKED = b"POST /in HTTP/1.1\r\nHost: shop\r\nTransfer-Encoding: chunked\r\n\r\n"
+
+
+@dataclass
+class Port:
+    """A server on a port of its own, and what it served."""
+
+    registry: CollectorRegistry = field(default_factory=CollectorRegistry)
+    served: list[str] = field(default_factory=list)
+    failed: list[str] = field(default_factory=list)
+    number: int = 0
+    release: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def handle(self, request: web.Request) -> web.Response:
+        if request.path == "/slow":
+            await self.release.wait()
+        try:
+            body = await request.read()
+        except web.RequestPayloadError:
+            self.failed.append(request.path)
+            return web.Response(status=400)
+        self.served.append(request.path)
+        return web.Response(text=f"{request.path} {len(body)}")
+
+    def metric(self, name: str) -> float:
+        return self.registry.get_sample_value(name) or 0.0
+
+    async def open(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+        return await asyncio.open_connection("127.0.0.1", self.number)
+
+    async def exchange(self, *parts: bytes, pause: float = 0.02) -> bytes:
+        """Send the parts and return everything that comes until the server closes."""
+        reader, writer = await self.open()
+        for part in parts:
+            writer.write(part)
+            await asyncio.sleep(pause if len(parts) > 1 else 0)
+        async with asyncio.timeout(5):
+            answer = await reader.read()
+        writer.close()
+        return answer
+
+
+Open = Callable[..., AbstractAsyncContextManager[Port]]
+
+
+@pytest.fixture(params=["C", "Python"])
+def opened(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Open:
+    if request.param == "Python":
+        monkeypatch.setattr(web_protocol, "HttpRequestParser", http_parser.HttpRequestParserPy)
+
+    @asynccontextmanager
+    async def opened(*, most: int = 100, head_seconds: float = 5) -> AsyncIterator[Port]:
+        port = Port()
+        app = web.Application()
+        app.router.add_route("*", "/{path:.*}", port.handle)
+        runner = Runner(
+            app,
+            metrics=ConnectionMetrics(port.registry),
+            limits=ConnectionLimits(most=most, head_timeout=timedelta(seconds=head_seconds)),
+            shutdown_timeout=timedelta(seconds=1),
+        )
+        await runner.setup()
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        port.number = int(runner.addresses[0][1])
+        try:
+            yield port
+        finally:
+            await runner.cleanup()
+
+    return opened
+
+
+def statuses(answers: bytes) -> list[int]:
+    return [int(status) for status in re.findall(rb"HTTP/1\.[01] (\d{3}) ", answers)]
+
+
+HIDDEN = b"CONNECT shop:80 HTTP/1.1\r\nHost: shop\r\n"
+SMUGGLED = {
+    "a request in the body of CONNECT": [HIDDEN + b"Content-Length: %d\r\n\r\n" % len(SECOND) + SECOND],
+    "a request behind CONNECT": [HIDDEN + b"\r\n" + SECOND],
+    "a request behind CONNECT, later": [HIDDEN + b"\r\n", SECOND],
+    "a coding that nobody decodes": [
+        CHUNKED.replace(b"chunked", b"gzip, chunked") + b"3\r\nabc\r\n0\r\n\r\n" + SECOND,
+    ],
+    "an empty coding": [CHUNKED.replace(b"chunked", b"") + SECOND],
+    "a length beside chunks": [CHUNKED.replace(b"Host", b"Content-Length: 3\r\nHost") + b"0\r\n\r\n" + SECOND],
+    "an extension": [CHUNKED + b"3;a=b\r\nabc\r\n0\r\n\r\n" + SECOND],
+    "a large extension": [CHUNKED + b"3;" + b"e" * 200_000 + b"\r\nabc\r\n0\r\n\r\n" + SECOND],
+    "many trailers": [CHUNKED + b"0\r\n" + b"".join(b"T%d: x\r\n" % n for n in range(5_000)) + b"\r\n" + SECOND],
+    "a request behind an upgrade": [
+        b"GET /in HTTP/1.1\r\nHost: shop\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n" + SECOND
+    ],
+    "a request behind an upgrade to websocket": [
+        b"GET /in HTTP/1.1\r\nHost: shop\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n" + SECOND
+    ],
+    "a head of a megabyte": [
+        b"GET /in HTTP/1.1\r\nHost: shop\r\n"
+        + b"".join(b"X%d: %b\r\n" % (n, b"x" * 8_000) for n in range(120))
+        + b"\r\n",
+    ],
+    "a folded header": [b"GET /in HTTP/1.1\r\nHost: shop\r\nX: a\r\n b\r\n\r\n" + SECOND],
+}
+
+
+@pytest.mark.parametrize("name", SMUGGLED)
+async def test_what_has_two_readings_is_refused_and_nothing_of_it_served(opened: Open, name: str) -> None:
+    async with opened() as port:
+        answer = await port.exchange(*SMUGGLED[name])
+        assert statuses(answer) == [400]
+        assert port.served == []
+        assert port.metric("http_server_malformed_requests_total") == 1
+
+
+@pytest.mark.parametrize(
+    "rest",
+    [b"zz\r\n", b"1;a=b\r\nx\r\n", b"0\r\nX: y\r\n\r\n", b"3\r\nabcd\r\n0\r\n\r\n", b"1;" + b"e" * 100_000],
+    ids=["no size", "extension", "trailer", "too long", "extension without an end"],
+)
+async def test_a_body_that_goes_wrong_on_the_way_ends_its_own_request(opened: Open, rest: bytes) -> None:
+    async with opened() as port:
+        answer = await port.exchange(CHUNKED + b"3\r\nabc\r\n", rest, SECOND)
+        assert statuses(answer) == [400]
+        assert port.served == []
+        assert port.failed == ["/in"]
+
+
+async def test_bytes_of_strangers_fill_no_log(opened: Open, caplog: pytest.LogCaptureFixture) -> None:
+    async with opened() as port:
+        for parts in ([b"\x16\x03\x01garbage\r\n\r\n"], [CHUNKED, b"zz\r\n"], SMUGGLED["an extension"]):
+            await port.exchange(*parts)
+    assert caplog.records == []
+
+
+async def test_a_connection_serves_one_request_after_the_other(opened: Open) -> None:
+    async with opened() as port:
+        reader, writer = await port.open()
+        pieces = (
+            SECOND + SECOND,
+            CHUNKED + b"3\r\nabc\r\n0\r\n\r\n\r\n" + SECOND,
+            b"GET /upgrade HTTP/1.1\r\nHost: shop\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n",
+            b"GET http://elsewhere/absolute HTTP/1.1\r\nHost: shop\r\n\r\n",
+            b"GET /old HTTP/1.0\r\nConnection: keep-alive\r\n\r\n",
+            SECOND.replace(b"keep", b"keep").replace(b"Host", b"Connection: close\r\nHost"),
+        )
+        for piece in pieces:
+            writer.write(piece)
+            await asyncio.sleep(0.05)
+        async with asyncio.timeout(5):
+            answers = await reader.read()
+        writer.close()
+        assert port.served == ["/second", "/second", "/in", "/second", "/upgrade", "/absolute", "/old", "/second"]
+        assert answers.count(b" 200 OK") == 8
+
+
+@pytest.mark.parametrize("sent", [b"", b"GET /in HT", b"\r\n"], ids=["silent", "half", "an empty line"])
+async def test_a_head_that_does_not_come_ends_the_connection(opened: Open, sent: bytes) -> None:
+    async with opened(head_seconds=0.3) as port:
+        started = time.monotonic()
+        answer = await port.exchange(sent)
+        assert 0.2 < time.monotonic() - started < 3
+        assert statuses(answer) == ([408] if sent.strip() else [])
+        assert port.metric("http_server_late_heads_total") == 1
+        assert port.metric("http_server_open_connections") == 0
+
+
+async def test_dripping_does_not_put_the_deadline_off(opened: Open) -> None:
+    async with opened(head_seconds=0.3) as port:
+        reader, writer = await port.open()
+        started = time.monotonic()
+        answer = asyncio.create_task(reader.read())
+        for byte in SECOND[:-1]:
+            writer.write(bytes([byte]))
+            await asyncio.sleep(0.02)
+            if answer.done():
+                break
+        assert time.monotonic() - started < len(SECOND) * 0.02
+        assert statuses(await answer) == [408]
+        writer.close()
+        assert port.served == []
+
+
+async def test_an_idle_connection_stays_and_its_next_head_has_a_deadline(opened: Open) -> None:
+    async with opened(head_seconds=0.3) as port:
+        reader, writer = await port.open()
+        writer.write(SECOND)
+        await reader.readuntil(b"/second 0")
+        await asyncio.sleep(0.7)
+        writer.write(SECOND)
+        await reader.readuntil(b"/second 0")
+        writer.write(SECOND[:10])
+        async with asyncio.timeout(5):
+            assert statuses(await reader.read()) == [408]
+        writer.close()
+
+
+async def test_a_late_head_takes_no_answer_from_the_request_before(opened: Open) -> None:
+    async with opened(head_seconds=0.2) as port:
+        reader, writer = await port.open()
+        writer.write(b"GET /slow HTTP/1.1\r\nHost: shop\r\n\r\n" + SECOND[:10])
+        await asyncio.sleep(0.6)
+        port.release.set()
+        async with asyncio.timeout(5):
+            answers = await reader.read()
+        writer.close()
+        assert port.served == ["/slow"]
+        assert statuses(answers) == [200, 408]
+
+
+async def test_one_connection_too_many_is_refused_and_counted(opened: Open) -> None:
+    async with opened(most=3) as port:
+        writers = [(await port.open())[1] for _ in range(3)]
+        async with asyncio.timeout(5):
+            while port.metric("http_server_open_connections") < 3:  # noqa: ASYNC110 - the server signals nothing
+                await asyncio.sleep(0.01)
+        assert statuses(await port.exchange(b"")) == [503]
+        assert port.metric("http_server_refused_connections_total") == 1
+        writers[0].close()
+        async with asyncio.timeout(5):
+            while port.metric("http_server_open_connections") == 3:  # noqa: ASYNC110 - the same
+                await asyncio.sleep(0.01)
+        answer = await port.exchange(SECOND.replace(b"Host", b"Connection: close\r\nHost"))
+        assert statuses(answer) == [200]
+        for writer in writers:
+            writer.close()
