@@ -20,11 +20,12 @@ from order_api.metrics import Metrics
 from order_api.openapi import document_json
 from order_api.order_ids import OrderIds
 from order_api.order_status import get_order
-from order_api.publisher import GroupCommitPublisher, Topic
+from order_api.publisher import GroupCommitPublisher
 from order_api.settings import Settings
 from order_api.sync_desk import SyncDesk
 from order_api.sync_orders import post_sync_order
 from order_api.telemetry import server_logger, telemetry
+from order_api.topic import Topic
 from order_api.views import HealthView
 
 # How the server treats connections. A body that a refusal left unread is drained this long, so that the
