@@ -80,7 +80,7 @@ UNKNOWN = [
     answered(502, "502"),
     answered(503, "ServiceUnavailable"),
     answered(400, "RequestTimeout"),
-    ClientError({"Error": {"Code": "Odd"}}, "PublishBatch"),  # type: ignore[typeddict-item] # an answer without a status
+    ClientError({"Error": {"Code": "Odd"}}, "PublishBatch"),
     ReadTimeoutError(endpoint_url=URL),
     ConnectionClosedError(endpoint_url=URL),
     reset_under_way(),
@@ -218,8 +218,14 @@ async def broken(_request: web.Request) -> web.StreamResponse:
     return web.Response(status=200, text="<html>a proxy's page", content_type="text/html")
 
 
+def error_document(code: str) -> str:
+    return f"<ErrorResponse><Error><Code>{code}</Code></Error></ErrorResponse>"
+
+
 async def failing(_request: web.Request) -> web.StreamResponse:
-    return web.Response(status=503, text="<ErrorResponse><Error><Code>ServiceUnavailable</Code></Error></ErrorResponse>")
+    return web.Response(
+        status=503, text="<ErrorResponse><Error><Code>ServiceUnavailable</Code></Error></ErrorResponse>"
+    )
 
 
 @pytest.mark.parametrize("handler", [cut, silent, broken, failing])
@@ -244,5 +250,4 @@ async def test_the_client_does_not_try_again_behind_our_back(monkeypatch: pytest
 
 
 async def denied() -> web.StreamResponse:
-    code = "AuthorizationError"
-    return web.Response(status=403, text=f"<ErrorResponse><Error><Code>{code}</Code></Error></ErrorResponse>")
+    return web.Response(status=403, text=error_document("AuthorizationError"))

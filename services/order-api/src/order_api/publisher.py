@@ -95,8 +95,9 @@ class GroupCommitPublisher:
 
     @property
     def pause(self) -> timedelta:
-        """How long a refused caller should stay away: until what waits is sent, and while calls fail about
-        as long again as they have failed already.
+        """How long a refused caller should stay away.
+
+        Until what waits is sent; while calls fail, as long again as they have failed already.
         """
         calls = ceil(len(self._waiting) / MAX_BATCH_ENTRIES)
         backlog_seconds = ceil(calls / self._max_in_flight) * self._call_seconds
