@@ -31,7 +31,7 @@ _INTAKE_REFUSALS = (400, 408, 413, 415, 422, 500, 503)
 # These may come after the order was handed on.
 _MAYBE_TAKEN = frozenset({409, 500, 502, 503})
 _MAYBE_TAKEN_TEXT = (
-    " Without `idempotency_key` in the document the order was not accepted. With it that is not known: sent again"
+    " Without `idempotency_key` in the document the order was not accepted. With it there may be an order: sent again"
     " with this key, the same body is the same order and is charged at most once."
 )
 _WITH_RETRY_AFTER = frozenset({409, 502, 503})

@@ -50,7 +50,7 @@ class OrderAccepted(BaseModel):
 
 
 class OrderView(BaseModel):
-    """An order as far as it is known; only id and status while it is pending."""
+    """An order as far as it is known; without a key of the client only id and status while it is pending."""
 
     model_config = ConfigDict(frozen=True)
 
