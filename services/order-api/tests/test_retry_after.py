@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from flashpay import GatewayUnavailableError
-from flashpay.testing import MemoryLedger
+from flashpay.testing import MemoryLedger, Reply
 from order_api.order_book import OrderBook, OrderBookError
 from order_api.retry_after import Outage, RetryAfter, Turns
 from order_api.testing import Answer, Shop, running_shop, wait_until
@@ -104,6 +104,41 @@ async def test_the_pace_of_payments_that_ended_counts() -> None:
         await asyncio.gather(*held)
     # Five turns a second: the thirtieth comes after six seconds.
     assert 6 <= max(told) <= 12
+
+
+async def test_those_who_wait_in_line_come_first() -> None:
+    async with running_shop(SYNC_LIMIT="1", SYNC_WAIT_SECONDS="0.6") as shop:
+        shop.gateway.hold()
+        first = asyncio.create_task(shop.order("sync"))
+        await wait_until(lambda: shop.gateway.in_flight == 1)
+        told = asyncio.create_task(shop.order("sync", customer_id=2))
+        await asyncio.sleep(0.3)
+        line = [asyncio.create_task(shop.order("sync", customer_id=number)) for number in range(3, 33)]
+        # Thirty wait when the payment has taken 0.6 s: their turns come before, every 0.6 s.
+        assert retry_after(await told) >= 18
+        shop.gateway.let_go()
+        await asyncio.gather(first, *line)
+
+
+async def test_a_provider_that_has_not_answered_for_long_is_asked_later() -> None:
+    async with running_shop(SYNC_FALLBACK="false") as shop:
+        shop.gateway.default = Reply.FAIL
+        await shop.order("sync")
+        await asyncio.sleep(3.1)
+        assert retry_after(await shop.order("sync")) >= 4
+        shop.gateway.default = Reply.APPROVE
+        assert (await shop.order("sync")).status == 200
+        shop.gateway.default = Reply.FAIL
+        assert retry_after(await shop.order("sync")) <= 3
+
+
+async def test_a_late_payment_is_asked_for_after_the_time_that_payments_take() -> None:
+    async with running_shop(SYNC_FALLBACK="false", SYNC_DEADLINE_SECONDS="4.1") as shop:
+        shop.gateway.hold()
+        late = await shop.order("sync")
+        shop.gateway.let_go()
+    assert late.problem == (503, "late")
+    assert retry_after(late) >= 5
 
 
 async def test_the_lease_of_another_attempt_is_waited_for() -> None:

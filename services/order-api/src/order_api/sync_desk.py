@@ -112,21 +112,25 @@ class SyncDesk:
             await asyncio.wait(self._tasks)
 
     async def _enter(self) -> None:
+        if await self._found_a_place():
+            return
+        now = asyncio.get_running_loop().time()
+        each = self.payment_time.total_seconds() / self._limit
+        next_turn = self._turns.next(now=now, ahead=self._in_line, seconds_each=each)
+        raise LineFullError(f"no place came free within {self._wait_seconds:g} seconds", next_turn=next_turn)
+
+    async def _found_a_place(self) -> bool:
         if self._places.locked() and not self._wait_seconds:
-            raise self._full("all places are taken")
+            return False
         self._in_line += 1
         try:
             async with asyncio.timeout(self._wait_seconds or None):
                 await self._places.acquire()
         except TimeoutError:
-            raise self._full(f"no place came free within {self._wait_seconds:g} seconds") from None
+            return False
         finally:
             self._in_line -= 1
-
-    def _full(self, message: str) -> LineFullError:
-        now = asyncio.get_running_loop().time()
-        each = self.payment_time.total_seconds() / self._limit
-        return LineFullError(message, next_turn=self._turns.next(now=now, ahead=self._in_line, seconds_each=each))
+        return True
 
     async def _serve(self, order: Order, traceparent: str | None) -> Settlement:
         settlement = await self._settler.settle(order, traceparent=traceparent)
