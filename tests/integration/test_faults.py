@@ -34,7 +34,7 @@ async def _someone_is_paying(shopper: Shopper, shop: Shop, order_ids: list[str])
     assert len(await shopper.charges()) < len(order_ids)
 
 
-async def test_without_the_topic_nothing_is_accepted_and_the_client_is_told_when_to_retry(
+async def test_without_an_answer_of_the_topic_the_client_is_told_so_and_when_to_retry(
     shop_opener: OpenShop, tmp_path: Path
 ) -> None:
     async with emulator(tmp_path / "aws") as own, shop_opener(emulator=own) as (shop, shopper):
@@ -49,7 +49,8 @@ async def test_without_the_topic_nothing_is_accepted_and_the_client_is_told_when
             os.kill(own.pid, signal.SIGCONT)
         assert {reply.status for reply in replies} == {503}
         assert all(int(reply.headers["Retry-After"]) >= 1 for reply in replies)
-        assert all("order_id" not in reply.body for reply in replies)
+        # the calls may still arrive: nobody may say that the orders were not taken
+        assert all(reply.body["type"].endswith(":outcome-unknown") for reply in replies)
         # the promise is under 1 s (PUBLISH_TIMEOUT_SECONDS 0.8); the rest is this machine's noise
         assert waited < 3
         assert (await shopper.order()).status == 202

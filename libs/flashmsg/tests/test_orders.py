@@ -1,9 +1,19 @@
+import json
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 from pydantic import ValidationError
 
-from flashmsg import MAX_LINES, MAX_QUANTITY, MAX_SAFE_INTEGER, MAX_UNIT_PRICE_MINOR, Order, OrderStatus, PricedLine
+from flashmsg import (
+    MAX_LINES,
+    MAX_QUANTITY,
+    MAX_SAFE_INTEGER,
+    MAX_UNIT_PRICE_MINOR,
+    Order,
+    OrderRequest,
+    OrderStatus,
+    PricedLine,
+)
 
 
 def changed(order: Order, **fields: object) -> Order:
@@ -31,6 +41,12 @@ def test_fingerprint_ignores_what_the_client_did_not_send(order: Order) -> None:
     )
     assert dearer.fingerprint == order.fingerprint
     assert changed(order, items=order.items[::-1]).fingerprint == order.fingerprint
+
+
+def test_a_request_has_the_fingerprint_of_the_orders_made_of_it(order: Order) -> None:
+    lines = [{"product_id": line.product_id, "quantity": line.quantity} for line in order.items]
+    request = OrderRequest.model_validate_json(json.dumps({"customer_id": order.customer_id, "items": lines}))
+    assert request.fingerprint == order.fingerprint
 
 
 def test_fingerprint_tells_other_content_apart(order: Order) -> None:

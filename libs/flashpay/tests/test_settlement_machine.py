@@ -90,6 +90,12 @@ class SettleMachine(RuleBasedStateMachine):
         order = sample_order(name, quantity=3)
         self._act(order, lambda: self.settler.settle(order))
 
+    @precondition(lambda self: len(self.actors) < 6)
+    @rule(name=st.sampled_from(NAMES), price=st.sampled_from(PRICES), quantity=st.sampled_from([2, 3]))
+    def accept(self, name: str, price: int, quantity: int) -> None:
+        order = sample_order(name, unit_price_minor=price, quantity=quantity)
+        self._act(order, lambda: self.ledger.accept(order))
+
     @rule(name=st.sampled_from(NAMES))
     def give_up(self, name: str) -> None:
         order = sample_order(name)

@@ -1,3 +1,4 @@
+import asyncio
 import json
 from typing import Any
 
@@ -9,7 +10,7 @@ from referencing.jsonschema import DRAFT202012
 
 from flashpay.testing import Reply
 from order_api.openapi import document
-from order_api.testing import Answer, Shop
+from order_api.testing import Answer, Shop, running_shop, wait_until
 
 
 def test_the_document_is_valid_openapi_3_1() -> None:
@@ -47,6 +48,11 @@ def assert_described(answer: Answer, *, path: str, method: str) -> None:
         assert header in answer.headers
 
 
+def validate(answer: Answer, model: str) -> None:
+    registry: Registry[Any] = Registry().with_resource("urn:api", DRAFT202012.create_resource(document()))
+    OAS31Validator({"$ref": f"urn:api#/components/schemas/{model}"}, registry=registry).validate(answer.json)
+
+
 async def test_the_validation_of_answers_notices_a_wrong_one() -> None:
     with pytest.raises(Exception, match="required property"):
         assert_described(
@@ -80,6 +86,50 @@ async def test_answers_of_the_sync_intake_are_as_described(shop: Shop) -> None:
     assert [answer.status for answer in answers] == [200, 200, 202, 422]
     for answer in answers:
         assert_described(answer, path="/orders/sync", method="post")
+
+
+async def test_refusals_of_unknown_outcome_are_as_described(shop: Shop) -> None:
+    key = {"Idempotency-Key": "k"}
+    shop.topic.losing = True
+    answers = [await shop.order("async"), await shop.order("async", headers=key)]
+    shop.topic.losing = False
+    shop.topic.down = shop.ledger.unavailable = True
+    answers += [await shop.order("async", headers=key), await shop.order("sync", headers=key)]
+    for path, answer in zip(["/orders/async"] * 3 + ["/orders/sync"], answers, strict=True):
+        assert answer.status == 503
+        assert_described(answer, path=path, method="post")
+        validate(answer, "UnknownOutcome")
+    certain = await shop.order("async")
+    assert_described(certain, path="/orders/async", method="post")
+    with pytest.raises(Exception, match="required property"):
+        validate(certain, "UnknownOutcome")
+
+
+async def test_answers_of_the_naive_shop_are_as_described() -> None:
+    key = {"Idempotency-Key": "k"}
+    async with running_shop(SYNC_FALLBACK="false") as shop:
+        shop.gateway.hold()
+        paying = asyncio.create_task(shop.order("sync", headers=key))
+        await wait_until(lambda: shop.gateway.in_flight)
+        busy = await shop.order("sync", headers=key)
+        shop.gateway.let_go()
+        paid = await paying
+        del shop.ledger.entries[paid.json["order_id"]]
+        refused = await shop.order("sync", headers=key, quantity=9)
+        shop.gateway.plan(Reply.FAIL)
+        unanswered = await shop.order("sync")
+    for status, answer in {200: paid, 409: busy, 502: refused, 503: unanswered}.items():
+        assert answer.status == status
+        assert_described(answer, path="/orders/sync", method="post")
+
+
+def test_what_may_have_been_taken_is_described_for_placing_alone() -> None:
+    paths = document()["paths"]
+    for path, method in [("/orders/async", "post"), ("/orders/sync", "post")]:
+        content = paths[path][method]["responses"]["503"]["content"]["application/problem+json"]
+        assert {"$ref": "#/components/schemas/UnknownOutcome"} in content["schema"]["anyOf"]
+    lookup = paths["/orders/{order_id}"]["get"]["responses"]["503"]["content"]["application/problem+json"]
+    assert lookup["schema"] == {"$ref": "#/components/schemas/Problem"}
 
 
 async def test_answers_about_orders_are_as_described(shop: Shop) -> None:

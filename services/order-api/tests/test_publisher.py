@@ -1,12 +1,14 @@
 import asyncio
+import time
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
 
 import pytest
 from structlog.testing import capture_logs
 
-from order_api.publisher import MAX_BATCH_BYTES, Entry, GroupCommitPublisher, PublishError
+from order_api.publisher import GroupCommitPublisher, PublishError
 from order_api.testing import FakeTopic, wait_until
+from order_api.topic import MAX_BATCH_BYTES, Entry, Refusal, Topic, TopicError
 
 LONG = timedelta(seconds=5)
 NEVER = timedelta(minutes=5)
@@ -16,7 +18,7 @@ def entries(count: int, *, size: int = 10) -> list[Entry]:
     return [Entry(f"{number:04}" + "x" * (size - 4)) for number in range(count)]
 
 
-def publisher(topic: FakeTopic, **options: object) -> GroupCommitPublisher:
+def publisher(topic: Topic, **options: object) -> GroupCommitPublisher:
     return GroupCommitPublisher(topic=topic, **({"linger": timedelta(0), "timeout": LONG} | options))  # type: ignore[arg-type] # the test gives what the constructor takes
 
 
@@ -61,7 +63,7 @@ async def test_an_entry_too_large_for_any_batch_is_refused_at_once() -> None:
 
 async def test_each_caller_learns_of_its_own_entry() -> None:
     topic = FakeTopic()
-    topic.refuse["0003"] = "InternalError"
+    topic.refuse["0003"] = "InvalidParameter"
     async with publisher(topic, linger=NEVER) as publish:
         outcomes = await asyncio.gather(*(publish.publish(entry) for entry in entries(10)), return_exceptions=True)
     assert topic.calls == [10]
@@ -69,7 +71,8 @@ async def test_each_caller_learns_of_its_own_entry() -> None:
     assert refused == [3]
     assert isinstance(outcomes[3], PublishError)
     assert outcomes[3].reason == "refused"
-    assert "InternalError" in str(outcomes[3])
+    assert "InvalidParameter" in str(outcomes[3])
+    assert outcomes[3].certain
 
 
 async def test_a_failed_call_fails_all_its_callers_and_no_other() -> None:
@@ -189,15 +192,153 @@ async def test_every_call_is_reported_with_its_size_and_duration() -> None:
 
 
 class BrokenTopic:
-    async def publish_batch(self, entries: Sequence[Entry]) -> Mapping[int, str]:
+    async def publish_batch(self, entries: Sequence[Entry]) -> Mapping[int, Refusal]:
         raise ZeroDivisionError(f"a bug with {len(entries)} entries")
 
 
 async def test_a_bug_in_the_topic_leaves_no_caller_waiting_and_is_logged() -> None:
     publish = GroupCommitPublisher(topic=BrokenTopic(), linger=timedelta(0), timeout=NEVER)
     with capture_logs() as lines:
-        with pytest.raises(PublishError, match="the publisher failed"):
+        with pytest.raises(PublishError, match="the publisher failed") as caught:
             await publish.publish(Entry("x"))
+        assert not caught.value.certain
         await publish.aclose()
     assert [line["event"] for line in lines] == ["publish_broken"]
     assert isinstance(lines[0]["exc_info"], ZeroDivisionError)
+
+
+class AnsweringTopic:
+    """A topic that gives one answer, after some turns of the loop: as many as it takes to read one from a socket."""
+
+    def __init__(self, answer: Mapping[int, Refusal] | TopicError, *, turns: int = 0) -> None:
+        self.published: list[str] = []
+        self._answer = answer
+        self._turns = turns
+
+    async def publish_batch(self, entries: Sequence[Entry]) -> Mapping[int, Refusal]:
+        self.published += [entry.message for entry in entries]
+        for _ in range(self._turns):
+            await asyncio.sleep(0)
+        if isinstance(self._answer, TopicError):
+            raise self._answer
+        return self._answer
+
+
+async def refusal(topic: Topic, **options: object) -> PublishError:
+    async with publisher(topic, **options) as publish:
+        with pytest.raises(PublishError) as caught:
+            await publish.publish(Entry("x"))
+    return caught.value
+
+
+@pytest.mark.parametrize("certain", [True, False])
+async def test_whether_a_failure_is_certain_is_what_the_topic_says(*, certain: bool) -> None:
+    failed = await refusal(AnsweringTopic(TopicError("down", certain=certain)))
+    refused = await refusal(AnsweringTopic({0: Refusal("Code", certain=certain)}))
+    assert (failed.reason, failed.certain) == ("unavailable", certain)
+    assert (refused.reason, refused.certain) == ("refused", certain)
+
+
+async def test_what_was_under_way_when_the_time_was_up_is_not_certain() -> None:
+    topic = FakeTopic()
+    topic.gate.clear()
+    error = await refusal(topic, timeout=timedelta(milliseconds=20))
+    assert (error.reason, error.certain) == ("unavailable", False)
+
+
+async def test_what_never_left_is_certain() -> None:
+    topic = FakeTopic()
+    topic.gate.clear()
+    async with publisher(topic, timeout=timedelta(milliseconds=50), max_in_flight=1) as publish:
+        outcomes = await asyncio.gather(*(publish.publish(entry) for entry in entries(25)), return_exceptions=True)
+        topic.gate.set()
+    certain = [outcome.certain for outcome in outcomes if isinstance(outcome, PublishError)]
+    assert certain == [False] + [True] * 24
+    assert topic.published == []
+
+
+async def test_refusals_at_the_door_are_certain() -> None:
+    topic = FakeTopic()
+    assert (await refusal(topic, max_waiting=0)).certain
+    publish = publisher(topic)
+    with pytest.raises(PublishError) as caught:
+        await publish.publish(Entry("x" * (MAX_BATCH_BYTES + 1)))
+    assert caught.value.certain
+    await publish.aclose()
+    with pytest.raises(PublishError) as caught:
+        await publish.publish(Entry("x"))
+    assert caught.value.certain
+    assert topic.calls == []
+
+
+async def test_a_cancelled_call_is_not_certain() -> None:
+    topic = FakeTopic()
+    topic.gate.clear()
+    publish = publisher(topic)
+    caller = asyncio.create_task(publish.publish(Entry("x")))
+    await wait_until(lambda: topic.in_flight)
+    for task in asyncio.all_tasks():
+        if task.get_name() == "publish-batch":
+            task.cancel()
+    with pytest.raises(PublishError) as caught:
+        await caller
+    assert not caught.value.certain
+    assert topic.in_flight == 0
+
+
+@pytest.mark.parametrize("turns", [0, 8])
+async def test_after_a_freeze_the_answer_that_came_meanwhile_counts(turns: int) -> None:
+    # The call is under way when the loop stands still for longer than the timeout; its answer needs no more time.
+    topic = AnsweringTopic({}, turns=turns + 1)
+    async with publisher(topic, timeout=timedelta(milliseconds=20)) as publish:
+        caller = asyncio.create_task(publish.publish(Entry("x")))
+        while not topic.published:  # noqa: ASYNC110 - turn by turn, as the call shall not be over
+            await asyncio.sleep(0)
+        time.sleep(0.1)  # noqa: ASYNC251 - the freeze
+        await caller
+
+
+async def test_after_a_freeze_nothing_leaves_whose_caller_is_told_that_it_did_not() -> None:
+    topic = FakeTopic()
+    async with publisher(topic, timeout=timedelta(milliseconds=20), linger=timedelta(milliseconds=10)) as publish:
+        caller = asyncio.create_task(publish.publish(Entry("x")))
+        await asyncio.sleep(0)
+        time.sleep(0.1)  # noqa: ASYNC251 - the freeze
+        with pytest.raises(PublishError) as caught:
+            await caller
+    assert caught.value.certain
+    assert topic.calls == []
+
+
+async def test_the_pause_grows_with_the_backlog_and_its_pace() -> None:
+    topic = FakeTopic()
+    topic.gate.clear()
+    async with publisher(topic, max_in_flight=1) as publish:
+        assert publish.pause == timedelta(0)
+        first = asyncio.create_task(publish.publish(Entry("first")))
+        await wait_until(lambda: topic.in_flight)
+        await asyncio.sleep(0.05)
+        topic.gate.set()
+        await first
+        topic.gate.clear()
+        waiting = [asyncio.create_task(publish.publish(entry)) for entry in entries(41)]
+        await asyncio.sleep(0.01)
+        # One call took 50 ms or a little more; 31 to 41 entries are 4 or 5 more calls, one after the other.
+        assert timedelta(milliseconds=200) <= publish.pause <= timedelta(seconds=2)
+        topic.gate.set()
+        await asyncio.gather(*waiting)
+        assert publish.pause == timedelta(0)
+
+
+async def test_the_pause_grows_while_the_topic_fails_and_ends_with_it() -> None:
+    topic = FakeTopic()
+    topic.down = True
+    async with publisher(topic) as publish:
+        for _ in range(2):
+            with pytest.raises(PublishError):
+                await publish.publish(Entry("x"))
+            await asyncio.sleep(0.05)
+        assert timedelta(milliseconds=99) <= publish.pause <= timedelta(seconds=2)
+        topic.down = False
+        await publish.publish(Entry("x"))
+        assert publish.pause == timedelta(0)

@@ -128,7 +128,7 @@ async def test_with_gateway_and_topic_down_the_customer_is_told_so(shop: Shop) -
     shop.gateway.plan(Reply.FAIL)
     shop.topic.down = True
     answer = await shop.order("sync")
-    assert problem_of(answer) == (503, "publish-unavailable")
+    assert problem_of(answer) == (503, "outcome-unknown")
     assert "Retry-After" in answer.headers
 
 

@@ -100,12 +100,13 @@ async def test_a_bug_of_ours_is_a_500_that_tells_nothing(shop: Shop, monkeypatch
     def broken(*_arguments: object, **_options: object) -> None:
         raise ZeroDivisionError("the secret is 42")
 
-    monkeypatch.setattr(type(app[INTAKE]), "order", broken)
+    monkeypatch.setattr(type(app[INTAKE]), "draft", broken)
     with capture_logs() as lines:
         answer = await shop.order("async")
     assert answer.status == 500
     assert answer.headers["Content-Type"] == "application/problem+json"
     assert b"42" not in answer.body
+    assert "idempotency_key" not in answer.json
     assert [line["event"] for line in lines] == ["request_failed", "http_request"]
     assert lines[0]["exc_info"]
 

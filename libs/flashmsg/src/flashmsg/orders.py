@@ -1,5 +1,6 @@
 """What a customer asks for, and the order that we price and keep."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from hashlib import sha256
 from typing import Annotated, Self, TypeVar
@@ -86,6 +87,11 @@ class OrderRequest(BaseModel):
     customer_id: CustomerId
     items: Lines[RequestedLine]
 
+    @property
+    def fingerprint(self) -> str:
+        """The fingerprint of every order made of this request; see `Order.fingerprint`."""
+        return _fingerprint(self.customer_id, self.items)
+
 
 class Order(BaseModel):
     """An accepted order at our prices; `total_minor` is the amount charged, in minor units of `currency`."""
@@ -112,5 +118,9 @@ class Order(BaseModel):
         Not the prices and not the time, which are ours and differ between two attempts at the same order.
         The sequence of the lines does not count: the same basket in another sequence is the same order.
         """
-        lines = ",".join(sorted(f"{line.product_id}:{line.quantity}" for line in self.items))
-        return sha256(f"{self.customer_id}|{lines}".encode("ascii")).hexdigest()
+        return _fingerprint(self.customer_id, self.items)
+
+
+def _fingerprint(customer_id: int, items: Sequence[RequestedLine | PricedLine]) -> str:
+    lines = ",".join(sorted(f"{line.product_id}:{line.quantity}" for line in items))
+    return sha256(f"{customer_id}|{lines}".encode("ascii")).hexdigest()

@@ -15,6 +15,7 @@ def problem(
     detail: str | None = None,
     type: str = "about:blank",  # noqa: A002 - the member's name in RFC 9457
     errors: Sequence[Mapping[str, str]] | None = None,
+    members: Mapping[str, str] | None = None,
     headers: Mapping[str, str] | None = None,
 ) -> web.Response:
     """Answer with a problem document.
@@ -25,6 +26,7 @@ def problem(
         detail: What happened this time, for the client's developer.
         type: A URI reference that identifies the kind of problem.
         errors: The extension member `errors`: one object for each field that is wrong.
+        members: More extension members of this type of problem.
         headers: More response headers, such as `Retry-After`.
     """
     document: dict[str, object] = {"type": type, "title": title, "status": status}
@@ -32,6 +34,7 @@ def problem(
         document["detail"] = detail
     if errors is not None:
         document["errors"] = [dict(error) for error in errors]
+    document.update(members or {})
     return web.Response(
         body=orjson.dumps(document), status=status, content_type=CONTENT_TYPE, headers=dict(headers or {})
     )

@@ -1,7 +1,7 @@
 """Settle an order: claim it in the ledger, charge the gateway, record the answer."""
 
 from flashpay.breaker import BreakerGateway, BreakerState
-from flashpay.claims import AlreadyTerminal, Claim, Claimed, ContentMismatch, HeldElsewhere
+from flashpay.claims import Acceptance, Accepted, AlreadyTerminal, Claim, Claimed, ContentMismatch, HeldElsewhere
 from flashpay.dynamo import DynamoLedger
 from flashpay.entries import LedgerEntry
 from flashpay.errors import (
@@ -20,6 +20,8 @@ from flashpay.settlement import Busy, Duplicate, Mismatch, Settled, Settlement, 
 from flashpay.table import DynamoClient
 
 __all__ = [
+    "Acceptance",
+    "Accepted",
     "AlreadyTerminal",
     "Approved",
     "BreakerGateway",

@@ -1,4 +1,4 @@
-"""The answers to a claim, and the one rule that gives them: the same for every ledger."""
+"""The answers to a claim and to an acceptance, and the rules that give them: the same for every ledger."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -10,7 +10,7 @@ from flashpay.entries import LedgerEntry
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Claimed:
-    """The order is ours until `lease_until`. `order` carries the prices of the first claim."""
+    """The order is ours until `lease_until`. `order` carries the prices of its first acceptance or claim."""
 
     order: Order
     attempt: int
@@ -42,6 +42,21 @@ class ContentMismatch:
 Claim: TypeAlias = Claimed | AlreadyTerminal | HeldElsewhere | ContentMismatch
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Accepted:
+    """The ledger holds this order, with the prices of its first acceptance.
+
+    `first` is True when this very call wrote it. It may be False for the first caller too, when its reply was
+    lost and another attempt was quicker: nobody may conclude from False that somebody else had asked before.
+    """
+
+    entry: LedgerEntry
+    first: bool
+
+
+Acceptance: TypeAlias = Accepted | ContentMismatch
+
+
 def judge(entry: LedgerEntry, order: Order, *, owner: str, now: datetime) -> Claim | None:
     """What an entry that is already there answers to a claim; `None` when it is free to be taken over.
 
@@ -59,6 +74,16 @@ def judge(entry: LedgerEntry, order: Order, *, owner: str, now: datetime) -> Cla
     if entry.owner == owner:
         return claimed(entry)
     return HeldElsewhere(lease_until=entry.lease_until)
+
+
+def judge_acceptance(entry: LedgerEntry, order: Order, *, owner: str) -> Acceptance:
+    """What an entry that is already there answers to an acceptance; `owner` names this one call.
+
+    A pending entry of the same owner can only be the caller's own, written before its reply was lost.
+    """
+    if entry.fingerprint != order.fingerprint:
+        return ContentMismatch(entry=entry)
+    return Accepted(entry=entry, first=entry.status is OrderStatus.PENDING and entry.owner == owner)
 
 
 def may_fail(entry: LedgerEntry, order: Order, *, now: datetime) -> bool:

@@ -1,9 +1,10 @@
 """The ledger in DynamoDB."""
 
+import secrets
 from datetime import datetime, timedelta
 
 from flashmsg import Order, OrderStatus
-from flashpay.claims import Claim, Claimed, claimed, judge, may_fail
+from flashpay.claims import Acceptance, Accepted, Claim, Claimed, claimed, judge, judge_acceptance, may_fail
 from flashpay.entries import LedgerEntry, whole_ms
 from flashpay.errors import LedgerUnavailableError
 from flashpay.gateway import Approved, ChargeResult
@@ -33,8 +34,16 @@ class DynamoLedger:
         self._table = OrdersTable(client=client, name=table)
         self._clock = clock
 
+    async def accept(self, order: Order) -> Acceptance:
+        """See `Ledger.accept`. One write."""
+        owner = f"accept/{secrets.token_hex(6)}"
+        outcome = await self._table.insert(LedgerEntry.accepted_first(order, owner=owner, now=self._now()))
+        if isinstance(outcome, Written):
+            return Accepted(entry=outcome.entry, first=True)
+        return judge_acceptance(_present(outcome, order.order_id), order, owner=owner)
+
     async def claim(self, order: Order, *, owner: str, lease: timedelta) -> Claim:
-        """See `Ledger.claim`. One write for a new order, two for a redelivered one."""
+        """See `Ledger.claim`. One write for a new order, two for one that was accepted or claimed before."""
         now = self._now()
         lease_until = whole_ms(now + lease)
         # The first claim is its own write: what an order takes once, such as stock, joins it here.

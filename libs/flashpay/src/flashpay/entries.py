@@ -29,13 +29,13 @@ class LedgerEntry:
     """One order in the ledger. Amounts are minor units of `currency`; moments are UTC, whole milliseconds.
 
     Attributes:
-        items: The lines at the prices of the first claim.
-        total_minor: The amount that is charged, fixed by the first claim.
+        items: The lines at the prices of the first acceptance or claim.
+        total_minor: The amount that is charged, fixed likewise.
         completed_at: When the status became terminal.
         charge_id: The gateway's name of the charge, once `completed`.
         reason: Why it is `declined` or `failed`.
-        attempt: How often the order was claimed; 0 for one that failed before any claim.
-        owner: Who claimed it last, or who recorded the answer.
+        attempt: How often the order was claimed; 0 for one that is pending or failed before any claim.
+        owner: Who accepted it, who claimed it last, or who recorded the answer.
         lease_until: Until when the claim is exclusive, while `processing`.
     """
 
@@ -57,7 +57,7 @@ class LedgerEntry:
 
     @property
     def order(self) -> Order:
-        """The order as it was first claimed: its prices are the ones that are charged."""
+        """The order as it was first accepted or claimed: its prices are the ones that are charged."""
         return Order(
             order_id=self.order_id,
             customer_id=self.customer_id,
@@ -66,6 +66,11 @@ class LedgerEntry:
             total_minor=self.total_minor,
             created_at=self.created_at,
         )
+
+    @classmethod
+    def accepted_first(cls, order: Order, *, owner: str, now: datetime) -> "LedgerEntry":
+        """The entry of an order that was accepted and that nobody claimed yet."""
+        return replace(_entry_of(order, OrderStatus.PENDING, now), owner=owner)
 
     @classmethod
     def claimed_first(cls, order: Order, *, owner: str, lease_until: datetime, now: datetime) -> "LedgerEntry":

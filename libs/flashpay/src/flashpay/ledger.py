@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Protocol, TypeAlias
 
 from flashmsg import Order, OrderStatus
-from flashpay.claims import Claim, Claimed
+from flashpay.claims import Acceptance, Claim, Claimed
 from flashpay.entries import LedgerEntry
 from flashpay.errors import ConflictingChargeError
 from flashpay.gateway import Approved, ChargeResult
@@ -30,11 +30,21 @@ class RecordedOrder:
 class Ledger(Protocol):
     """Keeps one entry per order. Every method may raise `LedgerUnavailableError` and be called again."""
 
+    async def accept(self, order: Order) -> Acceptance:
+        """Write an order down as `pending`, unless there is an entry of its id already.
+
+        The entry fixes content and prices: claims get them back, whatever their message says.
+
+        Returns:
+            What the ledger holds now, an entry of another content included; nothing else is changed.
+        """
+        ...
+
     async def claim(self, order: Order, *, owner: str, lease: timedelta) -> Claim:
         """Take the order for `lease`, if it is new, given up, or its last lease has ended.
 
         `owner` names this one attempt of one worker: repeating the call after a lost reply returns the same
-        claim. The first claim fixes the prices; later ones, under whatever prices, get those back.
+        claim. The first acceptance or claim fixes the prices; later ones, under whatever prices, get those back.
         """
         ...
 
@@ -66,7 +76,7 @@ class Ledger(Protocol):
         ...
 
     async def get(self, order_id: str) -> LedgerEntry | None:
-        """The entry of an order, as last written; None for one that nobody claimed."""
+        """The entry of an order, as last written; None for one that nobody accepted or claimed."""
         ...
 
 

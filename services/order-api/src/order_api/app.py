@@ -17,12 +17,15 @@ from order_api.catalogue import Catalogue, ProductSource
 from order_api.intake import Intake
 from order_api.metrics import Metrics
 from order_api.openapi import document_json
+from order_api.order_book import OrderBook
 from order_api.order_status import get_order
-from order_api.publisher import GroupCommitPublisher, Topic
+from order_api.publisher import GroupCommitPublisher
+from order_api.retry_after import RetryAfter
 from order_api.settings import Settings
 from order_api.sync_desk import SyncDesk
 from order_api.sync_orders import post_sync_order
 from order_api.telemetry import telemetry
+from order_api.topic import Topic
 from order_api.views import HealthView
 
 _CATALOGUE = web.AppKey("catalogue", Catalogue)
@@ -66,12 +69,14 @@ def create_app(
     app = web.Application(middlewares=[telemetry(metrics)])
     app[app_keys.SETTINGS] = settings
     app[app_keys.METRICS] = metrics
-    app[app_keys.LEDGER] = ledger
+    app[app_keys.RETRY_AFTER] = RetryAfter()
+    app[app_keys.BOOK] = OrderBook(ledger=ledger, timeout=timedelta(seconds=settings.publish_timeout_seconds))
     app[app_keys.OPENAPI] = document_json()
     app[_CATALOGUE] = _catalogue(settings, products, metrics)
     app[app_keys.INTAKE] = Intake(
         ids=settings.order_ids,
         catalogue=app[_CATALOGUE],
+        retry_after=app[app_keys.RETRY_AFTER],
         now=now,
     )
     app[app_keys.PUBLISHER] = _publisher(settings, topic, metrics)

@@ -12,9 +12,9 @@ from flashops.aws import aws_client
 from flashpay import DynamoLedger, Gateway, HttpGateway, Ledger
 from order_api.catalogue import ProductSource
 from order_api.dynamo_products import DynamoProducts
-from order_api.publisher import Topic
 from order_api.settings import Settings
 from order_api.sns import SnsTopic
+from order_api.topic import Topic
 
 # A lookup that a customer waits for; DynamoDB answers in milliseconds or not at all.
 _DYNAMO_TIMEOUT = timedelta(seconds=2)
@@ -36,13 +36,15 @@ async def connected(settings: Settings) -> AsyncIterator[Connections]:
     publish_timeout = timedelta(seconds=settings.publish_timeout_seconds)
     session = get_session()
     async with AsyncExitStack() as stack:
-        # The publisher's own deadline ends a call, retries included.
+        # The publisher's own deadline ends a call. The topic tries again itself: behind botocore's own retries a first
+        # attempt that may have arrived could not be told from one that did not.
         sns = await stack.enter_async_context(
             aws_client(
                 "sns",
-                connect_timeout=publish_timeout,
+                # Sooner than the publisher's deadline: what never got a connection was certainly not taken.
+                connect_timeout=publish_timeout / 2,
                 read_timeout=publish_timeout,
-                max_attempts=2,
+                max_attempts=1,
                 session=session,
             )
         )

@@ -1,6 +1,7 @@
 """Intake: from the bytes of a request to an order with an id and our prices."""
 
 import re
+import secrets
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -8,11 +9,43 @@ from datetime import datetime, timedelta
 from flashmsg import FieldError, InvalidRequestError, Order, OrderRequest, parse_request
 from order_api.catalogue import Catalogue, CatalogueNotLoadedError
 from order_api.order_ids import OrderIds
-from order_api.pricing import PricedBasket, UnpriceableError, price
+from order_api.pricing import UnpriceableError, price
 from order_api.rejections import Rejection
+from order_api.retry_after import RetryAfter
+from order_api.views import Receipt
 
 IDEMPOTENCY_KEY = "Idempotency-Key"
 _VISIBLE_ASCII = re.compile(r"[!-~]{1,255}")
+_MADE_KEY_BYTES = 18
+# About as often as the catalogue is tried while nothing of it has been read.
+_UNTIL_CATALOGUE = timedelta(seconds=1)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Draft:
+    """An order that somebody asks for: its content and its id, without prices.
+
+    Attributes:
+        request: What is wanted.
+        order_id: The one id that customer and key lead to.
+        key: The client's key, or one made here, with which the same order can be asked for again.
+        key_given: Whether the client sent the key: only then there may be other requests for this order.
+    """
+
+    request: OrderRequest
+    order_id: str
+    key: str
+    key_given: bool
+
+    @property
+    def receipt(self) -> Receipt:
+        """What the client needs to ask for this order again, or about it."""
+        return Receipt(order_id=self.order_id, idempotency_key=self.key)
+
+    @property
+    def shared_receipt(self) -> Receipt | None:
+        """The receipt, when other requests may have placed this order, even if it is certain that this one did not."""
+        return self.receipt if self.key_given else None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -20,41 +53,37 @@ class Intake:
     """Turns what a client sent into an order; it does no input or output.
 
     Attributes:
-        ids: Issues order ids.
+        ids: Makes order ids.
         catalogue: Has the prices.
+        retry_after: Says when to come back while there are none.
         now: The time in UTC.
     """
 
     ids: OrderIds
     catalogue: Catalogue
+    retry_after: RetryAfter
     now: Callable[[], datetime]
 
-    def order(self, body: bytes, *, idempotency_keys: Sequence[str]) -> Order:
-        """Return the order that a body and the values of its `Idempotency-Key` header ask for.
+    def draft(self, body: bytes, *, idempotency_keys: Sequence[str]) -> Draft:
+        """Return what a body and the values of its `Idempotency-Key` header ask for.
 
         Raises:
-            Rejection: 400 for a body that is no JSON or a bad header, 422 for JSON that is no order
-                we can price, 503 while there are no prices.
+            Rejection: 400 for a body that is no JSON or a bad header, 422 for JSON that is no order.
         """
-        key = _idempotency_key(idempotency_keys)
+        given = _idempotency_key(idempotency_keys)
         request = _parsed(body)
-        basket = self._priced(request)
-        if key is None:
-            order_id = self.ids.issue()
-        else:
-            order_id = self.ids.derive(customer_id=request.customer_id, idempotency_key=key)
-        return Order(
-            order_id=order_id,
-            customer_id=request.customer_id,
-            items=basket.items,
-            currency=basket.currency,
-            total_minor=basket.total_minor,
-            created_at=self.now(),
-        )
+        key = given or secrets.token_urlsafe(_MADE_KEY_BYTES)
+        order_id = self.ids.derive(customer_id=request.customer_id, idempotency_key=key)
+        return Draft(request=request, order_id=order_id, key=key, key_given=given is not None)
 
-    def _priced(self, request: OrderRequest) -> PricedBasket:
+    def priced(self, draft: Draft) -> Order:
+        """Return the order at the prices of now.
+
+        Raises:
+            Rejection: 422 when the order cannot be priced, 503 while there are no prices.
+        """
         try:
-            return price(request.items, find=self.catalogue.find)
+            basket = price(draft.request.items, find=self.catalogue.find)
         except UnpriceableError as exc:
             raise Rejection(422, "unpriceable", "The order cannot be priced", errors=exc.errors) from exc
         except CatalogueNotLoadedError as exc:
@@ -63,8 +92,16 @@ class Intake:
                 "catalogue_unavailable",
                 "Prices are not available yet",
                 errors=[("items", "Prices are not available yet; nothing was accepted")],
-                retry_after=timedelta(seconds=2),
+                retry_after=self.retry_after.spread(_UNTIL_CATALOGUE),
             ) from exc
+        return Order(
+            order_id=draft.order_id,
+            customer_id=draft.request.customer_id,
+            items=basket.items,
+            currency=basket.currency,
+            total_minor=basket.total_minor,
+            created_at=self.now(),
+        )
 
 
 def _idempotency_key(values: Sequence[str]) -> str | None:

@@ -23,7 +23,13 @@ class Metrics:
         )
         self._request_series: dict[tuple[str, str, int], Histogram] = {}
         self._accepted = Counter(
-            "orders_accepted", "Orders accepted; a repeated request is counted again.", ["mode"], registry=registry
+            "orders_accepted", "Orders accepted, each at its first request.", ["mode"], registry=registry
+        )
+        self._repeated = Counter(
+            "orders_repeated",
+            "Accepted requests for an order that an earlier request had written down or settled.",
+            ["mode"],
+            registry=registry,
         )
         self._rejected = Counter("orders_rejected", "Orders refused, and why.", ["reason"], registry=registry)
         self._settled = Counter(
@@ -56,9 +62,14 @@ class Metrics:
             series = self._request_series[key] = self._requests.labels(key[0], route, str(status))
         series.observe(seconds)
 
-    def accepted(self, mode: str) -> None:
-        """Count an order taken: `async`, `sync`, or `sync_fallback` when it was queued in the end."""
-        self._accepted.labels(mode).inc()
+    def accepted(self, mode: str, *, repeated: bool = False) -> None:
+        """Count an order taken: `async`, `sync`, or `sync_fallback` when it was queued in the end.
+
+        `repeated` is for requests of which an earlier one had written the order down. Should that one have been
+        answered with an unknown outcome, the order is counted here alone: there are at least as many orders as
+        were accepted, and at most as many as were accepted, repeated and of unknown outcome.
+        """
+        (self._repeated if repeated else self._accepted).labels(mode).inc()
 
     def rejected(self, reason: str) -> None:
         """Count an order refused."""

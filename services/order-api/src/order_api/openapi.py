@@ -9,7 +9,8 @@ from pydantic.json_schema import models_json_schema
 
 from flashmsg import OrderRequest
 from order_api.intake import IDEMPOTENCY_KEY
-from order_api.views import HealthView, OrderAccepted, OrderView, Problem
+from order_api.retry_after import LONGEST
+from order_api.views import HealthView, OrderAccepted, OrderView, Problem, UnknownOutcome
 
 VERSION = "1.0.0"
 _PROBLEM_JSON = "application/problem+json"
@@ -21,16 +22,25 @@ _REFUSALS = {
     409: "The same order is being paid already.",
     413: "The body is too large.",
     415: "The body is not plain application/json in UTF-8.",
-    422: "The JSON is no order that can be taken: `errors` names each field at fault.",
+    422: "The JSON is no order that can be taken, or its key stands for another: `errors` names each field at fault.",
     502: "The payment provider refused our request.",
-    503: "Not now; nothing was accepted. `Retry-After` says when to try again.",
+    500: "Our fault.",
+    503: "Not now. `Retry-After` says when to try again.",
 }
-_INTAKE_REFUSALS = (400, 408, 413, 415, 422, 503)
+_INTAKE_REFUSALS = (400, 408, 413, 415, 422, 500, 503)
+# These may come after the order was handed on.
+_MAYBE_TAKEN = frozenset({409, 500, 502, 503})
+_MAYBE_TAKEN_TEXT = (
+    " Without `idempotency_key` in the document the order was not accepted. With it there may be an order: sent again"
+    " with this key, the same body is the same order and is charged at most once."
+)
+_WITH_RETRY_AFTER = frozenset({409, 502, 503})
 _MODELS: tuple[tuple[type[BaseModel], Literal["validation", "serialization"]], ...] = (
     (OrderRequest, "validation"),
     (OrderAccepted, "serialization"),
     (OrderView, "serialization"),
     (Problem, "serialization"),
+    (UnknownOutcome, "serialization"),
     (HealthView, "serialization"),
 )
 _TRACEPARENT = {
@@ -44,7 +54,10 @@ _KEY = {
     "name": IDEMPOTENCY_KEY,
     "in": "header",
     "required": False,
-    "description": "Requests of one customer with the same key are the same order, however often they are sent.",
+    "description": (
+        "Requests of one customer with the same key are the same order, however often they are sent, for at least 24"
+        " hours: the same body gets the same answer at the price of its first acceptance, another one 422."
+    ),
     "schema": {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[!-~]+$"},
 }
 _ORDER_ID = {
@@ -84,7 +97,7 @@ def _post_async() -> dict[str, Any]:
     return _order_operation(
         "placeOrder",
         "Queue an order; the answer comes once it is safely queued.",
-        {202: _accepted(), **_refused(*_INTAKE_REFUSALS)},
+        {202: _accepted(), **_refused(*_INTAKE_REFUSALS, placing=True)},
     )
 
 
@@ -93,7 +106,7 @@ def _post_sync() -> dict[str, Any]:
         "placeOrderAndWait",
         "Settle an order in the request; if that takes too long it is queued.",
         {200: _ok(OrderView, "The order in a terminal status."), 202: _accepted()}
-        | _refused(*_INTAKE_REFUSALS, 409, 502),
+        | _refused(*_INTAKE_REFUSALS, 409, 502, placing=True),
     )
 
 
@@ -126,14 +139,22 @@ def _accepted() -> dict[str, Any]:
     return _ok(OrderAccepted) | {"headers": {"Location": location}}
 
 
-def _refused(*statuses: int) -> dict[int, dict[str, Any]]:
-    return {
-        status: {
-            "description": _REFUSALS[status],
-            "content": {_PROBLEM_JSON: {"schema": _reference(Problem)}},
-        }
-        for status in statuses
+def _refused(*statuses: int, placing: bool = False) -> dict[int, dict[str, Any]]:
+    return {status: _refusal(status, maybe_taken=placing and status in _MAYBE_TAKEN) for status in statuses}
+
+
+def _refusal(status: int, *, maybe_taken: bool) -> dict[str, Any]:
+    schema: dict[str, Any] = _reference(Problem)
+    if maybe_taken:
+        schema = {"anyOf": [_reference(UnknownOutcome), schema]}
+    refusal: dict[str, Any] = {
+        "description": _REFUSALS[status] + (_MAYBE_TAKEN_TEXT if maybe_taken else ""),
+        "content": {_PROBLEM_JSON: {"schema": schema}},
     }
+    if status in _WITH_RETRY_AFTER:
+        seconds = {"type": "integer", "minimum": 1, "maximum": int(LONGEST.total_seconds())}
+        refusal["headers"] = {"Retry-After": {"description": "Seconds to wait.", "schema": seconds}}
+    return refusal
 
 
 def _reference(model: type[BaseModel]) -> dict[str, str]:

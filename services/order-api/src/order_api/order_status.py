@@ -2,8 +2,8 @@
 
 from aiohttp import web
 
-from flashpay import LedgerUnavailableError
-from order_api.app_keys import INTAKE, LEDGER, RETRY_SOON
+from order_api.app_keys import BOOK, INTAKE, RETRY_AFTER
+from order_api.order_book import OrderBookError
 from order_api.rejections import Rejection
 from order_api.sync_orders import order_response
 from order_api.telemetry import TRAIL
@@ -17,13 +17,13 @@ async def get_order(request: web.Request) -> web.Response:
         raise Rejection.of_field(404, "unknown_order", "order_id", "There is no such order")
     request[TRAIL].fields["order_id"] = order_id
     try:
-        entry = await request.app[LEDGER].get(order_id)
-    except LedgerUnavailableError as exc:
+        entry = await request.app[BOOK].get(order_id)
+    except OrderBookError as exc:
         raise Rejection(
             503,
             "ledger_unavailable",
             "Orders cannot be looked up right now",
-            errors=[("order_id", "The order is safe; ask again")],
-            retry_after=RETRY_SOON,
+            errors=[("order_id", "The order could not be looked up; ask again")],
+            retry_after=request.app[RETRY_AFTER].spread(request.app[BOOK].outage),
         ) from exc
     return order_response(OrderView.pending(order_id) if entry is None else OrderView.of(entry))

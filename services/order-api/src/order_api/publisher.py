@@ -1,70 +1,38 @@
 """Group commit: concurrent publishes share batches, and each caller learns of its own entry."""
 
 import asyncio
-import contextlib
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import timedelta
+from math import ceil
 from types import TracebackType
-from typing import Protocol, Self
+from typing import Any, Self
 
 import structlog
 
-# The limits of one SNS PublishBatch.
-MAX_BATCH_ENTRIES = 10
-MAX_BATCH_BYTES = 256 * 1024
-_STRING_TYPE_BYTES = len("String")
+from order_api.topic import MAX_BATCH_BYTES, MAX_BATCH_ENTRIES, Entry, Refusal, Topic, TopicError
+
+# From bytes in the socket to the caller's result takes about eight.
+_LAST_TURNS = 20
 
 log = structlog.get_logger()
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """One message: its body and its attributes, all of type String."""
-
-    message: str
-    attributes: Mapping[str, str] = field(default_factory=dict)
-
-    @property
-    def size_bytes(self) -> int:
-        """What counts against the limit of a batch: the body, and name, type and value of attributes."""
-        attributes = sum(
-            len(name.encode()) + _STRING_TYPE_BYTES + len(value.encode()) for name, value in self.attributes.items()
-        )
-        return len(self.message.encode()) + attributes
 
 
 class PublishError(Exception):
     """The entry was not acknowledged.
 
-    `reason` is a bounded label: "unavailable" (no answer, an error, or too late), "refused" (the topic
-    took the call but not this entry), "overloaded" (too many callers wait), "too_large", "closed".
-    After "unavailable" the entry may still have arrived: its order id makes a repetition harmless.
+    Attributes:
+        reason: A bounded label: "unavailable" (no answer, an error, or too late), "refused" (the topic took the
+            call but not this entry), "overloaded" (too many callers wait), "too_large", "closed".
+        certain: Whether the topic is known not to have taken the entry, now or later. False: it may have.
     """
 
-    def __init__(self, reason: str, detail: str = "") -> None:
+    def __init__(self, reason: str, detail: str = "", *, certain: bool) -> None:
         super().__init__(f"{reason}: {detail}" if detail else reason)
         self.reason = reason
+        self.certain = certain
         self.retryable = reason != "too_large"
-
-
-class TopicError(Exception):
-    """The whole call failed: nothing in it is known to have been taken."""
-
-
-class Topic(Protocol):
-    """Where batches go; SNS in production."""
-
-    async def publish_batch(self, entries: Sequence[Entry]) -> Mapping[int, str]:
-        """Publish at most ten entries in one call.
-
-        Returns:
-            The entries that were NOT taken, by index, with the topic's error code.
-
-        Raises:
-            TopicError: The call as a whole failed.
-        """
 
 
 @dataclass(slots=True, eq=False)
@@ -72,6 +40,7 @@ class _Waiting:
     entry: Entry
     size_bytes: int
     due: float
+    expires: float
     result: asyncio.Future[None]
 
 
@@ -113,6 +82,8 @@ class GroupCommitPublisher:
         self._in_flight: set[asyncio.Task[None]] = set()
         self._timer: asyncio.TimerHandle | None = None
         self._closing = False
+        self._call_seconds = 0.0
+        self._failing_since: float | None = None
 
     async def __aenter__(self) -> Self:
         return self
@@ -122,6 +93,18 @@ class GroupCommitPublisher:
     ) -> None:
         await self.aclose()
 
+    @property
+    def pause(self) -> timedelta:
+        """How long a refused caller should stay away.
+
+        Until what waits is sent; while calls fail, as long again as they have failed already.
+        """
+        calls = ceil(len(self._waiting) / MAX_BATCH_ENTRIES)
+        backlog_seconds = ceil(calls / self._max_in_flight) * self._call_seconds
+        now = asyncio.get_running_loop().time()
+        failing_seconds = 0.0 if self._failing_since is None else now - self._failing_since
+        return timedelta(seconds=max(backlog_seconds, failing_seconds))
+
     async def publish(self, entry: Entry) -> None:
         """Return once the topic has acknowledged this very entry.
 
@@ -130,13 +113,14 @@ class GroupCommitPublisher:
         """
         waiting = self._admit(entry)
         try:
-            async with asyncio.timeout(self._timeout_seconds):
-                await waiting.result
-        except TimeoutError:
-            raise PublishError("unavailable", "no acknowledgement in time") from None
+            if await _done_in_time(waiting.result, self._timeout_seconds):
+                return waiting.result.result()
         finally:
-            if waiting.result.cancelled():
-                self._withdraw(waiting)
+            # Not under way yet: it is never sent. Under way: the batch goes on for the others.
+            withdrawn = self._withdraw(waiting)
+            _forget(waiting.result)
+        detail = "not sent in time" if withdrawn else "no acknowledgement in time"
+        raise PublishError("unavailable", detail, certain=withdrawn)
 
     async def aclose(self) -> None:
         """Take no more entries, send those that wait, and return when all have their answer."""
@@ -147,26 +131,36 @@ class GroupCommitPublisher:
 
     def _admit(self, entry: Entry) -> _Waiting:
         if self._closing:
-            raise PublishError("closed")
+            raise PublishError("closed", certain=True)
         size_bytes = entry.size_bytes
         if size_bytes > MAX_BATCH_BYTES:
-            raise PublishError("too_large", f"{size_bytes} bytes")
+            raise PublishError("too_large", f"{size_bytes} bytes", certain=True)
         if len(self._waiting) >= self._max_waiting:
-            raise PublishError("overloaded", f"{len(self._waiting)} entries wait")
+            raise PublishError("overloaded", f"{len(self._waiting)} entries wait", certain=True)
         loop = asyncio.get_running_loop()
-        waiting = _Waiting(entry, size_bytes, loop.time() + self._linger_seconds, loop.create_future())
+        now = loop.time()
+        waiting = _Waiting(
+            entry=entry,
+            size_bytes=size_bytes,
+            due=now + self._linger_seconds,
+            expires=now + self._timeout_seconds,
+            result=loop.create_future(),
+        )
         self._waiting.append(waiting)
         self._dispatch()
         return waiting
 
-    def _withdraw(self, waiting: _Waiting) -> None:
-        # Not under way yet: it is never sent. Under way: the batch goes on for the others.
-        with contextlib.suppress(ValueError):
+    def _withdraw(self, waiting: _Waiting) -> bool:
+        try:
             self._waiting.remove(waiting)
+        except ValueError:
+            return False
+        return True
 
     def _dispatch(self) -> None:
         """Send whatever may go now, and set the timer for what may go later."""
         now = asyncio.get_running_loop().time()
+        self._expire(now)
         while len(self._in_flight) < self._max_in_flight:
             batch = self._next_batch(now)
             if not batch:
@@ -175,6 +169,12 @@ class GroupCommitPublisher:
             self._in_flight.add(task)
             task.add_done_callback(self._sent)
         self._set_timer()
+
+    def _expire(self, now: float) -> None:
+        # After a freeze of the process the timers of callers may come after this one: what they are about to
+        # be refused for must not leave meanwhile.
+        while self._waiting and self._waiting[0].expires <= now:
+            _settle(self._waiting.popleft(), PublishError("unavailable", "not sent in time", certain=True))
 
     def _next_batch(self, now: float) -> list[_Waiting]:
         """Take the oldest entries that fit one call, or none while they may still wait for company."""
@@ -212,26 +212,66 @@ class GroupCommitPublisher:
         loop = asyncio.get_running_loop()
         started = loop.time()
         try:
-            async with asyncio.timeout(self._timeout_seconds):
-                refused = await self._topic.publish_batch([waiting.entry for waiting in batch])
-        except (TopicError, TimeoutError) as exc:
-            _settle_all(batch, PublishError("unavailable", str(exc)))
+            refused = await self._call([waiting.entry for waiting in batch])
+        except TopicError as exc:
+            if self._failing_since is None:
+                self._failing_since = started
+            _settle_all(batch, PublishError("unavailable", str(exc), certain=exc.certain))
         except BaseException:
             # A bug of ours or a cancelled loop: no caller may wait for an answer that never comes.
-            _settle_all(batch, PublishError("unavailable", "the publisher failed"))
+            _settle_all(batch, PublishError("unavailable", "the publisher failed", certain=False))
             raise
         else:
+            self._failing_since = None
             for index, waiting in enumerate(batch):
-                code = refused.get(index)
-                _settle(waiting, None if code is None else PublishError("refused", code))
+                refusal = refused.get(index)
+                _settle(waiting, None if refusal is None else _refused(refusal))
         finally:
+            self._call_seconds = loop.time() - started
             if self._on_batch is not None:
-                self._on_batch(len(batch), loop.time() - started)
+                self._on_batch(len(batch), self._call_seconds)
+
+    async def _call(self, entries: Sequence[Entry]) -> Mapping[int, Refusal]:
+        call = asyncio.ensure_future(self._topic.publish_batch(entries))  # a task of its own: it is cut off late
+        try:
+            if not await _done_in_time(call, self._timeout_seconds):
+                raise TopicError("no answer in time", certain=False)
+            return call.result()
+        finally:
+            if not call.done():
+                call.cancel()
+                await asyncio.wait({call})
+            _forget(call)
+
+
+async def _done_in_time(work: asyncio.Future[Any], seconds: float) -> bool:
+    """Wait until the work is done or the time is up, and tell which.
+
+    When the process stood still meanwhile, the answer may lie in the socket unread while the time is up: some
+    turns of the loop are enough to read it.
+    """
+    await asyncio.wait({work}, timeout=seconds)
+    for _ in range(_LAST_TURNS):
+        if work.done():
+            break
+        await asyncio.sleep(0)
+    return work.done()
+
+
+def _forget(work: asyncio.Future[Any]) -> None:
+    # Nobody asks any more: asyncio shall not report an error in it as overlooked.
+    if not work.cancel() and not work.cancelled():
+        work.exception()
+
+
+def _refused(refusal: Refusal) -> PublishError:
+    return PublishError("refused", refusal.code, certain=refusal.certain)
 
 
 def _settle_all(batch: list[_Waiting], error: PublishError) -> None:
     for waiting in batch:
-        _settle(waiting, PublishError(error.reason, str(error)))
+        # An exception of its own for each: raised twice, one would collect the tracebacks of all.
+        _settle(waiting, PublishError(error.reason, str(error), certain=error.certain))
 
 
 def _settle(waiting: _Waiting, error: PublishError | None) -> None:

@@ -8,8 +8,10 @@ from typing import Self
 from aiohttp import hdrs, web
 
 from flashops.problems import problem
+from order_api.views import Receipt
 
 TYPE_PREFIX = "urn:flash-sale:problem:"
+_REPEAT = "repeat it with the idempotency_key given here as Idempotency-Key, or ask status_url"
 
 
 class Rejection(Exception):  # noqa: N818 - it is an answer, not a fault of ours
@@ -30,6 +32,7 @@ class Rejection(Exception):  # noqa: N818 - it is an answer, not a fault of ours
         retry_after: timedelta | None = None,
         headers: Mapping[str, str] | None = None,
         close: bool = False,
+        receipt: Receipt | None = None,
     ) -> None:
         """Describe the refusal.
 
@@ -41,6 +44,7 @@ class Rejection(Exception):  # noqa: N818 - it is an answer, not a fault of ours
             retry_after: When the client may try again, for a refusal that is not its fault.
             headers: More response headers.
             close: Whether the connection ends with the answer, as the body was not read.
+            receipt: Of the order that there may be in spite of the refusal; none when it is certain that there is not.
         """
         super().__init__(f"{reason}: {title}")
         self.status = status
@@ -51,6 +55,7 @@ class Rejection(Exception):  # noqa: N818 - it is an answer, not a fault of ours
         if retry_after is not None:
             self._headers[hdrs.RETRY_AFTER] = str(max(1, ceil(retry_after.total_seconds())))
         self._close = close
+        self._receipt = receipt
 
     @classmethod
     def of_field(cls, status: int, reason: str, field: str, message: str, *, close: bool = False) -> Self:
@@ -64,11 +69,55 @@ class Rejection(Exception):  # noqa: N818 - it is an answer, not a fault of ours
             self._title,
             type=TYPE_PREFIX + self.reason.replace("_", "-"),
             errors=self._errors,
+            members=None if self._receipt is None else self._receipt.members(),
             headers=self._headers,
         )
         if self._close:
             response.force_close()
         return response
+
+
+def outcome_unknown(
+    receipt: Receipt, *, retry_after: timedelta, status: int = 503, reason: str = "outcome_unknown"
+) -> Rejection:
+    """Refuse with no claim about the order, and tell how to find out or repeat without paying twice."""
+    return Rejection(
+        status,
+        reason,
+        "It is not known whether the order was taken",
+        errors=[("body", f"The order may have been taken and may be charged; {_REPEAT}")],
+        retry_after=retry_after,
+        receipt=receipt,
+    )
+
+
+def turned_away(receipt: Receipt | None, reason: str, title: str, *, retry_after: timedelta) -> Rejection:
+    """Refuse a request of which nothing is left.
+
+    Args:
+        receipt: Given when other requests may have placed the same order: then nothing is said about the order.
+        reason: See `Rejection`.
+        title: See `Rejection`.
+        retry_after: See `Rejection`.
+    """
+    message = (
+        "The order was not accepted; send it again"
+        if receipt is None
+        else f"This request did nothing, but another one with its key may have placed the order; {_REPEAT}"
+    )
+    return Rejection(503, reason, title, errors=[("body", message)], retry_after=retry_after, receipt=receipt)
+
+
+def mismatch(field: str) -> Rejection:
+    """Refuse a key that stands for another order."""
+    return Rejection.of_field(422, "mismatch", field, "This key was used for an order of other content")
+
+
+def crashed(receipt: Receipt | None) -> Rejection:
+    """Answer for a bug of ours; with an order under way nothing is known of it."""
+    title = "Something is wrong on our side"
+    message = title if receipt is None else f"{title}. The order may have been taken; {_REPEAT}"
+    return Rejection(500, "internal_error", title, errors=[("request", message)], close=True, receipt=receipt)
 
 
 def of_http_exception(exc: web.HTTPException) -> Rejection:

@@ -33,7 +33,9 @@ class Settings(ServiceSettings):
     publish_linger_seconds: float = Field(
         default=0.005, ge=0, le=1, description="How long a batch waits for more orders"
     )
-    publish_timeout_seconds: Seconds = Field(default=0.8, description="Most an order waits for SNS; then 503")
+    publish_timeout_seconds: Seconds = Field(
+        default=0.8, description="Most an order waits for SNS, and its key for the ledger; then 503"
+    )
     catalogue_refresh_seconds: Seconds = Field(default=30.0, description="Age at which prices are read again")
     body_limit_bytes: int = Field(default=65_536, ge=1, le=1_048_576, description="Largest body")
     body_timeout_seconds: Seconds = Field(default=10.0, description="Most a body may take to arrive; then 408")

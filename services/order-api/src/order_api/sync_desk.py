@@ -8,6 +8,7 @@ import structlog
 
 from flashmsg import Order
 from flashpay import Settled, Settlement, Settler
+from order_api.retry_after import Outage, Turns
 
 log = structlog.get_logger()
 
@@ -19,7 +20,14 @@ class DeskError(Exception):
 
 
 class LineFullError(DeskError):
-    """No place came free in time. Nothing was done for the order."""
+    """No place came free in time. Nothing was done for the order.
+
+    `next_turn` is how long until it would be this customer's turn, after all who wait or were sent away before.
+    """
+
+    def __init__(self, message: str, *, next_turn: timedelta) -> None:
+        super().__init__(message)
+        self.next_turn = next_turn
 
 
 class LateError(DeskError):
@@ -55,7 +63,24 @@ class SyncDesk:
         self._deadline_seconds = deadline.total_seconds()
         self._on_settled = on_settled
         self._on_change = on_change
-        self._tasks: set[asyncio.Task[Settlement]] = set()
+        self._limit = limit
+        self._tasks: dict[asyncio.Task[Settlement], float] = {}
+        self._in_line = 0
+        self._turns = Turns()
+        self._mean_seconds = 0.0
+        self._outage = Outage()
+
+    @property
+    def payment_time(self) -> timedelta:
+        """How long one settlement takes: lately on average, and no less than the oldest one has taken so far."""
+        now = asyncio.get_running_loop().time()
+        oldest = next(iter(self._tasks.values()), now)
+        return timedelta(seconds=max(self._mean_seconds, now - oldest))
+
+    @property
+    def outage(self) -> timedelta:
+        """How long no settlement has come to an end with an answer."""
+        return self._outage.lasting
 
     async def settle(self, order: Order, *, traceparent: str | None) -> Settlement:
         """Settle the order, and wait for it until the deadline.
@@ -68,13 +93,14 @@ class SyncDesk:
             LateError: The deadline passed.
             FlashpayError: The ledger or the gateway gave no definite answer.
         """
-        deadline = asyncio.get_running_loop().time() + self._deadline_seconds
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + self._deadline_seconds
         await self._enter()
         task = asyncio.create_task(self._serve(order, traceparent), name=f"settle {order.order_id}")
-        self._tasks.add(task)
+        self._tasks[task] = loop.time()
         task.add_done_callback(self._leave)
         self._report()
-        remaining = deadline - asyncio.get_running_loop().time()
+        remaining = deadline - loop.time()
         await asyncio.wait({task}, timeout=max(remaining, 0))
         if not task.done():
             raise LateError(f"not settled within {self._deadline_seconds:g} seconds")
@@ -86,13 +112,25 @@ class SyncDesk:
             await asyncio.wait(self._tasks)
 
     async def _enter(self) -> None:
+        if await self._found_a_place():
+            return
+        now = asyncio.get_running_loop().time()
+        each = self.payment_time.total_seconds() / self._limit
+        next_turn = self._turns.next(now=now, ahead=self._in_line, seconds_each=each)
+        raise LineFullError(f"no place came free within {self._wait_seconds:g} seconds", next_turn=next_turn)
+
+    async def _found_a_place(self) -> bool:
         if self._places.locked() and not self._wait_seconds:
-            raise LineFullError("all places are taken")
+            return False
+        self._in_line += 1
         try:
             async with asyncio.timeout(self._wait_seconds or None):
                 await self._places.acquire()
         except TimeoutError:
-            raise LineFullError(f"no place came free within {self._wait_seconds:g} seconds") from None
+            return False
+        finally:
+            self._in_line -= 1
+        return True
 
     async def _serve(self, order: Order, traceparent: str | None) -> Settlement:
         settlement = await self._settler.settle(order, traceparent=traceparent)
@@ -102,10 +140,15 @@ class SyncDesk:
 
     def _leave(self, task: asyncio.Task[Settlement]) -> None:
         self._places.release()
-        self._tasks.discard(task)
+        seconds = asyncio.get_running_loop().time() - self._tasks.pop(task)
+        # A moving average: the last ten or so count.
+        self._mean_seconds += (seconds - self._mean_seconds) / (10 if self._mean_seconds else 1)
         self._report()
         error = None if task.cancelled() else task.exception()
-        if error is not None:
+        if error is None:
+            self._outage.ended()
+        else:
+            self._outage.failed()
             # Not the canonical line of the request, which may be long gone.
             log.warning("settlement_failed", task=task.get_name(), error=repr(error))
 

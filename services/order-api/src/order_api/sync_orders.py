@@ -5,11 +5,11 @@ from datetime import UTC, datetime, timedelta
 from aiohttp import hdrs, web
 
 from flashmsg import Order
-from flashpay import Busy, Duplicate, FlashpayError, GatewayUnavailableError, Mismatch, Settled
-from order_api.app_keys import DESK, METRICS, RETRY_SOON, SETTINGS
-from order_api.async_orders import order_of, queue
-from order_api.intake import IDEMPOTENCY_KEY
-from order_api.rejections import Rejection
+from flashpay import Busy, Duplicate, FlashpayError, GatewayRefusedError, GatewayUnavailableError, Mismatch, Settled
+from order_api.app_keys import DESK, METRICS, RETRY_AFTER, SETTINGS
+from order_api.async_orders import draft_of, is_made_of, order_of, queue
+from order_api.intake import IDEMPOTENCY_KEY, Draft
+from order_api.rejections import Rejection, mismatch, outcome_unknown, turned_away
 from order_api.sync_desk import LateError, LineFullError
 from order_api.telemetry import TRAIL
 from order_api.views import OrderView
@@ -17,27 +17,28 @@ from order_api.views import OrderView
 
 async def post_sync_order(request: web.Request) -> web.Response:
     """Answer 200 with the terminal order; 202 when it went to the queue after all."""
-    order = await order_of(request)
+    draft = await draft_of(request)
+    order = await order_of(request, draft)
     try:
         settlement = await request.app[DESK].settle(order, traceparent=str(request[TRAIL].traceparent))
     except LineFullError as exc:
-        raise _line_full(request) from exc
+        raise _line_full(request, draft, exc) from exc
     except (LateError, FlashpayError) as exc:
-        return await _unsettled(request, order, exc)
+        return await _unsettled(request, draft, order, exc)
     match settlement:
         case Settled(entry=entry):
-            request.app[METRICS].accepted("sync")
+            request.app[METRICS].accepted("sync", repeated=not is_made_of(entry, order))
             request[TRAIL].fields["mode"] = "sync"
             return order_response(OrderView.of(entry))
         case Duplicate(entry=entry):
             # Accepted when it was settled; counting it again would make orders out of retries.
+            request.app[METRICS].accepted("sync", repeated=True)
             request[TRAIL].fields["duplicate"] = True
             return order_response(OrderView.of(entry))
         case Busy(lease_until=lease_until):
-            return await _busy(request, order, lease_until)
+            return await _busy(request, draft, order, lease_until)
         case Mismatch():
-            message = "This key was used for an order of other content"
-            raise Rejection.of_field(422, "mismatch", IDEMPOTENCY_KEY, message)
+            raise mismatch(IDEMPOTENCY_KEY)
 
 
 def order_response(view: OrderView) -> web.Response:
@@ -49,43 +50,45 @@ def order_response(view: OrderView) -> web.Response:
     )
 
 
-def _line_full(request: web.Request) -> Rejection:
-    return Rejection(
-        503,
+def _line_full(request: web.Request, draft: Draft, error: LineFullError) -> Rejection:
+    return turned_away(
+        draft.shared_receipt,
         "line_full",
         "Too many customers are paying right now",
-        errors=[("body", "The order was not accepted; try again, or send it to /orders/async")],
-        retry_after=max(RETRY_SOON, timedelta(seconds=request.app[SETTINGS].sync_wait_seconds)),
+        retry_after=request.app[RETRY_AFTER].spread(error.next_turn),
     )
 
 
-async def _unsettled(request: web.Request, order: Order, error: LateError | FlashpayError) -> web.Response:
+async def _unsettled(
+    request: web.Request, draft: Draft, order: Order, error: LateError | FlashpayError
+) -> web.Response:
     request[TRAIL].fields["error"] = str(error)
     if request.app[SETTINGS].sync_fallback:
         # Whatever became of the charge, the queue brings the order to its end under the same key.
-        return await queue(request, order, mode="sync_fallback")
-    if not error.retryable:
-        raise Rejection.of_field(
-            502, "payment_refused", "body", "The payment provider did not understand us"
-        ) from error
-    retry_after = error.retry_after if isinstance(error, GatewayUnavailableError) else None
-    raise Rejection(
-        503,
-        "late" if isinstance(error, LateError) else "payment_unavailable",
-        "The payment did not come through in time",
-        errors=[("body", "It is not known whether you were charged; repeat with the same Idempotency-Key")],
-        retry_after=retry_after or RETRY_SOON,
-    ) from error
+        return await queue(request, draft, order, mode="sync_fallback", settling=True)
+    retry_after = request.app[RETRY_AFTER].spread(_until_settled(request, error))
+    if isinstance(error, GatewayRefusedError):
+        raise outcome_unknown(draft.receipt, status=502, reason="payment_refused", retry_after=retry_after) from error
+    reason = "late" if isinstance(error, LateError) else "payment_unavailable"
+    raise outcome_unknown(draft.receipt, reason=reason, retry_after=retry_after) from error
 
 
-async def _busy(request: web.Request, order: Order, lease_until: datetime) -> web.Response:
+def _until_settled(request: web.Request, error: LateError | FlashpayError) -> timedelta:
+    if isinstance(error, LateError):
+        return request.app[DESK].payment_time
+    asked = error.retry_after if isinstance(error, GatewayUnavailableError) else None
+    return asked or request.app[DESK].outage
+
+
+async def _busy(request: web.Request, draft: Draft, order: Order, lease_until: datetime) -> web.Response:
     if request.app[SETTINGS].sync_fallback:
         # Its holder may be dead: queued, the order comes to its end either way.
-        return await queue(request, order, mode="sync_fallback")
+        return await queue(request, draft, order, mode="sync_fallback")
     raise Rejection(
         409,
         "in_progress",
         "The same order is being paid already",
         errors=[(IDEMPOTENCY_KEY, "A request with this key is in progress")],
-        retry_after=max(RETRY_SOON, lease_until - datetime.now(UTC)),
+        retry_after=request.app[RETRY_AFTER].spread(lease_until - datetime.now(UTC)),
+        receipt=draft.receipt,
     )

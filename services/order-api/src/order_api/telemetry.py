@@ -11,7 +11,8 @@ from aiohttp.typedefs import Handler, Middleware
 
 from flashops.tracing import Traceparent
 from order_api.metrics import Metrics
-from order_api.rejections import Rejection, of_http_exception
+from order_api.rejections import Rejection, crashed, of_http_exception
+from order_api.views import Receipt
 
 UNMATCHED = "unmatched"
 CLIENT_CLOSED_REQUEST = 499
@@ -29,9 +30,11 @@ class Trail:
     Attributes:
         traceparent: Our position in the caller's trace, or in a new one.
         fields: What handlers add to the canonical log line.
+        receipt: Of the order that is asked for, once it has an id.
     """
 
     traceparent: Traceparent
+    receipt: Receipt | None = None
     fields: dict[str, object] = field(default_factory=dict)
 
 
@@ -79,8 +82,7 @@ async def _answer(
         raise
     except Exception:
         log.exception("request_failed", route=route)
-        message = "Something is wrong on our side"
-        rejection = Rejection.of_field(500, "internal_error", "request", message, close=True)
+        rejection = crashed(trail.receipt)
     trail.fields["reason"] = rejection.reason
     if request.method == hdrs.METH_POST and route.startswith("/orders/"):
         metrics.rejected(rejection.reason)

@@ -1,5 +1,6 @@
 """What the API answers with."""
 
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Literal, Self
 
@@ -11,8 +12,29 @@ from flashpay import LedgerEntry
 MinorUnits = Annotated[int, Field(ge=0, description="Minor units of the currency, such as cents")]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Receipt:
+    """What a client needs to ask about an order, or for the very same order again."""
+
+    order_id: str
+    idempotency_key: str
+
+    def members(self) -> dict[str, str]:
+        """The members of a problem document that `UnknownOutcome` describes."""
+        return {
+            "order_id": self.order_id,
+            "status_url": status_url(self.order_id),
+            "idempotency_key": self.idempotency_key,
+        }
+
+
+def status_url(order_id: str) -> str:
+    """Where to ask how an order goes."""
+    return f"/orders/{order_id}"
+
+
 class OrderAccepted(BaseModel):
-    """The order is safely queued; ask `status_url` how it goes."""
+    """The order is safely queued; ask `status_url` how it goes. A repeat gets this same answer."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -24,11 +46,11 @@ class OrderAccepted(BaseModel):
     def of(cls, order_id: str) -> "OrderAccepted":
         """Describe the acceptance of an order."""
         # Nothing here comes from a client, so nothing needs checking on the hot path.
-        return OrderAccepted.model_construct(order_id=order_id, status="pending", status_url=f"/orders/{order_id}")
+        return OrderAccepted.model_construct(order_id=order_id, status="pending", status_url=status_url(order_id))
 
 
 class OrderView(BaseModel):
-    """An order as far as it is known; only id and status while it is pending."""
+    """An order as far as it is known; without a key of the client only id and status while it is pending."""
 
     model_config = ConfigDict(frozen=True)
 
@@ -81,6 +103,18 @@ class Problem(BaseModel):
     title: str
     status: Annotated[int, Field(ge=400, le=599)]
     errors: list[FieldProblem]
+
+
+class UnknownOutcome(Problem):
+    """A refusal after which there may be an order all the same: of this request, or of another one with its key.
+
+    Send the same body again with `idempotency_key` as `Idempotency-Key`: it is the same order, charged at most once.
+    Or ask `status_url`: any status but `pending` means that there is an order.
+    """
+
+    order_id: OrderId
+    status_url: str
+    idempotency_key: str
 
 
 class HealthView(BaseModel):

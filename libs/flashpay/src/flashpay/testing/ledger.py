@@ -4,7 +4,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from flashmsg import Order, OrderStatus
-from flashpay.claims import Claim, Claimed, claimed, judge, may_fail
+from flashpay.claims import Acceptance, Accepted, Claim, Claimed, claimed, judge, judge_acceptance, may_fail
 from flashpay.entries import LedgerEntry, whole_ms
 from flashpay.errors import LedgerUnavailableError
 from flashpay.gateway import Approved, ChargeResult
@@ -27,6 +27,20 @@ class MemoryLedger:
         self.calls: list[str] = []
         self._clock = clock
         self._checkpoint = checkpoint
+
+    async def accept(self, order: Order) -> Acceptance:
+        """See `Ledger.accept`."""
+        owner = f"accept/{len(self.calls)}"
+        await self._call("accept")
+        entry = self.entries.get(order.order_id)
+        if entry is None:
+            entry = LedgerEntry.accepted_first(order, owner=owner, now=self._now())
+            self.entries[order.order_id] = entry
+            answer: Acceptance = Accepted(entry=entry, first=True)
+        else:
+            answer = judge_acceptance(entry, order, owner=owner)
+        await self._checkpoint("accept.done")
+        return answer
 
     async def claim(self, order: Order, *, owner: str, lease: timedelta) -> Claim:
         """See `Ledger.claim`."""

@@ -60,6 +60,17 @@ class Answer:
         """The fields that a problem document names."""
         return [error["field"] for error in self.json["errors"]]
 
+    @property
+    def problem(self) -> tuple[int, str]:
+        """Status and kind of a problem document."""
+        assert self.headers["Content-Type"] == "application/problem+json"  # noqa: S101 - for tests alone
+        return self.status, self.json["type"].removeprefix("urn:flash-sale:problem:")
+
+    @property
+    def repeat_headers(self) -> dict[str, str]:
+        """The headers with which a problem document of unknown outcome says to repeat the request."""
+        return {"Idempotency-Key": self.json["idempotency_key"]}
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shop:
@@ -102,6 +113,12 @@ class Shop:
         url = f"http://127.0.0.1:{port}{path}"
         async with self.session.request(method, url, **options) as response:
             return Answer(status=response.status, headers=response.headers, body=await response.read())
+
+    async def sell(self, *products: Product) -> None:
+        """Change what is for sale, and return once the API has read it; its refresh must be short."""
+        self.products.products = {product.product_id: product for product in products}
+        loads = self.products.loads
+        await wait_until(lambda: self.products.loads >= loads + 2)
 
     def metric(self, name: str, **labels: str) -> float:
         """Return the value of one series, 0 when there is none."""
