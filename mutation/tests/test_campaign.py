@@ -1,5 +1,6 @@
 """Mutants judged by a real suite, in a project of one small package."""
 
+import py_compile
 import subprocess
 from pathlib import Path
 
@@ -78,7 +79,8 @@ def test_a_mutant_is_caught_survives_or_hangs_and_the_project_stays_as_it_is(pro
         assert _judge(workbench, "return price / count") is Outcome.CAUGHT
         assert _judge(workbench, "return a - 1") is Outcome.SURVIVED
         assert _judge(workbench, "count += 1", limit_seconds=4.0) is Outcome.TIMED_OUT
-        # of the same length and the same second as the original: the interpreter must not take the other's bytecode
+        # bytecode that would be taken for that of the mutant, as a file of the same length and second has it
+        py_compile.compile(str(workbench.root / CODE), invalidation_mode=py_compile.PycInvalidationMode.UNCHECKED_HASH)
         assert _judge(workbench, "return 8") is Outcome.CAUGHT
         assert workbench.baseline(MEMBER, limit_seconds=30.0) > 0
     assert (project / CODE).read_text() == CODE_SOURCE
