@@ -47,8 +47,8 @@ up: install ## Run the whole stack in the foreground; Ctrl-C stops everything
 	$(BIN)/python -m local up $(ARGS)
 
 .PHONY: test
-test: tools ## Run every test; the chaos ones in their short version
-	$(BIN)/pytest $(ARGS)
+test: tools ## Run every test, and print what they cover (ARGS=libs/flashpay: only those)
+	$(BIN)/pytest $(or $(ARGS),--cov)
 
 .PHONY: check
 check: install ruff mypy imports lock-check ## Lint, types, import contracts, lock freshness
