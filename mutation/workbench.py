@@ -15,6 +15,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 
+import psutil
+
 from mutation.mutants import Mutant
 
 _NO_TESTS_COLLECTED = 5
@@ -83,7 +85,7 @@ class Workbench:
         except subprocess.TimeoutExpired:
             return Outcome.TIMED_OUT
         finally:
-            _end_session(process)
+            _end(process)
         if code == _NO_TESTS_COLLECTED:
             raise WorkbenchError(f"{member.name}: there are no tests in {member / 'tests'}")
         return Outcome.SURVIVED if code == 0 else Outcome.CAUGHT
@@ -124,8 +126,16 @@ def _make_environment(root: Path) -> None:
     (site_packages / "workbench.pth").write_text("\n".join([*members, *installed]) + "\n", encoding="utf-8")
 
 
-def _end_session(process: subprocess.Popen[bytes]) -> None:
-    """End whatever the suite has left running: a mutant may lose hold of a process that it started."""
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """End whatever of the suite still runs: a mutant may hang, or lose hold of a process that it started.
+
+    While the suite runs its descendants are known, also those in sessions of their own, as the emulator is; afterwards
+    only its own session is.
+    """
+    with suppress(psutil.NoSuchProcess):
+        for descendant in psutil.Process(process.pid).children(recursive=True):
+            with suppress(psutil.NoSuchProcess):
+                descendant.kill()
     with suppress(ProcessLookupError):  # nothing is left, as it should be
         os.killpg(process.pid, signal.SIGKILL)
     process.wait()

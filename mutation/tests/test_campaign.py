@@ -2,8 +2,10 @@
 
 import py_compile
 import subprocess
+import time
 from pathlib import Path
 
+import psutil
 import pytest
 
 from mutation.__main__ import main, report
@@ -115,6 +117,34 @@ def test_a_suite_that_fails_by_itself_judges_nobody(project: Path) -> None:
         (workbench.root / MEMBER / "tests" / "test_code.py").unlink()
         with pytest.raises(WorkbenchError, match="there are no tests"):
             workbench.baseline(MEMBER, limit_seconds=30.0)
+
+
+def test_what_a_hanging_suite_has_started_ends_with_it(project: Path) -> None:
+    suite = """
+import subprocess, sys, time
+from pathlib import Path
+
+def test_hangs():
+    child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(50)"], start_new_session=True)
+    Path("child.pid").write_text(str(child.pid))
+    time.sleep(50)
+"""
+    with open_workbench(project) as workbench:
+        (workbench.root / MEMBER / "tests" / "test_code.py").write_text(suite)
+        with pytest.raises(WorkbenchError, match="timed out"):
+            workbench.baseline(MEMBER, limit_seconds=6.0)
+        child = int((workbench.root / "child.pid").read_text())
+    deadline = time.monotonic() + 5
+    while _runs(child) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not _runs(child)
+
+
+def _runs(pid: int) -> bool:
+    try:
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
 
 
 def test_the_equipment_of_tests_is_not_mutated(project: Path) -> None:
