@@ -47,8 +47,8 @@ up: install ## Run the whole stack in the foreground; Ctrl-C stops everything
 	$(BIN)/python -m local up $(ARGS)
 
 .PHONY: test
-test: tools ## Run every test; the chaos ones in their short version
-	$(BIN)/pytest $(ARGS)
+test: tools ## Run every test, and print what they cover (ARGS=libs/flashpay: only those)
+	$(BIN)/pytest $(or $(ARGS),--cov)
 
 .PHONY: check
 check: install ruff mypy imports lock-check ## Lint, types, import contracts, lock freshness
@@ -62,7 +62,7 @@ ruff: install
 .PHONY: mypy
 mypy: install
 	@set -e; for member in $(MEMBERS); do echo "mypy $$member"; $(BIN)/mypy --no-error-summary $$member/src $$member/tests; done
-	$(BIN)/mypy conftest.py cloudformation local load tests bench
+	$(BIN)/mypy conftest.py cloudformation local load mutation tests bench
 
 .PHONY: imports
 imports: install
@@ -126,6 +126,10 @@ destroy: install ## Take the stack down (ARGS=--dry-run prints the commands)
 .PHONY: bench
 bench: install ## Run the benchmarks: ratios against a named baseline, in one run
 	@set -e; for file in bench/bench_*.py; do $(BIN)/python $$file $(ARGS); done
+
+.PHONY: mutants
+mutants: install ## Sample mutants of every package, each against its own tests (ARGS='--sample 100 --seed 2 flashpay')
+	$(BIN)/python -m mutation $(ARGS)
 
 .PHONY: chaos
 chaos: tools ## Run the long tests that kill processes

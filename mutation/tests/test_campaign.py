@@ -1,0 +1,191 @@
+"""Mutants judged by a real suite, in a project of one small package."""
+
+import py_compile
+import subprocess
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+
+from mutation.__main__ import main, report
+from mutation.accepted import AcceptedSurvivors
+from mutation.campaign import Campaign, Tally
+from mutation.mutants import Mutant, find_sites
+from mutation.workbench import Outcome, Workbench, WorkbenchError, open_workbench
+
+MEMBER = Path("libs/tiny")
+CODE = MEMBER / "src" / "tiny" / "code.py"
+SUMS = MEMBER / "src" / "tiny" / "sums.py"
+SUMS_SOURCE = """
+def total(price, count):
+    return price * count
+
+def unseen(a):
+    return a + 1
+"""
+CODE_SOURCE = """
+def wait(count):
+    while count > 0:
+        count -= 1
+
+def served():
+    return 7
+"""
+SUITE = """
+import os, subprocess, sys
+from tiny.code import wait
+from tiny.sums import total
+
+def test_total():
+    assert total(3, 2) == 6
+
+def test_wait():
+    wait(2)
+
+def test_a_process_with_an_environment_of_its_own():
+    program = "from tiny.code import served; print(served())"
+    found = subprocess.run(
+        [sys.executable, "-c", program], env={"PATH": os.environ["PATH"]}, capture_output=True, text=True, check=True)
+    assert found.stdout == "7\\n"
+"""
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    root = tmp_path_factory.mktemp("project")
+    for name, text in {
+        CODE: CODE_SOURCE,
+        SUMS: SUMS_SOURCE,
+        MEMBER / "src" / "tiny" / "testing" / "fakes.py": "SIZE = 1\n",
+        MEMBER / "tests" / "test_code.py": SUITE,
+        Path("pyproject.toml"): "[tool.pytest.ini_options]\naddopts = ['--import-mode=importlib']\n",
+    }.items():
+        (root / name).parent.mkdir(parents=True, exist_ok=True)
+        (root / name).write_text(text)
+    subprocess.run(["git", "init", "--quiet"], cwd=root, check=True)  # noqa: S607 - the git of the machine
+    return root
+
+
+def _mutant(after: str) -> Mutant:
+    sites = [*find_sites(CODE, CODE_SOURCE), *find_sites(SUMS, SUMS_SOURCE)]
+    return next(mutant for site in sites for mutant in site.mutants() if mutant.after == after)
+
+
+def _judge(workbench: Workbench, after: str, *, limit_seconds: float = 30.0) -> Outcome:
+    return workbench.judge(_mutant(after), MEMBER, limit_seconds=limit_seconds)
+
+
+def test_a_mutant_is_caught_survives_or_hangs_and_the_project_stays_as_it_is(project: Path) -> None:
+    with open_workbench(project) as workbench:
+        assert _judge(workbench, "return price / count") is Outcome.CAUGHT
+        assert _judge(workbench, "return a - 1") is Outcome.SURVIVED
+        assert _judge(workbench, "count += 1", limit_seconds=4.0) is Outcome.TIMED_OUT
+        # bytecode that would be taken for that of the mutant, as a file of the same length and second has it
+        py_compile.compile(str(workbench.root / CODE), invalidation_mode=py_compile.PycInvalidationMode.UNCHECKED_HASH)
+        assert _judge(workbench, "return 8") is Outcome.CAUGHT
+        assert workbench.baseline(MEMBER, limit_seconds=30.0) > 0
+    assert (project / CODE).read_text() == CODE_SOURCE
+    assert not workbench.root.exists()
+
+
+def test_a_campaign_counts_what_became_of_its_sample(project: Path) -> None:
+    said: list[str] = []
+    unseen = _mutant("return a - 1")
+    with open_workbench(project) as workbench:
+        campaign = Campaign(
+            workbench=workbench,
+            accepted=AcceptedSurvivors(reasons={(SUMS.as_posix(), "unseen", unseen.before, "return None"): "why"}),
+            sample_size=5,
+            seed=4,
+            modules="sums.py",
+            patience_seconds=1.0,
+            say=said.append,
+        )
+        tally = campaign.run(MEMBER)
+    assert tally.caught + tally.timed_out + len(tally.survivors) + len(tally.accepted) == 5
+    assert tally.caught
+    assert {mutant.scope for mutant in tally.survivors} == {"unseen"}
+    assert sum(line.startswith("tiny ") for line in said) == 5
+
+
+def test_a_suite_that_fails_by_itself_judges_nobody(project: Path) -> None:
+    with open_workbench(project) as workbench:
+        (workbench.root / MEMBER / "tests" / "test_code.py").write_text("def test_it():\n    assert False\n")
+        with pytest.raises(WorkbenchError, match=r"tiny: the suite does not pass on the code as it is[\s\S]*test_it"):
+            workbench.baseline(MEMBER, limit_seconds=30.0)
+        (workbench.root / MEMBER / "tests" / "test_code.py").unlink()
+        with pytest.raises(WorkbenchError, match="there are no tests"):
+            workbench.baseline(MEMBER, limit_seconds=30.0)
+
+
+def test_what_a_hanging_suite_has_started_ends_with_it(project: Path) -> None:
+    suite = """
+import subprocess, sys, time
+from pathlib import Path
+
+def test_hangs():
+    child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(50)"], start_new_session=True)
+    Path("child.pid").write_text(str(child.pid))
+    time.sleep(50)
+"""
+    with open_workbench(project) as workbench:
+        (workbench.root / MEMBER / "tests" / "test_code.py").write_text(suite)
+        with pytest.raises(WorkbenchError, match="timed out"):
+            workbench.baseline(MEMBER, limit_seconds=6.0)
+        child = int((workbench.root / "child.pid").read_text())
+    deadline = time.monotonic() + 5
+    while _runs(child) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not _runs(child)
+
+
+def _runs(pid: int) -> bool:
+    try:
+        return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
+
+
+def test_the_equipment_of_tests_is_not_mutated(project: Path) -> None:
+    with open_workbench(project) as workbench:
+        campaign = Campaign(
+            workbench=workbench,
+            accepted=AcceptedSurvivors(reasons={}),
+            sample_size=5,
+            seed=1,
+            modules="fakes.py",
+            patience_seconds=1.0,
+            say=print,
+        )
+        assert campaign.run(MEMBER).sites == 0
+
+
+def test_a_report_lists_survivors_and_counts_what_is_accepted_apart() -> None:
+    tally = Tally(package="tiny", sites=9, caught=2, timed_out=1)
+    tally.add(_mutant("return a - 1"), Outcome.SURVIVED, accepted=False)
+    tally.add(_mutant("return 8"), Outcome.SURVIVED, accepted=True)
+    assert tally.caught_percent == 75
+    assert report([tally], seed=5).splitlines() == [
+        "libs/tiny/src/tiny/sums.py:6 in unseen",
+        "- return a + 1",
+        "+ return a - 1",
+        "",
+        "seed 5",
+        "package             places    judged    caught      hung  survived  accepted",
+        "tiny                     9         4      75 %         1         1         1",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["flashmoney"], "PACKAGE: flashmoney is none of flashmsg"),
+        (["--sample", "0"], "argument --sample: at least 1"),
+        (["--threshold", "101"], "argument --threshold: from 0 to 100"),
+    ],
+)
+def test_a_wrong_option_is_named(arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(arguments)
+    assert message in capsys.readouterr().err

@@ -1,0 +1,141 @@
+"""A copy of the project in which code may be broken: the working tree is never touched."""
+
+import importlib.util
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import venv
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+import psutil
+
+from mutation.mutants import Mutant
+
+_NO_TESTS_COLLECTED = 5
+_SHOWN_CHARACTERS = 2_000
+_OPTIONS = ["-x", "-q", "--no-header", "-p", "no:randomly", "-p", "no:cacheprovider", "--hypothesis-seed=0"]
+
+
+class Outcome(StrEnum):
+    """What a suite made of a mutant."""
+
+    CAUGHT = "caught"
+    TIMED_OUT = "timed out"
+    SURVIVED = "survived"
+
+
+class WorkbenchError(Exception):
+    """The suite cannot judge mutants: it fails, hangs or is empty without any."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Workbench:
+    """The copy and its own environment, in which the packages resolve to the copy."""
+
+    root: Path
+
+    @property
+    def _log(self) -> Path:
+        return self.root / "suite.log"
+
+    def baseline(self, member: Path, *, limit_seconds: float) -> float:
+        """The seconds that the sound suite takes.
+
+        Raises:
+            WorkbenchError: It did not pass within the limit.
+        """
+        started = time.monotonic()
+        outcome = self._run_suite(member, limit_seconds)
+        if outcome is not Outcome.SURVIVED:
+            said = self._log.read_text(encoding="utf-8", errors="replace")[-_SHOWN_CHARACTERS:]
+            raise WorkbenchError(f"{member.name}: the suite does not pass on the code as it is ({outcome})\n{said}")
+        return time.monotonic() - started
+
+    def judge(self, mutant: Mutant, member: Path, *, limit_seconds: float) -> Outcome:
+        """Run the suite of `member` with the mutant in place, until its first failure."""
+        file = self.root / mutant.path
+        sound = file.read_text(encoding="utf-8")
+        try:
+            self._write(file, mutant.source)
+            return self._run_suite(member, limit_seconds)
+        finally:
+            self._write(file, sound)
+
+    def _write(self, file: Path, source: str) -> None:
+        file.write_text(source, encoding="utf-8")
+        # A mutant is often as long as the original and younger by less than the second that a .pyc remembers.
+        Path(importlib.util.cache_from_source(str(file))).unlink(missing_ok=True)
+
+    def _run_suite(self, member: Path, limit_seconds: float) -> Outcome:
+        command = [str(self.root / ".venv" / "bin" / "python"), "-m", "pytest", str(member / "tests"), *_OPTIONS]
+        with self._log.open("wb") as log:
+            process = subprocess.Popen(  # noqa: S603 - our own suite
+                command, cwd=self.root, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
+            )
+        try:
+            code = process.wait(timeout=limit_seconds)
+        except subprocess.TimeoutExpired:
+            return Outcome.TIMED_OUT
+        finally:
+            _end(process)
+        if code == _NO_TESTS_COLLECTED:
+            raise WorkbenchError(f"{member.name}: there are no tests in {member / 'tests'}")
+        return Outcome.SURVIVED if code == 0 else Outcome.CAUGHT
+
+
+@contextmanager
+def open_workbench(project: Path) -> Iterator[Workbench]:
+    """A workbench with the project's files as they are now, committed or not; removed at the end."""
+    with tempfile.TemporaryDirectory(prefix="mutants-") as folder:
+        root = Path(folder).resolve()
+        for name in _files(project):
+            (root / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(project / name, root / name)
+        # Programs that the suites start by their place in the project.
+        for environment in project.glob(".venv-*"):
+            (root / environment.name).symlink_to(environment)
+        _make_environment(root)
+        yield Workbench(root=root)
+
+
+def _files(project: Path) -> list[str]:
+    command = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
+    listed = subprocess.run(command, cwd=project, check=True, capture_output=True, text=True)  # noqa: S603 - fixed words
+    return [name for name in listed.stdout.split("\0") if name and (project / name).is_file()]
+
+
+def _make_environment(root: Path) -> None:
+    """An environment that has what ours has, but the members from the copy.
+
+    PYTHONPATH would do for pytest alone; the tests that start a service give it an environment of its own. A `.pth`
+    file that is reached through another one is not read, so the editable installs of the original stay out.
+    """
+    venv.create(root / ".venv", with_pip=False, symlinks=True)
+    members = [str(path) for folder in ("libs", "services") for path in sorted((root / folder).glob("*/src"))]
+    installed = [path for path in sys.path if Path(path).name == "site-packages"]
+    major, minor = sys.version_info[:2]
+    site_packages = root / ".venv" / "lib" / f"python{major}.{minor}" / "site-packages"
+    (site_packages / "workbench.pth").write_text("\n".join([*members, *installed]) + "\n", encoding="utf-8")
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """End whatever of the suite still runs: a mutant may hang, or lose hold of a process that it started.
+
+    While the suite runs its descendants are known, also those in sessions of their own, as the emulator is; afterwards
+    only its own session is.
+    """
+    with suppress(psutil.NoSuchProcess):
+        for descendant in psutil.Process(process.pid).children(recursive=True):
+            with suppress(psutil.NoSuchProcess):
+                descendant.kill()
+    with suppress(ProcessLookupError):  # nothing is left, as it should be
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()

@@ -1,0 +1,89 @@
+"""Modules and functions stay small enough to be read in one piece."""
+
+import ast
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+PROJECT = Path(__file__).resolve().parent.parent
+ROOTS = ("libs", "services", "cloudformation", "local", "load", "mutation", "tests", "bench")
+MODULE_LINES = 350
+FUNCTION_LINES = 40
+SHORT_FUNCTION_LINES = 20
+LONG_FUNCTIONS_PERCENT = 12
+
+# What was longer when the bounds were drawn. The list only gets shorter: what has become short must leave it.
+LONG_MODULES = {"load/tests/test_validity.py"}
+LONG_FUNCTIONS = {
+    "cloudformation/balancer.py add_balancer",
+    "cloudformation/build.py _add_system",
+    "cloudformation/function.py add_function",
+    "cloudformation/parameters.py add_pipeline_parameters",
+    "cloudformation/platform_parameters.py add_platform_parameters",
+    "cloudformation/scaling.py _waiting_seconds",
+    "cloudformation/scaling.py add_scaling",
+    "cloudformation/services.py _add_processor",
+    "cloudformation/watches.py queue_watches",
+    "libs/flashops/src/flashops/http.py run_app",
+    "load/lab/report/money.py money_answer",
+    "load/lab/report/queue_answers.py growth_answer",
+    "load/lab/report/queue_answers.py open_loop_answer",
+    "load/lab/report/queue_answers.py ratio_answer",
+    "load/lab/report/queue_answers.py workers_answer",
+    "load/lab/report/sync_answer.py sync_answer",
+    "load/lab/series.py series",
+    "load/model/planner.py plan",
+    "services/order-api/src/order_api/app.py create_app",
+    "services/order-processor/src/order_processor/app.py build_consumer",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Function:
+    """A function's place and its length, from `def` to its last line."""
+
+    name: str
+    lines: int
+    of_tests: bool
+
+
+def _modules() -> dict[str, str]:
+    files = [file for root in ROOTS for file in sorted((PROJECT / root).rglob("*.py"))]
+    return {file.relative_to(PROJECT).as_posix(): file.read_text(encoding="utf-8") for file in files}
+
+
+@pytest.fixture(scope="module")
+def functions() -> list[Function]:
+    return list(_functions())
+
+
+def _functions() -> Iterator[Function]:
+    for path, text in _modules().items():
+        for node in ast.walk(ast.parse(text)):
+            if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
+                lines = (node.end_lineno or node.lineno) - node.lineno + 1
+                yield Function(name=f"{path} {node.name}", lines=lines, of_tests="tests" in Path(path).parts)
+
+
+def test_modules_are_short() -> None:
+    long = {path for path, text in _modules().items() if len(text.splitlines()) > MODULE_LINES}
+    assert long == LONG_MODULES
+
+
+def test_functions_are_short(functions: list[Function]) -> None:
+    long = {function.name for function in functions if function.lines > FUNCTION_LINES}
+    assert long == LONG_FUNCTIONS
+
+
+def test_most_functions_are_a_glance(functions: list[Function], capsys: pytest.CaptureFixture[str]) -> None:
+    of_the_product = [function for function in functions if not function.of_tests]
+    over = sum(function.lines > SHORT_FUNCTION_LINES for function in of_the_product)
+    percent = 100 * over / len(of_the_product)
+    with capsys.disabled():
+        sys.stdout.write(
+            f"\n{percent:.1f} % of {len(of_the_product)} functions are over {SHORT_FUNCTION_LINES} lines\n"
+        )
+    assert percent <= LONG_FUNCTIONS_PERCENT
