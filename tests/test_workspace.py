@@ -42,6 +42,17 @@ def test_a_member_is_typed(member: Path) -> None:
     assert list((member / "src").glob("*/py.typed"))
 
 
+def test_every_http_port_is_behind_the_bounded_server() -> None:
+    calls = {
+        (file.name, node.attr)
+        for folder in ("libs", "services")
+        for file in (PROJECT / folder).glob("*/src/**/*.py")
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Attribute) and node.attr in {"AppRunner", "ServerRunner", "run_app", "start_server"}
+    }
+    assert calls == {("http.py", "AppRunner")}
+
+
 def test_the_settings_example_is_what_the_settings_say() -> None:
     assert (PROJECT / ".env.example").read_text() == env_example(), "python -m local.env_example > .env.example"
 

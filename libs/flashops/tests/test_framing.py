@@ -90,11 +90,12 @@ REFUSED = {
 }
 
 
-@pytest.mark.parametrize("name", REFUSED)
-@pytest.mark.parametrize("step", [1, 7, 10**6])
+# What comes behind an upgrade in a later segment may have been sent after the answer.
+STEPS = [(name, step) for name in REFUSED for step in (1, 7, 10**6) if step > 1 or "behind an upgrade" not in name]
+
+
+@pytest.mark.parametrize(("name", "step"), STEPS)
 def test_what_has_two_readings_is_refused(name: str, step: int) -> None:
-    if step == 1 and name.startswith("request behind"):
-        pytest.skip("what comes later may be sent after the answer")
     stream, framing = REFUSED[name], Framing()
 
     def follow() -> None:

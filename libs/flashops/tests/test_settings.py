@@ -1,5 +1,6 @@
 """Settings come from the environment and errors name the variable."""
 
+from datetime import timedelta
 from typing import Self
 
 import pytest
@@ -109,3 +110,12 @@ def test_an_unknown_argument_exits_with_status_2(capsys: pytest.CaptureFixture[s
         load_settings(Example, program="example", description="", argv=["--what"], environ={})
     assert caught.value.code == 2
     assert "--what" in capsys.readouterr().err
+
+
+def test_the_limits_of_a_port_are_settings() -> None:
+    variables = {"ORDERS_TABLE": "orders", "MAX_CONNECTIONS": "7", "HEAD_TIMEOUT_SECONDS": "2.5"}
+    limits = Example.from_environment(variables).connection_limits
+    assert (limits.most, limits.head_timeout) == (7, timedelta(seconds=2.5))
+    for name, value in (("MAX_CONNECTIONS", "0"), ("HEAD_TIMEOUT_SECONDS", "0"), ("HEAD_TIMEOUT_SECONDS", "76")):
+        with pytest.raises(SettingsError, match=name):
+            Example.from_environment({"ORDERS_TABLE": "orders", name: value})
