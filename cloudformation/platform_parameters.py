@@ -34,6 +34,7 @@ class PlatformParameters:
     pre_scale_on: str
     minimum_api_tasks: Parameter
     maximum_api_tasks: Parameter
+    previous_order_id_secret: Parameter
     api_size: Parameter
     processor_size: Parameter
     spot_weight: Parameter
@@ -123,6 +124,12 @@ def add_platform_parameters(template: Template, *, architecture: Parameter) -> P
         ),
         minimum_api_tasks=add_number(template, "MinimumApiTasks", default=2, low=1, high=10, why="Fewest API tasks"),
         maximum_api_tasks=add_number(template, "MaximumApiTasks", default=10, low=10, high=100, why="Most API tasks"),
+        previous_order_id_secret=add_choice(
+            template,
+            "PreviousOrderIdSecret",
+            ("AWSCURRENT", "AWSPENDING", "AWSPREVIOUS"),
+            Description="Version whose order ids are ours too",
+        ),
         api_size=add_choice(template, "ApiSize", tuple(TASK_SIZES), Description="Size of an API task"),
         processor_size=add_choice(template, "ProcessorSize", tuple(TASK_SIZES), Description="Size of a processor task"),
         spot_weight=add_number(

@@ -82,6 +82,7 @@ def _add_api(
     tables: Tables,
     timing: dict[str, object],
 ) -> ecs.Service:
+    secret, other_version = platform.execution.order_id_secret, platform.parameters.previous_order_id_secret
     workload = Workload(
         title="Api",
         name="order-api",
@@ -95,7 +96,11 @@ def _add_api(
             "PRODUCTS_TABLE": tables.products.ref(),
             "DRAIN_GRACE_SECONDS": API_DRAIN_GRACE_SECONDS,
         },
-        secrets={"ORDER_ID_SECRET": platform.execution.order_id_secret.ref()},
+        secrets={
+            "ORDER_ID_SECRET": secret.ref(),
+            # The same version twice unless secrets are being exchanged: then `:::` names another one's stage.
+            "ORDER_ID_SECRET_PREVIOUS": Sub(f"${{{secret.title}}}::${{{other_version.title}}}:"),
+        },
         statements=[
             allow("sns:Publish", on=messaging.topic.ref()),
             allow("dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem", on=tables.orders.get_att("Arn")),

@@ -194,8 +194,19 @@ def test_a_task_is_stopped_only_after_it_could_drain(whole: Document) -> None:
 
 def test_the_services_know_every_variable_they_are_given(whole: Document) -> None:
     for title, settings in (("ApiTask", ApiSettings), ("ProcessorTask", ProcessorSettings)):
-        given = {entry["Name"] for entry in container(whole, title)["Environment"]} - {"AWS_REGION"}
+        entries = container(whole, title)["Environment"] + container(whole, title).get("Secrets", [])
+        given = {entry["Name"] for entry in entries} - {"AWS_REGION"}
         assert given <= {name.upper() for name in settings.model_fields}, title
+
+
+def test_order_ids_of_another_version_of_the_secret_are_recognised(whole: Document) -> None:
+    given = {entry["Name"]: entry["ValueFrom"] for entry in container(whole, "ApiTask")["Secrets"]}
+    assert given == {
+        "ORDER_ID_SECRET": {"Ref": "OrderIdSecret"},
+        "ORDER_ID_SECRET_PREVIOUS": {"Fn::Sub": "${OrderIdSecret}::${PreviousOrderIdSecret}:"},
+    }
+    # The one version that always exists: a task whose secret cannot be fetched does not start.
+    assert whole["Parameters"]["PreviousOrderIdSecret"]["Default"] == "AWSCURRENT"
 
 
 @pytest.mark.parametrize("title", ["ApiTask", "ProcessorTask", "GatewayTask"])
@@ -304,6 +315,8 @@ def test_every_dead_letter_queue_has_an_alarm(whole: Document) -> None:
 def test_every_parameter_is_used(either: Document) -> None:
     body = {key: value for key, value in either.items() if key != "Parameters"}
     used = {value["Ref"] for value in walk(body) if isinstance(value, dict) and "Ref" in value}
+    texts = [value["Fn::Sub"] for value in walk(body) if isinstance(value, dict) and "Fn::Sub" in value]
+    used |= {name for text in texts for name in re.findall(r"\$\{(\w+)\}", str(text))}
     unused = set(either["Parameters"]) - used
     # GatewayUrl is for the function alone, and for nobody where tasks of another stack consume.
     assert unused == set()

@@ -86,6 +86,27 @@ def test_a_value_that_json_cannot_hold_still_gives_a_line(pipe: io.TextIOWrapper
     assert lines()[0]["event"] == "strange"
 
 
+class Unprintable:
+    def __repr__(self) -> str:
+        raise RuntimeError("a bug")
+
+
+def endless() -> list[object]:
+    loop: list[object] = []
+    loop.append(loop)
+    return loop
+
+
+@pytest.mark.parametrize("value", [Unprintable(), endless(), {("a", 1): 2}])
+def test_a_value_that_nothing_can_render_does_not_harm_the_caller(
+    pipe: io.TextIOWrapper, lines: Read, value: object
+) -> None:
+    configure_logging(service="s", stream=pipe)
+    structlog.get_logger().info("strange", value=value, order_id="ord_a")
+    (line,) = lines()
+    assert (line["event"], line["service"], line["order_id"]) == ("strange", "s", "ord_a")
+
+
 def test_an_exception_comes_with_its_traceback(pipe: io.TextIOWrapper, lines: Read) -> None:
     configure_logging(service="s", stream=pipe)
     try:

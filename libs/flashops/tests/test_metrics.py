@@ -45,6 +45,7 @@ async def test_the_route_negotiates(registry: CollectorRegistry) -> None:
 
 
 def test_every_process_shows_itself() -> None:
-    shown = exposition(process_registry(), "")[0]
+    shown = exposition(process_registry(lines_dropped=lambda: 7), "")[0]
     assert b"python_info{" in shown
     assert b"python_gc_collections_total{" in shown
+    assert b"log_lines_dropped_total 7.0" in shown

@@ -115,6 +115,16 @@ async def test_before_the_first_catalogue_nothing_is_sold_and_the_api_is_not_rea
         assert (await shop.order("async")).status == 202
 
 
+async def test_an_empty_shop_is_ready_and_knows_no_product() -> None:
+    async with running_shop(products=FakeProducts()) as shop:
+        await wait_until(lambda: shop.metric("catalogue_refreshed_timestamp_seconds"))
+        assert (await shop.request("GET", "/readyz")).status == 200
+        for mode in ("async", "sync"):
+            answer = await shop.order(mode)
+            assert (answer.status, answer.fields) == (422, ["items.0.product_id"])
+    assert shop.topic.published == []
+
+
 async def test_products_of_two_currencies_are_two_orders() -> None:
     dollars = type(PHONE)(product_id="phone-us", name="Phone", unit_price_minor=1, currency="USD")
     async with running_shop(products=FakeProducts(PEN, dollars)) as shop:

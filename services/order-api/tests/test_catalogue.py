@@ -57,14 +57,40 @@ async def test_the_old_copy_serves_while_the_source_fails() -> None:
     assert failed[0]["stale"] is True
 
 
-async def test_an_empty_source_is_a_failure_and_not_an_empty_shop() -> None:
-    source, sizes = FakeProducts(), list[int]()
-    async with Catalogue(source=source, refresh=OFTEN, on_refresh=sizes.append) as catalogue:
-        await wait_until(lambda: source.loads > 1)
-        assert not catalogue.is_loaded
+async def test_an_empty_source_is_an_empty_shop_and_ready() -> None:
+    source, sizes, failures = FakeProducts(), list[int](), list[int]()
+    catalogue = Catalogue(source=source, refresh=OFTEN, on_refresh=sizes.append, on_failure=lambda: failures.append(1))
+    with capture_logs() as lines:
+        async with catalogue:
+            await wait_until(lambda: source.loads > 2)
+            assert await catalogue.check()
+            assert catalogue.find("pen") is None
+            source.products = {"pen": PEN}
+            await wait_until(lambda: catalogue.find("pen") == PEN)
+    assert (sizes[0], failures) == (0, [])
+    assert [line["event"] for line in lines] == ["catalogue_empty"]
+
+
+async def test_products_that_were_withdrawn_are_sold_no_longer_the_last_one_neither() -> None:
+    source = FakeProducts(PEN, PHONE)
+    with capture_logs() as lines:
+        async with Catalogue(source=source, refresh=OFTEN) as catalogue:
+            await wait_until(lambda: catalogue.is_loaded)
+            del source.products["phone-x"]
+            await wait_until(lambda: catalogue.find("phone-x") is None)
+            assert catalogue.find("pen") == PEN
+            source.products.clear()
+            await wait_until(lambda: catalogue.find("pen") is None)
+            assert await catalogue.check()
+    assert [(line["event"], line["products_before"]) for line in lines] == [("catalogue_empty", 1)]
+
+
+async def test_an_empty_shop_is_filled_soon_and_not_after_a_whole_refresh() -> None:
+    source = FakeProducts()
+    async with Catalogue(source=source, refresh=SELDOM) as catalogue:
+        await wait_until(lambda: source.loads)
         source.products = {"pen": PEN}
-        await wait_until(lambda: catalogue.is_loaded)
-    assert sizes[0] == 1
+        await wait_until(lambda: catalogue.find("pen") == PEN)
 
 
 class BrokenOnceProducts:

@@ -28,6 +28,36 @@ def test_another_secret_does_not_recognise_the_id() -> None:
     assert not OrderIds(secret=SECRET[::-1]).owns(IDS.issue())
 
 
+def test_an_id_of_the_previous_secret_is_recognised_and_new_ones_are_of_the_new_secret() -> None:
+    rotated = OrderIds(secret=SECRET[::-1], previous=SECRET)
+    assert rotated.owns(IDS.issue())
+    assert not IDS.owns(rotated.issue())
+    assert OrderIds(secret=SECRET[::-1]).owns(rotated.issue())
+    assert not OrderIds(secret=SECRET[1:] + b"x", previous=SECRET[::-1]).owns(IDS.issue())
+
+
+@given(CUSTOMERS, KEYS)
+def test_a_key_used_before_the_rotation_still_leads_to_its_id(customer_id: int, key: str) -> None:
+    rotated = OrderIds(secret=SECRET[::-1], previous=SECRET)
+    today, before = rotated.candidates(customer_id=customer_id, idempotency_key=key)
+    assert before == IDS.derive(customer_id=customer_id, idempotency_key=key)
+    assert today == rotated.derive(customer_id=customer_id, idempotency_key=key)
+    assert today == OrderIds(secret=SECRET[::-1]).derive(customer_id=customer_id, idempotency_key=key)
+    assert rotated.owns(before)
+
+
+@pytest.mark.parametrize("previous", [None, SECRET])
+def test_without_another_secret_a_key_has_one_candidate(previous: bytes | None) -> None:
+    ids = OrderIds(secret=SECRET, previous=previous)
+    assert len(ids.candidates(customer_id=1, idempotency_key="k")) == 1
+
+
+@pytest.mark.parametrize("secrets", [(SECRET[1:], None), (SECRET, SECRET[1:]), (SECRET, b"")])
+def test_a_short_secret_is_refused(secrets: tuple[bytes, bytes | None]) -> None:
+    with pytest.raises(ValueError, match="at least 32 bytes"):
+        OrderIds(secret=secrets[0], previous=secrets[1])
+
+
 def test_every_changed_character_breaks_the_id() -> None:
     order_id = IDS.issue()
     for place in range(4, len(order_id)):
@@ -67,8 +97,3 @@ def test_different_customers_or_keys_lead_to_different_ids(one: tuple[int, str],
 
 def test_the_border_between_customer_and_key_counts() -> None:
     assert IDS.derive(customer_id=1, idempotency_key="23") != IDS.derive(customer_id=12, idempotency_key="3")
-
-
-def test_a_short_secret_is_refused() -> None:
-    with pytest.raises(ValueError, match="at least 32 bytes"):
-        OrderIds(secret=b"x" * 31)

@@ -2,7 +2,7 @@ import pytest
 
 from flashpay.testing import Reply
 from order_api.order_ids import OrderIds
-from order_api.testing import Shop
+from order_api.testing import Shop, running_shop
 
 
 async def test_an_order_of_ours_that_the_ledger_does_not_know_is_pending(shop: Shop) -> None:
@@ -44,6 +44,16 @@ async def test_an_id_of_another_shop_does_not_exist(shop: Shop) -> None:
     foreign = OrderIds(secret=b"x" * 32).issue()
     answer = await shop.request("GET", f"/orders/{foreign}")
     assert (answer.status, answer.fields) == (404, ["order_id"])
+
+
+async def test_an_order_of_before_the_secret_was_exchanged_is_still_found() -> None:
+    before = OrderIds(secret=b"x" * 32).issue()
+    async with running_shop(ORDER_ID_SECRET_PREVIOUS="x" * 32) as shop:
+        answer = await shop.request("GET", f"/orders/{before}")
+        assert (answer.status, answer.json["status"]) == (200, "pending")
+        # What is new is issued under the new secret alone.
+        accepted = await shop.order("async")
+        assert shop.ids.owns(accepted.json["order_id"])
 
 
 async def test_a_ledger_that_is_down_is_a_503_to_repeat(shop: Shop) -> None:

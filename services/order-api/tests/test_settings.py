@@ -28,6 +28,7 @@ def test_the_defaults_are_those_that_the_design_names() -> None:
         ("ORDERS_TOPIC_ARN", ""),
         ("ORDER_ID_SECRET", "x" * 31),
         ("ORDER_ID_SECRET", ""),
+        ("ORDER_ID_SECRET_PREVIOUS", "x" * 31),
         ("GATEWAY_URL", "ftp://gateway"),
         ("PRODUCTS_TABLE", ""),
         ("ORDERS_TABLE", ""),
@@ -48,7 +49,10 @@ def test_a_wrong_variable_is_named_and_its_value_is_not_shown(variable: str, val
 
 
 def test_the_secret_does_not_show_when_settings_are_printed() -> None:
-    assert SECRET not in repr(Settings.from_environment(environment()))
+    previous = SECRET[::-1]
+    shown = repr(Settings.from_environment(environment(ORDER_ID_SECRET_PREVIOUS=previous)))
+    assert SECRET not in shown
+    assert previous not in shown
 
 
 def test_the_shutdown_gives_sync_orders_their_time() -> None:

@@ -3,11 +3,15 @@
 import json
 import logging
 import sys
+from collections.abc import Callable
 from typing import TextIO
 
 import orjson
 import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
+
+from flashops.line_writer import LineWriter
+from flashops.streams import GuardedStream
 
 
 def configure_logging(
@@ -20,7 +24,8 @@ def configure_logging(
         level: debug, info, warning or error; lines below it cost next to nothing.
         environment: Written in every line when given.
         stream: Where lines go, standard output by default. A terminal gets the console
-            renderer; anything else gets bytes, so it must have a `buffer`.
+            renderer; anything else gets bytes, so it must be guarded or have a `buffer`. Only a
+            guarded one (`flashops.streams`) never blocks or fails whoever logs.
     """
     target = sys.stdout if stream is None else stream
     threshold = logging.getLevelNamesMapping()[level.upper()]
@@ -45,9 +50,22 @@ def configure_logging(
                 structlog.processors.JSONRenderer(serializer=_to_bytes),
             ],
             wrapper_class=structlog.make_filtering_bound_logger(threshold),
-            logger_factory=structlog.BytesLoggerFactory(file=target.buffer),
+            logger_factory=_logger_factory(target),
         )
     _bridge_standard_library(threshold)
+
+
+class LineLogger:
+    """Hands rendered lines to a `LineWriter`."""
+
+    def __init__(self, lines: LineWriter) -> None:
+        self._write = lines.write
+
+    def msg(self, line: bytes) -> None:
+        """Have one line written."""
+        self._write(line + b"\n")
+
+    debug = info = warning = error = critical = exception = log = msg
 
 
 class LibraryLines(logging.Handler):
@@ -75,6 +93,13 @@ def _bridge_standard_library(threshold: int) -> None:
     root.setLevel(max(threshold, logging.WARNING))
 
 
+def _logger_factory(target: TextIO) -> Callable[..., WrappedLogger]:
+    if not isinstance(target, GuardedStream):
+        return structlog.BytesLoggerFactory(file=target.buffer)
+    logger = LineLogger(target.lines)
+    return lambda *_arguments: logger
+
+
 def _adder(fixed: dict[str, str]) -> Processor:
     def add(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
         event.update(fixed)
@@ -83,9 +108,14 @@ def _adder(fixed: dict[str, str]) -> Processor:
     return add
 
 
-def _to_bytes(value: object, **_options: object) -> bytes:
+def _to_bytes(value: EventDict, **_options: object) -> bytes:
     try:
         return orjson.dumps(value, default=repr)
     except TypeError:
+        pass
+    try:
         # orjson refuses lone surrogates and integers over 64 bits: a log line must still come out.
-        return json.dumps(value, default=repr).encode("ascii")
+        return json.dumps(value, default=repr, skipkeys=True).encode("ascii")
+    except Exception as exc:  # noqa: BLE001 - a loop in it, a `repr` that fails: whatever it is, the caller goes on
+        plain = {name: item for name, item in value.items() if isinstance(item, str)}
+        return json.dumps({**plain, "not_rendered": type(exc).__name__}).encode("ascii")

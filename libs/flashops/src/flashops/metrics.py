@@ -1,13 +1,38 @@
 """The `/metrics` route: Prometheus text, or OpenMetrics when the scraper asks for it."""
 
+from collections.abc import Callable, Iterator
+
 from aiohttp import hdrs, web
 from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector
+from prometheus_client.core import CounterMetricFamily
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, choose_encoder, generate_latest
+from prometheus_client.registry import Collector
 
 
-def process_registry() -> CollectorRegistry:
-    """Make a registry that holds what every process shows: CPU, memory, open files, garbage, Python version."""
+class DroppedLines(Collector):
+    """`log_lines_dropped_total`: lines that standard output and error did not take."""
+
+    def __init__(self, dropped: Callable[[], int]) -> None:
+        """`dropped` tells how many so far."""
+        self._dropped = dropped
+
+    def collect(self) -> Iterator[CounterMetricFamily]:
+        """Read the count."""
+        yield CounterMetricFamily(
+            "log_lines_dropped",
+            "Lines of log lost because standard output or error was full, stalled or closed.",
+            value=self._dropped(),
+        )
+
+
+def process_registry(*, lines_dropped: Callable[[], int]) -> CollectorRegistry:
+    """Make a registry that holds what every process shows: CPU, memory, files, garbage, Python, lost lines.
+
+    Args:
+        lines_dropped: How many lines of log were lost so far, as `StandardStreams.dropped` tells.
+    """
     registry = CollectorRegistry()
+    registry.register(DroppedLines(lines_dropped))
     ProcessCollector(registry=registry)
     PlatformCollector(registry=registry)
     GCCollector(registry=registry)

@@ -13,12 +13,13 @@ from flashops.http import run_app
 from flashops.lifecycle import Shutdown
 from flashops.logs import configure_logging
 from flashops.metrics import process_registry
+from flashops.streams import StandardStreams, guard_standard_streams
 from order_api.app import create_app
 from order_api.connections import connected
 from order_api.settings import Settings
 
 
-async def serve(settings: Settings) -> None:
+async def serve(settings: Settings, *, streams: StandardStreams) -> None:
     """Serve until the stop signal."""
     log = structlog.get_logger()
     health = Health()
@@ -30,7 +31,7 @@ async def serve(settings: Settings) -> None:
             gateway=outside.gateway,
             products=outside.products,
             health=health,
-            registry=process_registry(),
+            registry=process_registry(lines_dropped=lambda: streams.dropped),
         )
         await run_app(
             app,
@@ -47,6 +48,7 @@ async def serve(settings: Settings) -> None:
 
 def main() -> None:
     """Run the service; see `--help`."""
+    streams = guard_standard_streams()
     settings = load_settings(
         Settings,
         program="python -m order_api",
@@ -55,7 +57,7 @@ def main() -> None:
         environ=os.environ,
     )
     configure_logging(service="order-api", level=settings.log_level, environment=settings.environment)
-    asyncio.run(serve(settings))
+    asyncio.run(serve(settings, streams=streams))
 
 
 if __name__ == "__main__":

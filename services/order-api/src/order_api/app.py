@@ -19,7 +19,6 @@ from order_api.intake import Intake
 from order_api.metrics import Metrics
 from order_api.openapi import document_json
 from order_api.order_book import OrderBook
-from order_api.order_ids import OrderIds
 from order_api.order_status import get_order
 from order_api.publisher import GroupCommitPublisher
 from order_api.retry_after import RetryAfter
@@ -80,7 +79,7 @@ def create_app(
     app[app_keys.OPENAPI] = document_json()
     app[_CATALOGUE] = _catalogue(settings, products, metrics)
     app[app_keys.INTAKE] = Intake(
-        ids=OrderIds(secret=settings.order_id_secret.get_secret_value().encode()),
+        ids=settings.order_ids,
         catalogue=app[_CATALOGUE],
         retry_after=app[app_keys.RETRY_AFTER],
         now=now,

@@ -10,8 +10,8 @@ from typing import Protocol, Self
 
 import structlog
 
-# Until the first load nothing can be sold, so it is tried again soon.
-_FIRST_LOAD_RETRY = timedelta(seconds=1)
+# While there is nothing to sell the source is read again soon.
+_NOTHING_TO_SELL_PAUSE = timedelta(seconds=1)
 
 log = structlog.get_logger()
 
@@ -33,7 +33,7 @@ class CatalogueError(Exception):
 
 
 class CatalogueNotLoadedError(CatalogueError):
-    """No product has been read since the start: nothing can be priced yet."""
+    """The source has not been read since the start: nothing can be priced yet."""
 
 
 class ProductSource(Protocol):
@@ -50,8 +50,10 @@ class ProductSource(Protocol):
 class Catalogue:
     """All products in memory; `find` never waits.
 
-    The last good copy stays in use while the source fails. Used as an async context manager, which
-    runs the refresh; the first load does not hold up the start.
+    The last copy stays in use while the source fails. A source that was read and has no products is no failure:
+    it is a new shop, or one whose last product was withdrawn. Nothing is for sale then, and the API is ready.
+
+    Used as an async context manager, which runs the refresh; the first load does not hold up the start.
     """
 
     def __init__(
@@ -94,7 +96,7 @@ class Catalogue:
 
     @property
     def is_loaded(self) -> bool:
-        """Whether orders can be priced."""
+        """Whether the source has been read; it may have been empty."""
         return self._products is not None
 
     async def check(self) -> bool:
@@ -115,14 +117,13 @@ class Catalogue:
         """Read the source once and tell whether that succeeded; a failure keeps the old copy."""
         try:
             products = await self._source.load()
-            if not products:
-                # An empty table is one that nobody has filled yet, or one just wiped: neither is a shop.
-                raise CatalogueError("the source has no products")  # noqa: TRY301 - one place handles both failures
         except CatalogueError as exc:
             log.warning("catalogue_refresh_failed", error=str(exc), stale=self.is_loaded)
             if self._on_failure is not None:
                 self._on_failure()
             return False
+        if not products and self._products != products:
+            log.warning("catalogue_empty", products_before=len(self._products or ()))
         self._products = products
         if self._on_refresh is not None:
             self._on_refresh(len(products))
@@ -137,7 +138,7 @@ class Catalogue:
                 log.exception("catalogue_refresh_crashed", stale=self.is_loaded)
                 if self._on_failure is not None:
                     self._on_failure()
-            pause = self._refresh if self.is_loaded else min(self._refresh, _FIRST_LOAD_RETRY)
+            pause = self._refresh if self._products else min(self._refresh, _NOTHING_TO_SELL_PAUSE)
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(pause.total_seconds()):
                     await self._stop.wait()

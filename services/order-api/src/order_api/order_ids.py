@@ -3,6 +3,8 @@
 import base64
 import hmac
 import secrets
+from dataclasses import dataclass, field
+from typing import Self
 
 PREFIX = "ord_"
 MIN_SECRET_BYTES = 32
@@ -14,37 +16,76 @@ _ENCODED_CHARACTERS = 40
 _LOWER_CASE = bytes.maketrans(b"ABCDEFGHIJKLMNOPQRSTUVWXYZ", b"abcdefghijklmnopqrstuvwxyz")
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Keys:
+    """What is made of one secret: a key per purpose, so that a tag can never be passed off as an id or the reverse."""
+
+    tag: bytes = field(repr=False)
+    derivation: bytes = field(repr=False)
+
+    @classmethod
+    def of(cls, secret: bytes) -> Self:
+        if len(secret) < MIN_SECRET_BYTES:
+            raise ValueError(f"the order id secret must have at least {MIN_SECRET_BYTES} bytes")
+        return cls(
+            tag=hmac.digest(secret, b"order-id/tag/v1", "sha256"),
+            derivation=hmac.digest(secret, b"order-id/idempotency/v1", "sha256"),
+        )
+
+    def tag_of(self, identity: bytes) -> bytes:
+        return hmac.digest(self.tag, identity, "sha256")[:_TAG_BYTES]
+
+    def certified(self, identity: bytes) -> str:
+        encoded = base64.b32encode(identity + self.tag_of(identity))
+        return PREFIX + encoded.translate(_LOWER_CASE).decode("ascii")
+
+    def derived(self, pair: bytes) -> str:
+        return self.certified(hmac.digest(self.derivation, pair, "sha256")[:_ID_BYTES])
+
+
 class OrderIds:
     """Issues order ids and recognises its own.
 
     An id is `ord_` + base32(id ‖ tag) where tag = HMAC(secret, id), truncated. Nobody without the
     secret can make an id that `owns` accepts, so ids cannot be guessed or enumerated.
+
+    While secrets are exchanged there are two: ids are issued under one and recognised under both.
     """
 
-    def __init__(self, *, secret: bytes) -> None:
-        """Take the secret, at least 32 bytes; every instance of the API must have the same one.
+    def __init__(self, *, secret: bytes, previous: bytes | None = None) -> None:
+        """Take the secret, at least 32 bytes; every instance of the API must know the same ones.
+
+        Args:
+            secret: Ids are issued under it.
+            previous: Ids issued under it are still ours.
 
         Raises:
-            ValueError: The secret is too short.
+            ValueError: A secret is too short.
         """
-        if len(secret) < MIN_SECRET_BYTES:
-            raise ValueError(f"the order id secret must have at least {MIN_SECRET_BYTES} bytes")
-        # One key per purpose, so that a tag can never be passed off as an id or the reverse.
-        self._tag_key = hmac.digest(secret, b"order-id/tag/v1", "sha256")
-        self._derivation_key = hmac.digest(secret, b"order-id/idempotency/v1", "sha256")
+        self._keys = _Keys.of(secret)
+        others = () if previous in (None, secret) else (_Keys.of(previous),)
+        self._accepted = (self._keys, *others)
 
     def issue(self) -> str:
         """Return a new random id."""
-        return self._certified(secrets.token_bytes(_ID_BYTES))
+        return self._keys.certified(secrets.token_bytes(_ID_BYTES))
 
     def derive(self, *, customer_id: int, idempotency_key: str) -> str:
-        """Return the one id that this customer's key always leads to."""
+        """Return the one id that this customer's key leads to under the secret of today."""
+        return self.candidates(customer_id=customer_id, idempotency_key=idempotency_key)[0]
+
+    def candidates(self, *, customer_id: int, idempotency_key: str) -> tuple[str, ...]:
+        """Return every id that this customer's key may have led to, that of today first.
+
+        An order that was accepted under another of them is the same order: a repeat must find it there before a
+        new one is made under the first.
+        """
         # The customer comes first and is digits only, so no two pairs share an encoding.
         pair = b"%d:%s" % (customer_id, idempotency_key.encode())
-        return self._certified(hmac.digest(self._derivation_key, pair, "sha256")[:_ID_BYTES])
+        return tuple(keys.derived(pair) for keys in self._accepted)
 
     def owns(self, order_id: str) -> bool:
-        """Tell whether an API with this secret issued the id."""
+        """Tell whether an API that knows one of these secrets issued the id."""
         encoded = order_id.removeprefix(PREFIX)
         if len(encoded) != _ENCODED_CHARACTERS or len(order_id) != len(PREFIX) + _ENCODED_CHARACTERS:
             return False
@@ -54,11 +95,5 @@ class OrderIds:
             decoded = base64.b32decode(encoded.upper())
         except ValueError:
             return False
-        return hmac.compare_digest(decoded[_ID_BYTES:], self._tag(decoded[:_ID_BYTES]))
-
-    def _certified(self, identity: bytes) -> str:
-        encoded = base64.b32encode(identity + self._tag(identity))
-        return PREFIX + encoded.translate(_LOWER_CASE).decode("ascii")
-
-    def _tag(self, identity: bytes) -> bytes:
-        return hmac.digest(self._tag_key, identity, "sha256")[:_TAG_BYTES]
+        identity, tag = decoded[:_ID_BYTES], decoded[_ID_BYTES:]
+        return any(hmac.compare_digest(tag, keys.tag_of(identity)) for keys in self._accepted)

@@ -6,7 +6,7 @@ from typing import Annotated, Self
 from pydantic import Field, SecretStr, field_validator, model_validator
 
 from flashops.settings import ServiceSettings
-from order_api.order_ids import MIN_SECRET_BYTES
+from order_api.order_ids import MIN_SECRET_BYTES, OrderIds
 
 Seconds = Annotated[float, Field(gt=0, le=3600)]
 
@@ -19,6 +19,9 @@ class Settings(ServiceSettings):
     products_table: str = Field(description="DynamoDB table of the catalogue")
     order_id_secret: SecretStr = Field(
         description=f"Secret that certifies order ids, at least {MIN_SECRET_BYTES} bytes, the same in every instance"
+    )
+    order_id_secret_previous: SecretStr | None = Field(
+        default=None, description="Another secret whose order ids are still ours, while ORDER_ID_SECRET is exchanged"
     )
     gateway_url: str = Field(pattern=r"^https?://\S+$", description="Base URL of the payment gateway")
     sync_limit: int = Field(default=10, ge=1, le=10_000, description="Most orders settled in a request at once")
@@ -40,10 +43,10 @@ class Settings(ServiceSettings):
         default=1.0, ge=0, le=300, description="How long requests are taken after readiness turned false"
     )
 
-    @field_validator("order_id_secret")
+    @field_validator("order_id_secret", "order_id_secret_previous")
     @classmethod
-    def _long_enough(cls, secret: SecretStr) -> SecretStr:
-        if len(secret.get_secret_value().encode()) < MIN_SECRET_BYTES:
+    def _long_enough(cls, secret: SecretStr | None) -> SecretStr | None:
+        if secret is not None and len(secret.get_secret_value().encode()) < MIN_SECRET_BYTES:
             raise ValueError(f"must have at least {MIN_SECRET_BYTES} bytes")
         return secret
 
@@ -52,6 +55,15 @@ class Settings(ServiceSettings):
         if self.lease_seconds <= self.payment_timeout_seconds:
             raise ValueError("LEASE_SECONDS: must be more than PAYMENT_TIMEOUT_SECONDS")
         return self
+
+    @property
+    def order_ids(self) -> OrderIds:
+        """What issues ids under the secret, and recognises those of the previous one too."""
+        previous = self.order_id_secret_previous
+        return OrderIds(
+            secret=self.order_id_secret.get_secret_value().encode(),
+            previous=None if previous is None else previous.get_secret_value().encode(),
+        )
 
     @property
     def shutdown_timeout(self) -> timedelta:

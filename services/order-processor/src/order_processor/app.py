@@ -16,7 +16,6 @@ from prometheus_client import CollectorRegistry
 from flashops.aws import aws_client
 from flashops.health import Health
 from flashops.lifecycle import Shutdown
-from flashops.metrics import process_registry
 from flashops.operations import operations_server
 from flashpay import BreakerGateway, Clock, DynamoLedger, Gateway, HttpGateway, Ledger, Settler
 from flashpay.ledger import utc_now
@@ -149,9 +148,9 @@ async def open_resources(settings: ProcessorSettings) -> AsyncIterator[Resources
         )
 
 
-async def run_processor(settings: ProcessorSettings) -> None:
-    """Work the queue until SIGTERM or SIGINT, finish what is in flight, return."""
-    registry, health = process_registry(), Health()
+async def run_processor(settings: ProcessorSettings, *, registry: CollectorRegistry) -> None:
+    """Work the queue until SIGTERM or SIGINT, finish what is in flight, return; metrics go to `registry`."""
+    health = Health()
     async with Shutdown() as shutdown, open_resources(settings) as resources:
         consumer = build_consumer(settings, resources=resources, registry=registry, stop=shutdown.event)
 

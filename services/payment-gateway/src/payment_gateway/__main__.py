@@ -13,6 +13,8 @@ from flashops.health import Health
 from flashops.http import run_app
 from flashops.lifecycle import Shutdown
 from flashops.logs import configure_logging
+from flashops.metrics import process_registry
+from flashops.streams import StandardStreams, guard_standard_streams
 from payment_gateway.app import create_app
 from payment_gateway.errors import LedgerError
 from payment_gateway.ledger import Ledger
@@ -22,7 +24,7 @@ from payment_gateway.settings import Settings
 _PROGRAM = "payment_gateway"
 
 
-async def serve(settings: Settings) -> None:
+async def serve(settings: Settings, *, streams: StandardStreams) -> None:
     """Serve until SIGTERM or SIGINT; raises LedgerError or OSError when that cannot begin."""
     logger = structlog.get_logger()
     behaviour = settings.behaviour(drawn_seed=secrets.randbits(31))
@@ -31,7 +33,12 @@ async def serve(settings: Settings) -> None:
         with Ledger(settings.ledger_path) as ledger:
             provider = Provider(ledger=ledger, behaviour=behaviour)
             await run_app(
-                create_app(provider=provider, ledger=ledger, health=health),
+                create_app(
+                    provider=provider,
+                    ledger=ledger,
+                    health=health,
+                    registry=process_registry(lines_dropped=lambda: streams.dropped),
+                ),
                 host=settings.host,
                 port=settings.port,
                 shutdown=shutdown,
@@ -46,6 +53,7 @@ async def serve(settings: Settings) -> None:
 
 def main() -> int:
     """Return the exit status: 0 after a signal, 1 when the ledger or the port cannot be had."""
+    streams = guard_standard_streams()
     settings = load_settings(
         Settings,
         program=f"python -m {_PROGRAM}",
@@ -55,7 +63,7 @@ def main() -> int:
     )
     configure_logging(service=_PROGRAM, level=settings.log_level, environment=settings.environment)
     try:
-        asyncio.run(serve(settings))
+        asyncio.run(serve(settings, streams=streams))
     except LedgerError as exc:
         sys.stderr.write(f"{_PROGRAM}: LEDGER_PATH: {exc}\n")
         return 1

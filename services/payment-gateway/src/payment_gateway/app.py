@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable
 
 import structlog
 from aiohttp import web
+from prometheus_client import CollectorRegistry
 
 from flashops.health import Health, add_health_routes
 from flashops.metrics import add_metrics_route
@@ -20,10 +21,12 @@ _Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 _logger = structlog.get_logger()
 
 
-def create_app(*, provider: Provider, ledger: Ledger, health: Health) -> web.Application:
-    """Build the application; the ledger is opened and closed by the caller."""
+def create_app(
+    *, provider: Provider, ledger: Ledger, health: Health, registry: CollectorRegistry | None = None
+) -> web.Application:
+    """Build the application; the ledger is opened and closed by the caller, `registry` is a fresh one by default."""
     app = web.Application(client_max_size=BODY_LIMIT_BYTES, middlewares=[_problems])
-    metrics = GatewayMetrics(provider)
+    metrics = GatewayMetrics(provider, registry=registry or CollectorRegistry())
 
     async def ledger_answers() -> None:
         ledger.page(after=0, limit=1)

@@ -21,10 +21,10 @@ _BUCKETS = (0.001, 0.005, 0.02, 0.1, 0.5, 1, 2, 3, 3.5, 4, 5, 7.5, 10, 15, 20, 3
 
 
 class GatewayMetrics:
-    """Metrics of one gateway, in a registry of their own."""
+    """Metrics of one gateway."""
 
-    def __init__(self, provider: Provider) -> None:
-        self.registry = CollectorRegistry()
+    def __init__(self, provider: Provider, *, registry: CollectorRegistry) -> None:
+        self.registry = registry
         self._duration = Histogram(
             "gateway_answer_duration_seconds",
             "From the request to its answer, by outcome",

@@ -1,0 +1,187 @@
+"""Whoever writes a line neither waits for it nor fails by it, and what is lost is counted."""
+
+import errno
+import os
+import threading
+import time
+from collections.abc import Callable
+
+import pytest
+
+from flashops.line_writer import LineWriter
+
+PATIENCE_SECONDS = 10
+
+
+class Sink:
+    """Where lines go: takes all, or stalls, fails or takes a part when told to."""
+
+    def __init__(self) -> None:
+        self.taken = bytearray()
+        self.open = threading.Event()
+        self.open.set()
+        self.errors: list[OSError] = []
+        self.parts: list[int] = []
+
+    def __call__(self, data: bytes) -> int:
+        self.open.wait()
+        if self.parts:
+            data = data[: self.parts.pop(0)]
+        elif self.errors:
+            raise self.errors.pop(0)
+        self.taken += data
+        return len(data)
+
+    @property
+    def lines(self) -> list[bytes]:
+        return bytes(self.taken).splitlines()
+
+
+def wait_until(predicate: Callable[[], object]) -> None:
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while not predicate():
+        assert time.monotonic() < deadline
+        time.sleep(0.002)
+
+
+def test_lines_leave_in_their_sequence_and_whole() -> None:
+    sink = Sink()
+    writer = LineWriter(sink=sink)
+    expected = [b"%d %s" % (number, b"x" * (number % 5000)) for number in range(500)]
+    for line in expected:
+        writer.write(line + b"\n")
+    writer.close(timeout_seconds=PATIENCE_SECONDS)
+    assert sink.lines == expected
+    assert writer.dropped == 0
+
+
+def test_lines_of_several_threads_do_not_mix() -> None:
+    sink = Sink()
+    writer = LineWriter(sink=sink)
+
+    def write(name: bytes) -> None:
+        for number in range(300):
+            writer.write(name * 50 + b" %d\n" % number)
+
+    threads = [threading.Thread(target=write, args=(name,)) for name in (b"a", b"b", b"c")]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    writer.close(timeout_seconds=PATIENCE_SECONDS)
+    for name in (b"a", b"b", b"c"):
+        assert [line for line in sink.lines if line[:1] == name] == [name * 50 + b" %d" % n for n in range(300)]
+    assert len(sink.lines) == 900
+
+
+def test_a_stalled_sink_holds_nobody_up_and_loses_the_newest_lines_counted() -> None:
+    sink, told = Sink(), list[int]()
+    sink.open.clear()
+    writer = LineWriter(sink=sink, on_recovery=told.append, capacity_bytes=1_000)
+    started = time.monotonic()
+    for number in range(10_000):
+        writer.write(b"%09d\n" % number)
+    assert time.monotonic() - started < PATIENCE_SECONDS / 2
+    assert 9_000 < writer.dropped < 10_000
+    assert told == []
+    sink.open.set()
+    wait_until(lambda: told)
+    writer.write(b"after\n")
+    writer.close(timeout_seconds=PATIENCE_SECONDS)
+    kept = 10_000 - writer.dropped
+    assert sink.lines == [b"%09d" % number for number in range(kept)] + [b"after"]
+    assert told == [writer.dropped]
+
+
+def test_a_failing_sink_loses_lines_counted_and_tells_of_it_once_when_it_works_again() -> None:
+    sink, told = Sink(), list[int]()
+    sink.errors = [OSError(errno.ENOSPC, "full")] * 2
+    writer = LineWriter(sink=sink, on_recovery=told.append)
+    for count in (1, 2):
+        writer.write(b"lost\n")
+        wait_until(lambda count=count: writer.dropped == count)  # type: ignore[misc]
+    for _ in range(2):
+        writer.write(b"kept\n")
+        wait_until(lambda: sink.lines[-1:] == [b"kept"])
+    writer.close(timeout_seconds=PATIENCE_SECONDS)
+    assert told == [2]
+
+
+def test_a_line_cut_by_a_failure_is_finished_before_the_next_one() -> None:
+    sink = Sink()
+    sink.open.clear()
+    writer = LineWriter(sink=sink)
+    writer.write(b"begin\n")
+    wait_until(lambda: not writer._lines)
+    for line in (b"first\n", b"second\n", b"third\n"):
+        writer.write(line)
+    sink.parts, sink.errors = [6, 9], [OSError(errno.ENOSPC, "full")] * 2
+    sink.open.set()
+    wait_until(lambda: writer.dropped == 1)
+    writer.write(b"lost\n")
+    wait_until(lambda: writer.dropped == 2)
+    writer.write(b"after\n")
+    writer.close(timeout_seconds=PATIENCE_SECONDS)
+    assert sink.lines == [b"begin", b"first", b"second", b"after"]
+
+
+def test_a_pipe_made_non_blocking_is_waited_for() -> None:
+    sink = Sink()
+    sink.errors = [BlockingIOError()] * 3
+    writer = LineWriter(sink=sink)
+    writer.write(b"line\n")
+    writer.close(timeout_seconds=PATIENCE_SECONDS)
+    assert (sink.lines, writer.dropped) == ([b"line"], 0)
+
+
+def test_the_end_does_not_wait_for_a_sink_that_stalls() -> None:
+    sink = Sink()
+    sink.open.clear()
+    writer = LineWriter(sink=sink)
+    writer.write(b"never\n")
+    started = time.monotonic()
+    writer.close(timeout_seconds=0.1)
+    assert time.monotonic() - started < PATIENCE_SECONDS / 2
+    writer.write(b"too late\n")
+    assert writer.dropped == 1
+    sink.open.set()
+
+
+def test_what_tells_of_a_loss_may_write_and_is_still_written_at_the_end() -> None:
+    sink = Sink()
+    sink.open.clear()
+    writer = LineWriter(sink=sink, on_recovery=lambda lost: writer.write(b"lost %d\n" % lost), capacity_bytes=20)
+    writer.write(b"begin\n")
+    wait_until(lambda: not writer._lines)
+    writer.write(b"x" * 30 + b"\n")
+    sink.open.set()
+    writer.close(timeout_seconds=PATIENCE_SECONDS)
+    assert sink.lines == [b"begin", b"lost 1"]
+
+
+@pytest.mark.filterwarnings("ignore:.*use of fork:DeprecationWarning")  # newer Pythons warn of the case itself
+def test_a_forked_child_writes_its_own_lines_and_not_those_that_wait_in_the_parent() -> None:
+    reader, descriptor = os.pipe()
+    held = threading.Event()
+
+    def sink(data: bytes) -> int:
+        held.wait()
+        return os.write(descriptor, data)
+
+    writer = LineWriter(sink=sink)
+    writer.write(b"on its way in the parent\n")
+    wait_until(lambda: not writer._lines)
+    writer.write(b"waits in the parent\n")
+    child = os.fork()
+    if child == 0:
+        held.set()
+        writer.write(b"child\n")
+        writer.close(timeout_seconds=PATIENCE_SECONDS)
+        os._exit(0)
+    assert os.waitpid(child, 0)[1] == 0
+    assert os.read(reader, 1_000) == b"child\n"
+    held.set()
+    writer.close(timeout_seconds=PATIENCE_SECONDS)
+    assert os.read(reader, 1_000) == b"on its way in the parent\nwaits in the parent\n"
+    os.close(reader)
+    os.close(descriptor)
