@@ -206,6 +206,25 @@ async def test_a_late_sync_order_is_published_as_it_was_claimed() -> None:
     assert event.data == shop.ledger.entries[event.id].order
 
 
+@pytest.mark.parametrize("mode", MODES)
+async def test_an_exchange_of_the_secret_does_not_make_two_orders_of_a_key(mode: str) -> None:
+    old, new = "an-old-secret-that-has-32-bytes-or-more", "a-new-secret-that-has-32-bytes-or-more"
+    async with running_shop(ORDER_ID_SECRET=old) as before:
+        first = await before.order("async", headers=KEY)
+    async with running_shop(ORDER_ID_SECRET=new, ORDER_ID_SECRET_PREVIOUS=old) as after:
+        after.ledger.entries.update(before.ledger.entries)
+        again = await after.order(mode, headers=KEY)
+        assert again.json["order_id"] == first.json["order_id"]
+        assert (await after.order(mode, headers=KEY, quantity=9)).problem == (422, "mismatch")
+        other = await after.order(mode, headers={"Idempotency-Key": "basket-2"})
+        keyless = await after.order("async")
+        assert len({answer.json["order_id"] for answer in (again, other, keyless)}) == 3
+        gets = after.ledger.calls.count("get")
+        assert gets == 3  # one for each request with a key
+        after.ledger.unavailable = True
+        assert (await after.order(mode, headers=KEY)).problem == (503, "ledger-unavailable")
+
+
 async def test_orders_are_counted_at_their_first_request(shop: Shop) -> None:
     for _ in range(3):
         await shop.order("async", headers=KEY)

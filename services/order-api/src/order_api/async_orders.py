@@ -1,5 +1,6 @@
 """`POST /orders/async`: queue the order, answer 202 once the queue has it."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 from aiohttp import hdrs, web
@@ -37,6 +38,7 @@ async def draft_of(request: web.Request) -> Draft:
         request, limit_bytes=settings.body_limit_bytes, deadline_seconds=settings.body_timeout_seconds
     )
     draft = request.app[INTAKE].draft(body, idempotency_keys=request.headers.getall(IDEMPOTENCY_KEY, []))
+    draft = await _as_first_asked(request, draft)
     trail = request[TRAIL]
     trail.fields["order_id"] = draft.order_id
     trail.receipt = draft.receipt
@@ -92,6 +94,15 @@ def is_made_of(entry: LedgerEntry, order: Order) -> bool:
     The entry keeps the moment at which its order was made. Good for counting only: two requests may share it.
     """
     return timedelta(0) <= order.created_at - entry.created_at < _MILLISECOND
+
+
+async def _as_first_asked(request: web.Request, draft: Draft) -> Draft:
+    # Only while two secrets are known, and only with a key, is there anything to look up.
+    for order_id in draft.earlier_ids:
+        earlier = replace(draft, order_id=order_id)
+        if await _entry_of(request, earlier) is not None:
+            return earlier
+    return draft
 
 
 async def _entry_of(request: web.Request, draft: Draft) -> LedgerEntry | None:

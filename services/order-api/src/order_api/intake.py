@@ -30,12 +30,14 @@ class Draft:
         order_id: The one id that customer and key lead to.
         key: The client's key, or one made here, with which the same order can be asked for again.
         key_given: Whether the client sent the key: only then there may be other requests for this order.
+        earlier_ids: Where the key led before the secret was exchanged: an order there is the same order.
     """
 
     request: OrderRequest
     order_id: str
     key: str
     key_given: bool
+    earlier_ids: tuple[str, ...] = ()
 
     @property
     def receipt(self) -> Receipt:
@@ -73,8 +75,14 @@ class Intake:
         given = _idempotency_key(idempotency_keys)
         request = _parsed(body)
         key = given or secrets.token_urlsafe(_MADE_KEY_BYTES)
-        order_id = self.ids.derive(customer_id=request.customer_id, idempotency_key=key)
-        return Draft(request=request, order_id=order_id, key=key, key_given=given is not None)
+        order_id, *earlier = self.ids.candidates(customer_id=request.customer_id, idempotency_key=key)
+        return Draft(
+            request=request,
+            order_id=order_id,
+            key=key,
+            key_given=given is not None,
+            earlier_ids=tuple(earlier) if given is not None else (),
+        )
 
     def priced(self, draft: Draft) -> Order:
         """Return the order at the prices of now.

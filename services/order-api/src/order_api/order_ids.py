@@ -2,7 +2,6 @@
 
 import base64
 import hmac
-import secrets
 from dataclasses import dataclass, field
 from typing import Self
 
@@ -65,10 +64,6 @@ class OrderIds:
         self._keys = _Keys.of(secret)
         others = () if previous in (None, secret) else (_Keys.of(previous),)
         self._accepted = (self._keys, *others)
-
-    def issue(self) -> str:
-        """Return a new random id."""
-        return self._keys.certified(secrets.token_bytes(_ID_BYTES))
 
     def derive(self, *, customer_id: int, idempotency_key: str) -> str:
         """Return the one id that this customer's key leads to under the secret of today."""

@@ -71,6 +71,6 @@ class Settings(ServiceSettings):
 
     @property
     def shutdown_timeout(self) -> timedelta:
-        """The most that requests in progress need: a sync order's deadline, and its publish after it."""
+        """The most that requests in progress need: a sync order's deadline, then its key's write and its publish."""
         longest = max(self.sync_wait_seconds + self.payment_timeout_seconds, self.sync_deadline_seconds)
-        return timedelta(seconds=longest + self.publish_timeout_seconds + 1)
+        return timedelta(seconds=longest + 2 * self.publish_timeout_seconds + 1)
