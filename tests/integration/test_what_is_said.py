@@ -28,14 +28,14 @@ LAMP_MINOR = 3995
 @asynccontextmanager
 async def second_api(shop: Shop, session: aiohttp.ClientSession, folder: Path) -> AsyncIterator[Shopper]:
     """Another API process of the same shop, and a shopper who orders from it."""
-    port = free_port()
+    port, operations_port = free_port(), free_port()
     url = f"http://127.0.0.1:{port}"
     process = ManagedProcess(
         name="second order API",
         argv=shop.api._argv,
-        environment=shop.api._environment | {"PORT": str(port)},
+        environment=shop.api._environment | {"PORT": str(port), "OPERATIONS_PORT": str(operations_port)},
         log_path=folder / "second-api.log",
-        ready_url=f"{url}/readyz",
+        ready_url=f"http://127.0.0.1:{operations_port}/readyz",
     )
     async with process:
         yield Shopper(shop=replace(shop, api_url=url), session=session)

@@ -111,9 +111,9 @@ def unlimited_recursion() -> Iterator[Callable[[Callable[[], None]], None]]:
 
 def seconds(body: str) -> float:
     def once() -> float:
-        started = time.perf_counter()
+        started = time.thread_time()
         refuse(body)
-        return time.perf_counter() - started
+        return time.thread_time() - started
 
     return min(once() for _ in range(3))
 

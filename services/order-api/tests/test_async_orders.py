@@ -118,7 +118,7 @@ async def test_before_the_first_catalogue_nothing_is_sold_and_the_api_is_not_rea
 async def test_an_empty_shop_is_ready_and_knows_no_product() -> None:
     async with running_shop(products=FakeProducts()) as shop:
         await wait_until(lambda: shop.metric("catalogue_refreshed_timestamp_seconds"))
-        assert (await shop.request("GET", "/readyz")).status == 200
+        assert (await shop.ask("/readyz")).status == 200
         for mode in ("async", "sync"):
             answer = await shop.order(mode)
             assert (answer.status, answer.fields) == (422, ["items.0.product_id"])
