@@ -42,15 +42,15 @@ class ContentMismatch:
 Claim: TypeAlias = Claimed | AlreadyTerminal | HeldElsewhere | ContentMismatch
 
 
-def judge(entry: LedgerEntry, order: Order, *, owner: str, now: datetime) -> Claim | None:
+def judge(entry: LedgerEntry, order: Order, *, owner: str, now: datetime, reopen: bool) -> Claim | None:
     """What an entry that is already there answers to a claim; `None` when it is free to be taken over.
 
     A live lease of the same owner can only be the caller's own claim whose reply was lost, since an owner
-    names one attempt of one worker: it is handed out again as it stands.
+    names one attempt of one worker: it is handed out again as it stands. `reopen` frees a failed order.
     """
     if entry.fingerprint != order.fingerprint:
         return ContentMismatch(entry=entry)
-    if entry.status is OrderStatus.FAILED:
+    if entry.status is OrderStatus.FAILED and reopen:
         return None
     if entry.status.is_terminal:
         return AlreadyTerminal(entry=entry)

@@ -33,7 +33,7 @@ class DynamoLedger:
         self._table = OrdersTable(client=client, name=table)
         self._clock = clock
 
-    async def claim(self, order: Order, *, owner: str, lease: timedelta) -> Claim:
+    async def claim(self, order: Order, *, owner: str, lease: timedelta, reopen: bool = False) -> Claim:
         """See `Ledger.claim`. One write for a new order, two for a redelivered one."""
         now = self._now()
         lease_until = whole_ms(now + lease)
@@ -45,7 +45,7 @@ class DynamoLedger:
             if isinstance(outcome, Written):
                 return claimed(outcome.entry)
             entry = _present(outcome, order.order_id)
-            answer = judge(entry, order, owner=owner, now=now)
+            answer = judge(entry, order, owner=owner, now=now, reopen=reopen)
             if answer is not None:
                 return answer
             outcome = await self._take_over(entry, owner=owner, lease_until=lease_until, now=now)

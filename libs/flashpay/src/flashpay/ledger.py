@@ -30,8 +30,8 @@ class RecordedOrder:
 class Ledger(Protocol):
     """Keeps one entry per order. Every method may raise `LedgerUnavailableError` and be called again."""
 
-    async def claim(self, order: Order, *, owner: str, lease: timedelta) -> Claim:
-        """Take the order for `lease`, if it is new, given up, or its last lease has ended.
+    async def claim(self, order: Order, *, owner: str, lease: timedelta, reopen: bool = False) -> Claim:
+        """Take the order for `lease`, if it is new or its last lease has ended; with `reopen` also a failed one.
 
         `owner` names this one attempt of one worker: repeating the call after a lost reply returns the same
         claim. The first claim fixes the prices; later ones, under whatever prices, get those back.
@@ -56,9 +56,8 @@ class Ledger(Protocol):
     async def fail(self, order: Order, *, reason: str) -> LedgerEntry:
         """Give the order up: its message is dead-lettered under `reason`.
 
-        It does not say that the customer was not charged: a charge without a definite answer may have gone
-        through, and a redriven message finds out. A terminal order, one under a live lease and one of
-        another content are left alone.
+        To be asked only when it is certain that the customer was not charged. A terminal order, one under a live
+        lease and one of another content are left alone.
 
         Returns:
             The entry as it stands afterwards; compare its status with `failed`.

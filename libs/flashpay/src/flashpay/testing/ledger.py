@@ -28,7 +28,7 @@ class MemoryLedger:
         self._clock = clock
         self._checkpoint = checkpoint
 
-    async def claim(self, order: Order, *, owner: str, lease: timedelta) -> Claim:
+    async def claim(self, order: Order, *, owner: str, lease: timedelta, reopen: bool = False) -> Claim:
         """See `Ledger.claim`."""
         now = self._now()
         lease_until = whole_ms(now + lease)  # from before the request leaves, as DynamoLedger counts it
@@ -37,7 +37,7 @@ class MemoryLedger:
         if entry is None:
             taken = LedgerEntry.claimed_first(order, owner=owner, lease_until=lease_until, now=now)
         else:
-            answer = judge(entry, order, owner=owner, now=now)
+            answer = judge(entry, order, owner=owner, now=now, reopen=reopen)
             if answer is not None:
                 await self._checkpoint("claim.done")
                 return answer
