@@ -14,7 +14,6 @@ from flashpay.settlement import Settled, Settlement
 from flashpay.tally import Tally
 
 _LEDGER_PATIENCE_SECONDS = 5.0
-_AWAY = timedelta(minutes=1)
 _REMEMBERED = 10_000
 
 Attempt: TypeAlias = Callable[[Unanswered], Awaitable[Settlement]]
@@ -125,7 +124,7 @@ class CircuitBreaker:
             HeldBackError: The message shall leave its slot while the breaker is open.
         """
         held = Held(order_id=order_id, receives_left=receives_left)
-        self._inside[held] = None
+        self._admit(held)
         try:
             while True:
                 await self._turn(held)
@@ -145,6 +144,14 @@ class CircuitBreaker:
             self._end_turn(held)
             if not self.closed:
                 self._dispatch()
+
+    def _admit(self, held: Held) -> None:
+        if self._rooms.searching(now=self._now()):
+            if held.order_id not in self._tried_at:
+                self._rooms.found()
+            elif held.receives_left > 0:
+                raise HeldBackError("the room is for an order that was not tried yet", after=self._rooms.away)
+        self._inside[held] = None
 
     async def _turn(self, held: Held) -> None:
         if self.closed:
@@ -248,7 +255,7 @@ class CircuitBreaker:
         silent = self._gateway.silent or self._ledger.silent
         leaves = self._rooms.who_leaves(list(self._inside), now=self._now(), silent=silent)
         if leaves is not None and leaves.receives_left > 0:
-            _release([leaves], HeldBackError("another order shall be tried", after=_AWAY))
+            _release([leaves], HeldBackError("another order shall be tried", after=self._rooms.away))
         elif leaves is not None:
             _release([leaves], leaves.error)
 

@@ -3,7 +3,7 @@
 import asyncio
 import random
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Protocol, TypeAlias
 
@@ -12,6 +12,7 @@ from flashpay.gateway import Approved, ChargeKnown, ChargeRequest, ChargeResult,
 from flashpay.ledger import Clock
 
 _LOOKUP_TIMEOUT = timedelta(seconds=5)
+_NO_ORDER = "no-order"
 _FIRST_PAUSE_SECONDS = 1.0
 _LONGEST_PAUSE_SECONDS = 5.0
 # One charge may be quicker than another by chance; when three that began later are answered, this one hangs.
@@ -105,8 +106,7 @@ class Charger:
         found = await self._look(request)
         if isinstance(found, Approved | Declined):
             return found
-        alive = not isinstance(found, GatewayUnavailableError) or found.alive
-        kept = on_unanswered is not None and on_unanswered(error, alive=alive)
+        kept = on_unanswered is not None and on_unanswered(error, alive=await self._is_alive(request, found))
         if isinstance(found, GatewayInFlightError) or not (error.answered or kept):
             found = await self._hold(request, found)
         if isinstance(found, Approved | Declined):
@@ -114,6 +114,13 @@ class Charger:
         if isinstance(found, GatewayInFlightError):
             raise found from error
         raise error
+
+    async def _is_alive(self, request: ChargeRequest, found: _Found) -> bool:
+        """Whether the gateway answers at all: about this charge, or about one that there cannot be."""
+        if not isinstance(found, GatewayUnavailableError) or found.alive:
+            return True
+        other = await self._look(replace(request, order_id=_NO_ORDER))
+        return not isinstance(other, GatewayUnavailableError) or other.alive
 
     async def _hold(self, request: ChargeRequest, found: _Found) -> _Found:
         hold, pause = _Hold(since=self._clock()), _FIRST_PAUSE_SECONDS
