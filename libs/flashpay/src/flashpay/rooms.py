@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 from typing import Protocol, TypeVar
 
-from flashpay.errors import FlashpayError, GatewayInFlightError
+from flashpay.errors import FlashpayError, GatewayInFlightError, GatewayUnavailableError
 
 _FIRST_SECONDS = 30.0
 _LONGEST_SECONDS = 3600.0
@@ -33,12 +33,13 @@ _O = TypeVar("_O", bound=Occupant)
 class Rooms:
     """Says who leaves, and when. Rarely, since it costs a receive: soon every hour only.
 
-    It takes 30 s at first; an order whose charge may be in flight is given the whole patience. While a dependency
-    answers nothing at all nobody leaves: that is an outage, and no order's own fault. An order on its last receive
-    leaves, and is given up, only where the others have none left either and nobody was settled for hours.
+    It takes 30 s at first; an order whose charge may be in flight is given the whole patience, then four times as
+    long each time. While a dependency answers nothing at all nobody leaves: that is an outage, and no order's own
+    fault. An order on its last receive leaves, and is given up, only where the others have none left either and
+    nobody was settled for hours.
 
-    The room is for an order that was not tried yet: for a minute others are turned away (`searching`), lest
-    one bad order makes room for another for ever.
+    The room is for an order that was not tried yet: for a minute others are turned away (`searching`), lest one bad
+    order makes room for another for ever.
 
     Attributes:
         due: When to ask again; None when not before something changes.
@@ -96,9 +97,14 @@ class Rooms:
     def _pause(self, held: Occupant) -> float:
         if held.receives_left == 0:
             return _LAST_RECEIVE_SECONDS
-        first, even = (self._patience, 0) if _in_flight(held) else (_FIRST_SECONDS, _EVEN - 1)
-        return float(min(first * 2.0 ** min(max(self._left - even, 0), 20), _LONGEST_SECONDS))
+        if _in_flight(held):
+            # The next charge is one more in flight than there are slots.
+            return float(min(self._patience * 4.0 ** min(self._left, 20), _LAST_RECEIVE_SECONDS))
+        return float(min(_FIRST_SECONDS * 2.0 ** min(max(self._left - _EVEN + 1, 0), 20), _LONGEST_SECONDS))
 
 
 def _in_flight(held: Occupant) -> bool:
-    return isinstance(held.error, GatewayInFlightError)
+    error = held.error
+    return isinstance(error, GatewayInFlightError) or (
+        isinstance(error, GatewayUnavailableError) and not error.answered
+    )
