@@ -1,93 +1,14 @@
 import asyncio
-import io
-import json
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from flashmsg import Order, OrderPlaced, OrderStatus, encode
-from flashpay import Gateway, GatewayRefusedError, GatewayUnavailableError, NotCharged, Settlement, Settler
-from flashpay.testing import FakeGateway, MemoryLedger, Reply
+from flashpay import GatewayRefusedError, GatewayUnavailableError, NotCharged, Settlement, Settler
+from flashpay.testing import FakeGateway, Reply
 from flashpay.testing.orders import sample_order
-from lambda_handler.consumer import Consumer
-from lambda_handler.journal import Journal
-from lambda_handler.judgement import Judge, Settles
-from lambda_handler.records import QueueRecord, Record, TopicRecord
-from lambda_handler.verdicts import Invocation, Verdict
-
-PLENTY = Invocation(time_left=timedelta(seconds=30), request_id="r1")
-MAX_RECEIVES = 5
-
-
-@dataclass(kw_only=True)
-class FakeDeadLetters:
-    kept: list[tuple[str, str]] = field(default_factory=list)
-
-    async def send(self, record: QueueRecord, *, reason: str, detail: str) -> None:
-        assert detail
-        self.kept.append((record.body, reason))
-
-
-@dataclass(kw_only=True)
-class Bench:
-    """A consumer on fakes; `log` is what it wrote."""
-
-    gateway: FakeGateway = field(default_factory=FakeGateway)
-    ledger: MemoryLedger = field(default_factory=MemoryLedger)
-    dead_letters: FakeDeadLetters | None = field(default_factory=FakeDeadLetters)
-    sleeps: bool = True
-    jitter: float = 0.0
-    pauses: list[float] = field(default_factory=list)
-    stream: io.StringIO = field(default_factory=io.StringIO)
-
-    def settler(self, *, payment_timeout: float = 1, gateway: Gateway | None = None) -> Settler:
-        timeout = timedelta(seconds=payment_timeout)
-        return Settler(
-            ledger=self.ledger,
-            gateway=gateway or self.gateway,
-            owner="function",
-            lease=timeout + timedelta(seconds=20),
-            payment_timeout=timeout,
-        )
-
-    def consumer(
-        self, *, payment_timeout: float = 1, gateway: Gateway | None = None, settler: Settles | None = None
-    ) -> Consumer:
-        judge = Judge(
-            settler=settler or self.settler(payment_timeout=payment_timeout, gateway=gateway),
-            dead_letters=self.dead_letters,
-            max_receives=MAX_RECEIVES,
-            payment_timeout=timedelta(seconds=payment_timeout),
-            jitter=lambda: self.jitter,
-            sleep=self.sleep,
-        )
-        return Consumer(judge=judge, journal=Journal(self.stream))
-
-    async def sleep(self, seconds: float) -> None:
-        self.pauses.append(seconds)
-        await asyncio.sleep(seconds if self.sleeps else 0)
-
-    @property
-    def buried(self) -> list[tuple[str, str]]:
-        return [] if self.dead_letters is None else self.dead_letters.kept
-
-    @property
-    def log(self) -> list[Mapping[str, object]]:
-        return [json.loads(line) for line in self.stream.getvalue().splitlines()]
-
-
-def message(order: Order, *, receive_count: int = 1) -> QueueRecord:
-    body = encode(OrderPlaced.of(order))
-    return QueueRecord(message_id=order.order_id, receive_count=receive_count, record={"body": body})
-
-
-def notification(text: str) -> TopicRecord:
-    return TopicRecord(record={"EventSource": "aws:sns", "Sns": {"Message": text}})
-
-
-async def consume(bench: Bench, *records: Record, within: Invocation = PLENTY, **knobs: float) -> Sequence[Verdict]:
-    return await bench.consumer(**knobs).consume(records, within)  # type: ignore[arg-type]  # floats only here
+from lambda_handler.records import QueueRecord
+from lambda_handler.testing import MAX_RECEIVES, PLENTY, Bench, consume, message, notification
+from lambda_handler.verdicts import Invocation
 
 
 async def test_all_orders_of_a_batch_are_settled_at_the_same_time() -> None:

@@ -176,7 +176,7 @@ class Settler:
     async def _holding(self, claim: Claimed, answer: Awaitable[_T]) -> _T:
         try:
             return await answer
-        except (FlashpayError, asyncio.CancelledError):
+        except (Exception, asyncio.CancelledError):
             await self._give_back(claim)
             raise
 

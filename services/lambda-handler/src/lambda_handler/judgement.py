@@ -96,7 +96,7 @@ class Judge:
         ended: Settlement | Exception
         try:
             # On its last receive a message must not run out of time, or SQS moves it without a reason.
-            async with asyncio.timeout(self._left(deadline) - _LAST_WORDS_SECONDS if delivery.last else None):
+            async with asyncio.timeout(self._time_to_try(deadline) if delivery.last else None):
                 ended = await self._settle(placed, delivery, deadline)
         except TimeoutError:
             known.error = ended = GatewayUnavailableError("the invocation's time was up", reason="out_of_time")
@@ -163,6 +163,10 @@ class Judge:
 
     def _has_time(self, pause: float, deadline: float) -> bool:
         return pause + self.payment_timeout.total_seconds() <= self._left(deadline)
+
+    def _time_to_try(self, deadline: float) -> float:
+        left = self._left(deadline)
+        return left - min(_LAST_WORDS_SECONDS, left / 2)
 
     def _left(self, deadline: float) -> float:
         return deadline - self.clock()
