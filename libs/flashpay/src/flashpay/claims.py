@@ -61,13 +61,16 @@ def judge(entry: LedgerEntry, order: Order, *, owner: str, now: datetime, reopen
     return HeldElsewhere(lease_until=entry.lease_until)
 
 
-def may_fail(entry: LedgerEntry, order: Order, *, now: datetime) -> bool:
-    """Whether an order may be given up: never over a terminal status, a live lease or another content."""
-    return (
-        entry.fingerprint == order.fingerprint
-        and not entry.status.is_terminal
-        and (entry.lease_until is None or entry.lease_until <= now)
-    )
+def may_fail(entry: LedgerEntry, order: Order, *, now: datetime, attempt: int | None) -> bool:
+    """Whether an order may be given up: never over a terminal status, another's live lease or another content.
+
+    `attempt` is the one that gives up, under its own lease; whoever claimed the order after it stands in its way.
+    """
+    if entry.fingerprint != order.fingerprint or entry.status.is_terminal:
+        return False
+    if attempt is not None:
+        return entry.attempt == attempt
+    return entry.lease_until is None or entry.lease_until <= now
 
 
 def claimed(entry: LedgerEntry) -> Claimed:

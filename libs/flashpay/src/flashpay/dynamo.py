@@ -82,7 +82,7 @@ class DynamoLedger:
             },
         )
 
-    async def fail(self, order: Order, *, reason: str) -> LedgerEntry:
+    async def fail(self, order: Order, *, reason: str, attempt: int | None = None) -> LedgerEntry:
         """See `Ledger.fail`. Two writes for an order that was claimed before."""
         now = self._now()
         outcome = await self._table.insert(LedgerEntry.failed_unclaimed(order, reason=reason, now=now))
@@ -90,7 +90,7 @@ class DynamoLedger:
             if isinstance(outcome, Written):
                 return outcome.entry
             entry = _present(outcome, order.order_id)
-            if not may_fail(entry, order, now=now):
+            if not may_fail(entry, order, now=now, attempt=attempt):
                 return entry
             outcome = await self._table.update(
                 order.order_id,

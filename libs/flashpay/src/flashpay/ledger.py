@@ -53,11 +53,12 @@ class Ledger(Protocol):
         """End the lease early, so that the next attempt need not wait; nothing if it is no longer ours."""
         ...
 
-    async def fail(self, order: Order, *, reason: str) -> LedgerEntry:
+    async def fail(self, order: Order, *, reason: str, attempt: int | None = None) -> LedgerEntry:
         """Give the order up: its message is dead-lettered under `reason`.
 
         To be asked only when it is certain that the customer was not charged. A terminal order, one under a live
-        lease and one of another content are left alone.
+        lease and one of another content are left alone. With `attempt`, the caller's own claim, its lease does not
+        stand in the way, but any later claim does.
 
         Returns:
             The entry as it stands afterwards; compare its status with `failed`.

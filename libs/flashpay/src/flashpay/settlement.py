@@ -151,8 +151,7 @@ class Settler:
                 return ChargeUnknown(error=error)
         if not isinstance(known, NotCharged):
             return await self._record(claim, known)
-        await self._give_back(claim)  # an order under a lease is not failed
-        return GivenUp(entry=await self._ledger.fail(order, reason=reason))
+        return GivenUp(entry=await self._ledger.fail(order, reason=reason, attempt=claim.attempt))
 
     def lose_patience(self) -> None:
         """Wait for no unanswered charge any more: the process is about to stop."""

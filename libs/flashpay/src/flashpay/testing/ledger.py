@@ -94,14 +94,14 @@ class MemoryLedger:
             self.entries[entry.order_id] = replace(entry, lease_until=now, updated_at=now)
         await self._checkpoint("release.done")
 
-    async def fail(self, order: Order, *, reason: str) -> LedgerEntry:
+    async def fail(self, order: Order, *, reason: str, attempt: int | None = None) -> LedgerEntry:
         """See `Ledger.fail`."""
         await self._call("fail")
         now = self._now()
         entry = self.entries.get(order.order_id)
         if entry is None:
             entry = LedgerEntry.failed_unclaimed(order, reason=reason, now=now)
-        elif may_fail(entry, order, now=now):
+        elif may_fail(entry, order, now=now, attempt=attempt):
             entry = replace(
                 entry,
                 status=OrderStatus.FAILED,
