@@ -132,10 +132,8 @@ def _settled(settlement: Settlement, delivery: Delivery, *, now: datetime) -> Di
     match settlement:
         case Duplicate(entry=entry) if entry.status is OrderStatus.FAILED and delivery.receives != 1:
             # Perhaps the order's own message, whose dead letter could not be kept the last time.
-            reason = entry.reason or EXHAUSTED
-            return DeadLetter(
-                outcome="failed", reason=reason, detail="the order is failed, its dead letter may be lost"
-            )
+            detail = "the order is failed, its first dead letter may be lost"
+            return DeadLetter(outcome="duplicate", reason=entry.reason or EXHAUSTED, detail=detail)
         case Busy() if delivery.last:
             # Handed back once more it would be moved by SQS itself, without a reason.
             return GiveUpOrder(reason=EXHAUSTED, detail=_exhausted(delivery, HELD))
