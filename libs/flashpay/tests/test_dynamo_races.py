@@ -55,7 +55,8 @@ async def test_an_ended_lease_is_taken_over_once(ledger: DynamoLedger) -> None:
 
 async def test_an_order_is_not_given_up_under_the_claim_that_overtook(ledger: DynamoLedger) -> None:
     claim, failed = await asyncio.gather(
-        ledger.claim(ORDER, owner="second", lease=LEASE), ledger.fail(ORDER, reason="too_many_receives")
+        ledger.claim(ORDER, owner="second", lease=LEASE, reopen=True),
+        ledger.fail(ORDER, reason="too_many_receives"),
     )
     # Whichever write came first, the claim stands: over the failed order, or instead of it.
     assert isinstance(claim, Claimed)

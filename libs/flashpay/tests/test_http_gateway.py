@@ -16,11 +16,13 @@ from aiohttp.test_utils import TestServer
 from flashpay import (
     Approved,
     ChargeRequest,
+    ConflictingChargeError,
     Declined,
     GatewayInFlightError,
     GatewayRefusedError,
     GatewayUnavailableError,
     HttpGateway,
+    NotCharged,
 )
 
 REQUEST = ChargeRequest(order_id="ord_sample", amount_minor=3998, currency="EUR", customer_id=7)
@@ -45,6 +47,7 @@ class Provider:
     handler: Handler | None = None
     headers: list[dict[str, str]] = field(default_factory=list)
     bodies: list[object] = field(default_factory=list)
+    paths: list[str] = field(default_factory=list)
 
     def answer(self, status: int, body: object = None, *, headers: dict[str, str] | None = None) -> None:
         async def respond(_request: web.Request) -> web.Response:
@@ -59,12 +62,14 @@ class Provider:
 async def provider() -> AsyncIterator[Provider]:
     async def charges(request: web.Request) -> web.StreamResponse:
         current.headers.append(dict(request.headers))
-        current.bodies.append(await request.json())
+        current.bodies.append(await request.json() if request.can_read_body else None)
+        current.paths.append(request.raw_path)
         assert current.handler is not None
         return await current.handler(request)
 
     app = web.Application()
     app.router.add_post("/v1/charges", charges)
+    app.router.add_get("/v1/charges/{key}", charges)
     async with TestServer(app) as server, aiohttp.ClientSession() as session:
         current = Provider(gateway=HttpGateway(session=session, base_url=str(server.make_url("/"))))
         yield current
@@ -207,9 +212,10 @@ async def test_an_answer_nested_too_deeply_is_not_parsed(provider: Provider, sta
 @pytest.mark.parametrize("other", [{"order_id": "ord_other"}, {"amount_minor": 1}, {"currency": "USD"}])
 async def test_a_receipt_for_another_charge_is_refused(provider: Provider, other: dict[str, Any]) -> None:
     provider.answer(200, RECEIPT | other)
-    with pytest.raises(GatewayRefusedError) as caught:
-        await provider.gateway.charge(REQUEST, timeout=TIMEOUT)
-    assert caught.value.reason == "answer_mismatch"
+    for ask in (provider.gateway.charge, provider.gateway.lookup):
+        with pytest.raises(ConflictingChargeError) as caught:
+            await ask(REQUEST, timeout=TIMEOUT)
+        assert (caught.value.reason, caught.value.retryable) == ("answer_mismatch", False)
 
 
 async def test_a_slow_gateway_is_no_answer(provider: Provider) -> None:
@@ -276,3 +282,70 @@ async def test_a_base_url_that_cannot_work_is_refused_at_once(url: str) -> None:
     async with aiohttp.ClientSession() as session:
         with pytest.raises(ValueError, match="payment gateway's URL"):
             HttpGateway(session=session, base_url=url)
+
+
+UNKNOWN = {"type": "urn:flash-sale:charge-unknown", "status": 404, "idempotency_key": "ord_sample"}
+
+
+async def test_a_lookup_asks_by_the_key_and_charges_nothing(provider: Provider) -> None:
+    provider.answer(200, RECEIPT)
+    request = replace(REQUEST, traceparent="00-trace")
+    assert await provider.gateway.lookup(request, timeout=TIMEOUT) == Approved(charge_id="ch_1")
+    assert (provider.paths, provider.bodies) == (["/v1/charges/ord_sample"], [None])
+    assert provider.headers[0]["traceparent"] == "00-trace"
+
+
+async def test_a_key_with_signs_of_a_url_stays_one_key(provider: Provider) -> None:
+    provider.answer(404, UNKNOWN | {"idempotency_key": "a/b?c"})
+    assert await provider.gateway.lookup(replace(REQUEST, order_id="a/b?c"), timeout=TIMEOUT) == NotCharged()
+    assert provider.paths == ["/v1/charges/a%2Fb%3Fc"]
+
+
+async def test_a_lookup_knows_a_decline(provider: Provider) -> None:
+    provider.answer(402, {"reason": "card_declined", "order_id": "ord_sample"})
+    assert await provider.gateway.lookup(REQUEST, timeout=TIMEOUT) == Declined(reason="card_declined")
+
+
+async def test_a_charge_in_flight_is_told_by_a_lookup(provider: Provider) -> None:
+    provider.answer(409, {}, headers={"Retry-After": "2"})
+    with pytest.raises(GatewayInFlightError) as caught:
+        await provider.gateway.lookup(REQUEST, timeout=TIMEOUT)
+    assert (caught.value.retry_after, caught.value.alive) == (timedelta(seconds=2), True)
+
+
+@pytest.mark.parametrize(
+    ("status", "body"),
+    [
+        (404, {}),
+        (404, b"<html>not found</html>"),
+        (404, UNKNOWN | {"type": "about:blank"}),
+        (404, UNKNOWN | {"idempotency_key": "ord_other"}),
+        (404, {"type": UNKNOWN["type"]}),
+        (405, {}),
+        (400, {}),
+        (422, {}),
+        (200, {}),
+        (200, UNKNOWN),
+        (204, b""),
+        (402, {"reason": "card_declined", "order_id": "ord_other"}),
+        (410, UNKNOWN),
+        (500, UNKNOWN),
+        (302, UNKNOWN),
+    ],
+)
+async def test_only_the_words_of_the_gateway_mean_not_charged(provider: Provider, status: int, body: object) -> None:
+    provider.answer(status, body)
+    with pytest.raises(GatewayUnavailableError) as caught:
+        await provider.gateway.lookup(REQUEST, timeout=TIMEOUT)
+    assert (caught.value.answered, caught.value.alive) == (True, status < 500)
+
+
+async def test_a_gateway_that_answers_nothing_is_not_alive(provider: Provider) -> None:
+    async def hang(_request: web.Request) -> web.Response:
+        await asyncio.sleep(0.2)
+        return web.Response()
+
+    provider.handler = hang
+    with pytest.raises(GatewayUnavailableError) as caught:
+        await provider.gateway.lookup(REQUEST, timeout=timedelta(milliseconds=20))
+    assert (caught.value.reason, caught.value.answered, caught.value.alive) == ("timeout", False, False)

@@ -269,12 +269,38 @@ async def test_a_redriven_order_is_claimed_again_at_its_first_price(
         await claim(ledger)
         clock.advance(LEASE)
     await ledger.fail(ORDER, reason="too_many_receives")
-    taken = await claim(ledger, "redriven", order=CHEAPER)
+    taken = await ledger.claim(CHEAPER, owner="redriven", lease=LEASE, reopen=True)
+    assert isinstance(taken, Claimed)
     entry = await ledger.get(ORDER.order_id)
     assert entry is not None
     assert taken.order == ORDER
     assert taken.attempt == (2 if claimed_before else 1)
     assert (entry.status, entry.reason, entry.completed_at) == (OrderStatus.PROCESSING, None, None)
+
+
+async def test_an_attempt_gives_up_under_its_own_lease_but_not_over_a_later_claim(
+    ledger: Ledger, clock: ManualClock
+) -> None:
+    first = await claim(ledger)
+    assert (await ledger.fail(ORDER, reason="exhausted")).status is OrderStatus.PROCESSING
+    clock.advance(LEASE)
+    second = await claim(ledger, "second")
+    clock.advance(LEASE)
+    stale = await ledger.fail(ORDER, reason="exhausted", attempt=first.attempt)
+    assert stale.status is OrderStatus.PROCESSING
+    assert (await ledger.fail(ORDER, reason="exhausted", attempt=second.attempt)).status is OrderStatus.FAILED
+
+
+async def test_without_a_redrive_a_failed_order_stays_failed(ledger: Ledger) -> None:
+    failed = await ledger.fail(ORDER, reason="too_many_receives")
+    assert await ledger.claim(ORDER, owner="repeat", lease=LEASE) == AlreadyTerminal(entry=failed)
+    assert await ledger.get(ORDER.order_id) == failed
+
+
+async def test_a_redrive_opens_no_other_terminal_order(ledger: Ledger) -> None:
+    recorded = await ledger.record(await claim(ledger), APPROVED)
+    again = await ledger.claim(ORDER, owner="redriven", lease=LEASE, reopen=True)
+    assert again == AlreadyTerminal(entry=recorded.entry)
 
 
 async def test_a_definite_answer_beats_giving_up(ledger: Ledger, clock: ManualClock) -> None:

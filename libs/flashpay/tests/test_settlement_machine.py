@@ -69,12 +69,24 @@ class SettleMachine(RuleBasedStateMachine):
         self.runner = asyncio.Runner()
         self.clock = ManualClock()
         self.ledger = MemoryLedger(clock=self.clock, checkpoint=checkpoint)
-        self.gateway = FakeGateway(checkpoint=checkpoint)
-        self.settler = Settler(ledger=self.ledger, gateway=self.gateway, owner="worker", lease=LEASE, clock=self.clock)
+        self.gateway = FakeGateway(checkpoint=checkpoint, on_abandon=Abandonment.FINISH)
+        self.settler = Settler(
+            ledger=self.ledger,
+            gateway=self.gateway,
+            owner="worker",
+            lease=LEASE,
+            patience=LEASE,
+            clock=self.clock,
+            sleep=self.look_again_later,
+        )
         self.actors: list[Actor] = []
         self.first: dict[str, LedgerEntry] = {}
         self.final: dict[str, LedgerEntry] = {}
         self.settled: Counter[str] = Counter()
+
+    async def look_again_later(self, seconds: float) -> None:
+        self.clock.advance(timedelta(seconds=seconds))
+        await checkpoint("hold")
 
     # What can happen
 
@@ -99,7 +111,13 @@ class SettleMachine(RuleBasedStateMachine):
     @rule(name=st.sampled_from(NAMES))
     def give_up(self, name: str) -> None:
         order = sample_order(name)
-        self._act(order, lambda: self.ledger.fail(order, reason="too_many_receives"))
+        self._act(order, lambda: self.settler.give_up(order, reason="too_many_receives"))
+
+    @precondition(lambda self: len(self.actors) < 6)
+    @rule(name=st.sampled_from(NAMES))
+    def redrive(self, name: str) -> None:
+        order = sample_order(name)
+        self._act(order, lambda: self.settler.settle(order, redriven=True))
 
     @precondition(lambda self: self.actors)
     @rule(data=st.data())
@@ -122,7 +140,10 @@ class SettleMachine(RuleBasedStateMachine):
     @rule(data=st.data())
     def lose_a_message(self, data: st.DataObject) -> None:
         actor = self._choose(data)
-        error = GatewayUnavailableError if actor.place.startswith("charge") else LedgerUnavailableError
+        if actor.place == "hold":
+            return  # nothing is on its way
+        ours = actor.place.startswith(("charge", "lookup"))
+        error = GatewayUnavailableError if ours else LedgerUnavailableError
         self._resume(actor, error("lost on the way", reason="connection"))
 
     @precondition(lambda self: self.actors)
@@ -141,7 +162,7 @@ class SettleMachine(RuleBasedStateMachine):
     def plan_a_reply(self, reply: Reply) -> None:
         self.gateway.plan(reply)
 
-    @rule(abandonment=st.sampled_from(Abandonment))
+    @rule(abandonment=st.sampled_from([Abandonment.FINISH, Abandonment.DROP, Abandonment.LINGER]))
     def treat_abandoned_charges(self, abandonment: Abandonment) -> None:
         self.gateway.on_abandon = abandonment
 
@@ -222,7 +243,7 @@ class SettleMachine(RuleBasedStateMachine):
         self.gateway.default = Reply.APPROVE
         # Planned failures may still be in the way; there are fewer than steps.
         for _ in range(STEPS + 1):
-            actor = self._act(order, lambda: self.settler.settle(order))
+            actor = self._act(order, lambda: self.settler.settle(order, redriven=True))
             while actor.parked is not None:
                 self._resume(actor)
             if self.ledger.entries[order.order_id].status in {OrderStatus.COMPLETED, OrderStatus.DECLINED}:

@@ -116,7 +116,9 @@ async def test_an_endless_race_for_a_claim_ends_as_contention() -> None:
     failed = await memory.fail(ORDER, reason="too_many_receives")
     lost = client_error("ConditionalCheckFailedException", 400, Item=to_item(failed))
     with pytest.raises(LedgerUnavailableError) as caught:
-        await DynamoLedger(client=FailingClient(lost), table="orders").claim(ORDER, owner="first", lease=LEASE)
+        await DynamoLedger(client=FailingClient(lost), table="orders").claim(
+            ORDER, owner="first", lease=LEASE, reopen=True
+        )
     assert caught.value.reason == "contention"
 
 

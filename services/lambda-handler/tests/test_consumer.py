@@ -1,74 +1,14 @@
 import asyncio
-import io
-import json
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from flashmsg import Order, OrderPlaced, OrderStatus, encode
-from flashpay import Gateway, GatewayRefusedError, GatewayUnavailableError, Settlement, Settler
-from flashpay.testing import FakeGateway, MemoryLedger, Reply
+from flashpay import GatewayRefusedError, GatewayUnavailableError, NotCharged, Settlement, Settler
+from flashpay.testing import FakeGateway, Reply
 from flashpay.testing.orders import sample_order
-from lambda_handler.consumer import Consumer, Invocation, Verdict
-from lambda_handler.journal import Journal
-from lambda_handler.records import QueueRecord, Record, TopicRecord
-
-PLENTY = Invocation(time_left=timedelta(seconds=30), request_id="r1")
-MAX_RECEIVES = 5
-
-
-@dataclass(kw_only=True)
-class FakeDeadLetters:
-    kept: list[tuple[str, str]] = field(default_factory=list)
-
-    async def send(self, record: QueueRecord, *, reason: str, detail: str) -> None:
-        assert detail
-        self.kept.append((record.body, reason))
-
-
-@dataclass(kw_only=True)
-class Bench:
-    """A consumer on fakes; `log` is what it wrote."""
-
-    gateway: FakeGateway = field(default_factory=FakeGateway)
-    ledger: MemoryLedger = field(default_factory=MemoryLedger)
-    dead_letters: FakeDeadLetters = field(default_factory=FakeDeadLetters)
-    stream: io.StringIO = field(default_factory=io.StringIO)
-
-    def consumer(self, *, payment_timeout: float = 1, gateway: Gateway | None = None) -> Consumer:
-        timeout = timedelta(seconds=payment_timeout)
-        return Consumer(
-            settler=Settler(
-                ledger=self.ledger,
-                gateway=gateway or self.gateway,
-                owner="function",
-                lease=timeout + timedelta(seconds=20),
-                payment_timeout=timeout,
-            ),
-            ledger=self.ledger,
-            journal=Journal(self.stream),
-            dead_letters=self.dead_letters,
-            max_receives=MAX_RECEIVES,
-            payment_timeout=timeout,
-            jitter=lambda: 0.0,
-        )
-
-    @property
-    def log(self) -> list[Mapping[str, object]]:
-        return [json.loads(line) for line in self.stream.getvalue().splitlines()]
-
-
-def message(order: Order, *, receive_count: int = 1) -> QueueRecord:
-    body = encode(OrderPlaced.of(order))
-    return QueueRecord(message_id=order.order_id, receive_count=receive_count, record={"body": body})
-
-
-def notification(text: str) -> TopicRecord:
-    return TopicRecord(record={"EventSource": "aws:sns", "Sns": {"Message": text}})
-
-
-async def consume(bench: Bench, *records: Record, within: Invocation = PLENTY, **knobs: float) -> Sequence[Verdict]:
-    return await bench.consumer(**knobs).consume(records, within)  # type: ignore[arg-type]  # floats only here
+from lambda_handler.records import QueueRecord
+from lambda_handler.testing import MAX_RECEIVES, PLENTY, Bench, consume, message, notification
+from lambda_handler.verdicts import Invocation
 
 
 async def test_all_orders_of_a_batch_are_settled_at_the_same_time() -> None:
@@ -108,10 +48,11 @@ async def test_a_repeated_message_is_acknowledged_and_charges_once() -> None:
 
 async def test_a_transient_failure_is_retried_within_the_invocation() -> None:
     bench = Bench()
-    bench.gateway.plan(Reply.FAIL, Reply.LOSE)
+    bench.gateway.plan(Reply.FAIL, Reply.FAIL, Reply.LOSE)
     (verdict,) = await consume(bench, message(sample_order()))
     assert verdict.done
-    assert len(bench.gateway.requests) == 3
+    assert (len(bench.gateway.requests), len(bench.gateway.lookups)) == (3, 3)
+    assert len(bench.pauses) == 2
 
 
 async def test_without_time_for_a_whole_payment_a_failure_is_not_retried() -> None:
@@ -129,7 +70,10 @@ async def test_a_retry_after_beyond_the_deadline_is_left_to_the_queue() -> None:
         async def charge(self, request: object, *, timeout: timedelta) -> object:  # noqa: ASYNC109  # the protocol's
             self.calls += 1
             wait = timedelta(minutes=5)
-            raise GatewayUnavailableError(f"{request} {timeout}", reason="overloaded", retry_after=wait)
+            raise GatewayUnavailableError(f"{request} {timeout}", reason="overloaded", retry_after=wait, status=429)
+
+        async def lookup(self, request: object, *, timeout: timedelta) -> NotCharged:  # noqa: ARG002, ASYNC109  # as above
+            return NotCharged()
 
     bench, gateway = Bench(), Overloaded()
     consumer = bench.consumer(gateway=gateway)  # type: ignore[arg-type]  # never returns
@@ -149,21 +93,15 @@ async def test_a_payment_that_outlasts_the_invocation_is_reported_and_its_lease_
 
 
 async def test_one_crash_does_not_take_its_siblings_down() -> None:
-    @dataclass(kw_only=True)
-    class Crashing:
-        inner: Settler
-        victim: str
-
-        async def settle(self, order: Order, *, traceparent: str | None = None) -> Settlement:
-            if order.order_id == self.victim:
+    class Crashing(Settler):
+        async def settle(self, order: Order, **arguments: Any) -> Settlement:  # noqa: ANN401 - handed through
+            if order.order_id == victim.order_id:
                 raise RuntimeError("a bug")
-            return await self.inner.settle(order, traceparent=traceparent)
+            return await super().settle(order, **arguments)
 
     bench = Bench()
     victim, sibling = sample_order("victim"), sample_order("sibling")
-    consumer = bench.consumer()
-    assert isinstance(consumer.settler, Settler)
-    consumer.settler = Crashing(inner=consumer.settler, victim=victim.order_id)
+    consumer = bench.consumer(settler=Crashing(ledger=bench.ledger, gateway=bench.gateway, owner="function"))
     verdicts = await consumer.consume([message(victim), message(sibling)], PLENTY)
     assert [(verdict.done, verdict.outcome) for verdict in verdicts] == [(False, "crashed"), (True, "completed")]
 
@@ -173,14 +111,14 @@ async def test_poison_from_the_queue_goes_to_the_dead_letters_with_its_reason() 
     record = QueueRecord(message_id="m1", receive_count=1, record={"body": "not an order"})
     (verdict,) = await consume(bench, record)
     assert (verdict.done, verdict.outcome) == (True, "poison")
-    assert bench.dead_letters.kept == [("not an order", "malformed")]
+    assert bench.buried == [("not an order", "malformed")]
 
 
 async def test_poison_from_the_topic_is_left_to_the_failure_destination() -> None:
     bench = Bench()
     (verdict,) = await consume(bench, notification("not an order"))
     assert (verdict.done, verdict.outcome) == (False, "poison")
-    assert bench.dead_letters.kept == []
+    assert bench.buried == []
 
 
 async def test_what_the_gateway_refuses_is_dead_lettered_and_failed() -> None:
@@ -192,17 +130,18 @@ async def test_what_the_gateway_refuses_is_dead_lettered_and_failed() -> None:
     consumer = bench.consumer(gateway=Refusing())  # type: ignore[arg-type]  # never returns
     (verdict,) = await consumer.consume([message(order)], PLENTY)
     assert (verdict.done, verdict.outcome) == (True, "failed")
-    assert [reason for _, reason in bench.dead_letters.kept] == ["bad_request"]
+    assert [reason for _, reason in bench.buried] == ["bad_request"]
     assert bench.ledger.entries[order.order_id].status is OrderStatus.FAILED
 
 
 async def test_the_last_receive_of_an_order_fails_it_where_a_human_can_see_it() -> None:
-    bench, order = Bench(gateway=FakeGateway(default=Reply.FAIL)), sample_order()
+    bench, order = Bench(), sample_order()
+    bench.gateway.for_customers = {order.customer_id: Reply.FAIL}
     short = Invocation(time_left=timedelta(seconds=1.5), request_id="r1")
     (before,) = await consume(bench, message(order, receive_count=MAX_RECEIVES - 1), within=short)
     (last,) = await consume(bench, message(order, receive_count=MAX_RECEIVES), within=short)
     assert (before.done, last.done, last.outcome) == (False, True, "failed")
-    assert [reason for _, reason in bench.dead_letters.kept] == ["server_error"]
+    assert [reason for _, reason in bench.buried] == ["exhausted"]
     assert bench.ledger.entries[order.order_id].status is OrderStatus.FAILED
 
 

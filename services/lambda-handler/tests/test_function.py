@@ -17,6 +17,7 @@ from flashpay.testing.orders import sample_order
 from lambda_handler.consumer import Consumer
 from lambda_handler.function import Function, RecordFailedError
 from lambda_handler.journal import Journal
+from lambda_handler.judgement import Judge
 from lambda_handler.records import UnknownEventError
 
 NARROW_MS = 1100
@@ -57,14 +58,8 @@ def bench(opened: list[str]) -> Iterator[Bench]:
         opened.append("open")
         ledger, timeout = MemoryLedger(), timedelta(seconds=1)
         settler = Settler(ledger=ledger, gateway=gateway, owner="f", payment_timeout=timeout)
-        yield Consumer(
-            settler=settler,
-            ledger=ledger,
-            journal=journal,
-            dead_letters=None,
-            max_receives=5,
-            payment_timeout=timeout,
-        )
+        judge = Judge(settler=settler, dead_letters=None, max_receives=5, payment_timeout=timeout)
+        yield Consumer(judge=judge, journal=journal)
         opened.append("close")
 
     function = Function(parts(), journal=journal)

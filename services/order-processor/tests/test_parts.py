@@ -7,13 +7,10 @@ import pytest
 from structlog.testing import capture_logs
 
 from flashops.settings import SettingsError
-from flashpay import BreakerGateway, ChargeRequest, GatewayUnavailableError
-from flashpay.testing import FakeGateway, Reply
 from order_processor.backoff import Backoff
-from order_processor.gate import Gate
 from order_processor.settings import ProcessorSettings
 from order_processor.slots import Slots
-from order_processor.testing import Rig, loop_time
+from order_processor.testing import Rig
 
 REQUIRED = {
     "QUEUE_URL": "http://localhost:4566/000000000000/orders",
@@ -47,20 +44,6 @@ async def test_the_stop_ends_the_wait_for_a_slot() -> None:
 def test_giving_back_what_was_not_taken_is_a_bug() -> None:
     with pytest.raises(RuntimeError, match="more slots"):
         Slots(1).give_back()
-
-
-async def test_the_gate_lets_one_message_find_out() -> None:
-    gateway = FakeGateway(default=Reply.FAIL)
-    breaker = BreakerGateway(gateway, threshold=1, cool_down=timedelta(seconds=5), clock=loop_time)
-    gate = Gate(breaker=breaker, stop=asyncio.Event(), ledger_threshold=3, ledger_pause=timedelta(seconds=5))
-    request = ChargeRequest(order_id="ord_a", amount_minor=1, currency="USD", customer_id=1)
-    assert gate.allowance(10) == 10
-    with pytest.raises(GatewayUnavailableError):
-        await breaker.charge(request, timeout=timedelta(seconds=1))
-    assert gate.allowance(10) == 0
-    await gate.until_allowance()
-    assert loop_time() == pytest.approx(5, abs=0.01)
-    assert gate.allowance(10) == 1
 
 
 def test_the_backoff_has_full_jitter_under_a_growing_ceiling() -> None:

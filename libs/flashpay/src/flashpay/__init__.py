@@ -1,7 +1,19 @@
 """Settle an order: claim it in the ledger, charge the gateway, record the answer."""
 
-from flashpay.breaker import BreakerGateway, BreakerState
+from flashpay.breaker import Attempt, CircuitBreaker, HeldBackError
+from flashpay.charging import Unanswered
 from flashpay.claims import Acceptance, Accepted, AlreadyTerminal, Claim, Claimed, ContentMismatch, HeldElsewhere
+from flashpay.decisions import (
+    Acknowledge,
+    DeadLetter,
+    Delivery,
+    Disposition,
+    GiveUpOrder,
+    HandBack,
+    decide,
+    decide_given_up,
+    decide_poison,
+)
 from flashpay.dynamo import DynamoLedger
 from flashpay.entries import LedgerEntry
 from flashpay.errors import (
@@ -10,31 +22,48 @@ from flashpay.errors import (
     GatewayInFlightError,
     GatewayRefusedError,
     GatewayUnavailableError,
+    KeyReusedError,
     LedgerRefusedError,
     LedgerUnavailableError,
 )
-from flashpay.gateway import Approved, ChargeRequest, ChargeResult, Declined, Gateway
+from flashpay.gateway import Approved, ChargeKnown, ChargeRequest, ChargeResult, Declined, Gateway, NotCharged
 from flashpay.http_gateway import HttpGateway
 from flashpay.ledger import Clock, Ledger, RecordedOrder, utc_now
-from flashpay.settlement import Busy, Duplicate, Mismatch, Settled, Settlement, Settler
+from flashpay.settlement import (
+    Busy,
+    ChargeUnknown,
+    Duplicate,
+    GivenUp,
+    GiveUp,
+    Mismatch,
+    Settled,
+    Settlement,
+    Settler,
+)
 from flashpay.table import DynamoClient
 
 __all__ = [
     "Acceptance",
     "Accepted",
+    "Acknowledge",
     "AlreadyTerminal",
     "Approved",
-    "BreakerGateway",
-    "BreakerState",
+    "Attempt",
     "Busy",
+    "ChargeKnown",
     "ChargeRequest",
     "ChargeResult",
+    "ChargeUnknown",
+    "CircuitBreaker",
     "Claim",
     "Claimed",
     "Clock",
     "ConflictingChargeError",
     "ContentMismatch",
+    "DeadLetter",
     "Declined",
+    "Delivery",
+    "Disposition",
     "Duplicate",
     "DynamoClient",
     "DynamoLedger",
@@ -43,16 +72,27 @@ __all__ = [
     "GatewayInFlightError",
     "GatewayRefusedError",
     "GatewayUnavailableError",
+    "GiveUp",
+    "GiveUpOrder",
+    "GivenUp",
+    "HandBack",
+    "HeldBackError",
     "HeldElsewhere",
     "HttpGateway",
+    "KeyReusedError",
     "Ledger",
     "LedgerEntry",
     "LedgerRefusedError",
     "LedgerUnavailableError",
     "Mismatch",
+    "NotCharged",
     "RecordedOrder",
     "Settled",
     "Settlement",
     "Settler",
+    "Unanswered",
+    "decide",
+    "decide_given_up",
+    "decide_poison",
     "utc_now",
 ]

@@ -1,157 +1,286 @@
-"""A circuit breaker around a gateway: while the provider is down, nobody waits for its timeouts."""
+"""One circuit breaker around whole attempts: while everything fails nobody is sent round, and one finds out."""
 
 import asyncio
-import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from datetime import timedelta
-from enum import StrEnum
+from functools import partial
+from typing import TypeAlias
 
-from flashpay.errors import GatewayInFlightError, GatewayUnavailableError
-from flashpay.gateway import ChargeRequest, ChargeResult, Gateway
+from flashpay.charging import Unanswered
+from flashpay.errors import FlashpayError, GatewayInFlightError, GatewayUnavailableError, LedgerUnavailableError
+from flashpay.rooms import Rooms
+from flashpay.settlement import Settled, Settlement
+from flashpay.tally import Tally
+
+_LEDGER_PATIENCE_SECONDS = 5.0
+_REMEMBERED = 10_000
+
+Attempt: TypeAlias = Callable[[Unanswered], Awaitable[Settlement]]
+"""Tries to settle one order; it is given whom to tell when its charge gets no answer."""
 
 
-class BreakerState(StrEnum):
-    """`closed` lets everything through, `open` nothing, `half_open` one call that finds out."""
+class HeldBackError(Exception):
+    """Nothing more is tried for this order now; its message shall be away for `after`."""
 
-    CLOSED = "closed"
-    OPEN = "open"
-    HALF_OPEN = "half_open"
+    def __init__(self, message: str, *, after: timedelta) -> None:
+        super().__init__(message)
+        self.after = after
 
 
-class BreakerGateway:
-    """A gateway that fails fast after `threshold` failures in a row, until a probe succeeds.
+@dataclass(slots=True, kw_only=True, eq=False)
+class Held:
+    """An attempt in its slot. `error` is how it failed last, `turn` what it waits for while the breaker is open."""
 
-    Only indefinite answers are failures: a decline, a refusal or a key in flight show a gateway at work.
-    After `cool_down` one call is let through as the probe; the others still fail fast until it has answered.
+    order_id: str
+    receives_left: int
+    error: FlashpayError | None = None
+    turn: asyncio.Future[None] | None = None
+
+    @property
+    def waiting(self) -> bool:
+        """Whether it waits for its turn to try."""
+        return self.turn is not None and not self.turn.done()
+
+
+class CircuitBreaker:
+    """Guards attempts to settle: ledger and gateway alike, with one probe for both.
+
+    It opens when everything fails, not when single orders do (see `Tally`). While it is open every message stays in
+    its slot, as each round through the queue would cost it a receive. After each cool-down one attempt finds out:
+    first an order that has not failed yet, then the one that was tried the longest ago. A success closes it.
+    When failing orders hold all slots, one of them leaves now and then (see `Rooms`), so that another is tried.
 
     Args:
-        inner: The gateway that is asked.
-        threshold: Failures in a row that open the breaker.
+        slots: How many attempts there are at once, at most.
+        ask_ledger: Asks the ledger for something else than the order that failed; raises when it does not answer.
+        threshold: Failures that open it.
         cool_down: How long it stays open before the next probe.
-        clock: Seconds that never go back.
+        patience: After how long an order that may be in flight may make room.
+        on_open: Called with the failure that opened it.
+        on_close: Called with how long it was open.
     """
 
     def __init__(
         self,
-        inner: Gateway,
         *,
+        slots: int,
+        ask_ledger: Callable[[], Awaitable[object]],
         threshold: int = 5,
         cool_down: timedelta = timedelta(seconds=5),
-        clock: Callable[[], float] = time.monotonic,
+        patience: timedelta = timedelta(seconds=300),
+        on_open: Callable[[FlashpayError], object] | None = None,
+        on_close: Callable[[timedelta], object] | None = None,
     ) -> None:
-        if threshold < 1:
-            raise ValueError("threshold must be at least 1")
         if cool_down <= timedelta(0):
             raise ValueError("cool_down must be positive")
-        self._inner = inner
-        self._threshold = threshold
+        self._ask_ledger = ask_ledger
         self._cool_down = cool_down.total_seconds()
-        self._clock = clock
-        self._failures = 0
-        self._open_until: float | None = None
-        self._probing = False
+        self._on_open = on_open
+        self._on_close = on_close
+        self._gateway, self._ledger = Tally(threshold=threshold), Tally(threshold=threshold)
+        self._rooms = Rooms(slots=slots, patience=patience)
+        self._inside: dict[Held, None] = {}
+        self._tried_at: dict[str, float] = {}
+        self._opened_at: float | None = None
+        self._due = 0.0
+        self._probe: Held | None = None
+        self._stopped = False
+        self._timer: asyncio.TimerHandle | None = None
         self._changed = asyncio.Event()
 
     @property
-    def state(self) -> BreakerState:
-        """Where the breaker stands now."""
-        if self._open_until is None:
-            return BreakerState.CLOSED
-        return BreakerState.OPEN if self._seconds_left() > 0 else BreakerState.HALF_OPEN
-
-    def admits(self) -> bool:
-        """Whether a charge would be let through now."""
-        return self.allowance(1) > 0
+    def closed(self) -> bool:
+        """Whether attempts are let through."""
+        return self._opened_at is None
 
     def allowance(self, wanted: int) -> int:
-        """How many of `wanted` charges would be let through now: all, one as the probe, or none."""
-        match self.state:
-            case BreakerState.CLOSED:
-                return wanted
-            case BreakerState.HALF_OPEN:
-                return 0 if self._probing else min(wanted, 1)
-            case BreakerState.OPEN:
-                return 0
+        """How many messages to take now: all that are wanted; while open one that was not tried, or none."""
+        if self.closed:
+            return wanted
+        untried = any(held.order_id not in self._tried_at for held in self._inside)
+        return 0 if untried else min(wanted, 1)
 
-    async def until_admits(self, stop: asyncio.Event) -> bool:
-        """Wait until a charge would be let through, or until `stop` is set.
+    async def until_allowance(self) -> None:
+        """Wait until `allowance` is not 0, or until the stop."""
+        while not self.allowance(1) and not self._stopped:
+            await self._changed.wait()
 
-        Returns:
-            Whether a charge would be let through now; False only after `stop`.
-        """
-        while not self.admits() and not stop.is_set():
-            # While the probe is out only its answer matters; it is bounded by its own timeout.
-            await self._change_or(stop, None if self._probing else self._seconds_left())
-        return self.admits()
+    def stop(self) -> None:
+        """Hold nobody any more: whoever waits, or would have to, gets a `HeldBackError`."""
+        self._stopped = True
+        self._dispatch()
 
-    async def charge(self, request: ChargeRequest, *, timeout: timedelta) -> ChargeResult:  # noqa: ASYNC109 - the protocol's own deadline, handed through
-        """Charge through the inner gateway, or fail fast.
+    async def run(self, order_id: str, attempt: Attempt, *, receives_left: int) -> Settlement:
+        """Make an attempt, and while the breaker is open others after it, until one has an answer.
+
+        Args:
+            order_id: Whom the attempt is for.
+            attempt: Made once or more often.
+            receives_left: How often the message may still be delivered after this time.
 
         Raises:
-            GatewayUnavailableError: From the gateway, or with reason `breaker_open` without asking it.
-            GatewayRefusedError: From the gateway.
+            FlashpayError: The attempt failed, and it is this order's own trouble.
+            HeldBackError: The message shall leave its slot while the breaker is open.
         """
-        if not self.admits():
-            raise GatewayUnavailableError(
-                "the payment gateway is not asked while the breaker is open",
-                reason="breaker_open",
-                retry_after=timedelta(seconds=max(self._seconds_left(), 0.0)),
-            )
-        if self._open_until is not None:
-            return await self._probe(request, timeout=timeout)
-        return await self._counted(request, timeout=timeout)
-
-    async def _probe(self, request: ChargeRequest, *, timeout: timedelta) -> ChargeResult:  # noqa: ASYNC109 - as above
-        self._probing = True
+        held = Held(order_id=order_id, receives_left=receives_left)
+        self._admit(held)
         try:
-            return await self._counted(request, timeout=timeout)
+            while True:
+                await self._turn(held)
+                try:
+                    settlement = await attempt(partial(self._unanswered, held))
+                except FlashpayError as error:
+                    await self._note_failure(held, error)
+                    if not error.retryable or self.closed:
+                        raise
+                else:
+                    self._note_settlement(held, settlement)
+                    return settlement
+                finally:
+                    self._end_turn(held)
         finally:
-            # Also after a cancellation, which says nothing about the gateway: the next call probes.
-            self._probing = False
-            self._announce()
+            del self._inside[held]
+            self._end_turn(held)
+            if not self.closed:
+                self._dispatch()
 
-    async def _counted(self, request: ChargeRequest, *, timeout: timedelta) -> ChargeResult:  # noqa: ASYNC109 - as above
+    def _admit(self, held: Held) -> None:
+        if self._rooms.searching(now=self._now()):
+            if held.order_id not in self._tried_at:
+                self._rooms.found()
+            elif held.receives_left > 0:
+                raise HeldBackError("the room is for an order that was not tried yet", after=self._rooms.away)
+        self._inside[held] = None
+
+    async def _turn(self, held: Held) -> None:
+        if self.closed:
+            return
+        held.turn = asyncio.get_running_loop().create_future()
+        self._dispatch()
         try:
-            result = await self._inner.charge(request, timeout=timeout)
-        except GatewayInFlightError:
-            self._close()
-            raise
-        except GatewayUnavailableError:
-            self._count_failure()
-            raise
-        except Exception:
-            self._close()
-            raise
-        self._close()
-        return result
+            await held.turn
+        finally:
+            held.turn = None
 
-    def _close(self) -> None:
-        self._failures = 0
-        if self._open_until is not None:
-            self._open_until = None
-            self._announce()
+    def _unanswered(self, held: Held, error: GatewayUnavailableError, *, alive: bool) -> bool:
+        self._failed(self._gateway, held, error, alive=alive)
+        return not self.closed
 
-    def _count_failure(self) -> None:
-        self._failures += 1
-        # Calls that began before the breaker opened and fail late do not lengthen it.
-        if self._probing or (self._open_until is None and self._failures >= self._threshold):
-            self._open_until = self._clock() + self._cool_down
-            self._announce()
+    async def _note_failure(self, held: Held, error: FlashpayError) -> None:
+        match error:
+            case LedgerUnavailableError():
+                self._failed(self._ledger, held, error, alive=await self._ledger_answers())
+                return
+            case GatewayInFlightError():
+                # The provider works, whether well or not nobody knows.
+                self._tried(held, error)
+            case GatewayUnavailableError():
+                held.error = error  # counted when it happened
+            case _:
+                self._succeeded(self._gateway, held)
+        self._succeeded(self._ledger, held)
 
-    def _seconds_left(self) -> float:
-        return 0.0 if self._open_until is None else self._open_until - self._clock()
+    def _note_settlement(self, held: Held, settlement: Settlement) -> None:
+        self._succeeded(self._ledger, held)
+        if isinstance(settlement, Settled):
+            self._succeeded(self._gateway, held)
 
-    def _announce(self) -> None:
+    async def _ledger_answers(self) -> bool:
+        try:
+            async with asyncio.timeout(_LEDGER_PATIENCE_SECONDS):
+                await self._ask_ledger()
+        except (FlashpayError, TimeoutError):
+            return False
+        return True
+
+    def _failed(self, tally: Tally, held: Held, error: FlashpayError, *, alive: bool) -> None:
+        tally.failed(held.order_id, alive=alive)
+        self._tried(held, error)
+        # The failure is known now, though the attempt may go on looking for its charge: the next may probe.
+        self._end_turn(held)
+        self._update(error)
+
+    def _succeeded(self, tally: Tally, held: Held) -> None:
+        tally.succeeded(held.order_id)
+        self._update()
+
+    def _tried(self, held: Held, error: FlashpayError) -> None:
+        held.error = error
+        self._tried_at.pop(held.order_id, None)
+        self._tried_at[held.order_id] = self._now()
+        if len(self._tried_at) > _REMEMBERED:
+            del self._tried_at[next(iter(self._tried_at))]
+
+    def _end_turn(self, held: Held) -> None:
+        if self._probe is held:
+            self._probe = None
+            self._due = self._now() + self._cool_down
+
+    def _update(self, error: FlashpayError | None = None) -> None:
+        down = self._gateway.down or self._ledger.down
+        if self._opened_at is None:
+            if not down or error is None:
+                return
+            self._opened_at = self._now()
+            self._due = self._opened_at + self._cool_down
+            if self._on_open is not None:
+                self._on_open(error)
+        elif not down:
+            open_for = timedelta(seconds=self._now() - self._opened_at)
+            self._opened_at = None
+            self._tried_at.clear()
+            self._rooms.reset()
+            if self._on_close is not None:
+                self._on_close(open_for)
+        self._dispatch()
+
+    def _dispatch(self) -> None:
+        """Let go on who may; called whenever something has changed, and by the timer."""
+        waiting = [held for held in self._inside if held.waiting]
+        if self._stopped:
+            _release(waiting, HeldBackError("the process stops", after=timedelta(0)))
+        elif self.closed:
+            _release(waiting)
+        else:
+            if self._probe is None and waiting and self._now() >= self._due:
+                self._probe = min(waiting, key=lambda held: self._tried_at.get(held.order_id, float("-inf")))
+                _release([self._probe])
+            self._make_room()
+        self._set_timer()
         self._changed.set()
         self._changed = asyncio.Event()
 
-    async def _change_or(self, stop: asyncio.Event, seconds: float | None) -> None:
-        waits = [
-            asyncio.create_task(self._changed.wait(), name="breaker changed"),
-            asyncio.create_task(stop.wait(), name="breaker stop"),
-        ]
-        try:
-            await asyncio.wait(waits, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            for wait in waits:
-                wait.cancel()
+    def _make_room(self) -> None:
+        silent = self._gateway.silent or self._ledger.silent
+        leaves = self._rooms.who_leaves(list(self._inside), now=self._now(), silent=silent)
+        if leaves is not None and leaves.receives_left > 0:
+            _release([leaves], HeldBackError("another order shall be tried", after=self._rooms.away))
+        elif leaves is not None:
+            _release([leaves], leaves.error)
+
+    def _set_timer(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if self.closed or self._stopped:
+            return
+        moments = [] if self._rooms.due is None else [self._rooms.due]
+        if self._probe is None and any(held.waiting for held in self._inside):
+            moments.append(self._due)
+        if moments:
+            self._timer = asyncio.get_running_loop().call_at(min(moments), self._dispatch)
+
+    @staticmethod
+    def _now() -> float:
+        return asyncio.get_running_loop().time()
+
+
+def _release(waiting: list[Held], error: Exception | None = None) -> None:
+    for held in waiting:
+        if held.turn is None:
+            continue
+        if error is None:
+            held.turn.set_result(None)
+        else:
+            held.turn.set_exception(error)

@@ -57,15 +57,15 @@ class Accepted:
 Acceptance: TypeAlias = Accepted | ContentMismatch
 
 
-def judge(entry: LedgerEntry, order: Order, *, owner: str, now: datetime) -> Claim | None:
+def judge(entry: LedgerEntry, order: Order, *, owner: str, now: datetime, reopen: bool) -> Claim | None:
     """What an entry that is already there answers to a claim; `None` when it is free to be taken over.
 
     A live lease of the same owner can only be the caller's own claim whose reply was lost, since an owner
-    names one attempt of one worker: it is handed out again as it stands.
+    names one attempt of one worker: it is handed out again as it stands. `reopen` frees a failed order.
     """
     if entry.fingerprint != order.fingerprint:
         return ContentMismatch(entry=entry)
-    if entry.status is OrderStatus.FAILED:
+    if entry.status is OrderStatus.FAILED and reopen:
         return None
     if entry.status.is_terminal:
         return AlreadyTerminal(entry=entry)
@@ -86,13 +86,16 @@ def judge_acceptance(entry: LedgerEntry, order: Order, *, owner: str) -> Accepta
     return Accepted(entry=entry, first=entry.status is OrderStatus.PENDING and entry.owner == owner)
 
 
-def may_fail(entry: LedgerEntry, order: Order, *, now: datetime) -> bool:
-    """Whether an order may be given up: never over a terminal status, a live lease or another content."""
-    return (
-        entry.fingerprint == order.fingerprint
-        and not entry.status.is_terminal
-        and (entry.lease_until is None or entry.lease_until <= now)
-    )
+def may_fail(entry: LedgerEntry, order: Order, *, now: datetime, attempt: int | None) -> bool:
+    """Whether an order may be given up: never over a terminal status, another's live lease or another content.
+
+    `attempt` is the one that gives up, under its own lease; whoever claimed the order after it stands in its way.
+    """
+    if entry.fingerprint != order.fingerprint or entry.status.is_terminal:
+        return False
+    if attempt is not None:
+        return entry.attempt == attempt
+    return entry.lease_until is None or entry.lease_until <= now
 
 
 def claimed(entry: LedgerEntry) -> Claimed:

@@ -42,7 +42,7 @@ class DynamoLedger:
             return Accepted(entry=outcome.entry, first=True)
         return judge_acceptance(_present(outcome, order.order_id), order, owner=owner)
 
-    async def claim(self, order: Order, *, owner: str, lease: timedelta) -> Claim:
+    async def claim(self, order: Order, *, owner: str, lease: timedelta, reopen: bool = False) -> Claim:
         """See `Ledger.claim`. One write for a new order, two for one that was accepted or claimed before."""
         now = self._now()
         lease_until = whole_ms(now + lease)
@@ -54,7 +54,7 @@ class DynamoLedger:
             if isinstance(outcome, Written):
                 return claimed(outcome.entry)
             entry = _present(outcome, order.order_id)
-            answer = judge(entry, order, owner=owner, now=now)
+            answer = judge(entry, order, owner=owner, now=now, reopen=reopen)
             if answer is not None:
                 return answer
             outcome = await self._take_over(entry, owner=owner, lease_until=lease_until, now=now)
@@ -91,7 +91,7 @@ class DynamoLedger:
             },
         )
 
-    async def fail(self, order: Order, *, reason: str) -> LedgerEntry:
+    async def fail(self, order: Order, *, reason: str, attempt: int | None = None) -> LedgerEntry:
         """See `Ledger.fail`. Two writes for an order that was claimed before."""
         now = self._now()
         outcome = await self._table.insert(LedgerEntry.failed_unclaimed(order, reason=reason, now=now))
@@ -99,7 +99,7 @@ class DynamoLedger:
             if isinstance(outcome, Written):
                 return outcome.entry
             entry = _present(outcome, order.order_id)
-            if not may_fail(entry, order, now=now):
+            if not may_fail(entry, order, now=now, attempt=attempt):
                 return entry
             outcome = await self._table.update(
                 order.order_id,

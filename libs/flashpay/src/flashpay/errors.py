@@ -1,17 +1,19 @@
 """What can go wrong between a claim and a recorded charge, and whether trying again can cure it."""
 
 from datetime import timedelta
+from http import HTTPStatus
 from typing import ClassVar
 
 
 class FlashpayError(Exception):
     """An order that was not settled by this attempt.
 
-    `retryable` says whether the same order may settle later. `reason` is one of a fixed few labels, fit for
-    a metric.
+    `retryable` says whether the same order may settle later, `uncharged` that it is certain that its customer
+    was not charged. `reason` is one of a fixed few labels, fit for a metric.
     """
 
     retryable: ClassVar[bool] = False
+    uncharged: bool = False
 
     def __init__(self, message: str, *, reason: str) -> None:
         super().__init__(message)
@@ -22,14 +24,27 @@ class GatewayUnavailableError(FlashpayError):
     """No definite answer: the charge may or may not have happened. Try again with the same key.
 
     Reasons: `timeout`, `connection`, `server_error`, `overloaded`, `access`, `bad_response`, `breaker_open`.
-    `retry_after` is what the gateway asked for, if it did.
+    `retry_after` is what the gateway asked for, if it did; `status` the HTTP status, None when nobody answered.
     """
 
     retryable = True
 
-    def __init__(self, message: str, *, reason: str, retry_after: timedelta | None = None) -> None:
+    def __init__(
+        self, message: str, *, reason: str, retry_after: timedelta | None = None, status: int | None = None
+    ) -> None:
         super().__init__(message, reason=reason)
         self.retry_after = retry_after
+        self.status = status
+
+    @property
+    def answered(self) -> bool:
+        """Whether somebody answered; if not, what was asked may still be worked on."""
+        return self.status is not None
+
+    @property
+    def alive(self) -> bool:
+        """Whether the answer shows a gateway at work, if not for this request."""
+        return self.status is not None and self.status < HTTPStatus.INTERNAL_SERVER_ERROR
 
 
 class GatewayInFlightError(GatewayUnavailableError):
@@ -37,10 +52,16 @@ class GatewayInFlightError(GatewayUnavailableError):
 
 
 class GatewayRefusedError(FlashpayError):
-    """The gateway refuses the request itself: our bug, or a key used before with another content.
+    """The gateway refuses the request itself: our bug. It is no decline and is never recorded as one.
 
-    It is no decline and is never recorded as one. Reasons: `bad_request`, `key_reused`, `answer_mismatch`.
+    An earlier attempt may have been charged all the same. Reasons: `bad_request`, `key_reused`.
     """
+
+
+class KeyReusedError(GatewayRefusedError):
+    """The key stands for another content, so what this order asks was never charged. Reason: `key_reused`."""
+
+    uncharged = True
 
 
 class LedgerUnavailableError(FlashpayError):
@@ -61,8 +82,8 @@ class LedgerRefusedError(FlashpayError):
 
 
 class ConflictingChargeError(FlashpayError):
-    """The ledger already holds another definite answer than the gateway's: one of the two is wrong.
+    """Two definite answers that differ, or a receipt for another charge than the one asked: one of them is wrong.
 
-    It cannot happen while the gateway honours its idempotency keys. A human must look. Reason:
-    `conflicting_charge`.
+    It cannot happen while the gateway honours its idempotency keys. A human must look, and nothing is written.
+    Reasons: `conflicting_charge`, `answer_mismatch`.
     """

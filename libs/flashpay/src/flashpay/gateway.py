@@ -1,4 +1,4 @@
-"""The payment provider as settle() sees it: one call, two definite answers."""
+"""The payment provider as settle() sees it: a call with two definite answers, and a question about the past."""
 
 from dataclasses import dataclass
 from datetime import timedelta
@@ -30,7 +30,13 @@ class Declined:
     reason: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NotCharged:
+    """The provider knows of no charge under this key and works on none."""
+
+
 ChargeResult: TypeAlias = Approved | Declined
+ChargeKnown: TypeAlias = Approved | Declined | NotCharged
 
 
 class Gateway(Protocol):
@@ -40,7 +46,19 @@ class Gateway(Protocol):
         """Charge an order and wait for the definite answer.
 
         Raises:
+            GatewayInFlightError: An earlier request with this key is being worked on.
             GatewayUnavailableError: No definite answer within `timeout`; try again with the same order id.
             GatewayRefusedError: The request itself is refused; trying again cannot help.
+            ConflictingChargeError: The receipt is for another charge.
+        """
+        ...
+
+    async def lookup(self, request: ChargeRequest, *, timeout: timedelta) -> ChargeKnown:  # noqa: ASYNC109 - as above
+        """Ask what became of a charge, without charging.
+
+        Raises:
+            GatewayInFlightError: It is being worked on.
+            GatewayUnavailableError: Not known: no answer, or none that says so, as from a provider without lookups.
+            ConflictingChargeError: The receipt is for another charge.
         """
         ...

@@ -1,17 +1,28 @@
 """The payment gateway behind HTTP, and which of its answers are definite."""
 
 import re
+from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import timedelta
 from http import HTTPStatus
-from typing import Literal
-from urllib.parse import urlsplit
+from typing import Literal, TypeVar
+from urllib.parse import quote, urlsplit
 
 import aiohttp
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from flashmsg import too_deep
-from flashpay.errors import GatewayInFlightError, GatewayRefusedError, GatewayUnavailableError
-from flashpay.gateway import Approved, ChargeRequest, ChargeResult, Declined
+from flashpay.errors import (
+    ConflictingChargeError,
+    FlashpayError,
+    GatewayInFlightError,
+    GatewayRefusedError,
+    GatewayUnavailableError,
+    KeyReusedError,
+)
+from flashpay.gateway import Approved, ChargeKnown, ChargeRequest, ChargeResult, Declined, NotCharged
+
+_Model = TypeVar("_Model", bound=BaseModel)
 
 _BODY_LIMIT_BYTES = 64 * 1024
 _REASON_LIMIT = 200
@@ -23,7 +34,6 @@ _ACCESS = {
     HTTPStatus.METHOD_NOT_ALLOWED,
     HTTPStatus.PROXY_AUTHENTICATION_REQUIRED,
 }
-_DEFINITE = {HTTPStatus.OK, HTTPStatus.PAYMENT_REQUIRED}
 _OVERLOADED = {HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE}
 _TRY_AGAIN = {HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_EARLY}
 
@@ -42,13 +52,22 @@ class _Refusal(BaseModel):
     model_config = ConfigDict(strict=True, frozen=True)
 
     reason: str = Field(min_length=1)
+    order_id: str | None = None
+
+
+class _Unknown(BaseModel):
+    model_config = ConfigDict(strict=True, frozen=True)
+
+    type: Literal["urn:flash-sale:charge-unknown"]
+    idempotency_key: str
 
 
 class HttpGateway:
-    """Charges by `POST {base_url}/v1/charges` with the order id as `Idempotency-Key`.
+    """Charges by `POST {base_url}/v1/charges` with the order id as `Idempotency-Key`, looks up by GET of the key.
 
-    Definite answers are a 200 whose receipt names this very order and amount, and a 402 that says why.
-    Everything else is no answer.
+    Definite answers are a 200 whose receipt names this very order and amount, and a 402 that says why. A lookup
+    also knows a 404 that says in so many words that there is no such charge; a bare one comes from somebody who has
+    no lookups. Everything else is no answer.
 
     Args:
         session: Opened and closed by the caller.
@@ -64,15 +83,33 @@ class HttpGateway:
 
     async def charge(self, request: ChargeRequest, *, timeout: timedelta) -> ChargeResult:  # noqa: ASYNC109 - becomes aiohttp's own total timeout
         """See `Gateway.charge`; `timeout` covers everything, the wait for a connection included."""
+        return _charged(await self._ask("POST", self._url, request, timeout, _body(request)), request)
+
+    async def lookup(self, request: ChargeRequest, *, timeout: timedelta) -> ChargeKnown:  # noqa: ASYNC109 - as above
+        """See `Gateway.lookup`."""
+        url = f"{self._url}/{quote(request.order_id, safe='')}"
+        return _looked_up(await self._ask("GET", url, request, timeout), request)
+
+    async def _ask(
+        self,
+        method: str,
+        url: str,
+        request: ChargeRequest,
+        timeout: timedelta,  # noqa: ASYNC109 - as above
+        body: Mapping[str, object] | None = None,
+    ) -> "_Answer":
         try:
-            async with self._session.post(
-                self._url,
-                json=_body(request),
+            async with self._session.request(
+                method,
+                url,
+                json=body,
                 headers=_headers(request),
                 timeout=aiohttp.ClientTimeout(total=timeout.total_seconds()),
                 allow_redirects=False,
             ) as response:
-                return _read(response, await _limited_body(response), request)
+                return _Answer(
+                    status=response.status, body=await _limited_body(response), retry_after=_retry_after(response)
+                )
         except TimeoutError as error:
             raise GatewayUnavailableError(
                 f"no answer from the payment gateway in {timeout.total_seconds():g} s", reason="timeout"
@@ -81,6 +118,13 @@ class HttpGateway:
             raise GatewayUnavailableError(
                 f"the connection to the payment gateway failed: {error}", reason="connection"
             ) from error
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Answer:
+    status: int
+    body: bytes
+    retry_after: timedelta | None
 
 
 def _body(request: ChargeRequest) -> dict[str, str | int]:
@@ -104,69 +148,100 @@ async def _limited_body(response: aiohttp.ClientResponse) -> bytes:
     async for chunk in response.content.iter_any():
         body += chunk
         if len(body) > _BODY_LIMIT_BYTES:
-            raise GatewayUnavailableError("the payment gateway's answer is too long", reason="bad_response")
+            raise GatewayUnavailableError(
+                "the payment gateway's answer is too long", reason="bad_response", status=response.status
+            )
     return bytes(body)
 
 
-def _read(response: aiohttp.ClientResponse, body: bytes, request: ChargeRequest) -> ChargeResult:
-    if response.status in _DEFINITE and too_deep(body):
-        raise GatewayUnavailableError("the payment gateway's answer is nested too deeply", reason="bad_response")
-    if response.status == HTTPStatus.OK:
-        return _approved(body, request)
-    if response.status == HTTPStatus.PAYMENT_REQUIRED:
-        return _declined(body)
-    if HTTPStatus.BAD_REQUEST <= response.status < HTTPStatus.INTERNAL_SERVER_ERROR:
-        raise _client_error(response, request)
-    raise GatewayUnavailableError(
-        f"the payment gateway answers {response.status}",
-        reason="overloaded" if response.status in _OVERLOADED else "server_error",
-        retry_after=_retry_after(response),
-    )
+def _charged(answer: _Answer, request: ChargeRequest) -> ChargeResult:
+    if answer.status == HTTPStatus.OK:
+        return _approved(answer, request)
+    if answer.status == HTTPStatus.PAYMENT_REQUIRED:
+        return _declined(answer, request)
+    raise _no_answer(answer, request)
 
 
-def _approved(body: bytes, request: ChargeRequest) -> Approved:
-    try:
-        receipt = _Receipt.model_validate_json(body)
-    except ValidationError as error:
-        raise GatewayUnavailableError("not a receipt of the payment gateway", reason="bad_response") from error
+def _looked_up(answer: _Answer, request: ChargeRequest) -> ChargeKnown:
+    if answer.status == HTTPStatus.OK:
+        return _approved(answer, request)
+    if answer.status == HTTPStatus.PAYMENT_REQUIRED:
+        return _declined(answer, request)
+    if answer.status == HTTPStatus.NOT_FOUND and _says_unknown(answer.body, request.order_id):
+        return NotCharged()
+    error = _no_answer(answer, request)
+    if isinstance(error, GatewayUnavailableError):
+        raise error
+    # A question that is refused says nothing about the charge it is about.
+    raise GatewayUnavailableError(str(error), reason="bad_response", status=answer.status)
+
+
+def _approved(answer: _Answer, request: ChargeRequest) -> Approved:
+    receipt = _parsed(_Receipt, answer.body)
+    if receipt is None:
+        raise _unreadable("not a receipt of the payment gateway", answer)
     if (receipt.order_id, receipt.amount_minor, receipt.currency) != (
         request.order_id,
         request.amount_minor,
         request.currency,
     ):
-        raise GatewayRefusedError(
+        raise ConflictingChargeError(
             f"the receipt {receipt.charge_id} is for another charge than the one asked of {request.order_id}",
             reason="answer_mismatch",
         )
     return Approved(charge_id=receipt.charge_id)
 
 
-def _declined(body: bytes) -> Declined:
-    try:
-        refusal = _Refusal.model_validate_json(body)
-    except ValidationError as error:
+def _declined(answer: _Answer, request: ChargeRequest) -> Declined:
+    refusal = _parsed(_Refusal, answer.body)
+    if refusal is None:
         # A 402 of somebody in between is no word of the gateway.
-        raise GatewayUnavailableError("not a decline of the payment gateway", reason="bad_response") from error
+        raise _unreadable("not a decline of the payment gateway", answer)
+    if refusal.order_id not in {None, request.order_id}:
+        raise _unreadable(f"a decline of another order than {request.order_id}", answer)
     return Declined(reason=refusal.reason[:_REASON_LIMIT])
 
 
-def _client_error(
-    response: aiohttp.ClientResponse, request: ChargeRequest
-) -> GatewayUnavailableError | GatewayRefusedError:
-    status = response.status
+def _says_unknown(body: bytes, order_id: str) -> bool:
+    unknown = _parsed(_Unknown, body)
+    return unknown is not None and unknown.idempotency_key == order_id
+
+
+def _parsed(model: type[_Model], body: bytes) -> _Model | None:
+    """What a body says, None when it is not of this form; its depth is bounded before a parser walks it."""
+    try:
+        return None if too_deep(body) else model.model_validate_json(body)
+    except ValidationError:
+        return None
+
+
+def _unreadable(message: str, answer: _Answer) -> GatewayUnavailableError:
+    return GatewayUnavailableError(message, reason="bad_response", status=answer.status)
+
+
+def _no_answer(answer: _Answer, request: ChargeRequest) -> FlashpayError:
+    status = answer.status
     said = f"the payment gateway answers {status} to {request.order_id}"
-    retry_after = _retry_after(response)
     if status == HTTPStatus.CONFLICT:
-        return GatewayInFlightError(said, reason="in_flight", retry_after=retry_after)
-    if status in _OVERLOADED:
-        return GatewayUnavailableError(said, reason="overloaded", retry_after=retry_after)
-    if status in _TRY_AGAIN:
-        return GatewayUnavailableError(said, reason="timeout", retry_after=retry_after)
-    if status in _ACCESS:
-        return GatewayUnavailableError(said, reason="access", retry_after=retry_after)
+        return GatewayInFlightError(said, reason="in_flight", retry_after=answer.retry_after, status=status)
     if status == HTTPStatus.UNPROCESSABLE_ENTITY:
-        return GatewayRefusedError(said, reason="key_reused")
-    return GatewayRefusedError(said, reason="bad_request")
+        return KeyReusedError(said, reason="key_reused")
+    reason = _indefinite(status)
+    if reason is None:
+        return GatewayRefusedError(said, reason="bad_request")
+    return GatewayUnavailableError(said, reason=reason, retry_after=answer.retry_after, status=status)
+
+
+def _indefinite(status: int) -> str | None:
+    """Why an answer of this status is none; None when it is a refusal of the request."""
+    if status in _OVERLOADED:
+        return "overloaded"
+    if status in _TRY_AGAIN:
+        return "timeout"
+    if status in _ACCESS:
+        return "access"
+    client_error = HTTPStatus.BAD_REQUEST <= status < HTTPStatus.INTERNAL_SERVER_ERROR
+    return None if client_error else "server_error"
 
 
 def _retry_after(response: aiohttp.ClientResponse) -> timedelta | None:

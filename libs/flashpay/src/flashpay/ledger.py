@@ -40,8 +40,8 @@ class Ledger(Protocol):
         """
         ...
 
-    async def claim(self, order: Order, *, owner: str, lease: timedelta) -> Claim:
-        """Take the order for `lease`, if it is new, given up, or its last lease has ended.
+    async def claim(self, order: Order, *, owner: str, lease: timedelta, reopen: bool = False) -> Claim:
+        """Take the order for `lease`, if it is new or its last lease has ended; with `reopen` also a failed one.
 
         `owner` names this one attempt of one worker: repeating the call after a lost reply returns the same
         claim. The first acceptance or claim fixes the prices; later ones, under whatever prices, get those back.
@@ -63,12 +63,12 @@ class Ledger(Protocol):
         """End the lease early, so that the next attempt need not wait; nothing if it is no longer ours."""
         ...
 
-    async def fail(self, order: Order, *, reason: str) -> LedgerEntry:
+    async def fail(self, order: Order, *, reason: str, attempt: int | None = None) -> LedgerEntry:
         """Give the order up: its message is dead-lettered under `reason`.
 
-        It does not say that the customer was not charged: a charge without a definite answer may have gone
-        through, and a redriven message finds out. A terminal order, one under a live lease and one of
-        another content are left alone.
+        To be asked only when it is certain that the customer was not charged. A terminal order, one under a live
+        lease and one of another content are left alone. With `attempt`, the caller's own claim, its lease does not
+        stand in the way, but any later claim does.
 
         Returns:
             The entry as it stands afterwards; compare its status with `failed`.

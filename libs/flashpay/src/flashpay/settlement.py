@@ -2,16 +2,18 @@
 
 import asyncio
 import secrets
+from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TypeAlias, TypeVar
 
 from flashmsg import Order
-from flashpay.claims import AlreadyTerminal, Claimed, ContentMismatch, HeldElsewhere
+from flashpay.charging import Charger, Unanswered
+from flashpay.claims import AlreadyTerminal, Claim, Claimed, ContentMismatch, HeldElsewhere
 from flashpay.entries import LedgerEntry
-from flashpay.errors import FlashpayError, LedgerUnavailableError
-from flashpay.gateway import ChargeRequest, ChargeResult, Gateway
+from flashpay.errors import FlashpayError, GatewayRefusedError, GatewayUnavailableError, LedgerUnavailableError
+from flashpay.gateway import ChargeKnown, ChargeRequest, ChargeResult, Gateway, NotCharged
 from flashpay.ledger import Clock, Ledger, RecordedOrder, utc_now
 
 _T = TypeVar("_T")
@@ -46,7 +48,22 @@ class Mismatch:
     entry: LedgerEntry
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GivenUp:
+    """The order was to be given up, and was certainly not charged. `entry` is what the ledger says now."""
+
+    entry: LedgerEntry
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChargeUnknown:
+    """The order cannot be given up as failed: its charge is in flight, or nobody knows. `error` says why."""
+
+    error: GatewayUnavailableError
+
+
 Settlement: TypeAlias = Settled | Duplicate | Busy | Mismatch
+GiveUp: TypeAlias = Settlement | GivenUp | ChargeUnknown
 
 
 class Settler:
@@ -57,8 +74,10 @@ class Settler:
         gateway: Who charges.
         owner: The name of this worker; every attempt adds its own random end.
         lease: How long a claim is exclusive; longer than `payment_timeout`.
-        payment_timeout: The most that one charge may take.
+        payment_timeout: The most that one charge may take to be answered.
+        patience: How long an unanswered charge that may be worked on is waited for, at most.
         clock: The clock that leases are compared with.
+        sleep: Waits so many seconds between two looks at an unanswered charge.
     """
 
     def __init__(
@@ -69,55 +88,94 @@ class Settler:
         owner: str,
         lease: timedelta = timedelta(seconds=30),
         payment_timeout: timedelta = timedelta(seconds=10),
+        patience: timedelta = timedelta(seconds=300),
         clock: Clock = utc_now,
+        sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
     ) -> None:
         if payment_timeout <= timedelta(0):
             raise ValueError("payment_timeout must be positive")
         if lease <= payment_timeout:
             raise ValueError("lease must be longer than payment_timeout, or two owners charge at once")
         self._ledger = ledger
-        self._gateway = gateway
         self._owner = owner
         self._lease = lease
         self._payment_timeout = payment_timeout
         self._clock = clock
+        self._charger = Charger(
+            gateway=gateway, payment_timeout=payment_timeout, patience=patience, clock=clock, sleep=sleep
+        )
 
-    async def settle(self, order: Order, *, traceparent: str | None = None) -> Settlement:
+    async def settle(
+        self,
+        order: Order,
+        *,
+        traceparent: str | None = None,
+        redriven: bool = False,
+        on_unanswered: Unanswered | None = None,
+    ) -> Settlement:
         """Bring an order to a terminal status, or say why this attempt cannot.
+
+        Args:
+            order: As it was accepted; the ledger's prices are the ones that are charged.
+            traceparent: Sent to the gateway with the charge.
+            redriven: The message comes back from the dead letters: only then is a `failed` order opened again.
+            on_unanswered: Told at once when the charge gets no definite answer; the attempt may go on for long.
 
         Raises:
             FlashpayError: Not settled; `retryable` says whether to come back. The lease is given back.
         """
-        claim = await self._ledger.claim(order, owner=self._attempt_name(), lease=self._lease)
-        match claim:
-            case AlreadyTerminal(entry=entry):
-                return Duplicate(entry=entry)
-            case HeldElsewhere(lease_until=lease_until):
-                return Busy(lease_until=lease_until)
-            case ContentMismatch(entry=entry):
-                return Mismatch(entry=entry)
-            case Claimed():
-                result = await self._charge(claim, traceparent)
-                recorded = await self._record(claim, result)
-        if not recorded.first:
-            return Duplicate(entry=recorded.entry)
-        return Settled(entry=recorded.entry, attempt=claim.attempt)
+        claim = await self._claim(order, redriven=redriven)
+        if not isinstance(claim, Claimed):
+            return _without_claim(claim)
+        request = _request(claim.order, traceparent)
+        result = await self._holding(claim, self._charge(claim, request, on_unanswered))
+        return await self._record(claim, result)
+
+    async def give_up(self, order: Order, *, reason: str, redriven: bool = False, uncharged: bool = False) -> GiveUp:
+        """Mark an order failed under `reason`, unless it was charged or may have been.
+
+        A charge that turns out to have been made, or declined, is recorded instead. Only a lookup knows: an
+        earlier attempt may have been left without an answer. `uncharged` says that the caller is certain already.
+
+        Raises:
+            FlashpayError: The ledger did not do its part, or the receipt is for another charge.
+        """
+        claim = await self._claim(order, redriven=redriven)
+        if not isinstance(claim, Claimed):
+            return _without_claim(claim)
+        known: ChargeKnown = NotCharged()
+        if not uncharged:
+            try:
+                known = await self._holding(claim, self._charger.lookup(_request(claim.order, None)))
+            except GatewayUnavailableError as error:
+                return ChargeUnknown(error=error)
+        if not isinstance(known, NotCharged):
+            return await self._record(claim, known)
+        return GivenUp(entry=await self._ledger.fail(order, reason=reason, attempt=claim.attempt))
+
+    def lose_patience(self) -> None:
+        """Wait for no unanswered charge any more: the process is about to stop."""
+        self._charger.lose_patience()
+
+    async def _claim(self, order: Order, *, redriven: bool) -> Claim:
+        return await self._ledger.claim(order, owner=self._attempt_name(), lease=self._lease, reopen=redriven)
 
     def _attempt_name(self) -> str:
         # Unique per attempt, so that two deliveries of one message in the same worker exclude each other.
         return f"{self._owner}/{secrets.token_hex(6)}"
 
-    async def _charge(self, claim: Claimed, traceparent: str | None) -> ChargeResult:
-        request = ChargeRequest(
-            order_id=claim.order.order_id,
-            amount_minor=claim.order.total_minor,
-            currency=claim.order.currency,
-            customer_id=claim.order.customer_id,
-            traceparent=traceparent,
-        )
+    async def _charge(self, claim: Claimed, request: ChargeRequest, on_unanswered: Unanswered | None) -> ChargeResult:
         try:
-            return await self._gateway.charge(request, timeout=self._time_to_charge(claim))
-        except (FlashpayError, asyncio.CancelledError):
+            return await self._charger.charge(request, timeout=self._time_to_charge(claim), on_unanswered=on_unanswered)
+        except GatewayRefusedError as error:
+            # No earlier attempt can have been charged where there was none.
+            error.uncharged = error.uncharged or claim.attempt == 1
+            raise
+
+    async def _holding(self, claim: Claimed, answer: Awaitable[_T]) -> _T:
+        try:
+            return await answer
+        except (Exception, asyncio.CancelledError):
             await self._give_back(claim)
             raise
 
@@ -129,15 +187,38 @@ class Settler:
             )
         return min(self._payment_timeout, left)
 
-    async def _record(self, claim: Claimed, result: ChargeResult) -> RecordedOrder:
+    async def _record(self, claim: Claimed, result: ChargeResult) -> Settlement:
         recording = asyncio.create_task(self._ledger.record(claim, result), name=f"record {claim.order.order_id}")
-        return await _finish(recording)
+        recorded: RecordedOrder = await _finish(recording)
+        if not recorded.first:
+            return Duplicate(entry=recorded.entry)
+        return Settled(entry=recorded.entry, attempt=claim.attempt)
 
     async def _give_back(self, claim: Claimed) -> None:
         # Saves the next attempt the wait for the lease's end; should it not work, the lease ends by itself.
         releasing = asyncio.create_task(self._ledger.release(claim), name=f"release {claim.order.order_id}")
         with suppress(FlashpayError):
             await _finish(releasing)
+
+
+def _request(order: Order, traceparent: str | None) -> ChargeRequest:
+    return ChargeRequest(
+        order_id=order.order_id,
+        amount_minor=order.total_minor,
+        currency=order.currency,
+        customer_id=order.customer_id,
+        traceparent=traceparent,
+    )
+
+
+def _without_claim(claim: AlreadyTerminal | HeldElsewhere | ContentMismatch) -> Settlement:
+    match claim:
+        case AlreadyTerminal(entry=entry):
+            return Duplicate(entry=entry)
+        case HeldElsewhere(lease_until=lease_until):
+            return Busy(lease_until=lease_until)
+        case ContentMismatch(entry=entry):
+            return Mismatch(entry=entry)
 
 
 async def _finish(write: asyncio.Task[_T]) -> _T:

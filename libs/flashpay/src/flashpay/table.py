@@ -17,6 +17,8 @@ _THROTTLED = {
     "ThrottlingException",
     "Throttling",
 }
+# Others write the same item at this very moment; it is this order's trouble, not the table's.
+_CONTENDED = {"TransactionConflictException", "TransactionInProgressException"}
 _OURS = {"ValidationException", "SerializationException", "ItemCollectionSizeLimitExceededException"}
 _SERVER_ERROR = 500
 
@@ -148,6 +150,8 @@ def _in_our_words(error: ClientError) -> FlashpayError:
     status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", _SERVER_ERROR)
     if code in _THROTTLED:
         return LedgerUnavailableError(f"DynamoDB throttles: {error}", reason="throttled")
+    if code in _CONTENDED:
+        return LedgerUnavailableError(f"DynamoDB has others at this item: {error}", reason="contention")
     if code in _OURS:
         return LedgerRefusedError(f"DynamoDB refuses the request: {error}", reason="bad_request")
     if status >= _SERVER_ERROR:

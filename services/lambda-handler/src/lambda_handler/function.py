@@ -7,9 +7,10 @@ from datetime import timedelta
 from typing import Protocol
 
 from lambda_handler.cold_start import seconds_since_process_start
-from lambda_handler.consumer import Consumer, Invocation, Verdict
+from lambda_handler.consumer import Consumer
 from lambda_handler.journal import Journal
 from lambda_handler.records import QueueRecord, Record, TopicRecord, read_records
+from lambda_handler.verdicts import Invocation, Verdict
 
 
 class Context(Protocol):

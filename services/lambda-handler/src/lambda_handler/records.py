@@ -20,6 +20,13 @@ class TopicRecord:
         """The event; raises FlashmsgError when it is poison."""
         return decode_lambda_sns_record(self.record)
 
+    @property
+    def attributes(self) -> dict[str, str]:
+        """The text attributes it was published with."""
+        notification = self.record.get("Sns")
+        given = notification.get("MessageAttributes") if isinstance(notification, Mapping) else None
+        return _texts(given, "Value")
+
 
 @dataclass(frozen=True, kw_only=True)
 class QueueRecord:
@@ -41,13 +48,7 @@ class QueueRecord:
     @property
     def attributes(self) -> dict[str, str]:
         """The text attributes it was sent with."""
-        given = self.record.get("messageAttributes")
-        attributes = given if isinstance(given, Mapping) else {}
-        return {
-            name: value["stringValue"]
-            for name, value in attributes.items()
-            if isinstance(value, Mapping) and isinstance(value.get("stringValue"), str)
-        }
+        return _texts(self.record.get("messageAttributes"), "stringValue")
 
 
 Record = TopicRecord | QueueRecord
@@ -75,3 +76,11 @@ def _receive_count(record: Mapping[str, object]) -> int:
     attributes = record.get("attributes")
     count = attributes.get("ApproximateReceiveCount") if isinstance(attributes, Mapping) else None
     return int(count) if isinstance(count, str) and count.isdecimal() else 1
+
+
+def _texts(attributes: object, member: str) -> dict[str, str]:
+    return {
+        name: value[member]
+        for name, value in (attributes if isinstance(attributes, Mapping) else {}).items()
+        if isinstance(value, Mapping) and isinstance(value.get(member), str)
+    }

@@ -13,6 +13,7 @@ from flashpay import DynamoLedger, HttpGateway, Settler
 from lambda_handler.consumer import Consumer
 from lambda_handler.dead_letters import QueueDeadLetters
 from lambda_handler.journal import Journal
+from lambda_handler.judgement import Judge
 from lambda_handler.settings import FunctionSettings
 
 # Connections that a frozen environment kept may be dead when it thaws: none is used again after this.
@@ -27,9 +28,8 @@ async def open_consumer(settings: FunctionSettings, *, journal: Journal) -> Asyn
         dynamodb = await exits.enter_async_context(_client(session, "dynamodb", settings))
         connector = aiohttp.TCPConnector(keepalive_timeout=_KEEP_ALIVE_SECONDS)
         http = await exits.enter_async_context(aiohttp.ClientSession(connector=connector))
-        ledger = DynamoLedger(client=dynamodb, table=settings.orders_table)
         settler = Settler(
-            ledger=ledger,
+            ledger=DynamoLedger(client=dynamodb, table=settings.orders_table),
             gateway=HttpGateway(session=http, base_url=settings.gateway_url),
             owner=f"lambda-{secrets.token_hex(4)}",
             lease=settings.lease,
@@ -41,14 +41,13 @@ async def open_consumer(settings: FunctionSettings, *, journal: Journal) -> Asyn
                 queue_url=settings.dead_letter_queue_url,
                 open_client=lambda: exits.enter_async_context(_client(session, "sqs", settings)),
             )
-        yield Consumer(
+        judge = Judge(
             settler=settler,
-            ledger=ledger,
-            journal=journal,
             dead_letters=dead_letters,
             max_receives=settings.max_receives,
             payment_timeout=settings.payment_timeout,
         )
+        yield Consumer(judge=judge, journal=journal)
 
 
 def _client(session: AioSession, service: str, settings: FunctionSettings) -> Any:  # noqa: ANN401 - built at run time

@@ -17,20 +17,23 @@ from flashops.aws import aws_client
 from flashops.health import Health
 from flashops.lifecycle import Shutdown
 from flashops.operations import operations_server
-from flashpay import BreakerGateway, Clock, DynamoLedger, Gateway, HttpGateway, Ledger, Settler
+from flashpay import CircuitBreaker, Clock, DynamoLedger, FlashpayError, Gateway, HttpGateway, Ledger, Settler
 from flashpay.ledger import utc_now
 from order_processor.acks import Acknowledger
 from order_processor.backoff import Backoff
 from order_processor.consumer import Consumer, Pace
 from order_processor.dead_letters import DeadLetters
-from order_processor.gate import Gate
 from order_processor.judgement import Judge
 from order_processor.metrics import Metrics
+from order_processor.progress import Progress
 from order_processor.queue import Outlet, Queue
 from order_processor.settings import ProcessorSettings
 from order_processor.sqs import SqsQueue
 from order_processor.visibility import VisibilityKeeper
 from order_processor.worker import Worker
+
+# Asked for when an order's own item fails: does the ledger answer at all?
+_NO_ORDER = "no-order"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,44 +64,30 @@ def build_consumer(
         clock: The wall clock that leases are compared with.
     """
     metrics, backoff = Metrics(registry), Backoff()
-    breaker = BreakerGateway(
-        resources.gateway,
-        threshold=settings.breaker_threshold,
-        cool_down=settings.breaker_cool_down,
-        clock=asyncio.get_running_loop().time,
-    )
-    gate = Gate(
-        breaker=breaker,
-        stop=stop,
-        ledger_threshold=settings.breaker_threshold,
-        ledger_pause=settings.breaker_cool_down,
-    )
+    breaker = _breaker(settings, resources.ledger)
     settler = Settler(
         ledger=resources.ledger,
-        gateway=breaker,
+        gateway=resources.gateway,
         owner=f"{socket.gethostname()}:{os.getpid()}",
         lease=settings.lease,
         payment_timeout=settings.payment_timeout,
+        patience=settings.patience,
         clock=clock,
     )
-    judge = Judge(
-        settler=settler,
-        ledger=resources.ledger,
-        gate=gate,
-        backoff=backoff,
-        max_receives=settings.max_receives,
-        clock=clock,
-    )
+    judge = Judge(settler=settler, breaker=breaker, max_receives=settings.max_receives, clock=clock)
     keeper = VisibilityKeeper(queue=resources.queue, visibility=settings.visibility, metrics=metrics)
     acks = Acknowledger(queue=resources.queue, on_added=keeper.finish, on_done=keeper.release, metrics=metrics)
+    progress = Progress(limit=settings.stall)
     worker = Worker(
         judge=judge,
         acks=acks,
         keeper=keeper,
         dead_letters=DeadLetters(resources.dead_letter_queue),
         backoff=backoff,
+        progress=progress,
         metrics=metrics,
     )
+    metrics.stalled.set_function(lambda: int(progress.stalled))
     pace = Pace(
         workers=settings.workers,
         pollers=settings.poller_count,
@@ -111,10 +100,28 @@ def build_consumer(
         worker=worker,
         keeper=keeper,
         acks=acks,
-        gate=gate,
+        breaker=breaker,
         pace=pace,
         stop=stop,
         metrics=metrics,
+    )
+
+
+def _breaker(settings: ProcessorSettings, ledger: Ledger) -> CircuitBreaker:
+    def tell_outage(error: FlashpayError) -> None:
+        structlog.get_logger().warning("outage_started", reason=error.reason, error=str(error))
+
+    def tell_recovery(open_for: timedelta) -> None:
+        structlog.get_logger().warning("outage_ended", seconds=round(open_for.total_seconds(), 3))
+
+    return CircuitBreaker(
+        slots=settings.workers,
+        ask_ledger=lambda: ledger.get(_NO_ORDER),
+        threshold=settings.breaker_threshold,
+        cool_down=settings.breaker_cool_down,
+        patience=settings.patience,
+        on_open=tell_outage,
+        on_close=tell_recovery,
     )
 
 
@@ -157,7 +164,11 @@ async def run_processor(settings: ProcessorSettings, *, registry: CollectorRegis
         async def receiving() -> bool:
             return consumer.receiving
 
+        async def progressing() -> bool:
+            return not consumer.stalled
+
         health.add_check("queue", receiving)
+        health.add_check("progress", progressing)
         async with operations_server(
             host=settings.host,
             port=settings.port,

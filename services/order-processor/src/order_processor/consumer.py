@@ -7,8 +7,8 @@ from datetime import timedelta
 
 import structlog
 
+from flashpay import CircuitBreaker
 from order_processor.acks import Acknowledger
-from order_processor.gate import Gate
 from order_processor.metrics import Metrics
 from order_processor.poller import Poller
 from order_processor.queue import Message, Queue
@@ -53,7 +53,7 @@ class Consumer:
         worker: Worker,
         keeper: VisibilityKeeper,
         acks: Acknowledger,
-        gate: Gate,
+        breaker: CircuitBreaker,
         pace: Pace,
         stop: asyncio.Event,
         metrics: Metrics,
@@ -62,6 +62,7 @@ class Consumer:
         self._worker = worker
         self._keeper = keeper
         self._acks = acks
+        self._breaker = breaker
         self._stop = stop
         self._metrics = metrics
         self._drain = pace.drain.total_seconds()
@@ -71,7 +72,7 @@ class Consumer:
             Poller(
                 queue=queue,
                 slots=self._slots,
-                gate=gate,
+                breaker=breaker,
                 start=self._start,
                 hand_back=lambda message: keeper.hand_back(message, after=timedelta(0)),
                 stop=stop,
@@ -83,7 +84,7 @@ class Consumer:
         ]
         metrics.slots.set(pace.workers)
         metrics.slots_busy.set_function(lambda: len(self._working))
-        metrics.paused.set_function(lambda: 0 if gate.clear else 1)
+        metrics.paused.set_function(lambda: 0 if breaker.closed else 1)
 
     @property
     def busy(self) -> int:
@@ -94,6 +95,11 @@ class Consumer:
     def receiving(self) -> bool:
         """Whether the queue answers at least one poller."""
         return not all(poller.failing for poller in self._pollers)
+
+    @property
+    def stalled(self) -> bool:
+        """Whether messages are taken and none has come to its end for long."""
+        return self._worker.stalled
 
     async def run(self) -> None:
         """Work until the stop and through the drain.
@@ -111,6 +117,7 @@ class Consumer:
                 ]
                 loops.create_task(self._leave(pollers, acknowledging, keeping), name="drain")
         finally:
+            self._breaker.stop()
             # Nothing is left here after a drain; after a broken loop the leases must still be given back.
             await self._cut_short(list(self._working))
 
@@ -130,6 +137,7 @@ class Consumer:
         self, pollers: Sequence[asyncio.Task[None]], acknowledging: asyncio.Task[None], keeping: asyncio.Task[None]
     ) -> None:
         await self._stop.wait()
+        self._breaker.stop()
         started = asyncio.get_running_loop().time()
         structlog.get_logger().info("drain_started", in_flight=self.busy)
         # A receive in progress may still bring something: it is waited for like a payment.

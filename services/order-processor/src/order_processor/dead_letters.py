@@ -1,22 +1,13 @@
-"""Dead letters: the message as it was, with the reason beside it."""
+"""Dead letters: what can never be finished is kept, with the reason, where an operator finds it."""
 
-from collections.abc import Mapping
-
+from flashmsg import dead_letter_attributes
 from order_processor.queue import Message, Outlet
-
-REASON = "dead_letter_reason"
-DETAIL = "dead_letter_detail"
-RECEIVES = "dead_letter_receives"
-
-_ATTRIBUTES_LIMIT = 10
-_DETAIL_LIMIT = 256
 
 
 class DeadLetters:
     """Moves messages to the dead-letter queue so that moving them back is all a redrive takes.
 
-    The body is untouched; the reason, what went wrong and how often the message was tried are message
-    attributes, which the processor ignores when the message comes again.
+    The body is untouched; the reason, what went wrong and how often the message was tried are message attributes.
     """
 
     def __init__(self, outlet: Outlet) -> None:
@@ -25,16 +16,7 @@ class DeadLetters:
 
     async def bury(self, message: Message, *, reason: str, detail: str) -> None:
         """Send a copy; raises QueueUnavailableError, and then the original must not be deleted."""
-        ours = {REASON: reason, DETAIL: _plain(detail), RECEIVES: str(message.receive_count)}
-        await self._outlet.send(message.body, attributes=_room_for(ours, message.attributes) | ours)
-
-
-def _room_for(ours: Mapping[str, str], theirs: Mapping[str, str]) -> dict[str, str]:
-    kept = [(name, value) for name, value in theirs.items() if name not in ours]
-    return dict(kept[: _ATTRIBUTES_LIMIT - len(ours)])
-
-
-def _plain(text: str) -> str:
-    # SQS refuses an empty value and most control characters.
-    printable = "".join(char if " " <= char <= "~" else " " for char in text[:_DETAIL_LIMIT]).strip()
-    return printable or "none"
+        attributes = dead_letter_attributes(
+            message.attributes, reason=reason, detail=detail, receives=message.receive_count
+        )
+        await self._outlet.send(message.body, attributes=attributes)

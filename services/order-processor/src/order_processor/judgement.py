@@ -1,139 +1,119 @@
-"""From a message to what becomes of it: decode, settle, and weigh what went wrong."""
+"""From a message to what becomes of it: decode, settle behind the breaker, and ask the decision table."""
 
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Protocol
 
 import structlog
 
-from flashmsg import FlashmsgError, Order, OrderPlaced, OrderStatus, decode_sqs_body
+from flashmsg import FlashmsgError, Order, OrderPlaced, decode_sqs_body, is_redriven
 from flashops.tracing import Traceparent
 from flashpay import (
-    Busy,
-    ConflictingChargeError,
-    Duplicate,
+    CircuitBreaker,
+    Delivery,
+    Disposition,
     FlashpayError,
-    GatewayUnavailableError,
-    LedgerEntry,
-    Mismatch,
-    Settled,
+    GiveUp,
+    GiveUpOrder,
+    HandBack,
+    HeldBackError,
     Settlement,
+    Unanswered,
+    decide,
+    decide_given_up,
+    decide_poison,
 )
-from order_processor.backoff import Backoff
-from order_processor.dispositions import Acknowledge, DeadLetter, Disposition, HandBack
-from order_processor.gate import Gate, HeldBackError
 from order_processor.queue import Message
-
-_CRASHED = "crashed"
 
 
 class Settles(Protocol):
-    """Settles one order; see `flashpay.Settler.settle`."""
+    """Settles one order, or gives it up; see `flashpay.Settler`."""
 
-    async def settle(self, order: Order, *, traceparent: str | None = None) -> Settlement: ...
+    async def settle(
+        self,
+        order: Order,
+        *,
+        traceparent: str | None = None,
+        redriven: bool = False,
+        on_unanswered: Unanswered | None = None,
+    ) -> Settlement: ...
 
-
-class GivesUp(Protocol):
-    """Writes down that an order was given up; see `flashpay.Ledger.fail`."""
-
-    async def fail(self, order: Order, *, reason: str) -> LedgerEntry: ...
+    async def give_up(
+        self, order: Order, *, reason: str, redriven: bool = False, uncharged: bool = False
+    ) -> GiveUp: ...
 
 
 class Judge:
-    """Decides what becomes of a message; it does nothing to the message itself.
+    """Says what becomes of a message; it does nothing to the message itself.
 
     Args:
         settler: Settles.
-        ledger: Where orders are given up.
-        gate: Holds a message during an outage.
-        backoff: How long a message stays away after a transient failure.
+        breaker: Holds a message while everything fails.
         max_receives: A message delivered this often is given up when it fails once more.
         clock: The wall clock that leases are compared with.
     """
 
     def __init__(
-        self,
-        *,
-        settler: Settles,
-        ledger: GivesUp,
-        gate: Gate,
-        backoff: Backoff,
-        max_receives: int,
-        clock: Callable[[], datetime],
+        self, *, settler: Settles, breaker: CircuitBreaker, max_receives: int, clock: Callable[[], datetime]
     ) -> None:
         self._settler = settler
-        self._ledger = ledger
-        self._gate = gate
-        self._backoff = backoff
+        self._breaker = breaker
         self._max_receives = max_receives
         self._clock = clock
 
     async def judge(self, message: Message) -> Disposition:
         """Settle the order in a message, as far as that is possible; raises nothing but cancellation."""
+        delivery = Delivery(
+            receives=message.receive_count,
+            max_receives=self._max_receives,
+            redriven=is_redriven(message.attributes),
+        )
         try:
             event = decode_sqs_body(message.body)
         except FlashmsgError as exc:
-            return DeadLetter(outcome="poison", reason=exc.reason, detail=str(exc))
+            return decide_poison(exc)
         traceparent = _traceparent(event, message)
         structlog.contextvars.bind_contextvars(order_id=event.data.order_id, trace_id=traceparent.trace_id)
         try:
-            return await self._settle(event.data, traceparent)
-        except HeldBackError:
-            return HandBack(outcome="handed_back", after=timedelta(0))
-        except FlashpayError as exc:
-            return await self._after_failure(message, event.data, exc)
-        except Exception:  # noqa: BLE001 - a bug of ours must not take the message or its siblings along
-            structlog.get_logger().exception("settle_crashed")
-            return await self._try_again_or_give_up(message, event.data, reason=_CRASHED, outcome=_CRASHED)
+            ended = await self._settle(event.data, traceparent, delivery)
+        except HeldBackError as exc:
+            return HandBack(outcome="handed_back", at_least=exc.after, step=0)
+        decided = decide(ended, delivery, now=self._clock())
+        if isinstance(decided, GiveUpOrder):
+            return await self._give_up(event.data, decided, delivery)
+        return decided
 
-    async def _settle(self, order: Order, traceparent: Traceparent) -> Disposition:
-        settlement = await self._gate.run(lambda: self._settler.settle(order, traceparent=str(traceparent.child())))
-        match settlement:
-            case Settled(entry=entry, attempt=attempt):
-                return Acknowledge(outcome=entry.status.value, entry=entry, attempt=attempt)
-            case Duplicate(entry=entry):
-                return Acknowledge(outcome="duplicate", entry=entry)
-            case Mismatch(entry=entry):
-                return Acknowledge(outcome="mismatch", entry=entry)
-            case Busy(lease_until=lease_until):
-                # Not all at the same moment: many deliveries of one order may wait for one lease.
-                wait = max(lease_until - self._clock(), timedelta(0))
-                return HandBack(outcome="busy", after=self._backoff.after(1, at_least=wait))
+    async def _settle(self, order: Order, traceparent: Traceparent, delivery: Delivery) -> Settlement | Exception:
+        async def attempt(on_unanswered: Unanswered) -> Settlement:
+            return await self._settler.settle(
+                order,
+                traceparent=str(traceparent.child()),
+                redriven=delivery.redriven,
+                on_unanswered=on_unanswered,
+            )
 
-    async def _after_failure(self, message: Message, order: Order, error: FlashpayError) -> Disposition:
-        if isinstance(error, ConflictingChargeError):
-            # Two definite answers that differ: the order stands as it is, and a human must look.
-            return DeadLetter(outcome="conflict", reason=error.reason, detail=str(error))
-        if not error.retryable:
-            return await self._give_up(message, order, reason=error.reason, detail=str(error))
-        asked = error.retry_after if isinstance(error, GatewayUnavailableError) else None
-        return await self._try_again_or_give_up(message, order, reason=error.reason, outcome="retry", at_least=asked)
-
-    async def _try_again_or_give_up(
-        self, message: Message, order: Order, *, reason: str, outcome: str, at_least: timedelta | None = None
-    ) -> Disposition:
-        if message.receive_count >= self._max_receives:
-            detail = f"delivered {message.receive_count} times, last failure: {reason}"
-            return await self._give_up(message, order, reason="exhausted", detail=detail)
-        return HandBack(
-            outcome=outcome,
-            after=self._backoff.after(message.receive_count, at_least=at_least),
-            reason=reason,
-        )
-
-    async def _give_up(self, message: Message, order: Order, *, reason: str, detail: str) -> Disposition:
-        """Mark the order failed, unless somebody else has settled it or is about to."""
         try:
-            entry = await self._ledger.fail(order, reason=reason)
+            return await self._breaker.run(order.order_id, attempt, receives_left=delivery.receives_left)
+        except HeldBackError:
+            raise
         except FlashpayError as exc:
-            return HandBack(outcome="retry", after=self._backoff.after(message.receive_count), reason=exc.reason)
-        if entry.fingerprint != order.fingerprint:
-            return Acknowledge(outcome="mismatch", entry=entry)
-        if entry.status is OrderStatus.FAILED:
-            return DeadLetter(outcome="failed", reason=reason, detail=detail)
-        if entry.status.is_terminal:
-            return Acknowledge(outcome="duplicate", entry=entry)
-        return HandBack(outcome="busy", after=self._backoff.after(message.receive_count), reason=reason)
+            return exc
+        except Exception as exc:  # noqa: BLE001 - a bug of ours must not take the message or its siblings along
+            structlog.get_logger().exception("settle_crashed")
+            return exc
+
+    async def _give_up(self, order: Order, why: GiveUpOrder, delivery: Delivery) -> Disposition:
+        ended: GiveUp | Exception
+        try:
+            ended = await self._settler.give_up(
+                order, reason=why.reason, redriven=delivery.redriven, uncharged=why.uncharged
+            )
+        except FlashpayError as exc:
+            ended = exc
+        except Exception as exc:  # noqa: BLE001 - as above
+            structlog.get_logger().exception("give_up_crashed")
+            ended = exc
+        return decide_given_up(ended, order, why, delivery, now=self._clock())
 
 
 def _traceparent(event: OrderPlaced, message: Message) -> Traceparent:

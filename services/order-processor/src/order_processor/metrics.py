@@ -14,6 +14,9 @@ class Metrics:
         self.paused = Gauge(
             "processor_paused", "1 while the gateway or the ledger is down and nothing is taken.", registry=registry
         )
+        self.stalled = Gauge(
+            "processor_stalled", "1 while messages are taken and none has come to its end for long.", registry=registry
+        )
         self.settle_duration = Histogram(
             "processor_settle_duration_seconds",
             "From taking a message up to knowing what becomes of it.",

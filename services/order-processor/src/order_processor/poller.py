@@ -7,8 +7,8 @@ from datetime import timedelta
 
 import structlog
 
+from flashpay import CircuitBreaker
 from order_processor.events import first_of
-from order_processor.gate import Gate
 from order_processor.metrics import Metrics
 from order_processor.queue import BATCH_LIMIT, Message, Queue, QueueUnavailableError
 from order_processor.slots import Slots
@@ -25,7 +25,7 @@ class Poller:
     Args:
         queue: Where messages come from.
         slots: Permits; a started message takes its permit along.
-        gate: Says how many to take during an outage.
+        breaker: Says how many to take while everything fails.
         start: Called with each message to be worked.
         hand_back: Called with each message that came too late.
         stop: Ends polling.
@@ -39,7 +39,7 @@ class Poller:
         *,
         queue: Queue,
         slots: Slots,
-        gate: Gate,
+        breaker: CircuitBreaker,
         start: Callable[[Message], object],
         hand_back: Callable[[Message], object],
         stop: asyncio.Event,
@@ -49,7 +49,7 @@ class Poller:
     ) -> None:
         self._queue = queue
         self._slots = slots
-        self._gate = gate
+        self._breaker = breaker
         self._start = start
         self._hand_back = hand_back
         self._stop = stop
@@ -67,12 +67,12 @@ class Poller:
         """Poll until the stop."""
         while not self._stop.is_set():
             taken = await self._slots.take(BATCH_LIMIT, stop=self._stop)
-            allowed = self._gate.allowance(taken)
+            allowed = self._breaker.allowance(taken)
             self._slots.give_back(taken - allowed)
             if allowed:
                 await self._fill(allowed)
             elif taken:
-                await self._gate.until_allowance()
+                await self._breaker.until_allowance()
 
     async def _fill(self, permits: int) -> None:
         started = 0

@@ -30,6 +30,9 @@ class ProcessorSettings(ServiceSettings):
     )
     lease_seconds: float = Field(default=30, gt=0, description="How long a claim on an order is exclusive")
     payment_timeout_seconds: float = Field(default=10, gt=0, description="The most one charge may take")
+    patience_seconds: float = Field(
+        default=300, gt=0, description="How long a charge without an answer keeps its slot while it may be in flight"
+    )
     wait_seconds: int = Field(
         default=20, ge=0, le=20, description="Long poll; an idle processor may take this long to stop"
     )
@@ -40,10 +43,14 @@ class ProcessorSettings(ServiceSettings):
         default=40, gt=0, description="How long work in flight may take to finish after SIGTERM"
     )
     breaker_threshold: int = Field(
-        default=5, ge=1, description="Failures in a row after which the gateway (or the ledger) is left alone"
+        default=5, ge=1, description="Orders failing in a row after which the gateway (or the ledger) is left alone"
     )
     breaker_cool_down_seconds: float = Field(
         default=5, gt=0, description="How long it is left alone before one message finds out"
+    )
+
+    stall_seconds: float = Field(
+        default=300, gt=0, description="After how long without any message coming to its end /readyz says so"
     )
 
     @model_validator(mode="after")
@@ -80,8 +87,16 @@ class ProcessorSettings(ServiceSettings):
         return timedelta(seconds=self.payment_timeout_seconds)
 
     @property
+    def patience(self) -> timedelta:
+        return timedelta(seconds=self.patience_seconds)
+
+    @property
     def drain(self) -> timedelta:
         return timedelta(seconds=self.drain_seconds)
+
+    @property
+    def stall(self) -> timedelta:
+        return timedelta(seconds=self.stall_seconds)
 
     @property
     def breaker_cool_down(self) -> timedelta:

@@ -28,7 +28,7 @@ def create_app(*, provider: Provider, ledger: Ledger, health: Health, metrics: G
         ledger.page(after=0, limit=1)
 
     async def send_the_line_home(_app: web.Application) -> None:
-        provider.line.close()
+        provider.stop()
 
     health.add_check("ledger", ledger_answers)
     add_charge_routes(app, provider=provider, metrics=metrics)

@@ -10,10 +10,16 @@ Seconds = Annotated[float, Field(ge=0, le=3600, allow_inf_nan=False)]
 Rate = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
 Capacity = Annotated[int, Field(ge=0, le=1_000_000)]
 Seed = Annotated[int, Field(ge=0, le=2**53 - 1)]
+# JSON has lists; a tuple keeps a behaviour from being changed behind its owner's back.
+Customers = Annotated[tuple[Annotated[int, Field(ge=1, le=2**53 - 1)], ...], Field(max_length=1000, strict=False)]
 
 
 class Behaviour(BaseModel):
-    """What the provider does to a charge. Rates are shares from 0 to 1; `capacity` 0 is no limit."""
+    """What the provider does to a charge. Rates are shares from 0 to 1; `capacity` 0 is no limit.
+
+    Charges of `failing_customers` always fail, those of `hanging_customers` stay in flight until the gateway stops,
+    those of `slow_customers` take `slow_seconds`. Lookups know no customer and answer as for everybody.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
@@ -24,6 +30,14 @@ class Behaviour(BaseModel):
     lost_reply_rate: Rate
     queue_timeout_seconds: Seconds
     seed: Seed
+    failing_customers: Customers = ()
+    hanging_customers: Customers = ()
+    slow_customers: Customers = ()
+    slow_seconds: Seconds = 30.0
+
+    def latency_of(self, customer_id: int) -> float:
+        """How long a charge of this customer takes, in seconds."""
+        return self.slow_seconds if customer_id in self.slow_customers else self.latency_seconds
 
     def changed(self, fields: bytes) -> "Behaviour":
         """Return this behaviour with the fields that a JSON object names changed; raises ValidationError."""
@@ -58,6 +72,12 @@ def fate(behaviour: Behaviour, *, key: str, attempt: int) -> Fate:
         declined=drawn(behaviour.decline_rate, "decline"),
         reply_lost=drawn(behaviour.lost_reply_rate, f"lost {attempt}"),
     )
+
+
+def lookup_fails(behaviour: Behaviour, *, key: str, number: int) -> bool:
+    """Whether lookup `number` of a key fails: as often as attempts do, since an outage is one for both."""
+    rate = behaviour.failure_rate
+    return rate > 0 and _share(f"{behaviour.seed}|lookup {number}|{key}") < rate
 
 
 def _share(text: str) -> float:

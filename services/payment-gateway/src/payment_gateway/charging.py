@@ -1,4 +1,4 @@
-"""`POST /v1/charges`: what merchants call."""
+"""`POST /v1/charges` and `GET /v1/charges/{idempotency_key}`: what merchants call."""
 
 import json
 import time
@@ -29,11 +29,12 @@ _STATUSES: dict[type[ProviderError], int] = {
     InjectedFailureError: 500,
     LedgerError: 503,
 }
+CHARGE_UNKNOWN = "urn:flash-sale:charge-unknown"
 _logger = structlog.get_logger()
 
 
 def add_charge_routes(app: web.Application, *, provider: Provider, metrics: GatewayMetrics) -> None:
-    """Serve `POST /v1/charges`."""
+    """Serve `POST /v1/charges`, and lookups of a charge by its idempotency key."""
 
     async def post_charge(request: web.Request) -> web.Response:
         started = time.perf_counter()
@@ -43,7 +44,13 @@ def add_charge_routes(app: web.Application, *, provider: Provider, metrics: Gate
         _logger.info("charge_answered", outcome=outcome, seconds=round(seconds, 6), status=response.status, **fields)
         return response
 
+    async def get_charge(request: web.Request) -> web.Response:
+        outcome, response = _lookup(request.match_info["idempotency_key"], provider)
+        metrics.count_lookup(outcome)
+        return response
+
     app.router.add_post("/v1/charges", post_charge)
+    app.router.add_get("/v1/charges/{idempotency_key}", get_charge)
 
 
 async def _charge(request: web.Request, provider: Provider) -> tuple[str, web.Response, dict[str, object]]:
@@ -64,6 +71,28 @@ async def _charge(request: web.Request, provider: Provider) -> tuple[str, web.Re
         _hang_up(request)
         return "reply_lost", web.Response(status=500), fields
     return "replayed" if answer.replayed else answer.charge.status, _definite(answer), fields
+
+
+def _lookup(key: str, provider: Provider) -> tuple[str, web.Response]:
+    try:
+        charge = provider.lookup(key)
+    except ProviderError as exc:
+        return exc.outcome, _refusal(exc)
+    if charge is None:
+        return "unknown", _unknown(key)
+    return "found", _definite(Answer(charge=charge, replayed=True, reply_lost=False))
+
+
+def _unknown(key: str) -> web.Response:
+    # Type and key say that it is the gateway that knows of no charge, and not some 404 on the way.
+    document = {
+        "type": CHARGE_UNKNOWN,
+        "title": "No such charge",
+        "status": 404,
+        "detail": "Nothing was charged under this key, and nothing is in flight",
+        "idempotency_key": key,
+    }
+    return web.Response(body=json.dumps(document).encode(), status=404, content_type=CONTENT_TYPE)
 
 
 def _parsed(body: bytes) -> ChargeRequest:

@@ -115,6 +115,11 @@ class Ledger:
             self._db.execute("COMMIT")
             return number, charge
 
+    def answer(self, key: str) -> Charge | None:
+        """The definite answer to a key, if there is one; asking is no attempt and is not counted."""
+        with self._wrapped():
+            return self._charge(key)
+
     def record(
         self,
         key: str,

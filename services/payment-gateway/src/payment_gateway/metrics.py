@@ -16,6 +16,7 @@ OUTCOMES = (
     "failed",
     "ledger_unavailable",
 )
+LOOKUP_OUTCOMES = ("found", "unknown", "in_flight", "failed", "ledger_unavailable")
 # A charge takes 3 s and may stand in line for 30 s; replays take well under a millisecond.
 _BUCKETS = (0.001, 0.005, 0.02, 0.1, 0.5, 1, 2, 3, 3.5, 4, 5, 7.5, 10, 15, 20, 30, 35, 60, 120)
 
@@ -35,6 +36,8 @@ class GatewayMetrics:
         self._answers = Counter(
             "gateway_answers", "Requests for a charge, by outcome", ["outcome"], registry=self.registry
         )
+        lookups = Counter("gateway_lookups", "Lookups of a charge, by outcome", ["outcome"], registry=self.registry)
+        self._lookups = {name: lookups.labels(name) for name in LOOKUP_OUTCOMES}
         self._children = {name: (self._answers.labels(name), self._duration.labels(name)) for name in OUTCOMES}
         self._gauge("gateway_charges_in_flight", "Charges at work").set_function(lambda: provider.line.in_flight)
         self._gauge("gateway_charges_waiting", "Requests in line for a place").set_function(
@@ -49,6 +52,10 @@ class GatewayMetrics:
         answers, duration = self._children[outcome]
         answers.inc()
         duration.observe(seconds)
+
+    def count_lookup(self, outcome: str) -> None:
+        """Count one lookup, one of `LOOKUP_OUTCOMES`."""
+        self._lookups[outcome].inc()
 
     def _gauge(self, name: str, description: str) -> Gauge:
         return Gauge(name, description, registry=self.registry)

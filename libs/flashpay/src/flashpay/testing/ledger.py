@@ -42,7 +42,7 @@ class MemoryLedger:
         await self._checkpoint("accept.done")
         return answer
 
-    async def claim(self, order: Order, *, owner: str, lease: timedelta) -> Claim:
+    async def claim(self, order: Order, *, owner: str, lease: timedelta, reopen: bool = False) -> Claim:
         """See `Ledger.claim`."""
         now = self._now()
         lease_until = whole_ms(now + lease)  # from before the request leaves, as DynamoLedger counts it
@@ -51,7 +51,7 @@ class MemoryLedger:
         if entry is None:
             taken = LedgerEntry.claimed_first(order, owner=owner, lease_until=lease_until, now=now)
         else:
-            answer = judge(entry, order, owner=owner, now=now)
+            answer = judge(entry, order, owner=owner, now=now, reopen=reopen)
             if answer is not None:
                 await self._checkpoint("claim.done")
                 return answer
@@ -108,14 +108,14 @@ class MemoryLedger:
             self.entries[entry.order_id] = replace(entry, lease_until=now, updated_at=now)
         await self._checkpoint("release.done")
 
-    async def fail(self, order: Order, *, reason: str) -> LedgerEntry:
+    async def fail(self, order: Order, *, reason: str, attempt: int | None = None) -> LedgerEntry:
         """See `Ledger.fail`."""
         await self._call("fail")
         now = self._now()
         entry = self.entries.get(order.order_id)
         if entry is None:
             entry = LedgerEntry.failed_unclaimed(order, reason=reason, now=now)
-        elif may_fail(entry, order, now=now):
+        elif may_fail(entry, order, now=now, attempt=attempt):
             entry = replace(
                 entry,
                 status=OrderStatus.FAILED,

@@ -46,7 +46,7 @@ class Rig:
         """The wall clock of this rig: it starts in 2026 and follows the event loop's time."""
         return _START + timedelta(seconds=loop_time())
 
-    def order(self, *, quantity: int = 1) -> Order:
+    def order(self, *, quantity: int = 1, customer_id: int = 1) -> Order:
         """A new order, placed now."""
         self._placed += 1
         digits, number = "", self._placed
@@ -55,16 +55,16 @@ class Rig:
             digits = _BASE32[digit] + digits
         return Order(
             order_id=f"ord_{digits}",
-            customer_id=1,
+            customer_id=customer_id,
             items=(PricedLine(product_id="sneaker", quantity=quantity, unit_price_minor=100),),
             currency="USD",
             total_minor=100 * quantity,
             created_at=self.now(),
         )
 
-    async def place(self, count: int = 1, *, traceparent: str | None = None) -> list[Order]:
+    async def place(self, count: int = 1, *, traceparent: str | None = None, customer_id: int = 1) -> list[Order]:
         """Put so many new orders on the queue."""
-        orders = [self.order() for _ in range(count)]
+        orders = [self.order(customer_id=customer_id) for _ in range(count)]
         for order in orders:
             await self.queue.send(encode(OrderPlaced.of(order, traceparent=traceparent)), attributes={})
         return orders

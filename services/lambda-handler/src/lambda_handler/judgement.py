@@ -1,0 +1,178 @@
+"""One record to its verdict: settle, again while there is time, then do what the decision table says."""
+
+import asyncio
+import random
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Protocol
+
+from flashmsg import FlashmsgError, Order, OrderPlaced, is_redriven
+from flashpay import (
+    Acknowledge,
+    Busy,
+    DeadLetter,
+    Delivery,
+    Disposition,
+    FlashpayError,
+    GatewayUnavailableError,
+    GiveUp,
+    GiveUpOrder,
+    HandBack,
+    Settlement,
+    decide,
+    decide_given_up,
+    decide_poison,
+)
+from lambda_handler.records import QueueRecord, Record
+from lambda_handler.verdicts import Known, Verdict
+
+_FIRST_PAUSE_SECONDS = 0.2
+_LONGEST_PAUSE_SECONDS = 5.0
+_LAST_WORDS_SECONDS = 2.0
+
+
+class Settles(Protocol):
+    """flashpay's Settler, as far as it is used here."""
+
+    async def settle(self, order: Order, *, traceparent: str | None = None, redriven: bool = False) -> Settlement:
+        """Bring the order to a terminal status."""
+        ...
+
+    async def give_up(self, order: Order, *, reason: str, redriven: bool = False, uncharged: bool = False) -> GiveUp:
+        """Mark the order failed unless it was charged or may have been."""
+        ...
+
+
+class DeadLetters(Protocol):
+    """Where a message goes that no retry can cure."""
+
+    async def send(self, record: QueueRecord, *, reason: str, detail: str) -> None:
+        """Keep the message with the reason beside it; raises when it could not."""
+        ...
+
+
+def _utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+@dataclass(kw_only=True)
+class Judge:
+    """Settles an order, and carries out what becomes of its message.
+
+    A transient failure is retried while the invocation has time for a whole payment; after that the record is
+    reported and comes back with the queue's visibility or Lambda's own retry.
+    """
+
+    settler: Settles
+    dead_letters: DeadLetters | None
+    max_receives: int
+    payment_timeout: timedelta
+    clock: Callable[[], float] = time.monotonic
+    now: Callable[[], datetime] = _utc_now
+    sleep: Callable[[float], Awaitable[object]] = asyncio.sleep
+    jitter: Callable[[], float] = field(default=random.random)
+
+    async def judge(self, record: Record, deadline: float, known: Known) -> Verdict:
+        """Settle one record before `deadline` (of `clock`); `known` gets what names it in the log, however this ends.
+
+        Raises:
+            Exception: A bug, or dead letters that could not be kept: the record must come back.
+        """
+        receives = record.receive_count if isinstance(record, QueueRecord) else None
+        delivery = Delivery(receives=receives, max_receives=self.max_receives, redriven=is_redriven(record.attributes))
+        try:
+            placed = record.decode()
+        except FlashmsgError as error:
+            known.error = error
+            return await self._carry_out(decide_poison(error), record, known)
+        _note(placed, known)
+        return await self._carry_out(await self._decide(placed, record, delivery, deadline, known), record, known)
+
+    async def _decide(
+        self, placed: OrderPlaced, record: Record, delivery: Delivery, deadline: float, known: Known
+    ) -> Disposition:
+        ended: Settlement | Exception
+        try:
+            # On its last receive a message must not run out of time, or SQS moves it without a reason.
+            async with asyncio.timeout(self._time_to_try(deadline) if delivery.last else None):
+                ended = await self._settle(placed, delivery, deadline)
+        except TimeoutError:
+            known.error = ended = GatewayUnavailableError("the invocation's time was up", reason="out_of_time")
+        except Exception as error:  # noqa: BLE001 - one record's bug must not take its siblings down
+            known.error = ended = error
+        decided = decide(ended, delivery, now=self.now())
+        if not isinstance(decided, GiveUpOrder):
+            return decided
+        if isinstance(record, QueueRecord) and self.dead_letters is None:
+            # The queue's redrive moves it, unmarked: an order failed now could never be opened again.
+            return HandBack(outcome="retry", reason=decided.reason)
+        return await self._give_up(placed.data, decided, delivery)
+
+    async def _give_up(self, order: Order, why: GiveUpOrder, delivery: Delivery) -> Disposition:
+        given_up: GiveUp | Exception
+        try:
+            given_up = await self.settler.give_up(
+                order, reason=why.reason, redriven=delivery.redriven, uncharged=why.uncharged
+            )
+        except Exception as error:  # noqa: BLE001 - as above
+            given_up = error
+        return decide_given_up(given_up, order, why, delivery, now=self.now())
+
+    async def _carry_out(self, disposition: Disposition, record: Record, known: Known) -> Verdict:
+        order_id = known.order_id
+        match disposition:
+            case Acknowledge(outcome=outcome, attempt=attempt):
+                return Verdict(done=True, outcome=outcome, order_id=order_id, attempt=attempt)
+            case HandBack(outcome=outcome, reason=reason, at_least=at_least):
+                why = known.error or TimeoutError(f"the order is {reason}; free in {at_least}")
+                return Verdict(done=False, outcome=reason or outcome, order_id=order_id, error=why)
+            case DeadLetter(outcome=outcome, reason=reason, detail=detail):
+                why = known.error or RuntimeError(f"{reason}: {detail}")
+                if not isinstance(record, QueueRecord) or self.dead_letters is None:
+                    # Lambda's failure destination, or the queue's redrive, keeps it.
+                    return Verdict(done=False, outcome=outcome, order_id=order_id, error=why)
+                await self.dead_letters.send(record, reason=reason, detail=detail)
+                return Verdict(done=True, outcome=outcome, order_id=order_id, error=why)
+
+    async def _settle(self, placed: OrderPlaced, delivery: Delivery, deadline: float) -> Settlement:
+        attempt = 0
+        while True:
+            try:
+                settlement = await self.settler.settle(
+                    placed.data, traceparent=placed.traceparent, redriven=delivery.redriven
+                )
+            except FlashpayError as error:
+                pause = self._pause(attempt, error)
+                if not error.retryable or not self._has_time(pause, deadline):
+                    raise
+            else:
+                if not isinstance(settlement, Busy):
+                    return settlement
+                pause = max(0.0, (settlement.lease_until - self.now()).total_seconds())
+                if not self._has_time(pause, deadline):
+                    return settlement
+            attempt += 1
+            await self.sleep(pause)
+
+    def _pause(self, attempt: int, error: FlashpayError) -> float:
+        asked = error.retry_after if isinstance(error, GatewayUnavailableError) else None
+        backoff = min(_LONGEST_PAUSE_SECONDS, _FIRST_PAUSE_SECONDS * 2.0**attempt) * self.jitter()
+        return backoff if asked is None else asked.total_seconds() + backoff
+
+    def _has_time(self, pause: float, deadline: float) -> bool:
+        return pause + self.payment_timeout.total_seconds() <= self._left(deadline)
+
+    def _time_to_try(self, deadline: float) -> float:
+        left = self._left(deadline)
+        return left - min(_LAST_WORDS_SECONDS, left / 2)
+
+    def _left(self, deadline: float) -> float:
+        return deadline - self.clock()
+
+
+def _note(placed: OrderPlaced, known: Known) -> None:
+    known.order_id = placed.data.order_id
+    if placed.traceparent is not None:
+        known.trace_id = placed.traceparent.split("-")[1]

@@ -1,0 +1,32 @@
+"""What became of one record, as the invocation answers and logs it."""
+
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+
+@dataclass(frozen=True, kw_only=True)
+class Invocation:
+    """What one invocation knows of itself."""
+
+    time_left: timedelta
+    request_id: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Verdict:
+    """What became of one record: `done` is false when it must come back, then `error` may say why."""
+
+    done: bool
+    outcome: str
+    order_id: str | None = None
+    attempt: int | None = None
+    error: BaseException | None = None
+
+
+@dataclass(kw_only=True)
+class Known:
+    """What names a record in the log, as far as it came to be known before its end."""
+
+    order_id: str | None = None
+    trace_id: str | None = None
+    error: BaseException | None = field(default=None)
