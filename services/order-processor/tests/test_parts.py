@@ -7,6 +7,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from flashops.settings import SettingsError
+from flashpay.testing import Reply
 from order_processor.backoff import Backoff
 from order_processor.settings import ProcessorSettings
 from order_processor.slots import Slots
@@ -39,6 +40,23 @@ async def test_the_stop_ends_the_wait_for_a_slot() -> None:
     stop.set()
     assert await waiting == 0
     assert slots.free == 0
+
+
+async def test_permits_that_an_open_breaker_does_not_allow_are_given_back() -> None:
+    rig = Rig(workers=7, pollers=1)
+    rig.gateway.default = Reply.REFUSE
+    await rig.place(3)
+    async with rig.running():
+        await asyncio.sleep(600)  # open, and now and then one is allowed of those that are taken
+        assert rig.metric("processor_paused") == 1
+        rig.gateway.default = Reply.APPROVE
+        await asyncio.sleep(30)
+        assert not rig.queue.stored
+        rig.gateway.hold()
+        await rig.place(20)
+        await asyncio.sleep(5)
+        assert rig.gateway.in_flight == 7
+        rig.gateway.let_go()
 
 
 def test_giving_back_what_was_not_taken_is_a_bug() -> None:
