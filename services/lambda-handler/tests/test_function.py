@@ -3,7 +3,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -53,11 +53,11 @@ def bench(opened: list[str]) -> Iterator[Bench]:
     journal = Journal(stream)
 
     @asynccontextmanager
-    async def parts() -> AsyncIterator[Consumer]:
+    async def parts() -> AsyncIterator[Callable[[], Consumer]]:
         opened.append("open")
         ledger, timeout = MemoryLedger(), timedelta(seconds=1)
         settler = Settler(ledger=ledger, gateway=gateway, owner="f", payment_timeout=timeout)
-        yield Consumer(
+        yield lambda: Consumer(
             settler=settler,
             ledger=ledger,
             journal=journal,
