@@ -3,7 +3,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -54,12 +54,12 @@ def bench(opened: list[str]) -> Iterator[Bench]:
     journal = Journal(stream)
 
     @asynccontextmanager
-    async def parts() -> AsyncIterator[Consumer]:
+    async def parts() -> AsyncIterator[Callable[[], Consumer]]:
         opened.append("open")
         ledger, timeout = MemoryLedger(), timedelta(seconds=1)
         settler = Settler(ledger=ledger, gateway=gateway, owner="f", payment_timeout=timeout)
         judge = Judge(settler=settler, dead_letters=None, max_receives=5, payment_timeout=timeout)
-        yield Consumer(judge=judge, journal=journal)
+        yield lambda: Consumer(judge=judge, journal=journal)
         opened.append("close")
 
     function = Function(parts(), journal=journal)

@@ -108,12 +108,19 @@ async def test_after_the_deadline_the_order_is_queued_and_its_settlement_goes_on
         assert (await shop.request("GET", answer.headers["Location"])).json["status"] == "completed"
 
 
-@pytest.mark.parametrize("reply", [Reply.FAIL, Reply.LOSE])
+@pytest.mark.parametrize("reply", [Reply.FAIL, Reply.REFUSE])
 async def test_without_a_definite_answer_the_order_is_queued(shop: Shop, reply: Reply) -> None:
     shop.gateway.plan(reply)
     answer = await shop.order("sync")
     assert answer.status == 202
     assert [event.id for event in shop.events] == [answer.json["order_id"]]
+
+
+async def test_a_lost_answer_is_looked_up_while_the_customer_waits(shop: Shop) -> None:
+    shop.gateway.plan(Reply.LOSE)
+    answer = await shop.order("sync")
+    assert (answer.status, answer.json["status"]) == (200, "completed")
+    assert (len(shop.gateway.charges), shop.events) == (1, [])
 
 
 async def test_a_ledger_that_is_down_queues_the_order_uncharged(shop: Shop) -> None:

@@ -1,7 +1,9 @@
 """The function: one event loop and one set of clients for as long as its environment lives."""
 
 import asyncio
-from collections.abc import Sequence
+import random
+import time
+from collections.abc import Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from datetime import timedelta
 from typing import Protocol
@@ -30,16 +32,34 @@ class RecordFailedError(Exception):
 class Function:
     """What Lambda calls, once per event and never twice at once.
 
-    The consumer is opened with the object, that is while Lambda initialises the environment, and lives on in the
-    same event loop between events.
+    The clients are opened with the object, that is while Lambda initialises the environment, and live on in the
+    same event loop between events. What must differ from one environment to the next, the state of `random` and
+    the consumer with its name as an owner, is made when an environment begins: at its restore or its first event.
+    Under SnapStart one initialisation is the memory of many environments.
     """
 
-    def __init__(self, opened: AbstractAsyncContextManager[Consumer], *, journal: Journal) -> None:
+    def __init__(
+        self,
+        opened: AbstractAsyncContextManager[Callable[[], Consumer]],
+        *,
+        journal: Journal,
+        from_snapshot: bool = False,
+    ) -> None:
+        """Open the clients.
+
+        Args:
+            opened: Opens the clients and yields what makes a consumer of them; it makes no connection.
+            journal: Gets the cold start.
+            from_snapshot: Whether environments are restored from a snapshot of this object: how long it took to
+                make it is then no environment's cold start.
+        """
         self._runner = asyncio.Runner()
         self._opened = opened
-        self._consumer = self._runner.run(_enter(opened))
+        self._make_consumer = self._runner.run(_enter(opened))
+        self._consumer: Consumer | None = None
         self._journal = journal
-        self._init_seconds: float | None = seconds_since_process_start()
+        self._cold_start_told = False
+        self._init_seconds: float | None = None if from_snapshot else seconds_since_process_start()
 
     def __call__(self, event: object, context: Context) -> dict[str, list[dict[str, str]]] | None:
         """Settle the event's orders.
@@ -51,14 +71,21 @@ class Function:
             RecordFailedError: A topic's order was not settled.
             UnknownEventError: The event comes from elsewhere.
         """
+        consumer = self._consumer or self._begin()
         self._log_cold_start(context)
         records = read_records(event)
         invocation = Invocation(
             time_left=timedelta(milliseconds=context.get_remaining_time_in_millis()),
             request_id=context.aws_request_id,
         )
-        verdicts = self._runner.run(self._consumer.consume(records, invocation)) if records else []
+        verdicts = self._runner.run(consumer.consume(records, invocation)) if records else []
         return _answer(records, verdicts)
+
+    def restored(self) -> None:
+        """Begin as an environment of its own, after a restore from a snapshot; Lambda's runtime calls it."""
+        started = time.monotonic()
+        self._begin()
+        self._init_seconds = time.monotonic() - started
 
     def close(self) -> None:
         """Close the clients and the loop."""
@@ -66,10 +93,16 @@ class Function:
         self._runner.close()
 
     def _log_cold_start(self, context: Context) -> None:
-        if self._init_seconds is None:
+        if self._cold_start_told:
             return
-        seconds, self._init_seconds = self._init_seconds, None
-        self._journal.write("cold_start", init_seconds=round(seconds, 4), request_id=context.aws_request_id)
+        self._cold_start_told = True
+        seconds = None if self._init_seconds is None else round(self._init_seconds, 4)
+        self._journal.write("cold_start", init_seconds=seconds, request_id=context.aws_request_id)
+
+    def _begin(self) -> Consumer:
+        random.seed()
+        self._consumer = self._make_consumer()
+        return self._consumer
 
 
 def _answer(records: Sequence[Record], verdicts: Sequence[Verdict]) -> dict[str, list[dict[str, str]]] | None:
@@ -82,9 +115,9 @@ def _answer(records: Sequence[Record], verdicts: Sequence[Verdict]) -> dict[str,
     return {"batchItemFailures": failed} if any(isinstance(record, QueueRecord) for record in records) else None
 
 
-async def _enter(opened: AbstractAsyncContextManager[Consumer]) -> Consumer:
+async def _enter(opened: AbstractAsyncContextManager[Callable[[], Consumer]]) -> Callable[[], Consumer]:
     return await opened.__aenter__()
 
 
-async def _leave(opened: AbstractAsyncContextManager[Consumer]) -> None:
+async def _leave(opened: AbstractAsyncContextManager[Callable[[], Consumer]]) -> None:
     await opened.__aexit__(None, None, None)

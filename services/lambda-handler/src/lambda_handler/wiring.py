@@ -1,7 +1,7 @@
 """The real parts of the function, opened together and closed in turn."""
 
 import secrets
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
@@ -21,33 +21,44 @@ _KEEP_ALIVE_SECONDS = 15
 
 
 @asynccontextmanager
-async def open_consumer(settings: FunctionSettings, *, journal: Journal) -> AsyncIterator[Consumer]:
-    """Open the ledger's client and the gateway's connections; the queue's client only when poison needs it."""
+async def open_consumer(settings: FunctionSettings, *, journal: Journal) -> AsyncIterator[Callable[[], Consumer]]:
+    """Open the ledger's client and the gateway's session; the queue's client only when poison needs it.
+
+    No connection is made yet: a snapshot may be taken before the first event, and its connections would be dead.
+
+    Yields:
+        What makes a consumer; each is an owner of its own.
+    """
     async with AsyncExitStack() as exits:
         session = get_session()
         dynamodb = await exits.enter_async_context(_client(session, "dynamodb", settings))
         connector = aiohttp.TCPConnector(keepalive_timeout=_KEEP_ALIVE_SECONDS)
         http = await exits.enter_async_context(aiohttp.ClientSession(connector=connector))
-        settler = Settler(
-            ledger=DynamoLedger(client=dynamodb, table=settings.orders_table),
-            gateway=HttpGateway(session=http, base_url=settings.gateway_url),
-            owner=f"lambda-{secrets.token_hex(4)}",
-            lease=settings.lease,
-            payment_timeout=settings.payment_timeout,
-        )
+        ledger = DynamoLedger(client=dynamodb, table=settings.orders_table)
         dead_letters = None
         if settings.dead_letter_queue_url is not None:
             dead_letters = QueueDeadLetters(
                 queue_url=settings.dead_letter_queue_url,
                 open_client=lambda: exits.enter_async_context(_client(session, "sqs", settings)),
             )
-        judge = Judge(
-            settler=settler,
-            dead_letters=dead_letters,
-            max_receives=settings.max_receives,
-            payment_timeout=settings.payment_timeout,
-        )
-        yield Consumer(judge=judge, journal=journal)
+
+        def make_consumer() -> Consumer:
+            settler = Settler(
+                ledger=ledger,
+                gateway=HttpGateway(session=http, base_url=settings.gateway_url),
+                owner=f"lambda-{secrets.token_hex(4)}",
+                lease=settings.lease,
+                payment_timeout=settings.payment_timeout,
+            )
+            judge = Judge(
+                settler=settler,
+                dead_letters=dead_letters,
+                max_receives=settings.max_receives,
+                payment_timeout=settings.payment_timeout,
+            )
+            return Consumer(judge=judge, journal=journal)
+
+        yield make_consumer
 
 
 def _client(session: AioSession, service: str, settings: FunctionSettings) -> Any:  # noqa: ANN401 - built at run time
