@@ -27,7 +27,7 @@ from prometheus_client import CollectorRegistry
 
 from flashmsg import OrderPlaced, decode_sqs_body, encode
 from flashops.aws import aws_client
-from flashpay import Approved, ChargeRequest, ChargeResult, Settler
+from flashpay import Approved, ChargeKnown, ChargeRequest, ChargeResult, Settler
 from flashpay.testing import MemoryLedger
 from order_processor.app import Resources, build_consumer
 from order_processor.queue import Queue
@@ -60,6 +60,10 @@ class MeasuredGateway:
         finally:
             self._move(-1)
         return Approved(charge_id=f"ch_{request.order_id}")
+
+    async def lookup(self, request: ChargeRequest, *, timeout: timedelta) -> ChargeKnown:  # noqa: ASYNC109 - as above
+        """Never asked, since every charge is answered."""
+        raise NotImplementedError(request.order_id)
 
     def occupancy(self, slots: int) -> float:
         """Payments in flight ÷ slots over the window."""
