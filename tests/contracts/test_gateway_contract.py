@@ -15,14 +15,16 @@ import pytest
 from flashpay import (
     Approved,
     ChargeRequest,
+    ConflictingChargeError,
     Declined,
     Gateway,
     GatewayInFlightError,
     GatewayRefusedError,
     GatewayUnavailableError,
     HttpGateway,
+    NotCharged,
 )
-from flashpay.testing import Abandonment, FakeGateway, Reply
+from flashpay.testing import FakeGateway, Reply
 from local.ports import free_port
 from local.processes import service_process
 from local.waiting import wait_until
@@ -44,6 +46,14 @@ class Stage(Protocol):
         """Treat every new charge from now on like this."""
         ...
 
+    async def treat_customer(self, customer_id: int, reply: Reply) -> None:
+        """Treat every new charge of one customer like this, FAIL or HANG."""
+        ...
+
+    async def slow_down(self, customer_id: int, latency: timedelta) -> None:
+        """Let the charges of one customer take so long."""
+        ...
+
     async def quiet(self) -> None:
         """Wait until nothing is in flight any more."""
         ...
@@ -54,18 +64,30 @@ class Stage(Protocol):
 
 
 class FakeStage:
-    """The fake; charges whose caller left are made after a while, as the real one does."""
+    """The fake; a charge whose caller left goes on, as at the real one."""
 
     def __init__(self) -> None:
-        self.gateway = FakeGateway(on_abandon=Abandonment.LINGER)
+        self.gateway = FakeGateway()
 
     async def behave(self, reply: Reply, *, latency: timedelta = timedelta(0)) -> None:
         """See `Stage`."""
         self.gateway.default, self.gateway.latency = reply, latency
 
+    async def treat_customer(self, customer_id: int, reply: Reply) -> None:
+        """See `Stage`."""
+        self.gateway.for_customers[customer_id] = reply
+
+    async def slow_down(self, customer_id: int, latency: timedelta) -> None:
+        """See `Stage`."""
+        self.gateway.latencies[customer_id] = latency
+
     async def quiet(self) -> None:
         """See `Stage`."""
-        self.gateway.finish_lingering()
+
+        async def nothing_in_flight() -> bool:
+            return not self.gateway.at_work
+
+        await wait_until(nothing_in_flight)
 
     async def charges(self, order_id: str) -> list[tuple[str, int]]:
         """See `Stage`."""
@@ -73,6 +95,9 @@ class FakeStage:
         if answer is None or not isinstance(answer.result, Approved):
             return []
         return [(answer.result.charge_id, answer.request.amount_minor)]
+
+
+_FAULTS = {Reply.FAIL: "failing_customers", Reply.HANG: "hanging_customers"}
 
 
 class ProcessStage:
@@ -91,7 +116,21 @@ class ProcessStage:
             "decline_rate": float(reply is Reply.DECLINE),
             "failure_rate": float(reply is Reply.FAIL),
             "lost_reply_rate": float(reply is Reply.LOSE),
+            "hanging_customers": [7, 8] if reply is Reply.HANG else [],
+            "failing_customers": [],
+            "slow_customers": [],
         }
+        await self._change(behaviour)
+
+    async def treat_customer(self, customer_id: int, reply: Reply) -> None:
+        """See `Stage`."""
+        await self._change({_FAULTS[reply]: [customer_id]})
+
+    async def slow_down(self, customer_id: int, latency: timedelta) -> None:
+        """See `Stage`."""
+        await self._change({"slow_customers": [customer_id], "slow_seconds": latency.total_seconds()})
+
+    async def _change(self, behaviour: dict[str, Any]) -> None:
         async with self._session.patch(f"{self._url}/admin/behaviour", json=behaviour) as response:
             response.raise_for_status()
 
@@ -270,3 +309,90 @@ async def test_a_charge_that_outlives_its_callers_patience_is_made_once(stage: S
     result = await stage.gateway.charge(charge, timeout=TIMEOUT)
     assert isinstance(result, Approved)
     assert await stage.charges(charge.order_id) == [(result.charge_id, 3998)]
+
+
+async def test_a_lookup_of_what_was_never_asked_says_so_and_is_no_attempt(stage: Stage, charge: ChargeRequest) -> None:
+    assert await stage.gateway.lookup(charge, timeout=TIMEOUT) == NotCharged()
+    other = replace(charge, amount_minor=1)
+    assert isinstance(await stage.gateway.charge(other, timeout=TIMEOUT), Approved)  # the key is still free
+
+
+@pytest.mark.parametrize("reply", [Reply.APPROVE, Reply.DECLINE])
+async def test_a_lookup_repeats_the_definite_answer(stage: Stage, charge: ChargeRequest, reply: Reply) -> None:
+    await stage.behave(reply)
+    answer = await stage.gateway.charge(charge, timeout=TIMEOUT)
+    await stage.behave(Reply.APPROVE, latency=timedelta(hours=1))
+    assert await stage.gateway.lookup(charge, timeout=TIMEOUT) == answer
+
+
+async def test_a_lookup_finds_the_charge_whose_reply_was_lost(stage: Stage, charge: ChargeRequest) -> None:
+    await stage.behave(Reply.LOSE)
+    with pytest.raises(GatewayUnavailableError):
+        await stage.gateway.charge(charge, timeout=TIMEOUT)
+    found = await stage.gateway.lookup(charge, timeout=TIMEOUT)
+    assert isinstance(found, Approved)
+    assert await stage.charges(charge.order_id) == [(found.charge_id, 3998)]
+
+
+async def test_a_charge_whose_caller_left_is_in_flight_until_it_is_made(stage: Stage, charge: ChargeRequest) -> None:
+    await stage.behave(Reply.APPROVE, latency=SLOW)
+    with pytest.raises(GatewayUnavailableError):
+        await stage.gateway.charge(charge, timeout=SHORT)
+    with pytest.raises(GatewayInFlightError) as caught:
+        await stage.gateway.lookup(charge, timeout=TIMEOUT)
+    assert (caught.value.alive, caught.value.retry_after) == (True, timedelta(seconds=1))
+    await stage.quiet()
+    assert isinstance(await stage.gateway.lookup(charge, timeout=TIMEOUT), Approved)
+
+
+async def test_a_charge_that_hangs_stays_in_flight_and_is_not_made(stage: Stage, charge: ChargeRequest) -> None:
+    await stage.behave(Reply.HANG)
+    with pytest.raises(GatewayUnavailableError) as caught:
+        await stage.gateway.charge(charge, timeout=SHORT)
+    assert (caught.value.reason, caught.value.answered) == ("timeout", False)
+    await stage.behave(Reply.APPROVE)
+    for ask in (stage.gateway.charge, stage.gateway.lookup):
+        with pytest.raises(GatewayInFlightError):
+            await ask(charge, timeout=TIMEOUT)
+    assert await stage.charges(charge.order_id) == []
+
+
+async def test_what_failed_was_not_charged(stage: Stage, charge: ChargeRequest) -> None:
+    await stage.treat_customer(charge.customer_id, Reply.FAIL)
+    with pytest.raises(GatewayUnavailableError) as caught:
+        await stage.gateway.charge(charge, timeout=TIMEOUT)
+    assert (caught.value.status, caught.value.alive) == (500, False)
+    assert await stage.gateway.lookup(charge, timeout=TIMEOUT) == NotCharged()
+    assert isinstance(await stage.gateway.charge(_of_another(charge), timeout=TIMEOUT), Approved)
+
+
+async def test_an_outage_is_one_for_lookups_too(stage: Stage, charge: ChargeRequest) -> None:
+    await stage.gateway.charge(charge, timeout=TIMEOUT)
+    await stage.behave(Reply.FAIL)
+    for request in (charge, _of_another(charge)):
+        with pytest.raises(GatewayUnavailableError) as caught:
+            await stage.gateway.lookup(request, timeout=TIMEOUT)
+        assert (caught.value.answered, caught.value.alive) == (True, False)
+
+
+async def test_one_customers_charges_may_hang_or_be_slow_beside_all_others(stage: Stage, charge: ChargeRequest) -> None:
+    slow = replace(_of_another(charge), customer_id=9)
+    await stage.treat_customer(charge.customer_id, Reply.HANG)
+    await stage.slow_down(9, SLOW)
+    for request in (charge, slow):
+        with pytest.raises(GatewayUnavailableError):
+            await stage.gateway.charge(request, timeout=SHORT)
+        with pytest.raises(GatewayInFlightError):
+            await stage.gateway.lookup(request, timeout=TIMEOUT)
+    third = replace(_of_another(slow), customer_id=10)
+    assert isinstance(await stage.gateway.charge(third, timeout=TIMEOUT), Approved)
+
+
+async def test_a_lookup_for_another_amount_is_a_conflict(stage: Stage, charge: ChargeRequest) -> None:
+    await stage.gateway.charge(charge, timeout=TIMEOUT)
+    with pytest.raises(ConflictingChargeError):
+        await stage.gateway.lookup(replace(charge, amount_minor=1), timeout=TIMEOUT)
+
+
+def _of_another(charge: ChargeRequest) -> ChargeRequest:
+    return replace(charge, order_id=f"{charge.order_id}2", customer_id=charge.customer_id + 1)

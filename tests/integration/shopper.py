@@ -97,7 +97,7 @@ class Shopper:
             assert answer.status == 200, url
             return answer.headers["Content-Type"], await answer.text()
 
-    async def change_gateway(self, **behaviour: float) -> None:
+    async def change_gateway(self, **behaviour: float | list[int]) -> None:
         """Change how the payment provider behaves."""
         async with self._session.patch(f"{self._shop.gateway_url}/admin/behaviour", json=behaviour) as answer:
             assert answer.status == 200, await answer.text()

@@ -199,3 +199,27 @@ async def test_stopping_waits_for_the_settlement_that_goes_on() -> None:
         asyncio.get_running_loop().call_later(0.2, shop.gateway.let_go)
         await shop.runner.cleanup()
         assert shop.ledger.entries[answer.json["order_id"]].status is OrderStatus.COMPLETED
+
+
+async def test_stopping_does_not_wait_for_a_charge_that_hangs() -> None:
+    async with running_shop(SYNC_DEADLINE_SECONDS="0.02", PAYMENT_TIMEOUT_SECONDS="0.05") as shop:
+        shop.gateway.plan(Reply.HANG)
+        answer = await shop.order("sync")
+        await wait_until(lambda: bool(shop.gateway.lookups))
+        assert shop.metric("sync_orders_in_flight") == 1  # it keeps its place, as the provider may be at it
+        async with asyncio.timeout(1):
+            await shop.runner.cleanup()
+        assert shop.ledger.entries[answer.json["order_id"]].status is OrderStatus.PROCESSING
+
+
+async def test_a_clients_repeat_of_a_failed_order_does_not_open_it_again(shop: Shop) -> None:
+    shop.topic.down = True
+    shop.gateway.plan(Reply.FAIL)
+    await shop.order("sync", headers=KEY)
+    (order_id, entry), *_ = shop.ledger.entries.items()
+    await shop.ledger.fail(entry.order, reason="exhausted")
+    requests = len(shop.gateway.requests)
+    answer = await shop.order("sync", headers=KEY)
+    assert (answer.status, answer.json["status"]) == (200, "failed")
+    assert shop.ledger.entries[order_id].status is OrderStatus.FAILED
+    assert len(shop.gateway.requests) == requests

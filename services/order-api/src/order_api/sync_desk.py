@@ -107,7 +107,11 @@ class SyncDesk:
         return task.result()
 
     async def aclose(self) -> None:
-        """Wait for the settlements that are still going on; each is bounded by its own timeouts."""
+        """Wait for the settlements that are still going on; each is bounded by its own timeouts.
+
+        A charge that was not answered in time is waited for no longer: the queue, or the client's repeat, finds out.
+        """
+        self._settler.lose_patience()
         while self._tasks:
             await asyncio.wait(self._tasks)
 

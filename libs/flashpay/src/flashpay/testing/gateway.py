@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from enum import StrEnum
 
-from flashpay.errors import GatewayInFlightError, GatewayUnavailableError, KeyReusedError
+from flashpay.errors import ConflictingChargeError, GatewayInFlightError, GatewayUnavailableError, KeyReusedError
 from flashpay.gateway import Approved, ChargeKnown, ChargeRequest, ChargeResult, Declined, NotCharged
 from flashpay.testing.schedule import Checkpoint, no_checkpoint
 
@@ -161,7 +161,11 @@ class FakeGateway:
         if known is None and request.order_id in self._open:
             raise _in_flight(request.order_id)
         await self._checkpoint("lookup.done")
-        return NotCharged() if known is None else known.result
+        if known is None:
+            return NotCharged()
+        if isinstance(known.result, Approved) and _amount(known.request) != _amount(request):
+            raise ConflictingChargeError(f"{request.order_id} was charged otherwise", reason="answer_mismatch")
+        return known.result
 
     def _count(self, change: int) -> None:
         self.in_flight += change
@@ -256,6 +260,10 @@ class FakeGateway:
     def _reachable(reply: Reply) -> None:
         if reply is Reply.REFUSE:
             raise GatewayUnavailableError("the fake gateway takes no connection", reason="connection")
+
+
+def _amount(request: ChargeRequest) -> tuple[int, str]:
+    return request.amount_minor, request.currency
 
 
 def _failure() -> GatewayUnavailableError:
