@@ -105,23 +105,24 @@ async def test_patience_ends(stage: Stage) -> None:
     assert len(stage.gateway.requests) == 1
 
 
-async def test_a_charge_that_three_later_ones_overtake_hangs_by_itself(stage: Stage) -> None:
+@pytest.mark.parametrize(("others", "given_up"), [(2, False), (3, True)])
+async def test_a_charge_that_three_later_ones_overtake_hangs_by_itself(
+    stage: Stage, others: int, *, given_up: bool
+) -> None:
     stage.gateway.plan(Reply.HANG)
+    later = [ChargeRequest(order_id=f"o{n}", amount_minor=1, currency="EUR", customer_id=7) for n in range(others)]
+    tasks: list[asyncio.Task[Approved | Declined]] = []
 
-    async def others() -> None:
-        for number in range(3):
-            # From within the pause: each begins after the deadline of the one that hangs.
-            await stage.charge(ChargeRequest(order_id=f"o{number}", amount_minor=1, currency="EUR", customer_id=7))
-            overtakers.append(len(stage.pauses))
+    def overtake(pause: int) -> None:
+        # From within a pause: each begins after the deadline of the one that hangs.
+        if pause == 1:
+            tasks.extend(asyncio.create_task(stage.charge(request)) for request in later)
 
-    overtakers: list[int] = []
-    tasks: list[asyncio.Task[None]] = []
-    stage.between = lambda pause: tasks.append(asyncio.create_task(others())) if pause == 1 else None
+    stage.between = overtake
     with pytest.raises(GatewayInFlightError):
         await stage.charge()
-    await tasks[0]
-    assert len(stage.pauses) <= overtakers[-1] + 1
-    assert sum(stage.pauses) < PATIENCE.total_seconds() / 3
+    await asyncio.gather(*tasks)
+    assert (sum(stage.pauses) < PATIENCE.total_seconds() / 3) == given_up
 
 
 async def test_charges_that_began_before_its_deadline_overtake_nobody(stage: Stage) -> None:

@@ -50,11 +50,26 @@ def test_one_leaves_after_half_a_minute_soon_again_and_later_every_hour() -> Non
     assert pauses[-1] == HOUR
 
 
+def test_the_time_counts_from_when_the_last_slot_was_taken_by_a_failing_order() -> None:
+    rooms, inside = rooms_of(2), [Sitting(), Sitting()]
+    assert rooms.who_leaves(inside, now=0, silent=False) is None
+    assert rooms.who_leaves([Sitting(), Sitting(error=None)], now=20, silent=False) is None
+    assert rooms.who_leaves(inside, now=25, silent=False) is None
+    assert rooms.who_leaves(inside, now=54, silent=False) is None
+    assert rooms.due == 55
+    assert rooms.who_leaves(inside, now=55, silent=False) is not None
+
+
+def test_before_the_first_has_left_nothing_is_searched() -> None:
+    assert not rooms_of(1).searching(now=0)
+
+
 def test_after_a_success_it_begins_anew() -> None:
     rooms = rooms_of(1)
     departures(rooms, [Sitting()], until=5 * HOUR)
     rooms.reset()
-    assert departures(rooms, [Sitting()], until=30) == [30.0]
+    assert (rooms.due, rooms.searching(now=0)) == (None, False)
+    assert departures(rooms, [Sitting()], until=8 * 30 + 59) == [30.0 * number for number in range(1, 9)]
 
 
 def test_an_order_that_may_be_in_flight_is_given_patience_first() -> None:

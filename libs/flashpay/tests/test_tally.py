@@ -30,6 +30,15 @@ def test_one_order_is_enough_where_the_dependency_answers_nothing() -> None:
     assert not failing(tally, "a", alive=True)
 
 
+def test_any_answer_begins_the_count_of_silence_anew() -> None:
+    tally = Tally(threshold=3)
+    for alive in (False, False, True, False, False):
+        tally.failed("a", alive=alive)
+    assert not tally.silent
+    tally.failed("a", alive=False)
+    assert tally.silent
+
+
 def test_a_success_begins_the_count_anew() -> None:
     tally = Tally(threshold=3)
     failing(tally, "a", "b", alive=False)
@@ -52,6 +61,13 @@ def test_an_order_that_succeeded_is_trusted_again() -> None:
     tally.succeeded("x")
     tally.succeeded("a")
     assert failing(tally, "a", "b")
+
+
+def test_only_so_many_suspects_are_remembered() -> None:
+    tally = Tally(threshold=1)
+    failing(tally, *[str(number) for number in range(10_002)])
+    tally.succeeded("x")
+    assert len(tally._suspects) == 10_000
 
 
 def test_a_threshold_of_none_is_refused() -> None:

@@ -9,7 +9,7 @@ from typing import TypeAlias
 
 from flashpay.charging import Unanswered
 from flashpay.errors import FlashpayError, GatewayInFlightError, GatewayUnavailableError, LedgerUnavailableError
-from flashpay.rooms import Rooms
+from flashpay.rooms import AWAY, Rooms
 from flashpay.settlement import Settled, Settlement
 from flashpay.tally import Tally
 
@@ -150,7 +150,7 @@ class CircuitBreaker:
             if held.order_id not in self._tried_at:
                 self._rooms.found()
             elif held.receives_left > 0:
-                raise HeldBackError("the room is for an order that was not tried yet", after=self._rooms.away)
+                raise HeldBackError("the room is for an order that was not tried yet", after=AWAY)
         self._inside[held] = None
 
     async def _turn(self, held: Held) -> None:
@@ -255,7 +255,7 @@ class CircuitBreaker:
         silent = self._gateway.silent or self._ledger.silent
         leaves = self._rooms.who_leaves(list(self._inside), now=self._now(), silent=silent)
         if leaves is not None and leaves.receives_left > 0:
-            _release([leaves], HeldBackError("another order shall be tried", after=self._rooms.away))
+            _release([leaves], HeldBackError("another order shall be tried", after=AWAY))
         elif leaves is not None:
             _release([leaves], leaves.error)
 

@@ -11,7 +11,8 @@ _LONGEST_SECONDS = 3600.0
 # So many leave at the same pace, for several bad orders may stand in line; then each waits twice as long.
 _EVEN = 8
 _SEARCH_SECONDS = 60.0
-_AWAY = timedelta(minutes=2)
+# How long one that leaves stays away, so that the orders behind it are tried first.
+AWAY = timedelta(minutes=2)
 # SQS shows a message again after 12 h whatever is done, and moves one on its last receive without a reason.
 _LAST_RECEIVE_SECONDS = 11 * 3600.0
 
@@ -43,7 +44,6 @@ class Rooms:
 
     Attributes:
         due: When to ask again; None when not before something changes.
-        away: How long one that leaves stays away, so that the orders behind it are tried first.
 
     Args:
         slots: How many orders there are at once, at most.
@@ -57,7 +57,6 @@ class Rooms:
         self._search_until = 0.0
         self._left = 0
         self.due: float | None = None
-        self.away = _AWAY
 
     def reset(self) -> None:
         """Begin anew: an order was settled."""
