@@ -25,8 +25,8 @@ from aiobotocore.config import AioConfig
 from aiobotocore.session import get_session
 from aiohttp import web
 
-from order_api.publisher import Entry, GroupCommitPublisher
-from order_api.sns import SnsTopic
+from flashbus.publisher import Entry, GroupCommitPublisher
+from flashbus.sns import SnsTopic
 
 TOPIC_ARN = "arn:aws:sns:us-east-1:000000000000:bench"
 # What one order of two lines comes to as an event.

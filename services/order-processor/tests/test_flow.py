@@ -6,9 +6,9 @@ from datetime import timedelta
 
 import pytest
 
+from flashbus.queue import Message, QueueUnavailableError
 from flashmsg import OrderStatus
 from flashpay.testing import Reply
-from order_processor.queue import Message, QueueUnavailableError
 from order_processor.testing import FakeQueue, Rig, loop_time
 
 

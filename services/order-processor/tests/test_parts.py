@@ -6,13 +6,13 @@ from datetime import timedelta
 import pytest
 from structlog.testing import capture_logs
 
+from flashbus.backoff import Backoff
+from flashbus.slots import Slots
 from flashops.settings import SettingsError
 from flashpay import BreakerGateway, ChargeRequest, GatewayUnavailableError
 from flashpay.testing import FakeGateway, Reply
-from order_processor.backoff import Backoff
 from order_processor.gate import Gate
 from order_processor.settings import ProcessorSettings
-from order_processor.slots import Slots
 from order_processor.testing import Rig, loop_time
 
 REQUIRED = {

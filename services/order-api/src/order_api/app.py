@@ -8,6 +8,7 @@ from datetime import UTC, datetime, timedelta
 from aiohttp import web
 from prometheus_client import CollectorRegistry
 
+from flashbus.publisher import GroupCommitPublisher, Topic
 from flashops.health import Health, add_health_routes
 from flashops.metrics import add_metrics_route
 from flashpay import Gateway, Ledger, Settler
@@ -20,7 +21,6 @@ from order_api.metrics import Metrics
 from order_api.openapi import document_json
 from order_api.order_ids import OrderIds
 from order_api.order_status import get_order
-from order_api.publisher import GroupCommitPublisher, Topic
 from order_api.settings import Settings
 from order_api.sync_desk import SyncDesk
 from order_api.sync_orders import post_sync_order

@@ -4,10 +4,10 @@ from datetime import timedelta
 
 from aiohttp import web
 
+from flashbus.publisher import GroupCommitPublisher
 from flashpay import Ledger
 from order_api.intake import Intake
 from order_api.metrics import Metrics
-from order_api.publisher import GroupCommitPublisher
 from order_api.settings import Settings
 from order_api.sync_desk import SyncDesk
 

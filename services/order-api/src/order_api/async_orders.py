@@ -2,11 +2,11 @@
 
 from aiohttp import hdrs, web
 
+from flashbus.publisher import Entry, PublishError
 from flashmsg import Order, OrderPlaced, encode
 from order_api.app_keys import INTAKE, METRICS, PUBLISHER, RETRY_SOON, SETTINGS
 from order_api.bodies import read_json_body
 from order_api.intake import IDEMPOTENCY_KEY
-from order_api.publisher import Entry, PublishError
 from order_api.rejections import Rejection
 from order_api.telemetry import TRAIL
 from order_api.views import OrderAccepted

@@ -13,25 +13,25 @@ import structlog
 from aiobotocore.session import get_session
 from prometheus_client import CollectorRegistry
 
-from flashops.aws import aws_client
+from flashbus.acks import Acknowledger
+from flashbus.backoff import Backoff
+from flashbus.clients import aws_client
+from flashbus.consumer import Consumer, Pace
+from flashbus.dead_letters import DeadLetters
+from flashbus.dispatcher import Worker
+from flashbus.queue import Outlet, Queue
+from flashbus.sqs import SqsQueue
+from flashbus.visibility import VisibilityKeeper
 from flashops.health import Health
 from flashops.lifecycle import Shutdown
 from flashops.metrics import process_registry
 from flashops.operations import operations_server
 from flashpay import BreakerGateway, Clock, DynamoLedger, Gateway, HttpGateway, Ledger, Settler
 from flashpay.ledger import utc_now
-from order_processor.acks import Acknowledger
-from order_processor.backoff import Backoff
-from order_processor.consumer import Consumer, Pace
-from order_processor.dead_letters import DeadLetters
 from order_processor.gate import Gate
 from order_processor.judgement import Judge
 from order_processor.metrics import Metrics
-from order_processor.queue import Outlet, Queue
 from order_processor.settings import ProcessorSettings
-from order_processor.sqs import SqsQueue
-from order_processor.visibility import VisibilityKeeper
-from order_processor.worker import Worker
 
 
 @dataclass(frozen=True, kw_only=True)

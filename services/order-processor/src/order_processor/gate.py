@@ -8,8 +8,8 @@ from typing import Protocol, TypeVar
 
 import structlog
 
+from flashbus.events import first_of
 from flashpay import BreakerState, FlashpayError, LedgerUnavailableError
-from order_processor.events import first_of
 
 _T = TypeVar("_T")
 

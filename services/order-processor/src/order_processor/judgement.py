@@ -6,6 +6,8 @@ from typing import Protocol
 
 import structlog
 
+from flashbus.backoff import Backoff
+from flashbus.queue import Message
 from flashmsg import FlashmsgError, Order, OrderPlaced, OrderStatus, decode_sqs_body
 from flashops.tracing import Traceparent
 from flashpay import (
@@ -19,10 +21,8 @@ from flashpay import (
     Settled,
     Settlement,
 )
-from order_processor.backoff import Backoff
 from order_processor.dispositions import Acknowledge, DeadLetter, Disposition, HandBack
 from order_processor.gate import Gate, HeldBackError
-from order_processor.queue import Message
 
 _CRASHED = "crashed"
 

@@ -5,8 +5,8 @@ from typing import Self
 
 from pydantic import Field, model_validator
 
+from flashbus.queue import BATCH_LIMIT
 from flashops.settings import ServiceSettings
-from order_processor.queue import BATCH_LIMIT
 
 _MOST_POLLERS = 4
 

@@ -9,9 +9,9 @@ from datetime import timedelta
 
 import structlog
 
-from order_processor.events import first_of
+from flashbus.events import first_of
+from flashbus.queue import BATCH_LIMIT, Message, Queue, QueueUnavailableError
 from order_processor.metrics import Metrics
-from order_processor.queue import BATCH_LIMIT, Message, Queue, QueueUnavailableError
 
 _ATTEMPTS = 8
 _RETRY_SECONDS = 0.1

@@ -7,10 +7,12 @@ from typing import Any
 
 import pytest
 
-from flashops.aws import aws_client
-from order_api.publisher import Entry, Topic, TopicError
-from order_api.sns import SnsTopic
-from order_api.testing import FakeTopic
+from flashbus.clients import aws_client
+from flashbus.publisher import Entry, Topic, TopicError
+from flashbus.sns import SnsTopic
+from flashbus.testing import FakeTopic
+
+pytestmark = pytest.mark.real_time
 
 # Reads back what a topic delivered: body and attributes.
 Delivered = Callable[[int], Awaitable[Sequence[tuple[str, dict[str, str]]]]]

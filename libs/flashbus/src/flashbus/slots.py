@@ -2,7 +2,7 @@
 
 import asyncio
 
-from order_processor.events import first_of
+from flashbus.events import first_of
 
 
 class Slots:

@@ -1,10 +1,9 @@
-"""Fakes of the topic and of the catalogue's source for tests."""
+"""A topic in memory for tests, held to the same contract tests as SNS."""
 
 import asyncio
 from collections.abc import Mapping, Sequence
 
-from order_api.catalogue import CatalogueError, Product
-from order_api.publisher import MAX_BATCH_BYTES, MAX_BATCH_ENTRIES, Entry, TopicError
+from flashbus.publisher import MAX_BATCH_BYTES, MAX_BATCH_ENTRIES, Entry, TopicError
 
 
 class FakeTopic:
@@ -56,25 +55,3 @@ class FakeTopic:
             else:
                 self.published.append(entry)
         return refused
-
-
-class FakeProducts:
-    """A catalogue's source in memory.
-
-    Attributes:
-        products: What the next load returns.
-        down: While set, loads fail.
-        loads: How often it was read.
-    """
-
-    def __init__(self, *products: Product) -> None:
-        self.products = {product.product_id: product for product in products}
-        self.down = False
-        self.loads = 0
-
-    async def load(self) -> Mapping[str, Product]:
-        """See `ProductSource.load`."""
-        self.loads += 1
-        if self.down:
-            raise CatalogueError("the fake source is down")
-        return dict(self.products)

@@ -7,7 +7,9 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 from botocore.exceptions import ClientError
 
-from flashops.aws import aws_client
+from flashbus.clients import aws_client
+
+pytestmark = pytest.mark.real_time
 
 
 @pytest.fixture(autouse=True)

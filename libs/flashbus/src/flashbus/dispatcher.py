@@ -5,14 +5,14 @@ from datetime import UTC, datetime, timedelta
 
 import structlog
 
-from order_processor.acks import Acknowledger
-from order_processor.backoff import Backoff
-from order_processor.dead_letters import DeadLetters
+from flashbus.acks import Acknowledger
+from flashbus.backoff import Backoff
+from flashbus.dead_letters import DeadLetters
+from flashbus.queue import Message, QueueUnavailableError
+from flashbus.visibility import VisibilityKeeper
 from order_processor.dispositions import Acknowledge, DeadLetter, Disposition, HandBack
 from order_processor.judgement import Judge
 from order_processor.metrics import Metrics
-from order_processor.queue import Message, QueueUnavailableError
-from order_processor.visibility import VisibilityKeeper
 
 
 class Worker:

@@ -5,8 +5,8 @@ from datetime import timedelta
 import pytest
 from structlog.testing import capture_logs
 
-from order_api.publisher import MAX_BATCH_BYTES, Entry, GroupCommitPublisher, PublishError
-from order_api.testing import FakeTopic, wait_until
+from flashbus.publisher import MAX_BATCH_BYTES, Entry, GroupCommitPublisher, PublishError
+from flashbus.testing import FakeTopic, wait_until
 
 LONG = timedelta(seconds=5)
 NEVER = timedelta(minutes=5)

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 import aiohttp
 from botocore.exceptions import BotoCoreError, ClientError
 
-from order_processor.queue import EntryFailure, Message, QueueUnavailableError, VisibilityChange
+from flashbus.queue import EntryFailure, Message, QueueUnavailableError, VisibilityChange
 
 _GONE = frozenset({"ReceiptHandleIsInvalid", "MessageNotInflight", "InvalidParameterValue"})
 

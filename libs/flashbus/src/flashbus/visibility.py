@@ -7,9 +7,9 @@ from datetime import timedelta
 
 import structlog
 
-from order_processor.events import first_of
+from flashbus.events import first_of
+from flashbus.queue import BATCH_LIMIT, Message, Queue, QueueUnavailableError, VisibilityChange
 from order_processor.metrics import Metrics
-from order_processor.queue import BATCH_LIMIT, Message, Queue, QueueUnavailableError, VisibilityChange
 
 _HAND_BACK_ATTEMPTS = 3
 _RETRY_SECONDS = 0.2

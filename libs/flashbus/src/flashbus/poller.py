@@ -7,11 +7,11 @@ from datetime import timedelta
 
 import structlog
 
-from order_processor.events import first_of
+from flashbus.events import first_of
+from flashbus.queue import BATCH_LIMIT, Message, Queue, QueueUnavailableError
+from flashbus.slots import Slots
 from order_processor.gate import Gate
 from order_processor.metrics import Metrics
-from order_processor.queue import BATCH_LIMIT, Message, Queue, QueueUnavailableError
-from order_processor.slots import Slots
 
 _LONGEST_PAUSE_SECONDS = 10.0
 

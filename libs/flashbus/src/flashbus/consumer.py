@@ -7,14 +7,14 @@ from datetime import timedelta
 
 import structlog
 
-from order_processor.acks import Acknowledger
+from flashbus.acks import Acknowledger
+from flashbus.dispatcher import Worker
+from flashbus.poller import Poller
+from flashbus.queue import Message, Queue
+from flashbus.slots import Slots
+from flashbus.visibility import VisibilityKeeper
 from order_processor.gate import Gate
 from order_processor.metrics import Metrics
-from order_processor.poller import Poller
-from order_processor.queue import Message, Queue
-from order_processor.slots import Slots
-from order_processor.visibility import VisibilityKeeper
-from order_processor.worker import Worker
 
 # For acknowledgements and hand-backs once the last message is done or cut short.
 _FLUSH_SECONDS = 5.0

@@ -6,7 +6,7 @@ from typing import Any, Protocol
 import aiohttp
 from botocore.exceptions import BotoCoreError, ClientError
 
-from order_api.publisher import Entry, TopicError
+from flashbus.publisher import Entry, TopicError
 
 
 class SnsClient(Protocol):

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from order_processor.queue import Message, Outlet
+from flashbus.queue import Message, Outlet
 
 REASON = "dead_letter_reason"
 DETAIL = "dead_letter_detail"

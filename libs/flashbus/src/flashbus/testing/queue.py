@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 
-from order_processor.queue import EntryFailure, Message, QueueUnavailableError, VisibilityChange
+from flashbus.queue import EntryFailure, Message, QueueUnavailableError, VisibilityChange
 
 
 def loop_time() -> float:

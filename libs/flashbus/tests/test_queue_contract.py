@@ -9,10 +9,10 @@ from uuid import uuid4
 
 import pytest
 
-from flashops.aws import aws_client
-from order_processor.queue import Message, Queue, QueueUnavailableError, VisibilityChange
-from order_processor.sqs import SqsQueue
-from order_processor.testing import FakeQueue
+from flashbus.clients import aws_client
+from flashbus.queue import Message, Queue, QueueUnavailableError, VisibilityChange
+from flashbus.sqs import SqsQueue
+from flashbus.testing import FakeQueue
 
 NOW = timedelta(0)
 SHORT = timedelta(seconds=1)
