@@ -10,8 +10,8 @@ from datetime import timedelta
 import structlog
 
 from flashbus.events import first_of
+from flashbus.observer import Observer
 from flashbus.queue import BATCH_LIMIT, Message, Queue, QueueUnavailableError
-from order_processor.metrics import Metrics
 
 _ATTEMPTS = 8
 _RETRY_SECONDS = 0.1
@@ -33,7 +33,7 @@ class Acknowledger:
     Args:
         queue: Where the messages are from.
         on_done: Called with each message that is deleted or given up.
-        metrics: Counts retries and give-ups.
+        observer: Told of retries and give-ups.
         linger: How long the first one waits for others.
     """
 
@@ -42,12 +42,12 @@ class Acknowledger:
         *,
         queue: Queue,
         on_done: Callable[[Message], object],
-        metrics: Metrics,
+        observer: Observer,
         linger: timedelta = timedelta(milliseconds=50),
     ) -> None:
         self._queue = queue
         self._on_done = on_done
-        self._metrics = metrics
+        self._observer = observer
         self._linger = linger.total_seconds()
         self._waiting: deque[_Ack] = deque()
         self._unfinished = 0
@@ -106,11 +106,11 @@ class Acknowledger:
     def _again(self, ack: _Ack) -> None:
         ack.attempts += 1
         if ack.attempts >= _ATTEMPTS:
-            self._metrics.ack_given_up.inc()
+            self._observer.ack_given_up()
             structlog.get_logger().warning("ack_given_up", message_id=ack.message.message_id)
             self._finish(ack)
             return
-        self._metrics.ack_retries.inc()
+        self._observer.ack_retried()
         delay = random.uniform(0, _RETRY_SECONDS * 2**ack.attempts)  # noqa: S311 - jitter, no secret
         asyncio.get_running_loop().call_later(delay, self._enqueue, ack)
 

@@ -24,7 +24,7 @@ class Backoff:
         """The wait after attempt number `attempt` (from 1).
 
         What somebody asked for is added to it, up to `longest`: a `Retry-After` of a day would hide the message
-        beyond what SQS allows, and leave the order alone long after the trouble is over.
+        beyond what SQS allows, and leave the message alone long after the trouble is over.
         """
         # Beyond 2**30 the longest has long won; the power must not grow without bound.
         ceiling = min(self.first * 2 ** min(attempt - 1, 30), self.longest)

@@ -8,35 +8,38 @@ from datetime import timedelta
 import structlog
 
 from flashbus.acks import Acknowledger
-from flashbus.dispatcher import Worker
+from flashbus.admission import Admission, AdmitAll
+from flashbus.backoff import Backoff
+from flashbus.dead_letters import DeadLetters
+from flashbus.dispatcher import Dispatcher
+from flashbus.dispositions import Handler
+from flashbus.observer import Observer
 from flashbus.poller import Poller
-from flashbus.queue import Message, Queue
+from flashbus.queue import Message, Outlet, Queue
 from flashbus.slots import Slots
 from flashbus.visibility import VisibilityKeeper
-from order_processor.gate import Gate
-from order_processor.metrics import Metrics
 
 # For acknowledgements and hand-backs once the last message is done or cut short.
 _FLUSH_SECONDS = 5.0
 
 
 @dataclass(frozen=True, kw_only=True)
-class Pace:
+class ConsumerLimits:
     """How much is taken how often.
 
     Attributes:
-        workers: Slots: the most payments at once.
+        slots: The most messages being worked at once.
         pollers: Receives in progress at once, at most.
-        wait: The longest wait of one receive.
-        visibility: How long a message stays hidden unless extended.
-        drain: How long what is in flight at the stop may take to finish.
+        wait: The longest wait of one receive, up to 20 s; the client's read timeout must be longer.
+        visibility: How long a message stays hidden unless extended; a third of it is the heartbeat's rhythm.
+        drain: How long what is in flight at the stop may take to finish; longer than `wait`.
     """
 
-    workers: int
-    pollers: int
-    wait: timedelta
-    visibility: timedelta
-    drain: timedelta
+    slots: int = 10
+    pollers: int = 2
+    wait: timedelta = timedelta(seconds=20)
+    visibility: timedelta = timedelta(seconds=60)
+    drain: timedelta = timedelta(seconds=40)
 
 
 class Consumer:
@@ -50,40 +53,55 @@ class Consumer:
         self,
         *,
         queue: Queue,
-        worker: Worker,
-        keeper: VisibilityKeeper,
-        acks: Acknowledger,
-        gate: Gate,
-        pace: Pace,
+        dead_letters: Outlet,
+        handler: Handler,
         stop: asyncio.Event,
-        metrics: Metrics,
+        limits: ConsumerLimits | None = None,
+        admission: Admission | None = None,
+        observer: Observer | None = None,
+        backoff: Backoff | None = None,
     ) -> None:
-        """`keeper` and `acks` are the ones that `worker` uses; this runs and closes them."""
-        self._worker = worker
-        self._keeper = keeper
-        self._acks = acks
+        """Wire the consumer; `run` starts it.
+
+        Args:
+            queue: Where messages come from.
+            dead_letters: Where those go that the handler gives up.
+            handler: Says what becomes of a message; called for as many at once as there are slots.
+            stop: Set, it ends polling and begins the drain.
+            limits: How much is taken how often.
+            admission: Asked before every receive how many to take; all, by default.
+            observer: Told of everything that is worth a metric.
+            backoff: How long a message stays away whose handler crashed, or that the dead-letter queue did not take.
+        """
+        limits, observer = limits or ConsumerLimits(), observer or Observer()
+        self._keeper = VisibilityKeeper(queue=queue, visibility=limits.visibility, observer=observer)
+        self._acks = Acknowledger(queue=queue, on_done=self._keeper.release, observer=observer)
+        self._dispatcher = Dispatcher(
+            handler=handler,
+            acks=self._acks,
+            keeper=self._keeper,
+            dead_letters=DeadLetters(dead_letters),
+            backoff=backoff or Backoff(),
+            observer=observer,
+        )
         self._stop = stop
-        self._metrics = metrics
-        self._drain = pace.drain.total_seconds()
-        self._slots = Slots(pace.workers)
+        self._drain = limits.drain.total_seconds()
+        self._slots = Slots(limits.slots)
         self._working: set[asyncio.Task[None]] = set()
         self._pollers = [
             Poller(
                 queue=queue,
                 slots=self._slots,
-                gate=gate,
+                admission=admission or AdmitAll(),
                 start=self._start,
-                hand_back=lambda message: keeper.hand_back(message, after=timedelta(0)),
+                hand_back=lambda message: self._keeper.hand_back(message, after=timedelta(0)),
                 stop=stop,
-                wait=pace.wait,
-                visibility=pace.visibility,
-                metrics=metrics,
+                wait=limits.wait,
+                visibility=limits.visibility,
+                observer=observer,
             )
-            for _ in range(pace.pollers)
+            for _ in range(limits.pollers)
         ]
-        metrics.slots.set(pace.workers)
-        metrics.slots_busy.set_function(lambda: len(self._working))
-        metrics.paused.set_function(lambda: 0 if gate.clear else 1)
 
     @property
     def busy(self) -> int:
@@ -111,12 +129,12 @@ class Consumer:
                 ]
                 loops.create_task(self._leave(pollers, acknowledging, keeping), name="drain")
         finally:
-            # Nothing is left here after a drain; after a broken loop the leases must still be given back.
+            # Nothing is left here after a drain; after a broken loop what the handlers hold must still be given back.
             await self._cut_short(list(self._working))
 
     def _start(self, message: Message) -> None:
         self._keeper.hold(message)
-        task = asyncio.create_task(self._worker.work(message), name=f"message {message.message_id}")
+        task = asyncio.create_task(self._dispatcher.work(message), name=f"message {message.message_id}")
         self._working.add(task)
         task.add_done_callback(self._end)
 
@@ -132,14 +150,14 @@ class Consumer:
         await self._stop.wait()
         started = asyncio.get_running_loop().time()
         structlog.get_logger().info("drain_started", in_flight=self.busy)
-        # A receive in progress may still bring something: it is waited for like a payment.
+        # A receive in progress may still bring something: it is waited for like a message.
         _done, late = await asyncio.wait([*pollers, *self._working], timeout=self._drain)
         await self._cut_short(late)
         try:
             async with asyncio.timeout(_FLUSH_SECONDS):
                 await self._acks.close()
         except TimeoutError:
-            # They come again, and are found to be duplicates.
+            # They come again: a handler must be idempotent, as SQS delivers twice at times anyway.
             structlog.get_logger().warning("acks_not_flushed")
             acknowledging.cancel()
         self._keeper.close()

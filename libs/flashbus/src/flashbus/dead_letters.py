@@ -16,7 +16,7 @@ class DeadLetters:
     """Moves messages to the dead-letter queue so that moving them back is all a redrive takes.
 
     The body is untouched; the reason, what went wrong and how often the message was tried are message
-    attributes, which the processor ignores when the message comes again.
+    attributes, which the consumer ignores when the message comes again.
     """
 
     def __init__(self, outlet: Outlet) -> None:
@@ -25,13 +25,17 @@ class DeadLetters:
 
     async def bury(self, message: Message, *, reason: str, detail: str) -> None:
         """Send a copy; raises QueueUnavailableError, and then the original must not be deleted."""
-        ours = {REASON: reason, DETAIL: _plain(detail), RECEIVES: str(message.receive_count)}
-        await self._outlet.send(message.body, attributes=_room_for(ours, message.attributes) | ours)
+        attributes = dead_letter_attributes(
+            message.attributes, reason=reason, detail=detail, receives=message.receive_count
+        )
+        await self._outlet.send(message.body, attributes=attributes)
 
 
-def _room_for(ours: Mapping[str, str], theirs: Mapping[str, str]) -> dict[str, str]:
-    kept = [(name, value) for name, value in theirs.items() if name not in ours]
-    return dict(kept[: _ATTRIBUTES_LIMIT - len(ours)])
+def dead_letter_attributes(given: Mapping[str, str], *, reason: str, detail: str, receives: int) -> dict[str, str]:
+    """The attributes of a dead letter: those it was sent with, as far as SQS has room for them beside ours."""
+    ours = {REASON: reason, DETAIL: _plain(detail), RECEIVES: str(receives)}
+    kept = [(name, value) for name, value in given.items() if name not in ours]
+    return dict(kept[: _ATTRIBUTES_LIMIT - len(ours)]) | ours
 
 
 def _plain(text: str) -> str:

@@ -7,11 +7,11 @@ from datetime import timedelta
 
 import structlog
 
+from flashbus.admission import Admission
 from flashbus.events import first_of
+from flashbus.observer import Observer
 from flashbus.queue import BATCH_LIMIT, Message, Queue, QueueUnavailableError
 from flashbus.slots import Slots
-from order_processor.gate import Gate
-from order_processor.metrics import Metrics
 
 _LONGEST_PAUSE_SECONDS = 10.0
 
@@ -25,13 +25,13 @@ class Poller:
     Args:
         queue: Where messages come from.
         slots: Permits; a started message takes its permit along.
-        gate: Says how many to take during an outage.
+        admission: Says how many to take now.
         start: Called with each message to be worked.
         hand_back: Called with each message that came too late.
         stop: Ends polling.
         wait: The longest wait of one receive.
         visibility: How long what is received stays hidden.
-        metrics: Counts failures.
+        observer: Told of failures.
     """
 
     def __init__(  # noqa: PLR0913 - the parts it joins, each named
@@ -39,23 +39,23 @@ class Poller:
         *,
         queue: Queue,
         slots: Slots,
-        gate: Gate,
+        admission: Admission,
         start: Callable[[Message], object],
         hand_back: Callable[[Message], object],
         stop: asyncio.Event,
         wait: timedelta,
         visibility: timedelta,
-        metrics: Metrics,
+        observer: Observer,
     ) -> None:
         self._queue = queue
         self._slots = slots
-        self._gate = gate
+        self._admission = admission
         self._start = start
         self._hand_back = hand_back
         self._stop = stop
         self._wait = wait
         self._visibility = visibility
-        self._metrics = metrics
+        self._observer = observer
         self._failures = 0
 
     @property
@@ -67,12 +67,12 @@ class Poller:
         """Poll until the stop."""
         while not self._stop.is_set():
             taken = await self._slots.take(BATCH_LIMIT, stop=self._stop)
-            allowed = self._gate.allowance(taken)
+            allowed = self._admission.allowance(taken)
             self._slots.give_back(taken - allowed)
             if allowed:
                 await self._fill(allowed)
             elif taken:
-                await self._gate.until_allowance()
+                await self._admission.until_allowance()
 
     async def _fill(self, permits: int) -> None:
         started = 0
@@ -91,7 +91,7 @@ class Poller:
             messages = await self._queue.receive(most=most, wait=self._wait, visibility=self._visibility)
         except QueueUnavailableError as exc:
             self._failures += 1
-            self._metrics.receive_failures.labels(exc.reason).inc()
+            self._observer.receive_failed(exc.reason)
             structlog.get_logger().warning("receive_failed", error=str(exc), failures=self._failures)
             longest = min(0.2 * 2 ** min(self._failures, 10), _LONGEST_PAUSE_SECONDS)
             await first_of(self._stop, seconds=random.uniform(0.1, longest))  # noqa: S311 - jitter, no secret

@@ -40,7 +40,7 @@ class PublishError(Exception):
 
     `reason` is a bounded label: "unavailable" (no answer, an error, or too late), "refused" (the topic
     took the call but not this entry), "overloaded" (too many callers wait), "too_large", "closed".
-    After "unavailable" the entry may still have arrived: its order id makes a repetition harmless.
+    After "unavailable" the entry may still have arrived: a repetition needs consumers that are idempotent.
     """
 
     def __init__(self, reason: str, detail: str = "") -> None:

@@ -1,4 +1,4 @@
-"""The queue as the processor sees it."""
+"""The queue as a consumer sees it."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field

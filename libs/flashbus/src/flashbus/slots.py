@@ -1,4 +1,4 @@
-"""Slots: how many payments may run at once."""
+"""Slots: how many messages may be worked at once."""
 
 import asyncio
 
@@ -9,7 +9,7 @@ class Slots:
     """A counted set of permits, taken several at a time, before the messages they are for."""
 
     def __init__(self, limit: int) -> None:
-        """`limit` is the most payments at once, at least 1."""
+        """`limit` is the most messages at once, at least 1."""
         if limit < 1:
             raise ValueError("limit must be at least 1")
         self.limit = limit

@@ -1,9 +1,8 @@
-"""The orders topic on SNS."""
+"""The topic on SNS."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
-import aiohttp
 from botocore.exceptions import BotoCoreError, ClientError
 
 from flashbus.publisher import Entry, TopicError
@@ -29,11 +28,11 @@ class SnsTopic:
         requests = [_request_entry(index, entry) for index, entry in enumerate(entries)]
         try:
             answer = await self._client.publish_batch(TopicArn=self._topic_arn, PublishBatchRequestEntries=requests)
-        except (BotoCoreError, ClientError, aiohttp.ClientError, OSError) as exc:
+        except (BotoCoreError, ClientError, OSError) as exc:
             raise TopicError(f"{type(exc).__name__}: {exc}") from exc
         acknowledged = {int(entry["Id"]) for entry in answer.get("Successful") or ()}
         refused = {int(entry["Id"]): str(entry.get("Code", "unknown")) for entry in answer.get("Failed") or ()}
-        # Neither taken nor refused is not taken: 202 is only for what SNS acknowledged.
+        # Neither taken nor refused is not taken: a caller is told of success only when SNS acknowledged it.
         missing = {index: "missing" for index in range(len(entries)) if index not in acknowledged}
         return missing | refused
 

@@ -6,7 +6,6 @@ from contextlib import asynccontextmanager
 from datetime import timedelta
 from typing import Any, Protocol
 
-import aiohttp
 from botocore.exceptions import BotoCoreError, ClientError
 
 from flashbus.queue import EntryFailure, Message, QueueUnavailableError, VisibilityChange
@@ -85,7 +84,7 @@ async def _wrapped(operation: str) -> AsyncIterator[None]:
     except ClientError as exc:
         code = str(exc.response.get("Error", {}).get("Code", "unknown"))
         raise QueueUnavailableError(f"{operation}: {code}", reason="refused") from exc
-    except (BotoCoreError, aiohttp.ClientError, TimeoutError, OSError) as exc:
+    except (BotoCoreError, TimeoutError, OSError) as exc:
         raise QueueUnavailableError(f"{operation}: {type(exc).__name__}", reason="unreachable") from exc
 
 

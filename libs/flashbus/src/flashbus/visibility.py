@@ -8,8 +8,8 @@ from datetime import timedelta
 import structlog
 
 from flashbus.events import first_of
+from flashbus.observer import Observer
 from flashbus.queue import BATCH_LIMIT, Message, Queue, QueueUnavailableError, VisibilityChange
-from order_processor.metrics import Metrics
 
 _HAND_BACK_ATTEMPTS = 3
 _RETRY_SECONDS = 0.2
@@ -28,7 +28,7 @@ class _HandBack:
 
 
 class VisibilityKeeper:
-    """Extends the visibility of every held message, however long its payment takes.
+    """Extends the visibility of every held message, however long its work takes.
 
     All changes go through one loop, one after the other: an extension on its way can never overtake the
     hand-back of the same message.
@@ -36,14 +36,14 @@ class VisibilityKeeper:
     Args:
         queue: Where the messages are from.
         visibility: What they were received with, and are extended by; a third of it is the rhythm.
-        metrics: Counts the messages that were lost to another consumer.
+        observer: Told of the messages that were lost to another consumer.
     """
 
-    def __init__(self, *, queue: Queue, visibility: timedelta, metrics: Metrics) -> None:
+    def __init__(self, *, queue: Queue, visibility: timedelta, observer: Observer) -> None:
         self._queue = queue
         self._visibility = visibility
         self._interval = visibility.total_seconds() / 3
-        self._metrics = metrics
+        self._observer = observer
         self._held: dict[str, _Hold] = {}
         self._returning: list[_HandBack] = []
         self._wake = asyncio.Event()
@@ -124,6 +124,6 @@ class VisibilityKeeper:
             return {change.receipt for change in batch}
         for failure in failures:
             if failure.gone and self._held.pop(failure.receipt, None) is not None:
-                self._metrics.visibility_lost.inc()
+                self._observer.visibility_lost()
                 structlog.get_logger().warning("visibility_lost", code=failure.code)
         return {failure.receipt for failure in failures if not failure.gone}

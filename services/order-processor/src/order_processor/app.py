@@ -13,15 +13,11 @@ import structlog
 from aiobotocore.session import get_session
 from prometheus_client import CollectorRegistry
 
-from flashbus.acks import Acknowledger
 from flashbus.backoff import Backoff
 from flashbus.clients import aws_client
-from flashbus.consumer import Consumer, Pace
-from flashbus.dead_letters import DeadLetters
-from flashbus.dispatcher import Worker
+from flashbus.consumer import Consumer
 from flashbus.queue import Outlet, Queue
 from flashbus.sqs import SqsQueue
-from flashbus.visibility import VisibilityKeeper
 from flashops.health import Health
 from flashops.lifecycle import Shutdown
 from flashops.metrics import process_registry
@@ -29,8 +25,10 @@ from flashops.operations import operations_server
 from flashpay import BreakerGateway, Clock, DynamoLedger, Gateway, HttpGateway, Ledger, Settler
 from flashpay.ledger import utc_now
 from order_processor.gate import Gate
+from order_processor.handler import MessageHandler
 from order_processor.judgement import Judge
 from order_processor.metrics import Metrics
+from order_processor.observer import MetricsObserver
 from order_processor.settings import ProcessorSettings
 
 
@@ -90,33 +88,20 @@ def build_consumer(
         max_receives=settings.max_receives,
         clock=clock,
     )
-    keeper = VisibilityKeeper(queue=resources.queue, visibility=settings.visibility, metrics=metrics)
-    acks = Acknowledger(queue=resources.queue, on_done=keeper.release, metrics=metrics)
-    worker = Worker(
-        judge=judge,
-        acks=acks,
-        keeper=keeper,
-        dead_letters=DeadLetters(resources.dead_letter_queue),
-        backoff=backoff,
-        metrics=metrics,
-    )
-    pace = Pace(
-        workers=settings.workers,
-        pollers=settings.poller_count,
-        wait=settings.wait,
-        visibility=settings.visibility,
-        drain=settings.drain,
-    )
-    return Consumer(
+    consumer = Consumer(
         queue=resources.queue,
-        worker=worker,
-        keeper=keeper,
-        acks=acks,
-        gate=gate,
-        pace=pace,
+        dead_letters=resources.dead_letter_queue,
+        handler=MessageHandler(judge=judge, metrics=metrics).handle,
         stop=stop,
-        metrics=metrics,
+        limits=settings.limits,
+        admission=gate,
+        observer=MetricsObserver(metrics),
+        backoff=backoff,
     )
+    metrics.slots.set(settings.workers)
+    metrics.slots_busy.set_function(lambda: consumer.busy)
+    metrics.paused.set_function(lambda: 0 if gate.clear else 1)
+    return consumer
 
 
 @asynccontextmanager

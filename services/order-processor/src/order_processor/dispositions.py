@@ -1,9 +1,9 @@
-"""What becomes of a message."""
+"""What becomes of a message, as far as its order goes."""
 
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import TypeAlias
 
+from flashbus.dispositions import DeadLetter, HandBack
 from flashpay import LedgerEntry
 
 
@@ -14,24 +14,6 @@ class Acknowledge:
     outcome: str
     entry: LedgerEntry
     attempt: int | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HandBack:
-    """It cannot be finished now: have it delivered again in `after`."""
-
-    outcome: str
-    after: timedelta
-    reason: str | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DeadLetter:
-    """It can never be finished, or was tried often enough: move it to the dead-letter queue."""
-
-    outcome: str
-    reason: str
-    detail: str
 
 
 Disposition: TypeAlias = Acknowledge | HandBack | DeadLetter

@@ -7,6 +7,7 @@ from typing import Protocol
 import structlog
 
 from flashbus.backoff import Backoff
+from flashbus.dispositions import DeadLetter, HandBack
 from flashbus.queue import Message
 from flashmsg import FlashmsgError, Order, OrderPlaced, OrderStatus, decode_sqs_body
 from flashops.tracing import Traceparent
@@ -21,7 +22,7 @@ from flashpay import (
     Settled,
     Settlement,
 )
-from order_processor.dispositions import Acknowledge, DeadLetter, Disposition, HandBack
+from order_processor.dispositions import Acknowledge, Disposition
 from order_processor.gate import Gate, HeldBackError
 
 _CRASHED = "crashed"

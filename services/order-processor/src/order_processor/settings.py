@@ -5,6 +5,7 @@ from typing import Self
 
 from pydantic import Field, model_validator
 
+from flashbus.consumer import ConsumerLimits
 from flashbus.queue import BATCH_LIMIT
 from flashops.settings import ServiceSettings
 
@@ -82,6 +83,17 @@ class ProcessorSettings(ServiceSettings):
     @property
     def drain(self) -> timedelta:
         return timedelta(seconds=self.drain_seconds)
+
+    @property
+    def limits(self) -> ConsumerLimits:
+        """What the consumer of the queue is told of all this."""
+        return ConsumerLimits(
+            slots=self.workers,
+            pollers=self.poller_count,
+            wait=self.wait,
+            visibility=self.visibility,
+            drain=self.drain,
+        )
 
     @property
     def breaker_cool_down(self) -> timedelta:
