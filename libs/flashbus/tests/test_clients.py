@@ -33,6 +33,27 @@ async def test_the_older_region_variable_is_honoured() -> None:
         assert client.meta.region_name == "us-west-2"
 
 
+async def test_given_variables_go_before_the_process_s_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
+    given = {
+        "AWS_REGION": "eu-west-1",
+        "AWS_ENDPOINT_URL": "http://127.0.0.1:2",
+        "AWS_ACCESS_KEY_ID": "mine",
+        "AWS_SECRET_ACCESS_KEY": "secret",
+    }
+    async with aws_client("s3", environ=given) as client:
+        url = await client.generate_presigned_url("get_object", Params={"Bucket": "bucket", "Key": "key"})
+    # Path style: a bucket is no subdomain of an endpoint of one's own.
+    assert url.startswith("http://127.0.0.1:2/bucket/key?")
+    assert "mine" in url
+    assert "eu-west-1" in url or "AWSAccessKeyId=mine" in url
+
+
+async def test_idle_connections_are_kept_as_long_as_told() -> None:
+    async with aws_client("sqs", keep_alive=timedelta(seconds=7)) as client:
+        assert client.meta.config.connector_args["keepalive_timeout"] == 7
+
+
 async def test_attempts_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     calls: list[str] = []
 

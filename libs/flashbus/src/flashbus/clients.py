@@ -9,6 +9,13 @@ from typing import Any
 from aiobotocore.config import AioConfig
 from aiobotocore.session import AioSession, get_session
 
+_EXPLICIT = {
+    "endpoint_url": "AWS_ENDPOINT_URL",
+    "aws_access_key_id": "AWS_ACCESS_KEY_ID",
+    "aws_secret_access_key": "AWS_SECRET_ACCESS_KEY",
+    "aws_session_token": "AWS_SESSION_TOKEN",
+}
+
 
 @asynccontextmanager
 async def aws_client(
@@ -18,6 +25,7 @@ async def aws_client(
     read_timeout: timedelta = timedelta(seconds=5),
     max_attempts: int = 3,
     max_pool_connections: int = 50,
+    keep_alive: timedelta = timedelta(seconds=12),
     session: AioSession | None = None,
     environ: Mapping[str, str] | None = None,
 ) -> AsyncIterator[Any]:
@@ -32,21 +40,27 @@ async def aws_client(
         read_timeout: For one attempt; longer than the wait of a long poll.
         max_attempts: The first one included; standard retry mode with backoff and jitter.
         max_pool_connections: The most requests in flight; others wait for a connection.
+        keep_alive: How long an idle connection is kept for another request.
         session: Shared by several clients, it loads the service models once.
-        environ: Where `AWS_REGION` is looked up, the process environment by default.
+        environ: Variables to go by before the process's own: region, endpoint and keys are taken from it.
 
     Yields:
         The client. It is untyped, as botocore builds its methods at run time: hold it in a
         narrow protocol of the calls you make.
     """
     variables = os.environ if environ is None else environ
+    explicit = {} if environ is None else {n: environ[v] for n, v in _EXPLICIT.items() if v in environ}
     config = AioConfig(
         connect_timeout=connect_timeout.total_seconds(),
         read_timeout=read_timeout.total_seconds(),
         retries={"mode": "standard", "total_max_attempts": max_attempts},
         max_pool_connections=max_pool_connections,
+        connector_args={"keepalive_timeout": keep_alive.total_seconds()},
         tcp_keepalive=True,
+        # An endpoint of one's own has no subdomains for buckets and operations.
+        **({"s3": {"addressing_style": "path"}, "inject_host_prefix": False} if "endpoint_url" in explicit else {}),
     )
     region = variables.get("AWS_REGION") or variables.get("AWS_DEFAULT_REGION") or None
-    async with (session or get_session()).create_client(service, region_name=region, config=config) as client:
+    opened = (session or get_session()).create_client(service, region_name=region, config=config, **explicit)
+    async with opened as client:
         yield client
