@@ -3,14 +3,8 @@
 from collections.abc import Awaitable, Callable
 from typing import Protocol
 
+from flashbus.dead_letters import dead_letter_attributes
 from lambda_handler.records import QueueRecord
-
-# As the processor names them, so that one redrive reads the dead letters of both.
-REASON = "dead_letter_reason"
-DETAIL = "dead_letter_detail"
-RECEIVES = "dead_letter_receives"
-_ATTRIBUTES_LIMIT = 10
-_DETAIL_LIMIT = 256
 
 
 class QueueClient(Protocol):
@@ -35,9 +29,9 @@ class QueueDeadLetters:
         """Keep the message as it was received; why, what went wrong and how often it was tried are attributes."""
         if self._client is None:
             self._client = await self._open_client()
-        ours = {REASON: reason, DETAIL: _plain(detail), RECEIVES: str(record.receive_count)}
-        theirs = [(name, value) for name, value in record.attributes.items() if name not in ours]
-        attributes = dict(theirs[: _ATTRIBUTES_LIMIT - len(ours)]) | ours
+        attributes = dead_letter_attributes(
+            record.attributes, reason=reason, detail=detail, receives=record.receive_count
+        )
         await self._client.send_message(
             QueueUrl=self._queue_url,
             MessageBody=record.body,
@@ -45,9 +39,3 @@ class QueueDeadLetters:
                 name: {"DataType": "String", "StringValue": value} for name, value in attributes.items()
             },
         )
-
-
-def _plain(text: str) -> str:
-    # SQS refuses an empty value and most control characters.
-    printable = "".join(char if " " <= char <= "~" else " " for char in text[:_DETAIL_LIMIT]).strip()
-    return printable or "none"
