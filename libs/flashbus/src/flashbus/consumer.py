@@ -14,7 +14,7 @@ from flashbus.dead_letters import DeadLetters
 from flashbus.dispatcher import Dispatcher
 from flashbus.dispositions import Handler
 from flashbus.observer import Observer
-from flashbus.poller import Poller
+from flashbus.poller import Poller, Receives
 from flashbus.queue import Message, Outlet, Queue
 from flashbus.slots import Slots
 from flashbus.visibility import VisibilityKeeper
@@ -87,12 +87,14 @@ class Consumer:
         self._stop = stop
         self._drain = limits.drain.total_seconds()
         self._slots = Slots(limits.slots)
+        self._receives = Receives()
         self._working: set[asyncio.Task[None]] = set()
         self._pollers = [
             Poller(
                 queue=queue,
                 slots=self._slots,
                 admission=admission or AdmitAll(),
+                receives=self._receives,
                 start=self._start,
                 hand_back=lambda message: self._keeper.hand_back(message, after=timedelta(0)),
                 stop=stop,
@@ -110,8 +112,8 @@ class Consumer:
 
     @property
     def receiving(self) -> bool:
-        """Whether the queue answers at least one poller."""
-        return not all(poller.failing for poller in self._pollers)
+        """Whether the queue answers."""
+        return not self._receives.failing
 
     async def run(self) -> None:
         """Work until the stop and through the drain.

@@ -3,6 +3,7 @@
 import asyncio
 import random
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from datetime import timedelta
 
 import structlog
@@ -16,6 +17,22 @@ from flashbus.slots import Slots
 _LONGEST_PAUSE_SECONDS = 10.0
 
 
+@dataclass(slots=True)
+class Receives:
+    """How the receives of all pollers go: one that waits for a slot knows nothing of the queue.
+
+    Attributes:
+        failures: How many failed since the last one that was answered.
+    """
+
+    failures: int = 0
+
+    @property
+    def failing(self) -> bool:
+        """Whether the queue is away; a single failure happens."""
+        return self.failures > 1
+
+
 class Poller:
     """Takes free slots, receives at most as many messages, and starts each in its slot.
 
@@ -26,6 +43,7 @@ class Poller:
         queue: Where messages come from.
         slots: Permits; a started message takes its permit along.
         admission: Says how many to take now.
+        receives: Shared by all pollers of a queue.
         start: Called with each message to be worked.
         hand_back: Called with each message that came too late.
         stop: Ends polling.
@@ -40,6 +58,7 @@ class Poller:
         queue: Queue,
         slots: Slots,
         admission: Admission,
+        receives: Receives,
         start: Callable[[Message], object],
         hand_back: Callable[[Message], object],
         stop: asyncio.Event,
@@ -50,18 +69,13 @@ class Poller:
         self._queue = queue
         self._slots = slots
         self._admission = admission
+        self._receives = receives
         self._start = start
         self._hand_back = hand_back
         self._stop = stop
         self._wait = wait
         self._visibility = visibility
         self._observer = observer
-        self._failures = 0
-
-    @property
-    def failing(self) -> bool:
-        """Whether the last receives failed."""
-        return self._failures > 1
 
     async def run(self) -> None:
         """Poll until the stop."""
@@ -90,11 +104,11 @@ class Poller:
         try:
             messages = await self._queue.receive(most=most, wait=self._wait, visibility=self._visibility)
         except QueueUnavailableError as exc:
-            self._failures += 1
+            self._receives.failures += 1
             self._observer.receive_failed(exc.reason)
-            structlog.get_logger().warning("receive_failed", error=str(exc), failures=self._failures)
-            longest = min(0.2 * 2 ** min(self._failures, 10), _LONGEST_PAUSE_SECONDS)
+            structlog.get_logger().warning("receive_failed", error=str(exc), failures=self._receives.failures)
+            longest = min(0.2 * 2 ** min(self._receives.failures, 10), _LONGEST_PAUSE_SECONDS)
             await first_of(self._stop, seconds=random.uniform(0.1, longest))  # noqa: S311 - jitter, no secret
             return []
-        self._failures = 0
+        self._receives.failures = 0
         return messages
