@@ -4,9 +4,9 @@ from collections.abc import Mapping
 
 from flashbus.queue import Message, Outlet
 
-REASON = "dead_letter_reason"
-DETAIL = "dead_letter_detail"
-RECEIVES = "dead_letter_receives"
+DEAD_LETTER_REASON = "dead_letter_reason"
+DEAD_LETTER_DETAIL = "dead_letter_detail"
+DEAD_LETTER_RECEIVES = "dead_letter_receives"
 
 _ATTRIBUTES_LIMIT = 10
 _DETAIL_LIMIT = 256
@@ -31,10 +31,10 @@ class DeadLetters:
         await self._outlet.send(message.body, attributes=attributes)
 
 
-def dead_letter_attributes(given: Mapping[str, str], *, reason: str, detail: str, receives: int) -> dict[str, str]:
+def dead_letter_attributes(attributes: Mapping[str, str], *, reason: str, detail: str, receives: int) -> dict[str, str]:
     """The attributes of a dead letter: those it was sent with, as far as SQS has room for them beside ours."""
-    ours = {REASON: reason, DETAIL: _plain(detail), RECEIVES: str(receives)}
-    kept = [(name, value) for name, value in given.items() if name not in ours]
+    ours = {DEAD_LETTER_REASON: reason, DEAD_LETTER_DETAIL: _plain(detail), DEAD_LETTER_RECEIVES: str(receives)}
+    kept = [(name, value) for name, value in attributes.items() if name not in ours]
     return dict(kept[: _ATTRIBUTES_LIMIT - len(ours)]) | ours
 
 
