@@ -1,6 +1,7 @@
 """However an answer of SQS or SNS is lost, it is one of our errors that says so."""
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
@@ -29,21 +30,24 @@ ANSWERS = {
 @asynccontextmanager
 async def answering(answer: bytes | None) -> AsyncIterator[int]:
     """A server on a port that gives every request these bytes and closes; for None it never answers."""
+    ending = asyncio.Event()
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await reader.readuntil(b"\r\n\r\n")
-        if answer is None:
-            await asyncio.sleep(5)
-        else:
-            writer.write(answer)
-            await writer.drain()
-        writer.close()
+        try:
+            await reader.readuntil(b"\r\n\r\n")
+            if answer is None:
+                await ending.wait()
+            else:
+                writer.write(answer)
+                await writer.drain()
+        finally:
+            writer.close()
+            with contextlib.suppress(ConnectionError):
+                await writer.wait_closed()
 
-    server = await asyncio.start_server(serve, "127.0.0.1", 0)
-    try:
+    async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
         yield server.sockets[0].getsockname()[1]
-    finally:
-        server.close()
+        ending.set()
 
 
 def account(port: int) -> dict[str, str]:
