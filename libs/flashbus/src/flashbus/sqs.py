@@ -28,13 +28,13 @@ class SqsQueue:
     Args:
         url: The queue's URL.
         client: For everything but receiving; short timeouts.
-        polling_client: For receiving; its read timeout is longer than the longest wait.
+        polling_client: For receiving; its read timeout is longer than the longest wait. By default `client`.
     """
 
-    def __init__(self, *, url: str, client: SqsClient, polling_client: SqsClient) -> None:
+    def __init__(self, *, url: str, client: SqsClient, polling_client: SqsClient | None = None) -> None:
         self._url = url
         self._client = client
-        self._polling_client = polling_client
+        self._polling_client = polling_client or client
 
     async def receive(self, *, most: int, wait: timedelta, visibility: timedelta) -> list[Message]:
         """See `Queue.receive`; waits and visibilities are whole seconds, rounded up."""
