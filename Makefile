@@ -3,7 +3,7 @@ SHELL := /bin/sh
 .DEFAULT_GOAL := help
 PYTHON ?= python3
 BIN := .venv/bin
-LIBS := flashmsg flashops flashpay
+LIBS := flashbus flashmsg flashops flashpay
 SERVICES := order-api order-processor payment-gateway lambda-handler
 MEMBERS := $(LIBS:%=libs/%) $(SERVICES:%=services/%)
 ARGS ?=
@@ -62,7 +62,7 @@ ruff: install
 .PHONY: mypy
 mypy: install
 	@set -e; for member in $(MEMBERS); do echo "mypy $$member"; $(BIN)/mypy --no-error-summary $$member/src $$member/tests; done
-	$(BIN)/mypy conftest.py cloudformation local load mutation tests bench
+	$(BIN)/mypy conftest.py cloudformation local load mutation tests bench $(wildcard libs/*/examples)
 
 .PHONY: imports
 imports: install

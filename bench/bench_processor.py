@@ -25,13 +25,13 @@ from uuid import uuid4
 import structlog
 from prometheus_client import CollectorRegistry
 
+from flashbus.clients import aws_client
+from flashbus.queue import Queue
+from flashbus.sqs import SqsQueue
 from flashmsg import OrderPlaced, decode_sqs_body, encode
-from flashops.aws import aws_client
 from flashpay import Approved, ChargeKnown, ChargeRequest, ChargeResult, NotCharged, Settler
 from flashpay.testing import MemoryLedger
 from order_processor.app import Resources, build_consumer
-from order_processor.queue import Queue
-from order_processor.sqs import SqsQueue
 from order_processor.testing import Rig
 
 ROUND_TRIP = timedelta(milliseconds=10)

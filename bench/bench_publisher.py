@@ -21,13 +21,12 @@ from importlib.metadata import version
 from multiprocessing.connection import Connection
 from urllib.parse import parse_qs
 
-from aiobotocore.config import AioConfig
-from aiobotocore.session import get_session
 from aiohttp import web
 
-from order_api.publisher import GroupCommitPublisher
-from order_api.sns import SnsTopic
-from order_api.topic import Entry
+from flashbus.clients import aws_client
+from flashbus.publisher import GroupCommitPublisher
+from flashbus.sns import SnsTopic
+from flashbus.topic import Entry
 
 TOPIC_ARN = "arn:aws:sns:us-east-1:000000000000:bench"
 # What one order of two lines comes to as an event.
@@ -108,10 +107,14 @@ async def measure(publish: Publish, load: Load) -> Round:
 
 async def compare(*, port: int, rounds: int, load: Load) -> dict[str, list[Round]]:
     """Let both arms take turns, after one turn each that does not count."""
-    config = AioConfig(max_pool_connections=load.callers, retries={"total_max_attempts": 1})
-    credentials = {"aws_access_key_id": "bench", "aws_secret_access_key": "bench"}
-    async with get_session().create_client(
-        "sns", endpoint_url=f"http://127.0.0.1:{port}", region_name="us-east-1", config=config, **credentials
+    variables = {
+        "AWS_ENDPOINT_URL": f"http://127.0.0.1:{port}",
+        "AWS_REGION": "us-east-1",
+        "AWS_ACCESS_KEY_ID": "bench",
+        "AWS_SECRET_ACCESS_KEY": "bench",
+    }
+    async with aws_client(
+        "sns", max_pool_connections=load.callers, max_attempts=1, read_timeout=timedelta(seconds=60), environ=variables
     ) as client:
 
         async def publish_alone(entry: Entry) -> None:

@@ -23,6 +23,7 @@ from cloudformation.interpreters import find_interpreter
 PROJECT = Path(__file__).resolve().parent.parent
 LOCK = PROJECT / "services" / "lambda-handler" / "requirements.lock"
 PACKAGES = (
+    PROJECT / "libs" / "flashbus" / "src" / "flashbus",
     PROJECT / "libs" / "flashmsg" / "src" / "flashmsg",
     PROJECT / "libs" / "flashpay" / "src" / "flashpay",
     PROJECT / "services" / "lambda-handler" / "src" / "lambda_handler",

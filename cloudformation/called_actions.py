@@ -12,13 +12,13 @@ SERVICES = ("dynamodb", "sns", "sqs")
 _BATCHES = {"sns:PublishBatch": "sns:Publish"}
 
 
-def called_actions(packages: Iterable[Path]) -> set[str]:
-    """The IAM actions behind every `...client.operation(...)` in the packages' source."""
+def called_actions(sources: Iterable[Path]) -> set[str]:
+    """The IAM actions behind every `...client.operation(...)` in these folders and modules."""
     known = _actions_by_method()
     return {
         known[method]
-        for package in packages
-        for file in sorted(package.rglob("*.py"))
+        for source in sources
+        for file in ([source] if source.is_file() else sorted(source.rglob("*.py")))
         if "testing" not in file.parts and file.name != "testing.py"
         for method in _client_calls(ast.parse(file.read_text(encoding="utf-8")))
         if method in known

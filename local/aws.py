@@ -2,10 +2,12 @@
 
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
+from datetime import timedelta
 from typing import Any
 
-from aiobotocore.config import AioConfig
-from aiobotocore.session import get_session
+from flashbus import clients
+
+_REQUIRED = ("AWS_REGION", "AWS_ENDPOINT_URL", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY")
 
 
 @asynccontextmanager
@@ -14,19 +16,11 @@ async def aws_client(service: str, environment: Mapping[str, str]) -> AsyncItera
 
     Raises KeyError when the endpoint or the credentials are not given: there is no fall-back to the user's own.
     """
-    config = AioConfig(
-        connect_timeout=5,
-        read_timeout=60,
-        retries={"max_attempts": 3, "mode": "standard"},
-        s3={"addressing_style": "path"},
-        inject_host_prefix=False,
-    )
-    async with get_session().create_client(
+    async with clients.aws_client(
         service,
-        region_name=environment["AWS_REGION"],
-        endpoint_url=environment["AWS_ENDPOINT_URL"],
-        aws_access_key_id=environment["AWS_ACCESS_KEY_ID"],
-        aws_secret_access_key=environment["AWS_SECRET_ACCESS_KEY"],
-        config=config,
+        # A deployment into the emulator takes its time, and the machine may be busy.
+        connect_timeout=timedelta(seconds=5),
+        read_timeout=timedelta(seconds=60),
+        environ={name: environment[name] for name in _REQUIRED},
     ) as client:
         yield client

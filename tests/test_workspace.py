@@ -1,8 +1,11 @@
 """The tree keeps what its documents say."""
 
 import ast
+import os
 import re
+import subprocess
 import sys
+import sysconfig
 import tomllib
 from pathlib import Path
 
@@ -35,6 +38,33 @@ def test_a_member_declares_exactly_what_it_imports(member: Path) -> None:
     assert {name.replace("aiobotocore", "botocore") for name in imported} == {
         name.replace("aiobotocore", "botocore") for name in declared
     }
+
+
+_IMPORT_ALL = """
+import importlib, pkgutil, sys
+package = importlib.import_module(sys.argv[1])
+for module in pkgutil.walk_packages(package.__path__, package.__name__ + "."):
+    if module.name.rpartition(".")[2] not in ("main", "__main__"):
+        importlib.import_module(module.name)
+"""
+
+
+def _sources(member: Path) -> set[Path]:
+    """The folder of a member's package, and of those members that it needs."""
+    declared = tomllib.loads((member / "pyproject.toml").read_text())["project"]["dependencies"]
+    needed = [other for other in MEMBERS if other.name in declared]
+    return {member / "src"}.union(*(_sources(other) for other in needed))
+
+
+@pytest.mark.parametrize("member", MEMBERS, ids=lambda path: path.name)
+def test_a_member_imports_without_the_members_that_it_does_not_declare(member: Path) -> None:
+    package = next((member / "src").iterdir()).name
+    found = [*_sources(member), Path(sysconfig.get_path("purelib")), Path(sysconfig.get_path("platlib"))]
+    # -S: the links to the other members in site-packages are not followed
+    command = [sys.executable, "-S", "-c", _IMPORT_ALL, package]
+    environment = {"PYTHONPATH": os.pathsep.join(map(str, dict.fromkeys(found)))}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)  # noqa: S603 - our own
+    assert done.returncode == 0, done.stderr
 
 
 @pytest.mark.parametrize("member", MEMBERS, ids=lambda path: path.name)

@@ -18,7 +18,8 @@ from types import SimpleNamespace
 from lambda_handler.main import handler
 import lambda_handler, pydantic
 answer = handler(json.load(sys.stdin), SimpleNamespace(aws_request_id="r", get_remaining_time_in_millis=lambda: 3000))
-print(json.dumps([answer, lambda_handler.__file__, lambda_handler.__cached__, pydantic.__cached__]))
+idle = [name for name in ("flashbus.consumer", "flashbus.publisher", "structlog") if name in sys.modules]
+print(json.dumps([answer, lambda_handler.__file__, lambda_handler.__cached__, pydantic.__cached__, idle]))
 """
 
 
@@ -62,8 +63,9 @@ def test_the_zip_holds_bytecode_and_runs_without_anything_else(local_artifact: P
         [sys.executable, "-S", "-c", PROGRAM],
         input='{"Records": []}', env=environment, capture_output=True, text=True, check=True,
     )  # fmt: skip
-    answer, module, cached, pydantic_cached = json.loads(done.stdout.splitlines()[-1])
+    answer, module, cached, pydantic_cached, idle = json.loads(done.stdout.splitlines()[-1])
     assert answer is None
+    assert idle == [], "every cold start pays for what is imported"
     assert Path(module).is_relative_to(tmp_path)
     assert Path(cached).exists()
     assert Path(pydantic_cached).exists()
@@ -78,7 +80,8 @@ def test_the_zip_is_within_lambdas_limits_and_ships_only_the_models_it_calls(loc
     assert unzipped < UNZIPPED_LIMIT_BYTES / 3
     models = {name.split("/")[2] for name in names if name.startswith("botocore/data/") and name.count("/") > 3}
     assert models == {"dynamodb", "sqs"}
-    assert not [name for name in names if "/tests/" in name or name.startswith("flashpay/testing")]
+    unused = ("flashpay/testing", "flashbus/testing")
+    assert not [name for name in names if "/tests/" in name or name.startswith(unused)]
 
 
 def test_the_same_folder_gives_the_same_bytes(tmp_path: Path) -> None:

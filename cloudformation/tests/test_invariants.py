@@ -340,8 +340,9 @@ def test_services_appear_only_with_an_image(whole: Document) -> None:
 
 
 def test_log_filters_match_what_the_services_write(whole: Document) -> None:
-    source = Path(__file__).resolve().parents[2] / "services"
-    processor = (source / "order-processor/src/order_processor/worker.py").read_text(encoding="utf-8")
+    project = Path(__file__).resolve().parents[2]
+    source = project / "services"
+    processor = (project / "libs/flashbus/src/flashbus/dispatcher.py").read_text(encoding="utf-8")
     function = (source / "lambda-handler/src/lambda_handler/consumer.py").read_text(encoding="utf-8")
     start = (source / "lambda-handler/src/lambda_handler/function.py").read_text(encoding="utf-8")
     patterns = {t: f["FilterPattern"] for t, f in of_kind(whole, "AWS::Logs::MetricFilter").items()}

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from structlog.testing import capture_logs
 
-from flashops.aws import aws_client
+from flashbus.clients import aws_client
 from order_api.catalogue import Catalogue, CatalogueError, CatalogueNotLoadedError, Product
 from order_api.dynamo_products import DynamoProducts
 from order_api.testing import PEN, PHONE, FakeProducts, wait_until

@@ -14,8 +14,8 @@ from typing import Any
 import aiohttp
 import pytest
 
+from flashbus.clients import aws_client
 from flashmsg import decode_sqs_body
-from flashops.aws import aws_client
 from local.emulator import RunningEmulator
 from local.ports import free_port
 from order_api.testing import environment

@@ -6,12 +6,12 @@ from collections.abc import Callable, Mapping, Sequence
 
 import pytest
 
+from flashbus.topic import Entry, Refusal, TopicError
 from flashmsg import OrderStatus
 from flashpay.testing import Reply
 from order_api import async_orders
 from order_api.app_keys import PUBLISHER
 from order_api.testing import Answer, Shop, running_shop, wait_until
-from order_api.topic import Entry, Refusal, TopicError
 
 KEY = {"Idempotency-Key": "basket-1"}
 MODES = ("async", "sync")

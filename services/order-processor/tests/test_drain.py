@@ -27,32 +27,6 @@ async def test_a_drain_under_load_loses_nothing() -> None:
     assert not any(rig.status(order) is OrderStatus.PROCESSING for order in orders)
 
 
-async def test_nothing_new_is_started_after_the_stop() -> None:
-    rig = Rig(workers=5)
-    rig.gateway.hold()
-    await rig.place(20)
-    async with rig.running():
-        await rig.gateway.until_in_flight(5)
-        rig.stop.set()
-        await asyncio.sleep(1)
-        rig.gateway.let_go()
-    assert len(rig.gateway.requests) == 5
-
-
-async def test_what_a_receive_in_progress_brings_is_handed_back_at_once() -> None:
-    rig = Rig(wait_seconds=20)
-    async with rig.running() as consumer:
-        await asyncio.sleep(1)
-        rig.stop.set()
-        await asyncio.sleep(1)
-        orders = await rig.place(1)
-        await consumer
-    assert rig.status(orders[0]) is OrderStatus.PENDING
-    (stored,) = rig.queue.visible()
-    assert stored.receive_count <= rig.settings.poller_count  # another poll in progress may have seen it too
-    assert loop_time() < 22
-
-
 async def test_payments_that_outlast_the_drain_are_cut_short_and_given_back() -> None:
     rig = Rig(drain_seconds=2.0, wait_seconds=0)
     rig.gateway.default = Reply.HANG
@@ -82,30 +56,6 @@ async def test_messages_held_in_an_outage_are_handed_back_at_once() -> None:
     assert len(rig.queue.visible()) >= 40 - 5  # a few failed before the outage was known, and are away
 
 
-async def test_acknowledgements_are_flushed() -> None:
-    rig = Rig(wait_seconds=0)
-    rig.queue.round_trip = timedelta(seconds=1)
-    orders = await rig.place(12)
-    async with rig.running():
-        await rig.until(lambda: rig.all_are(orders))
-        rig.stop.set()
-    assert not rig.queue.stored
-
-
-async def test_a_queue_that_is_away_does_not_hold_up_the_end() -> None:
-    rig = Rig(wait_seconds=0)
-    orders = await rig.place(3)
-    rig.gateway.latency = timedelta(seconds=1)
-    async with rig.running() as consumer:
-        await rig.gateway.until_in_flight(3)
-        rig.queue.unavailable = True
-        started = loop_time()
-        rig.stop.set()
-        await consumer
-    assert loop_time() - started < 10
-    assert rig.all_are(orders)
-
-
 async def test_a_queue_that_hangs_does_not_hold_up_the_end() -> None:
     rig = Rig(wait_seconds=0, drain_seconds=2.0)
     rig.gateway.default = Reply.HANG
@@ -120,12 +70,3 @@ async def test_a_queue_that_hangs_does_not_hold_up_the_end() -> None:
     # Nothing was charged and nothing is lost: the message comes again when its visibility ends.
     assert rig.status(order) is OrderStatus.PROCESSING
     assert len(rig.queue.stored) == 1
-
-
-async def test_an_idle_processor_leaves_when_its_polls_are_over() -> None:
-    rig = Rig(wait_seconds=2)
-    async with rig.running() as consumer:
-        await asyncio.sleep(5)
-        rig.stop.set()
-        await consumer
-    assert loop_time() <= 7

@@ -8,7 +8,6 @@ import pytest
 
 from flashmsg import OrderStatus
 from flashpay.testing import Reply
-from order_processor.queue import Message, QueueUnavailableError
 from order_processor.testing import FakeQueue, Rig, loop_time
 
 
@@ -30,29 +29,6 @@ async def test_never_more_payments_in_flight_than_slots() -> None:
     async with rig.running():
         await rig.until(lambda: rig.all_are(orders))
     assert rig.gateway.peak_in_flight == 7
-
-
-async def test_never_receives_more_than_there_are_free_slots() -> None:
-    class Watched(FakeQueue):
-        asking = 0
-        most = 0
-
-        async def receive(self, *, most: int, wait: timedelta, visibility: timedelta) -> list[Message]:
-            assert rig.consumer is not None
-            Watched.asking += most
-            Watched.most = max(Watched.most, Watched.asking + rig.consumer.busy)
-            try:
-                return await super().receive(most=most, wait=wait, visibility=visibility)
-            finally:
-                Watched.asking -= most
-
-    rig = Rig(workers=23)
-    rig.queue = Watched(round_trip=timedelta(milliseconds=20))
-    rig.gateway.latency = timedelta(seconds=1)
-    orders = await rig.place(200)
-    async with rig.running():
-        await rig.until(lambda: rig.all_are(orders))
-    assert Watched.most == 23
 
 
 @pytest.mark.parametrize(("payment", "efficiency"), [(3.0, 0.98), (0.3, 0.90)])
@@ -97,31 +73,6 @@ async def test_a_crash_takes_no_sibling_down() -> None:
     assert crashes == 1
     assert rig.metric("processor_messages_total", outcome="crashed") == 1
     assert rig.metric("processor_redeliveries_total") == 1
-
-
-async def test_a_message_placed_while_idle_is_worked_at_once() -> None:
-    rig = Rig()
-    async with rig.running():
-        await asyncio.sleep(7)
-        orders = await rig.place()
-        assert await rig.until(lambda: rig.all_are(orders)) < 7.1
-
-
-async def test_free_slots_are_filled_ten_at_a_time() -> None:
-    rig = Rig(workers=25)
-    rig.gateway.hold()
-    await rig.place(40)
-    async with rig.running():
-        await rig.gateway.until_in_flight(25)
-        assert sorted(rig.queue.receives) == [(5, 5), (10, 10), (10, 10)]
-        rig.gateway.let_go()
-
-
-async def test_an_idle_processor_polls_long_and_seldom() -> None:
-    rig = Rig(workers=100, wait_seconds=20)
-    async with rig.running():
-        await asyncio.sleep(200)
-        assert len(rig.queue.receives) <= 4 * 10
 
 
 async def test_receiving_goes_on_after_the_queue_was_away() -> None:
@@ -171,33 +122,6 @@ async def test_a_broken_loop_ends_the_process_and_gives_the_leases_back() -> Non
     assert entries[1].lease_until <= rig.now()
 
 
-async def test_a_full_batch_is_acknowledged_in_one_call() -> None:
-    rig = Rig(workers=20)
-    rig.gateway.latency = timedelta(seconds=1)
-    await rig.place(40)
-    async with rig.running():
-        await rig.until(lambda: not rig.queue.stored)
-    assert rig.queue.delete_calls == [10, 10, 10, 10]
-
-
-async def test_an_acknowledgement_that_fails_is_tried_again() -> None:
-    rig = Rig()
-    refused: set[str] = set()
-
-    def refuse_first(call: str, receipt: str) -> bool:
-        first = call == "delete" and receipt not in refused
-        refused.add(receipt)
-        return first
-
-    rig.queue.refuse = refuse_first
-    orders = await rig.place(12)
-    async with rig.running():
-        await rig.until(lambda: not rig.queue.stored)
-    assert rig.all_are(orders)
-    assert rig.metric("processor_ack_retries_total") == 12
-    assert rig.metric("processor_redeliveries_total") == 0
-
-
 async def test_an_acknowledgement_that_never_works_is_given_up_and_the_duplicate_acknowledged() -> None:
     rig = Rig(visibility_seconds=40)
     rig.queue.refuse = lambda call, receipt: call == "delete" and receipt == "m1/1"
@@ -207,21 +131,3 @@ async def test_an_acknowledgement_that_never_works_is_given_up_and_the_duplicate
     assert rig.metric("processor_ack_given_up_total") == 1
     assert rig.metric("processor_messages_total", outcome="duplicate") == 1
     assert len(rig.gateway.requests) == 1
-
-
-async def test_a_delete_call_that_is_lost_is_tried_again() -> None:
-    class Flaky(FakeQueue):
-        lost = 0
-
-        async def delete_batch(self, receipts: Sequence[str]) -> list[object]:  # type: ignore[override]
-            if not self.lost:
-                Flaky.lost += 1
-                raise QueueUnavailableError("lost", reason="unreachable")
-            return list(await super().delete_batch(receipts))
-
-    rig = Rig()
-    rig.queue = Flaky()
-    await rig.place(3)
-    async with rig.running():
-        await rig.until(lambda: not rig.queue.stored)
-    assert rig.metric("processor_redeliveries_total") == 0

@@ -8,9 +8,7 @@ from structlog.testing import capture_logs
 
 from flashops.settings import SettingsError
 from flashpay.testing import Reply
-from order_processor.backoff import Backoff
 from order_processor.settings import ProcessorSettings
-from order_processor.slots import Slots
 from order_processor.testing import Rig
 
 REQUIRED = {
@@ -19,27 +17,6 @@ REQUIRED = {
     "ORDERS_TABLE": "orders",
     "GATEWAY_URL": "http://localhost:8090",
 }
-
-
-async def test_slots_are_taken_as_far_as_they_are_free() -> None:
-    slots, stop = Slots(5), asyncio.Event()
-    assert await slots.take(3, stop=stop) == 3
-    assert await slots.take(10, stop=stop) == 2
-    waiting = asyncio.create_task(slots.take(10, stop=stop))
-    await asyncio.sleep(1)
-    assert not waiting.done()
-    slots.give_back(2)
-    assert await waiting == 2
-
-
-async def test_the_stop_ends_the_wait_for_a_slot() -> None:
-    slots, stop = Slots(1), asyncio.Event()
-    await slots.take(1, stop=stop)
-    waiting = asyncio.create_task(slots.take(1, stop=stop))
-    await asyncio.sleep(1)
-    stop.set()
-    assert await waiting == 0
-    assert slots.free == 0
 
 
 async def test_permits_that_an_open_breaker_does_not_allow_are_given_back() -> None:
@@ -57,21 +34,6 @@ async def test_permits_that_an_open_breaker_does_not_allow_are_given_back() -> N
         await asyncio.sleep(5)
         assert rig.gateway.in_flight == 7
         rig.gateway.let_go()
-
-
-def test_giving_back_what_was_not_taken_is_a_bug() -> None:
-    with pytest.raises(RuntimeError, match="more slots"):
-        Slots(1).give_back()
-
-
-def test_the_backoff_has_full_jitter_under_a_growing_ceiling() -> None:
-    highest = Backoff(uniform=lambda _low, high: high)
-    lowest = Backoff(uniform=lambda low, _high: low)
-    seconds = [highest.after(attempt).total_seconds() for attempt in (1, 2, 3, 9, 10, 100, 10_000)]
-    assert seconds == [1, 2, 4, 256, 300, 300, 300]
-    assert lowest.after(5) == timedelta(0)
-    assert lowest.after(5, at_least=timedelta(seconds=7)) == timedelta(seconds=7)
-    assert lowest.after(5, at_least=timedelta(days=2)) == timedelta(minutes=5)
 
 
 def test_the_defaults_are_in_order() -> None:

@@ -9,13 +9,6 @@ from flashmsg.codec import (
     json_schema,
     parse_request,
 )
-from flashmsg.dead_letters import (
-    DEAD_LETTER_DETAIL,
-    DEAD_LETTER_REASON,
-    DEAD_LETTER_RECEIVES,
-    dead_letter_attributes,
-    is_redriven,
-)
 from flashmsg.errors import (
     FieldError,
     FlashmsgError,
@@ -44,9 +37,6 @@ from flashmsg.orders import (
 from flashmsg.statuses import OrderStatus
 
 __all__ = [
-    "DEAD_LETTER_DETAIL",
-    "DEAD_LETTER_REASON",
-    "DEAD_LETTER_RECEIVES",
     "MAX_DEPTH",
     "MAX_LINES",
     "MAX_QUANTITY",
@@ -71,13 +61,11 @@ __all__ = [
     "RequestedLine",
     "UnsupportedVersionError",
     "UtcDatetime",
-    "dead_letter_attributes",
     "decode",
     "decode_lambda_sns_record",
     "decode_lambda_sqs_record",
     "decode_sqs_body",
     "encode",
-    "is_redriven",
     "json_schema",
     "parse_request",
     "too_deep",

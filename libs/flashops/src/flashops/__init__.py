@@ -1,4 +1,4 @@
-"""What every service has: settings, logs, metrics, health, lifecycle, AWS sessions.
+"""What every service has: settings, logs, metrics, health, lifecycle.
 
 Import from the modules: a function that starts cold pays only for what it uses.
 """

@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable
 from typing import Protocol
 
-from flashmsg import dead_letter_attributes
+from flashbus.dead_letters import dead_letter_attributes
 from lambda_handler.records import QueueRecord
 
 

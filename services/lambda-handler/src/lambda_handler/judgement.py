@@ -8,7 +8,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
-from flashmsg import FlashmsgError, Order, OrderPlaced, is_redriven
+from flashbus.dead_letters import is_redriven
+from flashmsg import FlashmsgError, Order, OrderPlaced
 from flashpay import (
     Acknowledge,
     Busy,

@@ -3,12 +3,13 @@
 import secrets
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
-from typing import Any
+from datetime import timedelta
+from functools import partial
 
 import aiohttp
-from aiobotocore.config import AioConfig
-from aiobotocore.session import AioSession, get_session
+from aiobotocore.session import get_session
 
+from flashbus.clients import aws_client
 from flashpay import DynamoLedger, HttpGateway, Settler
 from lambda_handler.consumer import Consumer
 from lambda_handler.dead_letters import QueueDeadLetters
@@ -17,7 +18,7 @@ from lambda_handler.judgement import Judge
 from lambda_handler.settings import FunctionSettings
 
 # Connections that a frozen environment kept may be dead when it thaws: none is used again after this.
-_KEEP_ALIVE_SECONDS = 15
+_KEEP_ALIVE = timedelta(seconds=15)
 
 
 @asynccontextmanager
@@ -30,16 +31,18 @@ async def open_consumer(settings: FunctionSettings, *, journal: Journal) -> Asyn
         What makes a consumer; each is an owner of its own.
     """
     async with AsyncExitStack() as exits:
-        session = get_session()
-        dynamodb = await exits.enter_async_context(_client(session, "dynamodb", settings))
-        connector = aiohttp.TCPConnector(keepalive_timeout=_KEEP_ALIVE_SECONDS)
+        client = partial(
+            aws_client, session=get_session(), keep_alive=_KEEP_ALIVE, environ={"AWS_REGION": settings.region}
+        )
+        dynamodb = await exits.enter_async_context(client("dynamodb"))
+        connector = aiohttp.TCPConnector(keepalive_timeout=_KEEP_ALIVE.total_seconds())
         http = await exits.enter_async_context(aiohttp.ClientSession(connector=connector))
         ledger = DynamoLedger(client=dynamodb, table=settings.orders_table)
         dead_letters = None
         if settings.dead_letter_queue_url is not None:
             dead_letters = QueueDeadLetters(
                 queue_url=settings.dead_letter_queue_url,
-                open_client=lambda: exits.enter_async_context(_client(session, "sqs", settings)),
+                open_client=lambda: exits.enter_async_context(client("sqs")),
             )
 
         def make_consumer() -> Consumer:
@@ -59,13 +62,3 @@ async def open_consumer(settings: FunctionSettings, *, journal: Journal) -> Asyn
             return Consumer(judge=judge, journal=journal)
 
         yield make_consumer
-
-
-def _client(session: AioSession, service: str, settings: FunctionSettings) -> Any:  # noqa: ANN401 - built at run time
-    config = AioConfig(
-        connect_timeout=2,
-        read_timeout=5,
-        retries={"mode": "standard", "total_max_attempts": 3},
-        connector_args={"keepalive_timeout": _KEEP_ALIVE_SECONDS},
-    )
-    return session.create_client(service, region_name=settings.region, config=config)

@@ -8,6 +8,8 @@ from datetime import UTC, datetime, timedelta
 from aiohttp import web
 from prometheus_client import CollectorRegistry
 
+from flashbus.publisher import GroupCommitPublisher
+from flashbus.topic import Topic
 from flashops.health import Health
 from flashpay import Gateway, Ledger, Settler
 from order_api import app_keys
@@ -19,13 +21,11 @@ from order_api.metrics import Metrics
 from order_api.openapi import document_json
 from order_api.order_book import OrderBook
 from order_api.order_status import get_order
-from order_api.publisher import GroupCommitPublisher
 from order_api.retry_after import RetryAfter
 from order_api.settings import Settings
 from order_api.sync_desk import SyncDesk
 from order_api.sync_orders import post_sync_order
 from order_api.telemetry import telemetry
-from order_api.topic import Topic
 from order_api.views import HealthView
 
 _CATALOGUE = web.AppKey("catalogue", Catalogue)

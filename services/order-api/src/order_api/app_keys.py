@@ -2,10 +2,10 @@
 
 from aiohttp import web
 
+from flashbus.publisher import GroupCommitPublisher
 from order_api.intake import Intake
 from order_api.metrics import Metrics
 from order_api.order_book import OrderBook
-from order_api.publisher import GroupCommitPublisher
 from order_api.retry_after import RetryAfter
 from order_api.settings import Settings
 from order_api.sync_desk import SyncDesk

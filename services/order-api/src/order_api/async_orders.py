@@ -5,16 +5,16 @@ from datetime import timedelta
 
 from aiohttp import hdrs, web
 
+from flashbus.publisher import PublishError
+from flashbus.topic import Entry
 from flashmsg import Order, OrderPlaced, encode
 from flashpay import Accepted, ContentMismatch, LedgerEntry
 from order_api.app_keys import BOOK, INTAKE, METRICS, PUBLISHER, RETRY_AFTER, SETTINGS
 from order_api.bodies import read_json_body
 from order_api.intake import IDEMPOTENCY_KEY, Draft
 from order_api.order_book import OrderBookError
-from order_api.publisher import PublishError
 from order_api.rejections import Rejection, mismatch, outcome_unknown, turned_away
 from order_api.telemetry import TRAIL
-from order_api.topic import Entry
 from order_api.views import OrderAccepted
 
 _MILLISECOND = timedelta(milliseconds=1)

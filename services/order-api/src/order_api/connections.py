@@ -8,13 +8,13 @@ from datetime import timedelta
 import aiohttp
 from aiobotocore.session import get_session
 
-from flashops.aws import aws_client
+from flashbus.clients import aws_client
+from flashbus.sns import SnsTopic
+from flashbus.topic import Topic
 from flashpay import DynamoLedger, Gateway, HttpGateway, Ledger
 from order_api.catalogue import ProductSource
 from order_api.dynamo_products import DynamoProducts
 from order_api.settings import Settings
-from order_api.sns import SnsTopic
-from order_api.topic import Topic
 
 # A lookup that a customer waits for; DynamoDB answers in milliseconds or not at all.
 _DYNAMO_TIMEOUT = timedelta(seconds=2)

@@ -13,24 +13,21 @@ import structlog
 from aiobotocore.session import get_session
 from prometheus_client import CollectorRegistry
 
-from flashops.aws import aws_client
+from flashbus.backoff import Backoff
+from flashbus.clients import aws_client
+from flashbus.consumer import Consumer
+from flashbus.queue import Outlet, Queue
+from flashbus.sqs import SqsQueue
 from flashops.health import Health
 from flashops.lifecycle import Shutdown
 from flashops.operations import operations_server
 from flashpay import CircuitBreaker, Clock, DynamoLedger, FlashpayError, Gateway, HttpGateway, Ledger, Settler
 from flashpay.ledger import utc_now
-from order_processor.acks import Acknowledger
-from order_processor.backoff import Backoff
-from order_processor.consumer import Consumer, Pace
-from order_processor.dead_letters import DeadLetters
+from order_processor.handler import MessageHandler
 from order_processor.judgement import Judge
 from order_processor.metrics import Metrics
-from order_processor.progress import Progress
-from order_processor.queue import Outlet, Queue
+from order_processor.observer import MetricsObserver
 from order_processor.settings import ProcessorSettings
-from order_processor.sqs import SqsQueue
-from order_processor.visibility import VisibilityKeeper
-from order_processor.worker import Worker
 
 # Asked for when an order's own item fails: does the ledger answer at all?
 _NO_ORDER = "no-order"
@@ -75,36 +72,21 @@ def build_consumer(
         clock=clock,
     )
     judge = Judge(settler=settler, breaker=breaker, max_receives=settings.max_receives, clock=clock)
-    keeper = VisibilityKeeper(queue=resources.queue, visibility=settings.visibility, metrics=metrics)
-    acks = Acknowledger(queue=resources.queue, on_added=keeper.finish, on_done=keeper.release, metrics=metrics)
-    progress = Progress(limit=settings.stall)
-    worker = Worker(
-        judge=judge,
-        acks=acks,
-        keeper=keeper,
-        dead_letters=DeadLetters(resources.dead_letter_queue),
-        backoff=backoff,
-        progress=progress,
-        metrics=metrics,
-    )
-    metrics.stalled.set_function(lambda: int(progress.stalled))
-    pace = Pace(
-        workers=settings.workers,
-        pollers=settings.poller_count,
-        wait=settings.wait,
-        visibility=settings.visibility,
-        drain=settings.drain,
-    )
-    return Consumer(
+    consumer = Consumer(
         queue=resources.queue,
-        worker=worker,
-        keeper=keeper,
-        acks=acks,
-        breaker=breaker,
-        pace=pace,
+        dead_letters=resources.dead_letter_queue,
+        handler=MessageHandler(judge=judge, backoff=backoff, metrics=metrics).handle,
         stop=stop,
-        metrics=metrics,
+        limits=settings.limits,
+        admission=breaker,
+        observer=MetricsObserver(metrics),
+        backoff=backoff,
     )
+    metrics.slots.set(settings.workers)
+    metrics.slots_busy.set_function(lambda: consumer.busy)
+    metrics.paused.set_function(lambda: 0 if breaker.closed else 1)
+    metrics.stalled.set_function(lambda: int(consumer.stalled))
+    return consumer
 
 
 def _breaker(settings: ProcessorSettings, ledger: Ledger) -> CircuitBreaker:

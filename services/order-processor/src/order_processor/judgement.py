@@ -6,7 +6,9 @@ from typing import Protocol
 
 import structlog
 
-from flashmsg import FlashmsgError, Order, OrderPlaced, decode_sqs_body, is_redriven
+from flashbus.dead_letters import is_redriven
+from flashbus.queue import Message
+from flashmsg import FlashmsgError, Order, OrderPlaced, decode_sqs_body
 from flashops.tracing import Traceparent
 from flashpay import (
     CircuitBreaker,
@@ -23,7 +25,6 @@ from flashpay import (
     decide_given_up,
     decide_poison,
 )
-from order_processor.queue import Message
 
 
 class Settles(Protocol):

@@ -5,8 +5,9 @@ from typing import Self
 
 from pydantic import Field, model_validator
 
+from flashbus.consumer import ConsumerLimits
+from flashbus.queue import BATCH_LIMIT
 from flashops.settings import ServiceSettings
-from order_processor.queue import BATCH_LIMIT
 
 _MOST_POLLERS = 4
 
@@ -97,6 +98,18 @@ class ProcessorSettings(ServiceSettings):
     @property
     def stall(self) -> timedelta:
         return timedelta(seconds=self.stall_seconds)
+
+    @property
+    def limits(self) -> ConsumerLimits:
+        """What the consumer of the queue is told of all this."""
+        return ConsumerLimits(
+            slots=self.workers,
+            pollers=self.poller_count,
+            wait=self.wait,
+            visibility=self.visibility,
+            drain=self.drain,
+            stall=self.stall,
+        )
 
     @property
     def breaker_cool_down(self) -> timedelta:

@@ -12,6 +12,7 @@ import aiohttp
 from aiohttp import web
 from prometheus_client import CollectorRegistry
 
+from flashbus.testing import FakeTopic, wait_until
 from flashmsg import OrderPlaced, decode
 from flashops.connections import ConnectionMetrics
 from flashops.health import Health
@@ -22,8 +23,7 @@ from order_api.app import create_app
 from order_api.catalogue import Product
 from order_api.order_ids import OrderIds
 from order_api.settings import Settings
-from order_api.testing.fakes import FakeProducts, FakeTopic
-from order_api.testing.waiting import wait_until
+from order_api.testing.products import FakeProducts
 
 SECRET = "a-secret-of-tests-that-has-32-bytes-or-more"  # noqa: S105 - certifies nothing outside tests
 PEN = Product(product_id="pen", name="Pen", unit_price_minor=250, currency="EUR")

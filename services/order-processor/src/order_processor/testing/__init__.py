@@ -1,7 +1,6 @@
-"""Fakes for tests and benchmarks: a queue in memory, and a processor joined to fakes on every side."""
+"""For tests and benchmarks: a processor joined to fakes on every side, and the fakes of the bus that it uses."""
 
-from order_processor.testing.queue import FakeQueue, StoredMessage, loop_time
+from flashbus.testing import FakeQueue, StoredMessage, VirtualTimeLoop, loop_time
 from order_processor.testing.rig import Rig
-from order_processor.testing.virtual_time import VirtualTimeLoop
 
 __all__ = ["FakeQueue", "Rig", "StoredMessage", "VirtualTimeLoop", "loop_time"]

@@ -7,12 +7,12 @@ from datetime import UTC, datetime, timedelta
 
 from prometheus_client import CollectorRegistry
 
+from flashbus.consumer import Consumer
+from flashbus.testing import FakeQueue, loop_time
 from flashmsg import Order, OrderPlaced, OrderStatus, PricedLine, encode
 from flashpay.testing import FakeGateway, MemoryLedger
 from order_processor.app import Resources, build_consumer
-from order_processor.consumer import Consumer
 from order_processor.settings import ProcessorSettings
-from order_processor.testing.queue import FakeQueue, loop_time
 
 _BASE32 = "abcdefghijklmnopqrstuvwxyz234567"
 _START = datetime(2026, 1, 1, tzinfo=UTC)

@@ -1,0 +1,67 @@
+"""AWS clients with bounded retries and timeouts."""
+
+import os
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from typing import Any
+
+from aiobotocore.config import AioConfig
+from aiobotocore.session import AioSession, get_session
+
+_EXPLICIT = {
+    "endpoint_url": "AWS_ENDPOINT_URL",
+    "aws_access_key_id": "AWS_ACCESS_KEY_ID",
+    "aws_secret_access_key": "AWS_SECRET_ACCESS_KEY",
+    "aws_session_token": "AWS_SESSION_TOKEN",
+}
+
+
+@asynccontextmanager
+async def aws_client(
+    service: str,
+    *,
+    connect_timeout: timedelta = timedelta(seconds=2),
+    read_timeout: timedelta = timedelta(seconds=5),
+    max_attempts: int = 3,
+    max_pool_connections: int = 50,
+    keep_alive: timedelta = timedelta(seconds=12),
+    session: AioSession | None = None,
+    environ: Mapping[str, str] | None = None,
+) -> AsyncIterator[Any]:
+    """Open a client of an AWS service; it is closed with the block.
+
+    Credentials, region and endpoint come from the standard `AWS_*` variables and the rest of
+    the usual chain; `AWS_REGION`, which containers and functions get, is honoured too.
+
+    Args:
+        service: `sqs`, `sns`, `dynamodb`, ...
+        connect_timeout: For one attempt.
+        read_timeout: For one attempt; longer than the wait of a long poll.
+        max_attempts: The first one included; standard retry mode with backoff and jitter.
+        max_pool_connections: The most requests in flight; others wait for a connection.
+        keep_alive: How long an idle connection is kept for another request.
+        session: Shared by several clients, it loads the service models once.
+        environ: Variables to go by before the process's own: region, endpoint and keys are taken from it.
+
+    Yields:
+        The client. It is untyped, as botocore builds its methods at run time: hold it in a
+        narrow protocol of the calls you make.
+    """
+    # No `tcp_keepalive`: aiobotocore ignores it, and it would find nothing out. Idle connections are closed after
+    # `keep_alive` and one in use has its read timeout, long before the kernel's first probe after two hours.
+    variables = os.environ if environ is None else environ
+    explicit = {} if environ is None else {n: environ[v] for n, v in _EXPLICIT.items() if v in environ}
+    config = AioConfig(
+        connect_timeout=connect_timeout.total_seconds(),
+        read_timeout=read_timeout.total_seconds(),
+        retries={"mode": "standard", "total_max_attempts": max_attempts},
+        max_pool_connections=max_pool_connections,
+        connector_args={"keepalive_timeout": keep_alive.total_seconds()},
+        # An endpoint of one's own has no subdomains for buckets and operations.
+        **({"s3": {"addressing_style": "path"}, "inject_host_prefix": False} if "endpoint_url" in explicit else {}),
+    )
+    region = variables.get("AWS_REGION") or variables.get("AWS_DEFAULT_REGION") or None
+    opened = (session or get_session()).create_client(service, region_name=region, config=config, **explicit)
+    async with opened as client:
+        yield client

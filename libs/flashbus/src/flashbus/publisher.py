@@ -1,0 +1,283 @@
+"""Group commit: concurrent publishes share batches, and each caller learns of its own entry."""
+
+import asyncio
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from math import ceil
+from types import TracebackType
+from typing import Any, Self
+
+import structlog
+
+from flashbus.topic import MAX_BATCH_BYTES, MAX_BATCH_ENTRIES, Entry, Refusal, Topic, TopicError
+
+# From bytes in the socket to the caller's result takes about eight.
+_LAST_TURNS = 20
+
+log = structlog.get_logger()
+
+
+class PublishError(Exception):
+    """The entry was not acknowledged.
+
+    Attributes:
+        reason: A bounded label: "unavailable" (no answer, an error, or too late), "refused" (the topic took the
+            call but not this entry), "overloaded" (too many callers wait), "too_large", "closed".
+        certain: Whether the topic is known not to have taken the entry, now or later. False: it may have.
+    """
+
+    def __init__(self, reason: str, detail: str = "", *, certain: bool) -> None:
+        super().__init__(f"{reason}: {detail}" if detail else reason)
+        self.reason = reason
+        self.certain = certain
+        self.retryable = reason != "too_large"
+
+
+@dataclass(slots=True, eq=False)
+class _Waiting:
+    entry: Entry
+    size_bytes: int
+    due: float
+    expires: float
+    result: asyncio.Future[None]
+
+
+class GroupCommitPublisher:
+    """Coalesces concurrent `publish` calls into batches.
+
+    A batch leaves when it is full, or when its oldest entry has waited for `linger`, and while all
+    `max_in_flight` batches are under way the next ones fill up meanwhile. A caller that gives up
+    takes only its own entry with it. Used as an async context manager; leaving the block drains it.
+    """
+
+    def __init__(
+        self,
+        *,
+        topic: Topic,
+        linger: timedelta = timedelta(milliseconds=5),
+        timeout: timedelta = timedelta(milliseconds=800),
+        max_in_flight: int = 16,
+        max_waiting: int = 2_000,
+        on_batch: Callable[[int, float], object] | None = None,
+    ) -> None:
+        """Wire the publisher.
+
+        Args:
+            topic: Where batches go.
+            linger: How long the first entry of a batch waits for company.
+            timeout: The most a caller waits, from `publish` to the acknowledgement.
+            max_in_flight: The most batches under way at once.
+            max_waiting: The most entries not yet under way; more are refused at once.
+            on_batch: Told of every batch sent: entries, seconds the call took.
+        """
+        self._topic = topic
+        self._linger_seconds = linger.total_seconds()
+        self._timeout_seconds = timeout.total_seconds()
+        self._max_in_flight = max_in_flight
+        self._max_waiting = max_waiting
+        self._on_batch = on_batch
+        self._waiting: deque[_Waiting] = deque()
+        self._in_flight: set[asyncio.Task[None]] = set()
+        self._timer: asyncio.TimerHandle | None = None
+        self._closing = False
+        self._call_seconds = 0.0
+        self._failing_since: float | None = None
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, _type: type[BaseException] | None, _value: BaseException | None, _traceback: TracebackType | None
+    ) -> None:
+        await self.aclose()
+
+    @property
+    def pause(self) -> timedelta:
+        """How long a refused caller should stay away.
+
+        Until what waits is sent; while calls fail, as long again as they have failed already.
+        """
+        calls = ceil(len(self._waiting) / MAX_BATCH_ENTRIES)
+        backlog_seconds = ceil(calls / self._max_in_flight) * self._call_seconds
+        now = asyncio.get_running_loop().time()
+        failing_seconds = 0.0 if self._failing_since is None else now - self._failing_since
+        return timedelta(seconds=max(backlog_seconds, failing_seconds))
+
+    async def publish(self, entry: Entry) -> None:
+        """Return once the topic has acknowledged this very entry.
+
+        Raises:
+            PublishError: It was not acknowledged within the timeout, or not taken at all.
+        """
+        waiting = self._admit(entry)
+        try:
+            if await _done_in_time(waiting.result, self._timeout_seconds):
+                return waiting.result.result()
+        finally:
+            # Not under way yet: it is never sent. Under way: the batch goes on for the others.
+            withdrawn = self._withdraw(waiting)
+            _forget(waiting.result)
+        detail = "not sent in time" if withdrawn else "no acknowledgement in time"
+        raise PublishError("unavailable", detail, certain=withdrawn)
+
+    async def aclose(self) -> None:
+        """Take no more entries, send those that wait, and return when all have their answer."""
+        self._closing = True
+        self._dispatch()
+        while self._in_flight:
+            await asyncio.wait(self._in_flight)
+
+    def _admit(self, entry: Entry) -> _Waiting:
+        if self._closing:
+            raise PublishError("closed", certain=True)
+        size_bytes = entry.size_bytes
+        if size_bytes > MAX_BATCH_BYTES:
+            raise PublishError("too_large", f"{size_bytes} bytes", certain=True)
+        if len(self._waiting) >= self._max_waiting:
+            raise PublishError("overloaded", f"{len(self._waiting)} entries wait", certain=True)
+        loop = asyncio.get_running_loop()
+        now = loop.time()
+        waiting = _Waiting(
+            entry=entry,
+            size_bytes=size_bytes,
+            due=now + self._linger_seconds,
+            expires=now + self._timeout_seconds,
+            result=loop.create_future(),
+        )
+        self._waiting.append(waiting)
+        self._dispatch()
+        return waiting
+
+    def _withdraw(self, waiting: _Waiting) -> bool:
+        try:
+            self._waiting.remove(waiting)
+        except ValueError:
+            return False
+        return True
+
+    def _dispatch(self) -> None:
+        """Send whatever may go now, and set the timer for what may go later."""
+        now = asyncio.get_running_loop().time()
+        self._expire(now)
+        while len(self._in_flight) < self._max_in_flight:
+            batch = self._next_batch(now)
+            if not batch:
+                break
+            task = asyncio.create_task(self._send(batch), name="publish-batch")
+            self._in_flight.add(task)
+            task.add_done_callback(self._sent)
+        self._set_timer()
+
+    def _expire(self, now: float) -> None:
+        # After a freeze of the process the timers of callers may come after this one: what they are about to
+        # be refused for must not leave meanwhile.
+        while self._waiting and self._waiting[0].expires <= now:
+            _settle(self._waiting.popleft(), PublishError("unavailable", "not sent in time", certain=True))
+
+    def _next_batch(self, now: float) -> list[_Waiting]:
+        """Take the oldest entries that fit one call, or none while they may still wait for company."""
+        batch: list[_Waiting] = []
+        size_bytes = 0
+        for waiting in self._waiting:
+            size_bytes += waiting.size_bytes
+            if len(batch) == MAX_BATCH_ENTRIES or size_bytes > MAX_BATCH_BYTES:
+                break
+            batch.append(waiting)
+        full = len(batch) == MAX_BATCH_ENTRIES or len(batch) < len(self._waiting)
+        if not batch or not (full or self._closing or batch[0].due <= now):
+            return []
+        for _ in batch:
+            self._waiting.popleft()
+        return batch
+
+    def _set_timer(self) -> None:
+        if self._timer is not None or not self._waiting or len(self._in_flight) >= self._max_in_flight:
+            return
+        loop = asyncio.get_running_loop()
+        self._timer = loop.call_at(self._waiting[0].due, self._lingered)
+
+    def _lingered(self) -> None:
+        self._timer = None
+        self._dispatch()
+
+    def _sent(self, task: asyncio.Task[None]) -> None:
+        self._in_flight.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            log.error("publish_broken", exc_info=error)
+        self._dispatch()
+
+    async def _send(self, batch: list[_Waiting]) -> None:
+        loop = asyncio.get_running_loop()
+        started = loop.time()
+        try:
+            refused = await self._call([waiting.entry for waiting in batch])
+        except TopicError as exc:
+            if self._failing_since is None:
+                self._failing_since = started
+            _settle_all(batch, PublishError("unavailable", str(exc), certain=exc.certain))
+        except BaseException:
+            # A bug of ours or a cancelled loop: no caller may wait for an answer that never comes.
+            _settle_all(batch, PublishError("unavailable", "the publisher failed", certain=False))
+            raise
+        else:
+            self._failing_since = None
+            for index, waiting in enumerate(batch):
+                refusal = refused.get(index)
+                _settle(waiting, None if refusal is None else _refused(refusal))
+        finally:
+            self._call_seconds = loop.time() - started
+            if self._on_batch is not None:
+                self._on_batch(len(batch), self._call_seconds)
+
+    async def _call(self, entries: Sequence[Entry]) -> Mapping[int, Refusal]:
+        call = asyncio.ensure_future(self._topic.publish_batch(entries))  # a task of its own: it is cut off late
+        try:
+            if not await _done_in_time(call, self._timeout_seconds):
+                raise TopicError("no answer in time", certain=False)
+            return call.result()
+        finally:
+            if not call.done():
+                call.cancel()
+                await asyncio.wait({call})
+            _forget(call)
+
+
+async def _done_in_time(work: asyncio.Future[Any], seconds: float) -> bool:
+    """Wait until the work is done or the time is up, and tell which.
+
+    When the process stood still meanwhile, the answer may lie in the socket unread while the time is up: some
+    turns of the loop are enough to read it.
+    """
+    await asyncio.wait({work}, timeout=seconds)
+    for _ in range(_LAST_TURNS):
+        if work.done():
+            break
+        await asyncio.sleep(0)
+    return work.done()
+
+
+def _forget(work: asyncio.Future[Any]) -> None:
+    # Nobody asks any more: asyncio shall not report an error in it as overlooked.
+    if not work.cancel() and not work.cancelled():
+        work.exception()
+
+
+def _refused(refusal: Refusal) -> PublishError:
+    return PublishError("refused", refusal.code, certain=refusal.certain)
+
+
+def _settle_all(batch: list[_Waiting], error: PublishError) -> None:
+    for waiting in batch:
+        # An exception of its own for each: raised twice, one would collect the tracebacks of all.
+        _settle(waiting, PublishError(error.reason, str(error), certain=error.certain))
+
+
+def _settle(waiting: _Waiting, error: PublishError | None) -> None:
+    if waiting.result.done():
+        return
+    if error is None:
+        waiting.result.set_result(None)
+    else:
+        waiting.result.set_exception(error)

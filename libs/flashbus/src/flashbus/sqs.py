@@ -1,0 +1,116 @@
+"""The queue on SQS."""
+
+import math
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from typing import Any, Protocol
+
+from botocore.exceptions import BotoCoreError, ClientError
+
+from flashbus.queue import EntryFailure, Message, QueueUnavailableError, VisibilityChange
+
+_GONE = frozenset({"ReceiptHandleIsInvalid", "MessageNotInflight", "InvalidParameterValue"})
+
+
+class SqsClient(Protocol):
+    """The calls of the SQS client that are made here."""
+
+    async def receive_message(self, **arguments: object) -> dict[str, Any]: ...
+    async def delete_message_batch(self, **arguments: object) -> dict[str, Any]: ...
+    async def change_message_visibility_batch(self, **arguments: object) -> dict[str, Any]: ...
+    async def send_message(self, **arguments: object) -> dict[str, Any]: ...
+
+
+class SqsQueue:
+    """One SQS queue.
+
+    Args:
+        url: The queue's URL.
+        client: For everything but receiving; short timeouts.
+        polling_client: For receiving; its read timeout is longer than the longest wait. By default `client`.
+    """
+
+    def __init__(self, *, url: str, client: SqsClient, polling_client: SqsClient | None = None) -> None:
+        self._url = url
+        self._client = client
+        self._polling_client = polling_client or client
+
+    async def receive(self, *, most: int, wait: timedelta, visibility: timedelta) -> list[Message]:
+        """See `Queue.receive`; waits and visibilities are whole seconds, rounded up."""
+        async with _wrapped("receive"):
+            answer = await self._polling_client.receive_message(
+                QueueUrl=self._url,
+                MaxNumberOfMessages=most,
+                WaitTimeSeconds=_whole_seconds(wait),
+                VisibilityTimeout=_whole_seconds(visibility),
+                MessageSystemAttributeNames=["ApproximateReceiveCount"],
+                MessageAttributeNames=["All"],
+            )
+        return [_message(raw) for raw in answer.get("Messages", [])]
+
+    async def delete_batch(self, receipts: Sequence[str]) -> list[EntryFailure]:
+        """See `Queue.delete_batch`."""
+        entries = [{"Id": str(index), "ReceiptHandle": receipt} for index, receipt in enumerate(receipts)]
+        async with _wrapped("delete"):
+            answer = await self._client.delete_message_batch(QueueUrl=self._url, Entries=entries)
+        return _failures(answer, receipts)
+
+    async def change_visibility(self, changes: Sequence[VisibilityChange]) -> list[EntryFailure]:
+        """See `Queue.change_visibility`; whole seconds, rounded up."""
+        entries = [
+            {
+                "Id": str(index),
+                "ReceiptHandle": change.receipt,
+                "VisibilityTimeout": _whole_seconds(change.after),
+            }
+            for index, change in enumerate(changes)
+        ]
+        async with _wrapped("change_visibility"):
+            answer = await self._client.change_message_visibility_batch(QueueUrl=self._url, Entries=entries)
+        return _failures(answer, [change.receipt for change in changes])
+
+    async def send(self, body: str, *, attributes: Mapping[str, str]) -> None:
+        """See `Outlet.send`."""
+        typed = {name: {"DataType": "String", "StringValue": value} for name, value in attributes.items()}
+        async with _wrapped("send"):
+            await self._client.send_message(QueueUrl=self._url, MessageBody=body, MessageAttributes=typed)
+
+
+@asynccontextmanager
+async def _wrapped(operation: str) -> AsyncIterator[None]:
+    try:
+        yield
+    except ClientError as exc:
+        code = str(exc.response.get("Error", {}).get("Code", "unknown"))
+        raise QueueUnavailableError(f"{operation}: {code}", reason="refused") from exc
+    except (BotoCoreError, TimeoutError, OSError) as exc:
+        raise QueueUnavailableError(f"{operation}: {type(exc).__name__}", reason="unreachable") from exc
+
+
+def _whole_seconds(duration: timedelta) -> int:
+    return math.ceil(duration.total_seconds())
+
+
+def _message(raw: Mapping[str, Any]) -> Message:
+    attributes = {
+        name: value["StringValue"] for name, value in raw.get("MessageAttributes", {}).items() if "StringValue" in value
+    }
+    return Message(
+        message_id=raw["MessageId"],
+        receipt=raw["ReceiptHandle"],
+        body=raw["Body"],
+        receive_count=int(raw.get("Attributes", {}).get("ApproximateReceiveCount", 1)),
+        attributes=attributes,
+    )
+
+
+def _failures(answer: Mapping[str, Any], receipts: Sequence[str]) -> list[EntryFailure]:
+    return [
+        EntryFailure(
+            receipt=receipts[int(entry["Id"])],
+            code=entry["Code"],
+            gone=entry["Code"].rpartition(".")[2] in _GONE,
+        )
+        for entry in answer.get("Failed", [])
+    ]

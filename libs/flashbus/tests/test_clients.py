@@ -1,0 +1,71 @@
+"""AWS clients follow the standard variables and give up in bounded time."""
+
+from datetime import timedelta
+
+import pytest
+from aiohttp import web
+from aiohttp.test_utils import TestServer
+from botocore.exceptions import ClientError
+
+from flashbus.clients import aws_client
+
+pytestmark = pytest.mark.real_time
+
+
+@pytest.fixture(autouse=True)
+def _credentials(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
+    monkeypatch.delenv("AWS_PROFILE", raising=False)
+    monkeypatch.delenv("AWS_DEFAULT_REGION", raising=False)
+    monkeypatch.setenv("AWS_REGION", "eu-central-1")
+
+
+async def test_endpoint_and_region_come_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
+    async with aws_client("sqs") as client:
+        assert client.meta.endpoint_url == "http://127.0.0.1:1"
+        assert client.meta.region_name == "eu-central-1"
+
+
+async def test_the_older_region_variable_is_honoured() -> None:
+    async with aws_client("sqs", environ={"AWS_DEFAULT_REGION": "us-west-2"}) as client:
+        assert client.meta.region_name == "us-west-2"
+
+
+async def test_given_variables_go_before_the_process_s_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
+    given = {
+        "AWS_REGION": "eu-west-1",
+        "AWS_ENDPOINT_URL": "http://127.0.0.1:2",
+        "AWS_ACCESS_KEY_ID": "mine",
+        "AWS_SECRET_ACCESS_KEY": "secret",
+    }
+    async with aws_client("s3", environ=given) as client:
+        url = await client.generate_presigned_url("get_object", Params={"Bucket": "bucket", "Key": "key"})
+    # Path style: a bucket is no subdomain of an endpoint of one's own.
+    assert url.startswith("http://127.0.0.1:2/bucket/key?")
+    assert "mine" in url
+    assert "eu-west-1" in url or "AWSAccessKeyId=mine" in url
+
+
+async def test_idle_connections_are_kept_as_long_as_told() -> None:
+    async with aws_client("sqs", keep_alive=timedelta(seconds=7)) as client:
+        assert client.meta.config.connector_args["keepalive_timeout"] == 7
+
+
+async def test_attempts_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
+    calls: list[str] = []
+
+    async def unavailable(request: web.Request) -> web.Response:
+        calls.append(request.path)
+        return web.Response(status=503)
+
+    app = web.Application()
+    app.router.add_route("*", "/{path:.*}", unavailable)
+    async with TestServer(app) as server:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", str(server.make_url("")))
+        async with aws_client("sqs", max_attempts=2, read_timeout=timedelta(seconds=1)) as client:
+            with pytest.raises(ClientError):
+                await client.list_queues()
+    assert len(calls) == 2

@@ -1,0 +1,50 @@
+"""What the bus asks of the processor: one message handled, and what becomes of it."""
+
+from datetime import UTC, datetime
+
+from flashbus import dispositions as bus
+from flashbus.backoff import Backoff
+from flashbus.queue import Message
+from flashpay import Acknowledge, DeadLetter, HandBack
+from order_processor.judgement import Judge
+from order_processor.metrics import Metrics
+
+
+class MessageHandler:
+    """Has the order in a message settled, and counts the orders that came to their end.
+
+    Args:
+        judge: Says what becomes of an order's message.
+        backoff: How long a message stays away that is handed back.
+        metrics: Counts the orders.
+    """
+
+    def __init__(self, *, judge: Judge, backoff: Backoff, metrics: Metrics) -> None:
+        self._judge = judge
+        self._backoff = backoff
+        self._metrics = metrics
+
+    async def handle(self, message: Message) -> bus.Disposition:
+        """The bus's `Handler`."""
+        disposition = await self._judge.judge(message)
+        match disposition:
+            case Acknowledge():
+                return self._acknowledged(disposition)
+            case HandBack(outcome=outcome, reason=reason, at_least=at_least, step=step):
+                after = self._backoff.after(step, at_least=at_least) if step else at_least
+                return bus.HandBack(outcome=outcome, after=after, reason=reason)
+            case DeadLetter(outcome=outcome, reason=reason, detail=detail):
+                if outcome == "failed":
+                    # In the ledger it is, whether or not the dead letters take it at once.
+                    self._metrics.orders_settled.labels("failed").inc()
+                return bus.DeadLetter(outcome=outcome, reason=reason, detail=detail)
+
+    def _acknowledged(self, done: Acknowledge) -> bus.Acknowledge:
+        entry = done.entry
+        fields: dict[str, object] = {"status": entry.status.value}
+        if done.attempt is not None:
+            age = ((entry.completed_at or datetime.now(UTC)) - entry.created_at).total_seconds()
+            self._metrics.orders_settled.labels(entry.status.value).inc()
+            self._metrics.order_duration.observe(max(age, 0.0))
+            fields |= {"attempt": done.attempt, "charge_id": entry.charge_id, "order_seconds": round(age, 3)}
+        return bus.Acknowledge(outcome=done.outcome, fields=fields)
