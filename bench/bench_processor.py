@@ -32,7 +32,7 @@ from flashmsg import OrderPlaced, decode_sqs_body, encode
 from flashpay import Approved, ChargeKnown, ChargeRequest, ChargeResult, NotCharged, Settler
 from flashpay.testing import MemoryLedger
 from order_processor.app import Resources, build_consumer
-from order_processor.testing import Rig
+from order_processor.testing import ProcessorHarness
 
 ROUND_TRIP = timedelta(milliseconds=10)
 OURS, NAIVE, NAIVE_TIMES = "order_processor", "receive 10, gather", "the same × slots/10"
@@ -101,11 +101,13 @@ async def naive_workers(queue: Queue, settler: Settler, orders: int, slots: int)
             group.create_task(naive(queue, settler, orders // loops))
 
 
-async def ours(rig: Rig, queue: Queue, gateway: MeasuredGateway, orders: int) -> None:
+async def ours(processor: ProcessorHarness, queue: Queue, gateway: MeasuredGateway, orders: int) -> None:
     """The processor as it is wired in production, but for its ledger."""
     stop, registry = asyncio.Event(), CollectorRegistry()
-    resources = Resources(queue=queue, dead_letter_queue=rig.dead, ledger=rig.ledger, gateway=gateway)
-    consumer = build_consumer(rig.settings, resources=resources, registry=registry, stop=stop, clock=rig.now)
+    resources = Resources(queue=queue, dead_letter_queue=processor.dead, ledger=processor.ledger, gateway=gateway)
+    consumer = build_consumer(
+        processor.settings, resources=resources, registry=registry, stop=stop, clock=processor.now
+    )
     running = asyncio.create_task(consumer.run())
     while (registry.get_sample_value("orders_settled_total", {"status": "completed"}) or 0) < orders:  # noqa: ASYNC110 - a metric has no event
         await asyncio.sleep(0.05)
@@ -117,12 +119,12 @@ async def measure(contender: str, *, slots: int, payment: float, aws: bool, seed
     """The occupancy of one contender with a fresh queue that holds 15 rounds of payments for it."""
     at_once = 10 if contender == NAIVE else slots
     orders = at_once * 15 // 10 * 10
-    rig = Rig(workers=slots, wait_seconds=1)
+    processor = ProcessorHarness(workers=slots, wait_seconds=1)
     gateway = MeasuredGateway(mean=payment, enough=orders - at_once, seed=seed)
-    async with (aws_queue if aws else fake_queue)(rig, orders) as queue:
+    async with (aws_queue if aws else fake_queue)(processor, orders) as queue:
         settler = Settler(ledger=MemoryLedger(), gateway=gateway, owner="bench")
         if contender == OURS:
-            await ours(rig, queue, gateway, orders)
+            await ours(processor, queue, gateway, orders)
         elif contender == NAIVE:
             await naive(queue, settler, orders)
         else:
@@ -131,21 +133,21 @@ async def measure(contender: str, *, slots: int, payment: float, aws: bool, seed
 
 
 @asynccontextmanager
-async def fake_queue(rig: Rig, orders: int) -> AsyncIterator[Queue]:
+async def fake_queue(processor: ProcessorHarness, orders: int) -> AsyncIterator[Queue]:
     """A full queue in memory."""
-    await rig.place(orders)
-    rig.queue.round_trip = ROUND_TRIP
-    yield rig.queue
+    await processor.place(orders)
+    processor.queue.round_trip = ROUND_TRIP
+    yield processor.queue
 
 
 @asynccontextmanager
-async def aws_queue(rig: Rig, orders: int) -> AsyncIterator[Queue]:
+async def aws_queue(processor: ProcessorHarness, orders: int) -> AsyncIterator[Queue]:
     """A full queue in SQS."""
     async with aws_client("sqs", read_timeout=timedelta(seconds=10)) as client:
         url = (await client.create_queue(QueueName=f"bench-{uuid4().hex}"))["QueueUrl"]
         queue = SqsQueue(url=url, client=client, polling_client=client)
         for _ in range(orders):
-            await queue.send(encode(OrderPlaced.of(rig.order())), attributes={})
+            await queue.send(encode(OrderPlaced.of(processor.order())), attributes={})
         yield queue
         await client.delete_queue(QueueUrl=url)
 

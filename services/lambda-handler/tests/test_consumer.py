@@ -6,9 +6,9 @@ from flashmsg import Order, OrderPlaced, OrderStatus, encode
 from flashpay import GatewayRefusedError, GatewayUnavailableError, NotCharged, Settlement, Settler
 from flashpay.testing import FakeGateway, Reply
 from flashpay.testing.orders import sample_order
+from lambda_handler.record_outcomes import Invocation
 from lambda_handler.records import QueueRecord
 from lambda_handler.testing import MAX_RECEIVES, PLENTY, Bench, consume, message, notification
-from lambda_handler.verdicts import Invocation
 
 
 async def test_all_orders_of_a_batch_are_settled_at_the_same_time() -> None:
@@ -18,39 +18,39 @@ async def test_all_orders_of_a_batch_are_settled_at_the_same_time() -> None:
     running = asyncio.create_task(consume(bench, *(message(order) for order in orders)))
     await bench.gateway.until_in_flight(10)
     bench.gateway.let_go()
-    verdicts = await running
-    assert [verdict.outcome for verdict in verdicts] == ["completed"] * 10
+    outcomes = await running
+    assert [outcome.outcome for outcome in outcomes] == ["completed"] * 10
     assert all(bench.gateway.charged(order.order_id) for order in orders)
 
 
 async def test_an_order_from_the_topic_is_settled() -> None:
     bench = Bench()
     order = sample_order()
-    (verdict,) = await consume(bench, notification(encode(OrderPlaced.of(order))))
-    assert verdict.done
+    (outcome,) = await consume(bench, notification(encode(OrderPlaced.of(order))))
+    assert outcome.done
     assert bench.ledger.entries[order.order_id].status is OrderStatus.COMPLETED
 
 
 async def test_a_declined_order_is_done() -> None:
     bench = Bench(gateway=FakeGateway(default=Reply.DECLINE))
-    (verdict,) = await consume(bench, message(sample_order()))
-    assert (verdict.done, verdict.outcome) == (True, "declined")
+    (outcome,) = await consume(bench, message(sample_order()))
+    assert (outcome.done, outcome.outcome) == (True, "declined")
 
 
 async def test_a_repeated_message_is_acknowledged_and_charges_once() -> None:
     bench = Bench()
     order = sample_order()
     await consume(bench, message(order))
-    (verdict,) = await consume(bench, message(order))
-    assert (verdict.done, verdict.outcome) == (True, "duplicate")
+    (outcome,) = await consume(bench, message(order))
+    assert (outcome.done, outcome.outcome) == (True, "duplicate")
     assert len(bench.gateway.requests) == 1
 
 
 async def test_a_transient_failure_is_retried_within_the_invocation() -> None:
     bench = Bench()
     bench.gateway.plan(Reply.FAIL, Reply.FAIL, Reply.LOSE)
-    (verdict,) = await consume(bench, message(sample_order()))
-    assert verdict.done
+    (outcome,) = await consume(bench, message(sample_order()))
+    assert outcome.done
     assert (len(bench.gateway.requests), len(bench.gateway.lookups)) == (3, 3)
     assert len(bench.pauses) == 2
 
@@ -58,8 +58,8 @@ async def test_a_transient_failure_is_retried_within_the_invocation() -> None:
 async def test_without_time_for_a_whole_payment_a_failure_is_not_retried() -> None:
     bench = Bench(gateway=FakeGateway(default=Reply.FAIL))
     short = Invocation(time_left=timedelta(seconds=5), request_id="r1")
-    (verdict,) = await consume(bench, message(sample_order()), within=short, payment_timeout=6)
-    assert (verdict.done, verdict.outcome) == (False, "server_error")
+    (outcome,) = await consume(bench, message(sample_order()), within=short, payment_timeout=6)
+    assert (outcome.done, outcome.outcome) == (False, "server_error")
     assert len(bench.gateway.requests) == 1
 
 
@@ -77,8 +77,8 @@ async def test_a_retry_after_beyond_the_deadline_is_left_to_the_queue() -> None:
 
     bench, gateway = Bench(), Overloaded()
     consumer = bench.consumer(gateway=gateway)  # type: ignore[arg-type]  # never returns
-    (verdict,) = await consumer.consume([message(sample_order())], PLENTY)
-    assert (verdict.done, verdict.outcome, gateway.calls) == (False, "overloaded", 1)
+    (outcome,) = await consumer.consume([message(sample_order())], PLENTY)
+    assert (outcome.done, outcome.outcome, gateway.calls) == (False, "overloaded", 1)
 
 
 async def test_a_payment_that_outlasts_the_invocation_is_reported_and_its_lease_given_back() -> None:
@@ -86,8 +86,8 @@ async def test_a_payment_that_outlasts_the_invocation_is_reported_and_its_lease_
     bench.gateway.hold()
     slow = sample_order("slow")
     barely = Invocation(time_left=timedelta(seconds=1.05), request_id="r1")
-    (verdict,) = await consume(bench, message(slow), within=barely, payment_timeout=10)
-    assert (verdict.done, verdict.outcome) == (False, "out_of_time")
+    (outcome,) = await consume(bench, message(slow), within=barely, payment_timeout=10)
+    assert (outcome.done, outcome.outcome) == (False, "out_of_time")
     lease_until = bench.ledger.entries[slow.order_id].lease_until
     assert lease_until is None or lease_until <= datetime.now(UTC)
 
@@ -102,22 +102,22 @@ async def test_one_crash_does_not_take_its_siblings_down() -> None:
     bench = Bench()
     victim, sibling = sample_order("victim"), sample_order("sibling")
     consumer = bench.consumer(settler=Crashing(ledger=bench.ledger, gateway=bench.gateway, owner="function"))
-    verdicts = await consumer.consume([message(victim), message(sibling)], PLENTY)
-    assert [(verdict.done, verdict.outcome) for verdict in verdicts] == [(False, "crashed"), (True, "completed")]
+    outcomes = await consumer.consume([message(victim), message(sibling)], PLENTY)
+    assert [(outcome.done, outcome.outcome) for outcome in outcomes] == [(False, "crashed"), (True, "completed")]
 
 
 async def test_poison_from_the_queue_goes_to_the_dead_letters_with_its_reason() -> None:
     bench = Bench()
     record = QueueRecord(message_id="m1", receive_count=1, record={"body": "not an order"})
-    (verdict,) = await consume(bench, record)
-    assert (verdict.done, verdict.outcome) == (True, "poison")
+    (outcome,) = await consume(bench, record)
+    assert (outcome.done, outcome.outcome) == (True, "poison")
     assert bench.buried == [("not an order", "malformed")]
 
 
 async def test_poison_from_the_topic_is_left_to_the_failure_destination() -> None:
     bench = Bench()
-    (verdict,) = await consume(bench, notification("not an order"))
-    assert (verdict.done, verdict.outcome) == (False, "poison")
+    (outcome,) = await consume(bench, notification("not an order"))
+    assert (outcome.done, outcome.outcome) == (False, "poison")
     assert bench.buried == []
 
 
@@ -128,8 +128,8 @@ async def test_what_the_gateway_refuses_is_dead_lettered_and_failed() -> None:
 
     bench, order = Bench(), sample_order()
     consumer = bench.consumer(gateway=Refusing())  # type: ignore[arg-type]  # never returns
-    (verdict,) = await consumer.consume([message(order)], PLENTY)
-    assert (verdict.done, verdict.outcome) == (True, "failed")
+    (outcome,) = await consumer.consume([message(order)], PLENTY)
+    assert (outcome.done, outcome.outcome) == (True, "failed")
     assert [reason for _, reason in bench.buried] == ["bad_request"]
     assert bench.ledger.entries[order.order_id].status is OrderStatus.FAILED
 
@@ -148,19 +148,19 @@ async def test_the_last_receive_of_an_order_fails_it_where_a_human_can_see_it() 
 async def test_an_order_held_by_another_attempt_is_waited_for_or_comes_back() -> None:
     bench, order = Bench(), sample_order()
     await bench.ledger.claim(order, owner="other", lease=timedelta(seconds=60))
-    (verdict,) = await consume(bench, message(order))
-    assert (verdict.done, verdict.outcome) == (False, "busy")
+    (outcome,) = await consume(bench, message(order))
+    assert (outcome.done, outcome.outcome) == (False, "busy")
     ending, early = sample_order("ending"), Bench()
     await early.ledger.claim(ending, owner="other", lease=timedelta(milliseconds=50))
-    (verdict,) = await consume(early, message(ending))
-    assert (verdict.done, verdict.outcome) == (True, "completed")
+    (outcome,) = await consume(early, message(ending))
+    assert (outcome.done, outcome.outcome) == (True, "completed")
 
 
 async def test_an_order_of_another_content_is_acknowledged_and_not_charged() -> None:
     bench = Bench()
     await consume(bench, message(sample_order("same", quantity=1)))
-    (verdict,) = await consume(bench, message(sample_order("same", quantity=3)))
-    assert (verdict.done, verdict.outcome) == (True, "mismatch")
+    (outcome,) = await consume(bench, message(sample_order("same", quantity=3)))
+    assert (outcome.done, outcome.outcome) == (True, "mismatch")
     assert len(bench.gateway.requests) == 1
 
 
@@ -179,6 +179,6 @@ async def test_a_record_out_of_time_is_named_in_its_line_too() -> None:
     bench, order = Bench(), sample_order()
     bench.gateway.default = Reply.HANG
     hurried = Invocation(time_left=timedelta(seconds=1.05), request_id="r1")
-    (verdict,) = await bench.consumer().consume([message(order)], hurried)
+    (outcome,) = await bench.consumer().consume([message(order)], hurried)
     (line,) = bench.log
-    assert (verdict.outcome, line["outcome"], line["order_id"]) == ("out_of_time", "out_of_time", order.order_id)
+    assert (outcome.outcome, line["outcome"], line["order_id"]) == ("out_of_time", "out_of_time", order.order_id)

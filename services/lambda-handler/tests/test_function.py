@@ -16,8 +16,8 @@ from flashpay.testing import FakeGateway, MemoryLedger, Reply
 from flashpay.testing.orders import sample_order
 from lambda_handler.consumer import Consumer
 from lambda_handler.function import Function, RecordFailedError
-from lambda_handler.journal import Journal
-from lambda_handler.judgement import Judge
+from lambda_handler.json_log import JsonLog
+from lambda_handler.record_settler import RecordSettler
 from lambda_handler.records import UnknownEventError
 
 NARROW_MS = 1100
@@ -51,18 +51,18 @@ def opened() -> list[str]:
 @pytest.fixture
 def bench(opened: list[str]) -> Iterator[Bench]:
     stream, gateway = io.StringIO(), FakeGateway()
-    journal = Journal(stream)
+    log = JsonLog(stream)
 
     @asynccontextmanager
     async def parts() -> AsyncIterator[Callable[[], Consumer]]:
         opened.append("open")
         ledger, timeout = MemoryLedger(), timedelta(seconds=1)
         settler = Settler(ledger=ledger, gateway=gateway, owner="f", payment_timeout=timeout)
-        judge = Judge(settler=settler, dead_letters=None, max_receives=5, payment_timeout=timeout)
-        yield lambda: Consumer(judge=judge, journal=journal)
+        record_settler = RecordSettler(settler=settler, dead_letters=None, max_receives=5, payment_timeout=timeout)
+        yield lambda: Consumer(record_settler=record_settler, log=log)
         opened.append("close")
 
-    function = Function(parts(), journal=journal)
+    function = Function(parts(), log=log)
     yield Bench(function=function, gateway=gateway, stream=stream)
     if "close" not in opened:
         function.close()

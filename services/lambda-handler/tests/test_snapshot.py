@@ -25,7 +25,7 @@ from lambda_handler.main import handler
 context = SimpleNamespace(aws_request_id="r", get_remaining_time_in_millis=lambda: 3000)
 def first_event():
     handler({"Records": []}, context)
-    return {"owner": handler._consumer.judge.settler._owner, "random": random.random()}
+    return {"owner": handler._consumer.record_settler.settler._owner, "random": random.random()}
 """
 ENVIRONMENTS = """
 time.sleep(0.5)  # the snapshot waits for somebody to need it

@@ -11,8 +11,8 @@ from flashmsg import OrderStatus
 from flashpay import ChargeRequest, ChargeResult, NotCharged
 from flashpay.errors import GatewayUnavailableError
 from flashpay.testing import MemoryLedger, Reply, sample_order
+from lambda_handler.record_outcomes import Invocation
 from lambda_handler.testing import MAX_RECEIVES, Bench, FakeDeadLetters, consume, message, notification
-from lambda_handler.verdicts import Invocation
 
 ORDER = sample_order()
 
@@ -24,8 +24,8 @@ def within(seconds: float) -> Invocation:
 async def test_pauses_double_up_to_five_seconds_and_are_jittered() -> None:
     bench = Bench(sleeps=False, jitter=0.5)
     bench.gateway.plan(*[Reply.FAIL] * 8)
-    (verdict,) = await consume(bench, message(ORDER))
-    assert verdict.outcome == "completed"
+    (outcome,) = await consume(bench, message(ORDER))
+    assert outcome.outcome == "completed"
     assert bench.pauses == [0.1, 0.2, 0.4, 0.8, 1.6, 2.5, 2.5, 2.5]
 
 
@@ -63,9 +63,9 @@ async def test_a_held_order_is_waited_for_until_its_lease_ends_and_no_longer() -
 async def test_another_attempt_needs_the_time_of_a_whole_payment(left: float, attempts: int) -> None:
     bench = Bench(sleeps=False, jitter=1.0)
     bench.gateway.plan(Reply.FAIL)
-    (verdict,) = await consume(bench, message(ORDER), within=within(left + 1), payment_timeout=5)
+    (outcome,) = await consume(bench, message(ORDER), within=within(left + 1), payment_timeout=5)
     assert len(bench.gateway.requests) == attempts
-    assert verdict.done == (attempts > 1)
+    assert outcome.done == (attempts > 1)
 
 
 @pytest.mark.parametrize("place", ["claim.called", "record.called", "release.called", "lookup.called"])
@@ -78,9 +78,9 @@ async def test_an_invocation_ends_before_its_time_is_up_whatever_hangs(place: st
     if place in {"release.called", "lookup.called"}:
         bench.gateway.default = Reply.HANG
     started = time.monotonic()
-    (verdict,) = await consume(bench, message(ORDER), within=within(2))
+    (outcome,) = await consume(bench, message(ORDER), within=within(2))
     assert time.monotonic() - started < 2
-    assert (verdict.done, verdict.outcome) == (False, "out_of_time")
+    assert (outcome.done, outcome.outcome) == (False, "out_of_time")
     assert [line["outcome"] for line in bench.log] == ["out_of_time"]
 
 
@@ -95,16 +95,16 @@ async def test_a_dead_letter_that_hangs_keeps_no_invocation() -> None:
     bench = Bench(dead_letters=Hanging())
     bench.gateway.for_customers = {ORDER.customer_id: Reply.FAIL}
     started = time.monotonic()
-    (verdict,) = await consume(bench, message(ORDER, receive_count=MAX_RECEIVES), within=within(2))
+    (outcome,) = await consume(bench, message(ORDER, receive_count=MAX_RECEIVES), within=within(2))
     assert time.monotonic() - started < 2
-    assert not verdict.done
+    assert not outcome.done
 
 
 async def test_on_the_last_receive_a_hanging_charge_is_dead_lettered_in_time_and_not_failed() -> None:
     bench = Bench()
     bench.gateway.default = Reply.HANG
-    (verdict,) = await consume(bench, message(ORDER, receive_count=MAX_RECEIVES), within=within(4))
-    assert (verdict.done, verdict.outcome) == (True, "unresolved")
+    (outcome,) = await consume(bench, message(ORDER, receive_count=MAX_RECEIVES), within=within(4))
+    assert (outcome.done, outcome.outcome) == (True, "unresolved")
     assert [reason for _, reason in bench.buried] == ["exhausted"]
     assert bench.ledger.entries[ORDER.order_id].status is OrderStatus.PROCESSING
 
@@ -113,8 +113,8 @@ async def test_without_a_dead_letter_queue_the_last_receive_is_reported_and_noth
     # The queue's own redrive moves it without our mark: a failed order could never be opened again.
     bench = Bench(dead_letters=None)
     bench.gateway.for_customers = {ORDER.customer_id: Reply.FAIL}
-    (verdict,) = await consume(bench, message(ORDER, receive_count=MAX_RECEIVES), within=within(1.5))
-    assert (verdict.done, verdict.outcome) == (False, "exhausted")
+    (outcome,) = await consume(bench, message(ORDER, receive_count=MAX_RECEIVES), within=within(1.5))
+    assert (outcome.done, outcome.outcome) == (False, "exhausted")
     assert bench.ledger.entries[ORDER.order_id].status is OrderStatus.PROCESSING
 
 
@@ -127,8 +127,8 @@ async def test_a_failed_order_is_opened_by_a_redrive_alone() -> None:
     assert bench.ledger.entries[ORDER.order_id].status is OrderStatus.FAILED
     mark = {"dead_letter_reason": {"dataType": "String", "stringValue": "exhausted"}}
     record = {**message(ORDER).record, "messageAttributes": mark}
-    (verdict,) = await consume(bench, replace(message(ORDER), record=record))
-    assert (verdict.done, verdict.outcome) == (True, "completed")
+    (outcome,) = await consume(bench, replace(message(ORDER), record=record))
+    assert (outcome.done, outcome.outcome) == (True, "completed")
 
 
 async def test_a_crash_on_the_last_receive_is_given_up_like_any_other_failure() -> None:

@@ -88,7 +88,7 @@ async def test_who_finds_no_place_in_time_is_sent_away_with_nothing_done() -> No
         shop.gateway.let_go()
         assert (await first).status == 200
         third = await shop.order("sync", customer_id=3)
-    assert problem_of(second) == (503, "line_full".replace("_", "-"))
+    assert problem_of(second) == (503, "at_capacity".replace("_", "-"))
     assert int(second.headers["Retry-After"]) >= 1
     assert third.status == 200
     assert len(shop.ledger.entries) == 2

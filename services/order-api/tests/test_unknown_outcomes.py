@@ -120,7 +120,7 @@ async def test_whoever_finds_no_place_is_told_what_is_certain() -> None:
     assert_says_that_it_was_not_accepted(keyless)
     # With the key an order was accepted before.
     assert_says_that_it_is_unknown(keyed, key="basket-1")
-    assert (keyless.problem, keyed.problem) == ((503, "line-full"), (503, "line-full"))
+    assert (keyless.problem, keyed.problem) == ((503, "at-capacity"), (503, "at-capacity"))
 
 
 @pytest.mark.parametrize("headers", [None, KEY], ids=["no key", "key"])

@@ -9,7 +9,7 @@ from structlog.testing import capture_logs
 from flashops.settings import SettingsError
 from flashpay.testing import Reply
 from order_processor.settings import ProcessorSettings
-from order_processor.testing import Rig
+from order_processor.testing import ProcessorHarness
 
 REQUIRED = {
     "QUEUE_URL": "http://localhost:4566/000000000000/orders",
@@ -20,20 +20,20 @@ REQUIRED = {
 
 
 async def test_permits_that_an_open_breaker_does_not_allow_are_given_back() -> None:
-    rig = Rig(workers=7, pollers=1)
-    rig.gateway.default = Reply.REFUSE
-    await rig.place(3)
-    async with rig.running():
+    processor = ProcessorHarness(workers=7, pollers=1)
+    processor.gateway.default = Reply.REFUSE
+    await processor.place(3)
+    async with processor.running():
         await asyncio.sleep(600)  # open, and now and then one is allowed of those that are taken
-        assert rig.metric("processor_paused") == 1
-        rig.gateway.default = Reply.APPROVE
+        assert processor.metric("processor_paused") == 1
+        processor.gateway.default = Reply.APPROVE
         await asyncio.sleep(30)
-        assert not rig.queue.stored
-        rig.gateway.hold()
-        await rig.place(20)
+        assert not processor.queue.stored
+        processor.gateway.hold()
+        await processor.place(20)
         await asyncio.sleep(5)
-        assert rig.gateway.in_flight == 7
-        rig.gateway.let_go()
+        assert processor.gateway.in_flight == 7
+        processor.gateway.let_go()
 
 
 def test_the_defaults_are_in_order() -> None:
@@ -86,27 +86,27 @@ def test_pollers_follow_the_slots(workers: int, pollers: int) -> None:
 
 
 async def test_one_line_of_log_per_message() -> None:
-    rig = Rig()
-    rig.gateway.latency = timedelta(seconds=3)
+    processor = ProcessorHarness()
+    processor.gateway.latency = timedelta(seconds=3)
     with capture_logs() as lines:
-        (order,) = await rig.place(1)
-        await rig.queue.send("poison", attributes={})
-        async with rig.running():
-            await rig.until(lambda: not rig.queue.stored)
+        (order,) = await processor.place(1)
+        await processor.queue.send("poison", attributes={})
+        async with processor.running():
+            await processor.until(lambda: not processor.queue.stored)
     handled = {line["outcome"]: line for line in lines if line["event"] == "message_handled"}
     assert sorted(handled) == ["completed", "poison"]
     completed = handled["completed"]
     assert completed["duration_seconds"] == pytest.approx(3.0, abs=0.001)
-    assert completed["charge_id"] == rig.ledger.entries[order.order_id].charge_id
+    assert completed["charge_id"] == processor.ledger.entries[order.order_id].charge_id
     assert handled["poison"]["reason"] == "malformed"
 
 
 async def test_the_time_of_an_order_counts_from_its_acceptance() -> None:
-    rig = Rig()
-    rig.gateway.latency = timedelta(seconds=3)
-    await rig.place(1)
+    processor = ProcessorHarness()
+    processor.gateway.latency = timedelta(seconds=3)
+    await processor.place(1)
     await asyncio.sleep(60)
-    async with rig.running():
-        await rig.until(lambda: not rig.queue.stored)
-    assert rig.metric("processor_order_duration_seconds_sum") == pytest.approx(63, abs=0.01)
-    assert rig.metric("processor_settle_duration_seconds_sum", outcome="completed") == pytest.approx(3, abs=0.01)
+    async with processor.running():
+        await processor.until(lambda: not processor.queue.stored)
+    assert processor.metric("processor_order_duration_seconds_sum") == pytest.approx(63, abs=0.01)
+    assert processor.metric("processor_settle_duration_seconds_sum", outcome="completed") == pytest.approx(3, abs=0.01)

@@ -6,10 +6,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 
-from lambda_handler.journal import Journal
-from lambda_handler.judgement import Judge
+from lambda_handler.json_log import JsonLog
+from lambda_handler.record_outcomes import Invocation, Known, RecordOutcome
+from lambda_handler.record_settler import RecordSettler
 from lambda_handler.records import QueueRecord, Record
-from lambda_handler.verdicts import Invocation, Known, Verdict
 
 # Kept back at the end of an invocation: to cancel what is not done, write it down and answer.
 RESERVE = timedelta(seconds=1)
@@ -19,42 +19,42 @@ _FAREWELL_SECONDS = 0.5
 
 @dataclass(kw_only=True)
 class Consumer:
-    """Gives every record of an invocation to the judge, and ends in time whatever the judge is doing.
+    """Gives every record of an invocation to the record_settler, and ends in time whatever the record_settler is doing.
 
     A record that is not done in time is cancelled. What does not end by that either, such as a write on its way to
     a ledger that is slow to answer, is left behind: it goes on when the environment does, and harms nothing.
     """
 
-    judge: Judge
-    journal: Journal
+    record_settler: RecordSettler
+    log: JsonLog
     clock: Callable[[], float] = time.monotonic
-    _left_behind: set[asyncio.Task[Verdict]] = field(default_factory=set)
+    _left_behind: set[asyncio.Task[RecordOutcome]] = field(default_factory=set)
 
-    async def consume(self, records: Sequence[Record], invocation: Invocation) -> list[Verdict]:
-        """Settle all records at once and return one verdict each, before the time of the invocation is up."""
+    async def consume(self, records: Sequence[Record], invocation: Invocation) -> list[RecordOutcome]:
+        """Settle all records at once and return one outcome each, before the time of the invocation is up."""
         deadline = self.clock() + max(0.0, (invocation.time_left - RESERVE).total_seconds())
         works = (self._work(record, invocation, deadline) for record in records)
         return list(await asyncio.gather(*works))
 
-    async def _work(self, record: Record, invocation: Invocation, deadline: float) -> Verdict:
+    async def _work(self, record: Record, invocation: Invocation, deadline: float) -> RecordOutcome:
         started, known = self.clock(), Known()
-        task = asyncio.create_task(self.judge.judge(record, deadline, known), name="record")
-        verdict = await self._in_time(task, deadline)
-        self.journal.write(
+        task = asyncio.create_task(self.record_settler.settle(record, deadline, known), name="record")
+        outcome = await self._in_time(task, deadline)
+        self.log.write(
             "record_consumed",
-            outcome=verdict.outcome,
-            done=verdict.done,
+            outcome=outcome.outcome,
+            done=outcome.done,
             order_id=known.order_id,
             trace_id=known.trace_id,
-            attempt=verdict.attempt,
-            error=None if verdict.error is None else repr(verdict.error),
+            attempt=outcome.attempt,
+            error=None if outcome.error is None else repr(outcome.error),
             duration_seconds=round(self.clock() - started, 4),
             receive_count=record.receive_count if isinstance(record, QueueRecord) else None,
             request_id=invocation.request_id,
         )
-        return verdict
+        return outcome
 
-    async def _in_time(self, task: asyncio.Task[Verdict], deadline: float) -> Verdict:
+    async def _in_time(self, task: asyncio.Task[RecordOutcome], deadline: float) -> RecordOutcome:
         await asyncio.wait([task], timeout=max(0.0, deadline - self.clock()))
         if not task.done():
             task.cancel()
@@ -63,14 +63,14 @@ class Consumer:
             self._left_behind.add(task)
             task.add_done_callback(self._forget)
         if not task.done() or task.cancelled():
-            return Verdict(done=False, outcome="out_of_time", error=TimeoutError("the invocation's time was up"))
+            return RecordOutcome(done=False, outcome="out_of_time", error=TimeoutError("the invocation's time was up"))
         error = task.exception()
         if error is not None:
             # One record's bug must not take its siblings down.
-            return Verdict(done=False, outcome="crashed", error=error)
+            return RecordOutcome(done=False, outcome="crashed", error=error)
         return task.result()
 
-    def _forget(self, task: asyncio.Task[Verdict]) -> None:
+    def _forget(self, task: asyncio.Task[RecordOutcome]) -> None:
         self._left_behind.discard(task)
         if not task.cancelled():
             task.exception()  # seen, so that nobody complains; the record was reported as failed

@@ -10,9 +10,9 @@ from typing import Protocol
 
 from lambda_handler.cold_start import seconds_since_process_start
 from lambda_handler.consumer import Consumer
-from lambda_handler.journal import Journal
+from lambda_handler.json_log import JsonLog
+from lambda_handler.record_outcomes import Invocation, RecordOutcome
 from lambda_handler.records import QueueRecord, Record, TopicRecord, read_records
-from lambda_handler.verdicts import Invocation, Verdict
 
 
 class Context(Protocol):
@@ -42,14 +42,14 @@ class Function:
         self,
         opened: AbstractAsyncContextManager[Callable[[], Consumer]],
         *,
-        journal: Journal,
+        log: JsonLog,
         from_snapshot: bool = False,
     ) -> None:
         """Open the clients.
 
         Args:
             opened: Opens the clients and yields what makes a consumer of them; it makes no connection.
-            journal: Gets the cold start.
+            log: Gets the cold start.
             from_snapshot: Whether environments are restored from a snapshot of this object: how long it took to
                 make it is then no environment's cold start.
         """
@@ -57,7 +57,7 @@ class Function:
         self._opened = opened
         self._make_consumer = self._runner.run(_enter(opened))
         self._consumer: Consumer | None = None
-        self._journal = journal
+        self._log = log
         self._cold_start_told = False
         self._init_seconds: float | None = None if from_snapshot else seconds_since_process_start()
 
@@ -78,8 +78,8 @@ class Function:
             time_left=timedelta(milliseconds=context.get_remaining_time_in_millis()),
             request_id=context.aws_request_id,
         )
-        verdicts = self._runner.run(consumer.consume(records, invocation)) if records else []
-        return _answer(records, verdicts)
+        outcomes = self._runner.run(consumer.consume(records, invocation)) if records else []
+        return _answer(records, outcomes)
 
     def restored(self) -> None:
         """Begin as an environment of its own, after a restore from a snapshot; Lambda's runtime calls it."""
@@ -97,7 +97,7 @@ class Function:
             return
         self._cold_start_told = True
         seconds = None if self._init_seconds is None else round(self._init_seconds, 4)
-        self._journal.write("cold_start", init_seconds=seconds, request_id=context.aws_request_id)
+        self._log.write("cold_start", init_seconds=seconds, request_id=context.aws_request_id)
 
     def _begin(self) -> Consumer:
         random.seed()
@@ -105,12 +105,12 @@ class Function:
         return self._consumer
 
 
-def _answer(records: Sequence[Record], verdicts: Sequence[Verdict]) -> dict[str, list[dict[str, str]]] | None:
+def _answer(records: Sequence[Record], outcomes: Sequence[RecordOutcome]) -> dict[str, list[dict[str, str]]] | None:
     failed: list[dict[str, str]] = []
-    for record, verdict in zip(records, verdicts, strict=True):
-        if isinstance(record, TopicRecord) and not verdict.done:
-            raise RecordFailedError(f"{verdict.order_id or 'poison'}: {verdict.outcome}") from verdict.error
-        if isinstance(record, QueueRecord) and not verdict.done:
+    for record, outcome in zip(records, outcomes, strict=True):
+        if isinstance(record, TopicRecord) and not outcome.done:
+            raise RecordFailedError(f"{outcome.order_id or 'poison'}: {outcome.outcome}") from outcome.error
+        if isinstance(record, QueueRecord) and not outcome.done:
             failed.append({"itemIdentifier": record.message_id})
     return {"batchItemFailures": failed} if any(isinstance(record, QueueRecord) for record in records) else None
 

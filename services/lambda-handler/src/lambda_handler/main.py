@@ -11,15 +11,15 @@ import atexit
 import os
 
 from lambda_handler.cold_start import call_after_restore, is_snapshot
+from lambda_handler.connections import open_consumer
 from lambda_handler.function import Function
-from lambda_handler.journal import Journal
+from lambda_handler.json_log import JsonLog
 from lambda_handler.settings import FunctionSettings
-from lambda_handler.wiring import open_consumer
 
-_journal = Journal()
+_log = JsonLog()
 handler = Function(
-    open_consumer(FunctionSettings.from_environment(os.environ), journal=_journal),
-    journal=_journal,
+    open_consumer(FunctionSettings.from_environment(os.environ), log=_log),
+    log=_log,
     from_snapshot=is_snapshot(os.environ),
 )
 call_after_restore(handler.restored)

@@ -23,7 +23,7 @@ from order_api.order_book import OrderBook
 from order_api.order_status import get_order
 from order_api.retry_after import RetryAfter
 from order_api.settings import Settings
-from order_api.sync_desk import SyncDesk
+from order_api.settlement_limiter import SettlementLimiter
 from order_api.sync_orders import post_sync_order
 from order_api.telemetry import telemetry
 from order_api.views import HealthView
@@ -80,7 +80,7 @@ def create_app(
         now=now,
     )
     app[app_keys.PUBLISHER] = _publisher(settings, topic, metrics)
-    app[app_keys.DESK] = _desk(settings, ledger, gateway, metrics)
+    app[app_keys.SETTLEMENT_LIMITER] = _settlement_limiter(settings, ledger, gateway, metrics)
     app.cleanup_ctx.append(_running)
     health.add_check("catalogue", app[_CATALOGUE].check)
     _add_routes(app)
@@ -105,7 +105,7 @@ def _publisher(settings: Settings, topic: Topic, metrics: Metrics) -> GroupCommi
     )
 
 
-def _desk(settings: Settings, ledger: Ledger, gateway: Gateway, metrics: Metrics) -> SyncDesk:
+def _settlement_limiter(settings: Settings, ledger: Ledger, gateway: Gateway, metrics: Metrics) -> SettlementLimiter:
     settler = Settler(
         ledger=ledger,
         gateway=gateway,
@@ -113,7 +113,7 @@ def _desk(settings: Settings, ledger: Ledger, gateway: Gateway, metrics: Metrics
         lease=timedelta(seconds=settings.lease_seconds),
         payment_timeout=timedelta(seconds=settings.payment_timeout_seconds),
     )
-    return SyncDesk(
+    return SettlementLimiter(
         settler=settler,
         limit=settings.sync_limit,
         wait=timedelta(seconds=settings.sync_wait_seconds),
@@ -127,7 +127,7 @@ async def _running(app: web.Application) -> AsyncIterator[None]:
     # Requests have ended before this is left: what they began is finished, then drained.
     async with app[_CATALOGUE], app[app_keys.PUBLISHER]:
         yield
-        await app[app_keys.DESK].aclose()
+        await app[app_keys.SETTLEMENT_LIMITER].aclose()
 
 
 def _add_routes(app: web.Application) -> None:

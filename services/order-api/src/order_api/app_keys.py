@@ -8,12 +8,12 @@ from order_api.metrics import Metrics
 from order_api.order_book import OrderBook
 from order_api.retry_after import RetryAfter
 from order_api.settings import Settings
-from order_api.sync_desk import SyncDesk
+from order_api.settlement_limiter import SettlementLimiter
 
 SETTINGS = web.AppKey("settings", Settings)
 INTAKE = web.AppKey("intake", Intake)
 PUBLISHER = web.AppKey("publisher", GroupCommitPublisher)
-DESK = web.AppKey("desk", SyncDesk)
+SETTLEMENT_LIMITER = web.AppKey("settlement_limiter", SettlementLimiter)
 BOOK = web.AppKey("book", OrderBook)
 RETRY_AFTER = web.AppKey("retry_after", RetryAfter)
 METRICS = web.AppKey("metrics", Metrics)

@@ -14,7 +14,7 @@ from order_api.bodies import read_json_body
 from order_api.intake import IDEMPOTENCY_KEY, Draft
 from order_api.order_book import OrderBookError
 from order_api.rejections import Rejection, mismatch, outcome_unknown, turned_away
-from order_api.telemetry import TRAIL
+from order_api.telemetry import REQUEST_CONTEXT
 from order_api.views import OrderAccepted
 
 _MILLISECOND = timedelta(milliseconds=1)
@@ -39,9 +39,9 @@ async def draft_of(request: web.Request) -> Draft:
     )
     draft = request.app[INTAKE].draft(body, idempotency_keys=request.headers.getall(IDEMPOTENCY_KEY, []))
     draft = await _as_first_asked(request, draft)
-    trail = request[TRAIL]
-    trail.fields["order_id"] = draft.order_id
-    trail.receipt = draft.receipt
+    context = request[REQUEST_CONTEXT]
+    context.fields["order_id"] = draft.order_id
+    context.receipt = draft.receipt
     return draft
 
 
@@ -84,7 +84,7 @@ async def queue(request: web.Request, draft: Draft, order: Order, *, mode: str, 
         await _publish(request, draft, accepted, settling=settling)
     mine = known is None or known.first or (settling and is_made_of(known.entry, order))
     request.app[METRICS].accepted(mode, repeated=not mine)
-    request[TRAIL].fields["mode"] = mode
+    request[REQUEST_CONTEXT].fields["mode"] = mode
     return _acceptance(order.order_id)
 
 
@@ -118,7 +118,7 @@ async def _written_down(request: web.Request, draft: Draft, order: Order, *, set
     except OrderBookError as exc:
         if not settling:
             raise _unchecked(request, draft, exc) from exc
-        request[TRAIL].fields["error"] = str(exc)
+        request[REQUEST_CONTEXT].fields["error"] = str(exc)
         raise outcome_unknown(draft.receipt, retry_after=_after(request, request.app[BOOK].outage)) from exc
     if isinstance(acceptance, ContentMismatch):
         raise mismatch(IDEMPOTENCY_KEY)
@@ -126,13 +126,13 @@ async def _written_down(request: web.Request, draft: Draft, order: Order, *, set
 
 
 async def _publish(request: web.Request, draft: Draft, order: Order, *, settling: bool) -> None:
-    traceparent = str(request[TRAIL].traceparent)
+    traceparent = str(request[REQUEST_CONTEXT].traceparent)
     event = OrderPlaced.of(order, traceparent=traceparent)
     entry = Entry(encode(event), {"type": event.type, "traceparent": traceparent})
     try:
         await request.app[PUBLISHER].publish(entry)
     except PublishError as exc:
-        request[TRAIL].fields["error"] = str(exc)
+        request[REQUEST_CONTEXT].fields["error"] = str(exc)
         retry_after = _after(request, request.app[PUBLISHER].pause)
         if exc.certain and not settling:
             title = "Orders cannot be taken right now"
@@ -143,7 +143,7 @@ async def _publish(request: web.Request, draft: Draft, order: Order, *, settling
 
 
 def _unchecked(request: web.Request, draft: Draft, error: OrderBookError) -> Rejection:
-    request[TRAIL].fields["error"] = str(error)
+    request[REQUEST_CONTEXT].fields["error"] = str(error)
     title = "The key cannot be looked up right now"
     return turned_away(
         draft.shared_receipt, "ledger_unavailable", title, retry_after=_after(request, request.app[BOOK].outage)

@@ -6,7 +6,7 @@ from order_api.app_keys import BOOK, INTAKE, RETRY_AFTER
 from order_api.order_book import OrderBookError
 from order_api.rejections import Rejection
 from order_api.sync_orders import order_response
-from order_api.telemetry import TRAIL
+from order_api.telemetry import REQUEST_CONTEXT
 from order_api.views import OrderView
 
 
@@ -15,7 +15,7 @@ async def get_order(request: web.Request) -> web.Response:
     order_id = request.match_info["order_id"]
     if not request.app[INTAKE].ids.owns(order_id):
         raise Rejection.of_field(404, "unknown_order", "order_id", "There is no such order")
-    request[TRAIL].fields["order_id"] = order_id
+    request[REQUEST_CONTEXT].fields["order_id"] = order_id
     try:
         entry = await request.app[BOOK].get(order_id)
     except OrderBookError as exc:

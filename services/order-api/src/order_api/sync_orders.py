@@ -6,12 +6,12 @@ from aiohttp import hdrs, web
 
 from flashmsg import Order
 from flashpay import Busy, Duplicate, FlashpayError, GatewayRefusedError, GatewayUnavailableError, Mismatch, Settled
-from order_api.app_keys import DESK, METRICS, RETRY_AFTER, SETTINGS
+from order_api.app_keys import METRICS, RETRY_AFTER, SETTINGS, SETTLEMENT_LIMITER
 from order_api.async_orders import draft_of, is_made_of, order_of, queue
 from order_api.intake import IDEMPOTENCY_KEY, Draft
 from order_api.rejections import Rejection, mismatch, outcome_unknown, turned_away
-from order_api.sync_desk import LateError, LineFullError
-from order_api.telemetry import TRAIL
+from order_api.settlement_limiter import AtCapacityError, DeadlinePassedError
+from order_api.telemetry import REQUEST_CONTEXT
 from order_api.views import OrderView
 
 
@@ -20,20 +20,22 @@ async def post_sync_order(request: web.Request) -> web.Response:
     draft = await draft_of(request)
     order = await order_of(request, draft)
     try:
-        settlement = await request.app[DESK].settle(order, traceparent=str(request[TRAIL].traceparent))
-    except LineFullError as exc:
-        raise _line_full(request, draft, exc) from exc
-    except (LateError, FlashpayError) as exc:
+        settlement = await request.app[SETTLEMENT_LIMITER].settle(
+            order, traceparent=str(request[REQUEST_CONTEXT].traceparent)
+        )
+    except AtCapacityError as exc:
+        raise _at_capacity(request, draft, exc) from exc
+    except (DeadlinePassedError, FlashpayError) as exc:
         return await _unsettled(request, draft, order, exc)
     match settlement:
         case Settled(entry=entry):
             request.app[METRICS].accepted("sync", repeated=not is_made_of(entry, order))
-            request[TRAIL].fields["mode"] = "sync"
+            request[REQUEST_CONTEXT].fields["mode"] = "sync"
             return order_response(OrderView.of(entry))
         case Duplicate(entry=entry):
             # Accepted when it was settled; counting it again would make orders out of retries.
             request.app[METRICS].accepted("sync", repeated=True)
-            request[TRAIL].fields["duplicate"] = True
+            request[REQUEST_CONTEXT].fields["duplicate"] = True
             return order_response(OrderView.of(entry))
         case Busy(lease_until=lease_until):
             return await _busy(request, draft, order, lease_until)
@@ -50,34 +52,34 @@ def order_response(view: OrderView) -> web.Response:
     )
 
 
-def _line_full(request: web.Request, draft: Draft, error: LineFullError) -> Rejection:
+def _at_capacity(request: web.Request, draft: Draft, error: AtCapacityError) -> Rejection:
     return turned_away(
         draft.shared_receipt,
-        "line_full",
+        "at_capacity",
         "Too many customers are paying right now",
         retry_after=request.app[RETRY_AFTER].spread(error.next_turn),
     )
 
 
 async def _unsettled(
-    request: web.Request, draft: Draft, order: Order, error: LateError | FlashpayError
+    request: web.Request, draft: Draft, order: Order, error: DeadlinePassedError | FlashpayError
 ) -> web.Response:
-    request[TRAIL].fields["error"] = str(error)
+    request[REQUEST_CONTEXT].fields["error"] = str(error)
     if request.app[SETTINGS].sync_fallback:
         # Whatever became of the charge, the queue brings the order to its end under the same key.
         return await queue(request, draft, order, mode="sync_fallback", settling=True)
     retry_after = request.app[RETRY_AFTER].spread(_until_settled(request, error))
     if isinstance(error, GatewayRefusedError):
         raise outcome_unknown(draft.receipt, status=502, reason="payment_refused", retry_after=retry_after) from error
-    reason = "late" if isinstance(error, LateError) else "payment_unavailable"
+    reason = "late" if isinstance(error, DeadlinePassedError) else "payment_unavailable"
     raise outcome_unknown(draft.receipt, reason=reason, retry_after=retry_after) from error
 
 
-def _until_settled(request: web.Request, error: LateError | FlashpayError) -> timedelta:
-    if isinstance(error, LateError):
-        return request.app[DESK].payment_time
+def _until_settled(request: web.Request, error: DeadlinePassedError | FlashpayError) -> timedelta:
+    if isinstance(error, DeadlinePassedError):
+        return request.app[SETTLEMENT_LIMITER].payment_time
     asked = error.retry_after if isinstance(error, GatewayUnavailableError) else None
-    return asked or request.app[DESK].outage
+    return asked or request.app[SETTLEMENT_LIMITER].outage
 
 
 async def _busy(request: web.Request, draft: Draft, order: Order, lease_until: datetime) -> web.Response:

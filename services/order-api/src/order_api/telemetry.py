@@ -24,7 +24,7 @@ log = structlog.get_logger()
 
 
 @dataclass(slots=True)
-class Trail:
+class RequestContext:
     """What is known of a request besides its answer.
 
     Attributes:
@@ -38,7 +38,7 @@ class Trail:
     fields: dict[str, object] = field(default_factory=dict)
 
 
-TRAIL = web.RequestKey("trail", Trail)
+REQUEST_CONTEXT = web.RequestKey("request_context", RequestContext)
 
 
 def telemetry(metrics: Metrics) -> Middleware:
@@ -48,15 +48,15 @@ def telemetry(metrics: Metrics) -> Middleware:
     async def observe(request: web.Request, handler: Handler) -> web.StreamResponse:
         started = time.perf_counter()
         caller = Traceparent.parse(request.headers.get("traceparent"))
-        trail = request[TRAIL] = Trail(Traceparent.new() if caller is None else caller.child())
+        context = request[REQUEST_CONTEXT] = RequestContext(Traceparent.new() if caller is None else caller.child())
         # A request is its own task, so this ends with it.
-        structlog.contextvars.bind_contextvars(trace_id=trail.traceparent.trace_id)
+        structlog.contextvars.bind_contextvars(trace_id=context.traceparent.trace_id)
         route = _route_of(request)
         status = CLIENT_CLOSED_REQUEST
         try:
-            response = await _answer(request, handler, metrics=metrics, trail=trail, route=route)
+            response = await _answer(request, handler, metrics=metrics, context=context, route=route)
             # The position in the trace that a customer can quote: the W3C draft's response header.
-            response.headers["traceresponse"] = str(trail.traceparent)
+            response.headers["traceresponse"] = str(context.traceparent)
             status = response.status
             return response
         finally:
@@ -64,13 +64,13 @@ def telemetry(metrics: Metrics) -> Middleware:
             metrics.request(method=request.method, route=route, status=status, seconds=seconds)
             # The order may be accepted already: a full disk under the log must not make a 500 of that.
             with contextlib.suppress(OSError, ValueError):
-                _write_line(request, trail, route=route, status=status, seconds=seconds)
+                _write_line(request, context, route=route, status=status, seconds=seconds)
 
     return observe
 
 
 async def _answer(
-    request: web.Request, handler: Handler, *, metrics: Metrics, trail: Trail, route: str
+    request: web.Request, handler: Handler, *, metrics: Metrics, context: RequestContext, route: str
 ) -> web.StreamResponse:
     try:
         return await handler(request)
@@ -82,8 +82,8 @@ async def _answer(
         raise
     except Exception:
         log.exception("request_failed", route=route)
-        rejection = crashed(trail.receipt)
-    trail.fields["reason"] = rejection.reason
+        rejection = crashed(context.receipt)
+    context.fields["reason"] = rejection.reason
     if request.method == hdrs.METH_POST and route.startswith("/orders/"):
         metrics.rejected(rejection.reason)
     return rejection.response()
@@ -94,9 +94,9 @@ def _route_of(request: web.Request) -> str:
     return UNMATCHED if resource is None else resource.canonical
 
 
-def _write_line(request: web.Request, trail: Trail, *, route: str, status: int, seconds: float) -> None:
+def _write_line(request: web.Request, context: RequestContext, *, route: str, status: int, seconds: float) -> None:
     if route == UNMATCHED:
-        trail.fields["path"] = request.path[:_LOGGED_PATH_CHARACTERS]
+        context.fields["path"] = request.path[:_LOGGED_PATH_CHARACTERS]
     write = log.debug if route == _PROBE else log.info
     write(
         "http_request",
@@ -104,5 +104,5 @@ def _write_line(request: web.Request, trail: Trail, *, route: str, status: int, 
         route=route,
         status=status,
         duration_seconds=round(seconds, 6),
-        **trail.fields,
+        **context.fields,
     )

@@ -24,7 +24,7 @@ from flashops.operations import operations_server
 from flashpay import CircuitBreaker, Clock, DynamoLedger, FlashpayError, Gateway, HttpGateway, Ledger, Settler
 from flashpay.ledger import utc_now
 from order_processor.handler import MessageHandler
-from order_processor.judgement import Judge
+from order_processor.message_settler import MessageSettler
 from order_processor.metrics import Metrics
 from order_processor.observer import MetricsObserver
 from order_processor.settings import ProcessorSettings
@@ -71,11 +71,11 @@ def build_consumer(
         patience=settings.patience,
         clock=clock,
     )
-    judge = Judge(settler=settler, breaker=breaker, max_receives=settings.max_receives, clock=clock)
+    message_settler = MessageSettler(settler=settler, breaker=breaker, max_receives=settings.max_receives, clock=clock)
     consumer = Consumer(
         queue=resources.queue,
         dead_letters=resources.dead_letter_queue,
-        handler=MessageHandler(judge=judge, backoff=backoff, metrics=metrics).handle,
+        handler=MessageHandler(message_settler=message_settler, backoff=backoff, metrics=metrics).handle,
         stop=stop,
         limits=settings.limits,
         admission=breaker,

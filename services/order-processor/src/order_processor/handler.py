@@ -6,7 +6,7 @@ from flashbus import dispositions as bus
 from flashbus.backoff import Backoff
 from flashbus.queue import Message
 from flashpay import Acknowledge, DeadLetter, HandBack
-from order_processor.judgement import Judge
+from order_processor.message_settler import MessageSettler
 from order_processor.metrics import Metrics
 
 
@@ -14,19 +14,19 @@ class MessageHandler:
     """Has the order in a message settled, and counts the orders that came to their end.
 
     Args:
-        judge: Says what becomes of an order's message.
+        message_settler: Says what becomes of an order's message.
         backoff: How long a message stays away that is handed back.
         metrics: Counts the orders.
     """
 
-    def __init__(self, *, judge: Judge, backoff: Backoff, metrics: Metrics) -> None:
-        self._judge = judge
+    def __init__(self, *, message_settler: MessageSettler, backoff: Backoff, metrics: Metrics) -> None:
+        self._message_settler = message_settler
         self._backoff = backoff
         self._metrics = metrics
 
     async def handle(self, message: Message) -> bus.Disposition:
         """The bus's `Handler`."""
-        disposition = await self._judge.judge(message)
+        disposition = await self._message_settler.settle(message)
         match disposition:
             case Acknowledge():
                 return self._acknowledged(disposition)

@@ -11,10 +11,10 @@ from flashmsg import Order, OrderPlaced, encode
 from flashpay import Gateway, Settler
 from flashpay.testing import FakeGateway, MemoryLedger
 from lambda_handler.consumer import Consumer
-from lambda_handler.journal import Journal
-from lambda_handler.judgement import Judge, Settles
+from lambda_handler.json_log import JsonLog
+from lambda_handler.record_outcomes import Invocation, RecordOutcome
+from lambda_handler.record_settler import RecordSettler, Settles
 from lambda_handler.records import QueueRecord, Record, TopicRecord
-from lambda_handler.verdicts import Invocation, Verdict
 
 PLENTY = Invocation(time_left=timedelta(seconds=30), request_id="r1")
 MAX_RECEIVES = 5
@@ -67,7 +67,7 @@ class Bench:
         self, *, payment_timeout: float = 1, gateway: Gateway | None = None, settler: Settles | None = None
     ) -> Consumer:
         """The consumer under test."""
-        judge = Judge(
+        record_settler = RecordSettler(
             settler=settler or self.settler(payment_timeout=payment_timeout, gateway=gateway),
             dead_letters=self.dead_letters,
             max_receives=MAX_RECEIVES,
@@ -75,7 +75,7 @@ class Bench:
             jitter=lambda: self.jitter,
             sleep=self.sleep,
         )
-        return Consumer(judge=judge, journal=Journal(self.stream))
+        return Consumer(record_settler=record_settler, log=JsonLog(self.stream))
 
     async def sleep(self, seconds: float) -> None:
         """Note a pause."""
@@ -104,6 +104,8 @@ def notification(text: str) -> TopicRecord:
     return TopicRecord(record={"EventSource": "aws:sns", "Sns": {"Message": text}})
 
 
-async def consume(bench: Bench, *records: Record, within: Invocation = PLENTY, **knobs: float) -> Sequence[Verdict]:
+async def consume(
+    bench: Bench, *records: Record, within: Invocation = PLENTY, **knobs: float
+) -> Sequence[RecordOutcome]:
     """Consume records with a consumer of this bench."""
     return await bench.consumer(**knobs).consume(records, within)  # type: ignore[arg-type]  # floats only here

@@ -1,8 +1,8 @@
 """What tests of the API use: fakes of the outside world, and the real server over a real socket."""
 
 from flashbus.testing import FakeTopic, wait_until
+from order_api.testing.harness import PEN, PHONE, SECRET, Answer, Shop, environment, exchange, read_answer, running_shop
 from order_api.testing.products import FakeProducts
-from order_api.testing.shop import PEN, PHONE, SECRET, Answer, Shop, environment, exchange, read_answer, running_shop
 
 __all__ = [
     "PEN",

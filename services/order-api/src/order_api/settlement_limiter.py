@@ -13,13 +13,13 @@ from order_api.retry_after import Outage, Turns
 log = structlog.get_logger()
 
 
-class DeskError(Exception):
+class LimiterError(Exception):
     """The desk has no answer for this customer now; `retryable` is always true."""
 
     retryable = True
 
 
-class LineFullError(DeskError):
+class AtCapacityError(LimiterError):
     """No place came free in time. Nothing was done for the order.
 
     `next_turn` is how long until it would be this customer's turn, after all who wait or were sent away before.
@@ -30,11 +30,11 @@ class LineFullError(DeskError):
         self.next_turn = next_turn
 
 
-class LateError(DeskError):
+class DeadlinePassedError(LimiterError):
     """The deadline passed first. The settlement goes on; its outcome will be in the ledger."""
 
 
-class SyncDesk:
+class SettlementLimiter:
     """Settles at most `limit` orders at once; who finds all places taken waits in line for a while."""
 
     def __init__(
@@ -89,8 +89,8 @@ class SyncDesk:
         when the customer stops waiting, or the deadline passes, it goes on and keeps its place.
 
         Raises:
-            LineFullError: No place came free within the wait.
-            LateError: The deadline passed.
+            AtCapacityError: No place came free within the wait.
+            DeadlinePassedError: The deadline passed.
             FlashpayError: The ledger or the gateway gave no definite answer.
         """
         loop = asyncio.get_running_loop()
@@ -103,7 +103,7 @@ class SyncDesk:
         remaining = deadline - loop.time()
         await asyncio.wait({task}, timeout=max(remaining, 0))
         if not task.done():
-            raise LateError(f"not settled within {self._deadline_seconds:g} seconds")
+            raise DeadlinePassedError(f"not settled within {self._deadline_seconds:g} seconds")
         return task.result()
 
     async def aclose(self) -> None:
@@ -121,7 +121,7 @@ class SyncDesk:
         now = asyncio.get_running_loop().time()
         each = self.payment_time.total_seconds() / self._limit
         next_turn = self._turns.next(now=now, ahead=self._in_line, seconds_each=each)
-        raise LineFullError(f"no place came free within {self._wait_seconds:g} seconds", next_turn=next_turn)
+        raise AtCapacityError(f"no place came free within {self._wait_seconds:g} seconds", next_turn=next_turn)
 
     async def _found_a_place(self) -> bool:
         if self._places.locked() and not self._wait_seconds:

@@ -13,8 +13,8 @@ from flashbus.clients import aws_client
 from flashpay import DynamoLedger, HttpGateway, Settler
 from lambda_handler.consumer import Consumer
 from lambda_handler.dead_letters import QueueDeadLetters
-from lambda_handler.journal import Journal
-from lambda_handler.judgement import Judge
+from lambda_handler.json_log import JsonLog
+from lambda_handler.record_settler import RecordSettler
 from lambda_handler.settings import FunctionSettings
 
 # Connections that a frozen environment kept may be dead when it thaws: none is used again after this.
@@ -22,7 +22,7 @@ _KEEP_ALIVE = timedelta(seconds=15)
 
 
 @asynccontextmanager
-async def open_consumer(settings: FunctionSettings, *, journal: Journal) -> AsyncIterator[Callable[[], Consumer]]:
+async def open_consumer(settings: FunctionSettings, *, log: JsonLog) -> AsyncIterator[Callable[[], Consumer]]:
     """Open the ledger's client and the gateway's session; the queue's client only when poison needs it.
 
     No connection is made yet: a snapshot may be taken before the first event, and its connections would be dead.
@@ -53,12 +53,12 @@ async def open_consumer(settings: FunctionSettings, *, journal: Journal) -> Asyn
                 lease=settings.lease,
                 payment_timeout=settings.payment_timeout,
             )
-            judge = Judge(
+            record_settler = RecordSettler(
                 settler=settler,
                 dead_letters=dead_letters,
                 max_receives=settings.max_receives,
                 payment_timeout=settings.payment_timeout,
             )
-            return Consumer(judge=judge, journal=journal)
+            return Consumer(record_settler=record_settler, log=log)
 
         yield make_consumer

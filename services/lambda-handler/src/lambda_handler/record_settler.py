@@ -1,4 +1,4 @@
-"""One record to its verdict: settle, again while there is time, then do what the decision table says."""
+"""One record to its outcome: settle, again while there is time, then do what the decision table says."""
 
 import asyncio
 import random
@@ -26,8 +26,8 @@ from flashpay import (
     decide_given_up,
     decide_poison,
 )
+from lambda_handler.record_outcomes import Known, RecordOutcome
 from lambda_handler.records import QueueRecord, Record
-from lambda_handler.verdicts import Known, Verdict
 
 _FIRST_PAUSE_SECONDS = 0.2
 _LONGEST_PAUSE_SECONDS = 5.0
@@ -59,7 +59,7 @@ def _utc_now() -> datetime:
 
 
 @dataclass(kw_only=True)
-class Judge:
+class RecordSettler:
     """Settles an order, and carries out what becomes of its message.
 
     A transient failure is retried while the invocation has time for a whole payment; after that the record is
@@ -75,7 +75,7 @@ class Judge:
     sleep: Callable[[float], Awaitable[object]] = asyncio.sleep
     jitter: Callable[[], float] = field(default=random.random)
 
-    async def judge(self, record: Record, deadline: float, known: Known) -> Verdict:
+    async def settle(self, record: Record, deadline: float, known: Known) -> RecordOutcome:
         """Settle one record before `deadline` (of `clock`); `known` gets what names it in the log, however this ends.
 
         Raises:
@@ -121,21 +121,21 @@ class Judge:
             given_up = error
         return decide_given_up(given_up, order, why, delivery, now=self.now())
 
-    async def _carry_out(self, disposition: Disposition, record: Record, known: Known) -> Verdict:
+    async def _carry_out(self, disposition: Disposition, record: Record, known: Known) -> RecordOutcome:
         order_id = known.order_id
         match disposition:
             case Acknowledge(outcome=outcome, attempt=attempt):
-                return Verdict(done=True, outcome=outcome, order_id=order_id, attempt=attempt)
+                return RecordOutcome(done=True, outcome=outcome, order_id=order_id, attempt=attempt)
             case HandBack(outcome=outcome, reason=reason, at_least=at_least):
                 why = known.error or TimeoutError(f"the order is {reason}; free in {at_least}")
-                return Verdict(done=False, outcome=reason or outcome, order_id=order_id, error=why)
+                return RecordOutcome(done=False, outcome=reason or outcome, order_id=order_id, error=why)
             case DeadLetter(outcome=outcome, reason=reason, detail=detail):
                 why = known.error or RuntimeError(f"{reason}: {detail}")
                 if not isinstance(record, QueueRecord) or self.dead_letters is None:
                     # Lambda's failure destination, or the queue's redrive, keeps it.
-                    return Verdict(done=False, outcome=outcome, order_id=order_id, error=why)
+                    return RecordOutcome(done=False, outcome=outcome, order_id=order_id, error=why)
                 await self.dead_letters.send(record, reason=reason, detail=detail)
-                return Verdict(done=True, outcome=outcome, order_id=order_id, error=why)
+                return RecordOutcome(done=True, outcome=outcome, order_id=order_id, error=why)
 
     async def _settle(self, placed: OrderPlaced, delivery: Delivery, deadline: float) -> Settlement:
         attempt = 0

@@ -44,7 +44,7 @@ class Settles(Protocol):
     ) -> GiveUp: ...
 
 
-class Judge:
+class MessageSettler:
     """Says what becomes of a message; it does nothing to the message itself.
 
     Args:
@@ -62,7 +62,7 @@ class Judge:
         self._max_receives = max_receives
         self._clock = clock
 
-    async def judge(self, message: Message) -> Disposition:
+    async def settle(self, message: Message) -> Disposition:
         """Settle the order in a message, as far as that is possible; raises nothing but cancellation."""
         delivery = Delivery(
             receives=message.receive_count,

@@ -16,7 +16,7 @@ _LONGEST_LINE_BYTES = select.PIPE_BUF
 _LONGEST_TEXT = 1_000
 
 
-class Journal:
+class JsonLog:
     """Writes events as JSON lines to a stream, standard output by default; never waits and never raises."""
 
     def __init__(self, stream: TextIO | None = None) -> None:

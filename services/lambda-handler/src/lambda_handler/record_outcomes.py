@@ -13,7 +13,7 @@ class Invocation:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Verdict:
+class RecordOutcome:
     """What became of one record: `done` is false when it must come back, then `error` may say why."""
 
     done: bool

@@ -9,7 +9,7 @@ from typing import TextIO
 
 import pytest
 
-from lambda_handler.journal import Journal
+from lambda_handler.json_log import JsonLog
 
 
 @pytest.fixture
@@ -30,39 +30,39 @@ def lines(reader: int) -> list[dict[str, object]]:
 
 def test_lines_are_json_without_the_fields_that_are_none(pipe: tuple[int, TextIO]) -> None:
     reader, stream = pipe
-    Journal(stream).write("record_consumed", done=True, attempt=None, error=ValueError("\ud800 no"), seconds=0.5)
+    JsonLog(stream).write("record_consumed", done=True, attempt=None, error=ValueError("\ud800 no"), seconds=0.5)
     assert lines(reader) == [{"event": "record_consumed", "done": True, "error": "\ud800 no", "seconds": 0.5}]
 
 
 def test_a_pipe_that_nobody_reads_holds_nobody_up_and_the_loss_is_told(pipe: tuple[int, TextIO]) -> None:
     reader, stream = pipe
-    journal = Journal(stream)
+    log = JsonLog(stream)
     for number in range(2_000):
-        journal.write("record_consumed", number=number, text="x" * 200)
+        log.write("record_consumed", number=number, text="x" * 200)
     kept = lines(reader)
     assert [line["number"] for line in kept] == list(range(len(kept)))
-    journal.write("after")
+    log.write("after")
     assert lines(reader) == [{"event": "journal_lines_dropped", "count": 2_000 - len(kept)}, {"event": "after"}]
 
 
 def test_a_closed_pipe_fails_nobody(pipe: tuple[int, TextIO]) -> None:
     reader, stream = pipe
     os.close(reader)
-    Journal(stream).write("record_consumed")
+    JsonLog(stream).write("record_consumed")
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="only Linux has a device that is full")
 def test_a_full_device_fails_nobody() -> None:
     with Path("/dev/full").open("w") as stream:
-        Journal(stream).write("record_consumed")
+        JsonLog(stream).write("record_consumed")
 
 
 def test_a_closed_stream_or_none_at_all_fails_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
     stream = io.StringIO()
     stream.close()
-    Journal(stream).write("record_consumed")
+    JsonLog(stream).write("record_consumed")
     monkeypatch.setattr("sys.stdout", None)
-    Journal().write("record_consumed")
+    JsonLog().write("record_consumed")
 
 
 class Unprintable:
@@ -72,9 +72,9 @@ class Unprintable:
 
 def test_what_cannot_be_shown_fails_nobody_and_what_is_long_is_cut(pipe: tuple[int, TextIO]) -> None:
     reader, stream = pipe
-    journal = Journal(stream)
-    journal.write("a", error=Unprintable(), text="x" * 100_000)
-    journal.write("b", **{f"field_{number}": "x" * 1_000 for number in range(10)})
+    log = JsonLog(stream)
+    log.write("a", error=Unprintable(), text="x" * 100_000)
+    log.write("b", **{f"field_{number}": "x" * 1_000 for number in range(10)})
     first, second = lines(reader)
     assert first == {"event": "a", "error": "Unprintable that fails with RuntimeError", "text": "x" * 1_000}
     assert (second["event"], set(second)) == ("b", {"event", "too_long"})

@@ -18,7 +18,7 @@ _BASE32 = "abcdefghijklmnopqrstuvwxyz234567"
 _START = datetime(2026, 1, 1, tzinfo=UTC)
 
 
-class Rig:
+class ProcessorHarness:
     """A processor with a queue, a ledger and a gateway in memory; all run on the event loop's clock.
 
     Args:
@@ -43,7 +43,7 @@ class Rig:
         self._placed = 0
 
     def now(self) -> datetime:
-        """The wall clock of this rig: it starts in 2026 and follows the event loop's time."""
+        """The wall clock of this processor: it starts in 2026 and follows the event loop's time."""
         return _START + timedelta(seconds=loop_time())
 
     def order(self, *, quantity: int = 1, customer_id: int = 1) -> Order:
