@@ -37,7 +37,6 @@ LONG_FUNCTIONS = {
     "load/lab/series.py series",
     "load/model/planner.py plan",
     "services/order-api/src/order_api/app.py create_app",
-    "services/order-processor/src/order_processor/app.py build_consumer",
 }
 
 
