@@ -180,7 +180,7 @@ def test_a_report_lists_survivors_and_counts_what_is_accepted_apart() -> None:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["flashmoney"], "PACKAGE: flashmoney is none of flashmsg"),
+        (["flashmoney"], "PACKAGE: flashmoney is none of flashbus, flashmsg"),
         (["--sample", "0"], "argument --sample: at least 1"),
         (["--threshold", "101"], "argument --threshold: from 0 to 100"),
     ],

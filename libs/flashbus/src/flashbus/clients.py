@@ -1,4 +1,8 @@
-"""AWS clients with bounded retries and timeouts."""
+"""AWS clients with bounded retries and timeouts.
+
+They set no `tcp_keepalive`: aiobotocore ignores it, and it would find nothing out. Idle connections are closed after
+`keep_alive`, and one in use has its read timeout, long before the kernel's first probe after two hours.
+"""
 
 import os
 from collections.abc import AsyncIterator, Mapping
@@ -15,6 +19,8 @@ _EXPLICIT = {
     "aws_secret_access_key": "AWS_SECRET_ACCESS_KEY",
     "aws_session_token": "AWS_SESSION_TOKEN",
 }
+# An endpoint of one's own has no subdomains for buckets and operations.
+_OWN_ENDPOINT: Mapping[str, Any] = {"s3": {"addressing_style": "path"}, "inject_host_prefix": False}
 
 
 @asynccontextmanager
@@ -45,23 +51,23 @@ async def aws_client(
         environ: Variables to go by before the process's own: region, endpoint and keys are taken from it.
 
     Yields:
-        The client. It is untyped, as botocore builds its methods at run time: hold it in a
-        narrow protocol of the calls you make.
+        The client. It is untyped, as botocore builds its methods at run time: hold it in a protocol of your calls.
     """
-    # No `tcp_keepalive`: aiobotocore ignores it, and it would find nothing out. Idle connections are closed after
-    # `keep_alive` and one in use has its read timeout, long before the kernel's first probe after two hours.
-    variables = os.environ if environ is None else environ
-    explicit = {} if environ is None else {n: environ[v] for n, v in _EXPLICIT.items() if v in environ}
+    account = _account(environ)
     config = AioConfig(
         connect_timeout=connect_timeout.total_seconds(),
         read_timeout=read_timeout.total_seconds(),
         retries={"mode": "standard", "total_max_attempts": max_attempts},
         max_pool_connections=max_pool_connections,
         connector_args={"keepalive_timeout": keep_alive.total_seconds()},
-        # An endpoint of one's own has no subdomains for buckets and operations.
-        **({"s3": {"addressing_style": "path"}, "inject_host_prefix": False} if "endpoint_url" in explicit else {}),
+        **(_OWN_ENDPOINT if "endpoint_url" in account else {}),
     )
-    region = variables.get("AWS_REGION") or variables.get("AWS_DEFAULT_REGION") or None
-    opened = (session or get_session()).create_client(service, region_name=region, config=config, **explicit)
-    async with opened as client:
+    async with (session or get_session()).create_client(service, config=config, **account) as client:
         yield client
+
+
+def _account(environ: Mapping[str, str] | None) -> dict[str, str | None]:
+    """Region, endpoint and keys as a client takes them, as far as they are given; botocore finds the rest."""
+    variables = os.environ if environ is None else environ
+    explicit = {} if environ is None else {name: environ[v] for name, v in _EXPLICIT.items() if v in environ}
+    return {"region_name": variables.get("AWS_REGION") or variables.get("AWS_DEFAULT_REGION") or None, **explicit}

@@ -50,6 +50,16 @@ class Consumer:
 
     The infrastructure loops live in one task group: when one of them breaks, the process ends. Each
     message is a task of its own outside of it, and can harm neither its siblings nor the loops.
+
+    Args:
+        queue: Where messages come from.
+        dead_letters: Where those go that the handler gives up.
+        handler: Says what becomes of a message; called for as many at once as there are slots.
+        stop: Set, it ends polling and begins the drain.
+        limits: How much is taken how often.
+        admission: Asked before every receive how many to take; all, by default.
+        observer: Told of everything that is worth a metric.
+        backoff: How long a message stays away whose handler crashed, or that the dead-letter queue did not take.
     """
 
     def __init__(
@@ -64,18 +74,6 @@ class Consumer:
         observer: Observer | None = None,
         backoff: Backoff | None = None,
     ) -> None:
-        """Wire the consumer; `run` starts it.
-
-        Args:
-            queue: Where messages come from.
-            dead_letters: Where those go that the handler gives up.
-            handler: Says what becomes of a message; called for as many at once as there are slots.
-            stop: Set, it ends polling and begins the drain.
-            limits: How much is taken how often.
-            admission: Asked before every receive how many to take; all, by default.
-            observer: Told of everything that is worth a metric.
-            backoff: How long a message stays away whose handler crashed, or that the dead-letter queue did not take.
-        """
         limits, observer = limits or ConsumerLimits(), observer or Observer()
         self._admission = admission or AdmitAll()
         self._keeper = VisibilityKeeper(queue=queue, visibility=limits.visibility, observer=observer)
@@ -97,21 +95,21 @@ class Consumer:
         self._slots = Slots(limits.slots)
         self._receives = Receives()
         self._working: set[asyncio.Task[None]] = set()
-        self._pollers = [
-            Poller(
-                queue=queue,
-                slots=self._slots,
-                admission=self._admission,
-                receives=self._receives,
-                start=self._start,
-                hand_back=lambda message: self._keeper.hand_back(message, after=timedelta(0)),
-                stop=stop,
-                wait=limits.wait,
-                visibility=limits.visibility,
-                observer=observer,
-            )
-            for _ in range(limits.pollers)
-        ]
+        self._pollers = [self._poller(queue, limits, observer) for _ in range(limits.pollers)]
+
+    def _poller(self, queue: Queue, limits: ConsumerLimits, observer: Observer) -> Poller:
+        return Poller(
+            queue=queue,
+            slots=self._slots,
+            admission=self._admission,
+            receives=self._receives,
+            start=self._start,
+            hand_back=lambda message: self._keeper.hand_back(message, after=timedelta(0)),
+            stop=self._stop,
+            wait=limits.wait,
+            visibility=limits.visibility,
+            observer=observer,
+        )
 
     @property
     def busy(self) -> int:

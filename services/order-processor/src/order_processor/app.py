@@ -62,15 +62,7 @@ def build_consumer(
     """
     metrics, backoff = Metrics(registry), Backoff()
     breaker = _breaker(settings, resources.ledger)
-    settler = Settler(
-        ledger=resources.ledger,
-        gateway=resources.gateway,
-        owner=f"{socket.gethostname()}:{os.getpid()}",
-        lease=settings.lease,
-        payment_timeout=settings.payment_timeout,
-        patience=settings.patience,
-        clock=clock,
-    )
+    settler = _settler(settings, resources, clock)
     message_settler = MessageSettler(settler=settler, breaker=breaker, max_receives=settings.max_receives, clock=clock)
     consumer = Consumer(
         queue=resources.queue,
@@ -87,6 +79,18 @@ def build_consumer(
     metrics.paused.set_function(lambda: 0 if breaker.closed else 1)
     metrics.stalled.set_function(lambda: int(consumer.stalled))
     return consumer
+
+
+def _settler(settings: ProcessorSettings, resources: Resources, clock: Clock) -> Settler:
+    return Settler(
+        ledger=resources.ledger,
+        gateway=resources.gateway,
+        owner=f"{socket.gethostname()}:{os.getpid()}",
+        lease=settings.lease,
+        payment_timeout=settings.payment_timeout,
+        patience=settings.patience,
+        clock=clock,
+    )
 
 
 def _breaker(settings: ProcessorSettings, ledger: Ledger) -> CircuitBreaker:
