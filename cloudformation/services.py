@@ -20,7 +20,7 @@ GATEWAY_STOP_SECONDS = 60
 # For as long the API still takes requests after SIGTERM: until the load balancer has heard of it.
 API_DRAIN_GRACE_SECONDS = 10
 GATEWAY_NAME = "payment-gateway"
-# As in the image's LEDGER_PATH and VOLUME: the one place it may write to, gone with the task.
+# As in the image's CHARGE_STORE_PATH and VOLUME: the one place it may write to, gone with the task.
 GATEWAY_DATA = "/data"
 
 

@@ -59,7 +59,7 @@ class Shop:
 
 @asynccontextmanager
 async def open_shop(plan: ShopPlan, *, emulator: RunningEmulator, folder: Path) -> AsyncIterator[Shop]:
-    """Run the shop that `plan` describes for the length of the block; logs and the gateway's ledger go to `folder`.
+    """Run the shop that `plan` describes for the length of the block; logs and charge store go to `folder`.
 
     Leaving the block stops the services in order (intake first, gateway last) and deletes the stack.
     """
@@ -128,7 +128,7 @@ def _service(
 
 def _gateway(plan: ShopPlan, folder: Path) -> tuple[ManagedProcess, str]:
     environment = {
-        "LEDGER_PATH": str(folder / "gateway.sqlite3"),
+        "CHARGE_STORE_PATH": str(folder / "gateway.sqlite3"),
         "LATENCY_SECONDS": str(plan.payment_seconds),
         "CAPACITY": str(plan.capacity),
         **plan.gateway_environment,

@@ -118,7 +118,7 @@ async def test_the_service_starts_from_what_its_image_holds(
             "WAIT_SECONDS": "1",
             "ORDER_ID_SECRET": "s" * 64,
             "GATEWAY_URL": "http://127.0.0.1:1",
-            "LEDGER_PATH": str(tmp_path / "payments.sqlite3"),
+            "CHARGE_STORE_PATH": str(tmp_path / "payments.sqlite3"),
         },
         log_path=tmp_path / "service.log",
         ready_url=url,

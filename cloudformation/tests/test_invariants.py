@@ -177,11 +177,11 @@ def test_the_api_waits_for_the_listener_that_leads_to_it(whole: Document) -> Non
     assert (condition, https, http) == ("HasCertificate", {"Ref": "HttpsListener"}, {"Ref": "HttpListener"})
 
 
-def test_the_gateway_may_write_where_its_image_keeps_the_ledger(whole: Document) -> None:
+def test_the_gateway_may_write_where_its_image_keeps_the_charge_store(whole: Document) -> None:
     (mount,) = container(whole, "GatewayTask")["MountPoints"]
     image = SERVICES.joinpath("payment-gateway", "Dockerfile").read_text(encoding="utf-8")
     assert f"VOLUME {mount['ContainerPath']}\n" in image
-    assert f"LEDGER_PATH={mount['ContainerPath']}/" in image
+    assert f"CHARGE_STORE_PATH={mount['ContainerPath']}/" in image
 
 
 def test_a_task_is_stopped_only_after_it_could_drain(whole: Document) -> None:

@@ -175,7 +175,7 @@ def gateway_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         environment={
             "HOST": "127.0.0.1",
             "PORT": str(port),
-            "LEDGER_PATH": str(folder / "gateway.sqlite3"),
+            "CHARGE_STORE_PATH": str(folder / "gateway.sqlite3"),
             "LATENCY_SECONDS": "0",
         },
         log_path=Path(folder) / "gateway.log",

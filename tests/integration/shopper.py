@@ -79,7 +79,7 @@ class Shopper:
         return collections.Counter(charge["order_id"] for charge in rows if charge["status"] == "succeeded")
 
     async def charge_rows(self) -> list[dict[str, Any]]:
-        """Every definite answer in the gateway's ledger, oldest first."""
+        """Every definite answer in the gateway's charge store, oldest first."""
         rows: list[dict[str, Any]] = []
         after = 0
         while True:

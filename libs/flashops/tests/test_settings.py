@@ -1,7 +1,8 @@
 """Settings come from the environment and errors name the variable."""
 
+from collections.abc import Mapping
 from datetime import timedelta
-from typing import Self
+from typing import ClassVar, Self
 
 import pytest
 from pydantic import Field, SecretStr, ValidationError, model_validator
@@ -119,3 +120,30 @@ def test_the_limits_of_a_port_are_settings() -> None:
     for name, value in (("MAX_CONNECTIONS", "0"), ("HEAD_TIMEOUT_SECONDS", "0"), ("HEAD_TIMEOUT_SECONDS", "76")):
         with pytest.raises(SettingsError, match=name):
             Example.from_environment({"ORDERS_TABLE": "orders", name: value})
+
+
+class Renamed(ServiceSettings):
+    old_variables: ClassVar[Mapping[str, str]] = {"OLD_SIZE": "SIZE", "OLD_NAME": "NAME"}
+    size: int = Field(default=1, description="How large")
+    name: str = Field(default="none", description="What it is called")
+
+
+@pytest.mark.parametrize(
+    ("environ", "size", "told"),
+    [
+        ({}, 1, {}),
+        ({"SIZE": "2"}, 2, {}),
+        ({"OLD_SIZE": "3"}, 3, {"OLD_SIZE": "SIZE"}),
+        ({"OLD_SIZE": " ", "SIZE": "2"}, 2, {}),
+        ({"OLD_SIZE": "3", "SIZE": "2"}, 3, {"OLD_SIZE": "SIZE"}),
+    ],
+)
+def test_an_old_spelling_is_read_and_told(environ: dict[str, str], size: int, told: dict[str, str]) -> None:
+    assert Renamed.from_environment(environ).size == size
+    assert Renamed.old_variables_in(environ) == told
+
+
+def test_a_wrong_value_is_named_by_the_spelling_it_has() -> None:
+    with pytest.raises(SettingsError) as caught:
+        Renamed.from_environment({"OLD_SIZE": "x", "SIZE": "2"})
+    assert [problem.partition(":")[0] for problem in caught.value.problems] == ["OLD_SIZE"]

@@ -1,7 +1,7 @@
 """Is a run's result possible? Checks over its records; a run that fails one is INVALID.
 
 Each check compares witnesses that do not know of each other: the load generator's journal, the orders table, the
-payment provider's ledger, the queues, the API's counters. All are pure functions.
+payment provider's charge store, the queues, the API's counters. All are pure functions.
 """
 
 from collections.abc import Callable

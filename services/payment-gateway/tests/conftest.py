@@ -1,4 +1,4 @@
-"""A gateway in this process, with its own ledger, and a client of it."""
+"""A gateway in this process, with its own charge store, and a client of it."""
 
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
@@ -12,7 +12,7 @@ from prometheus_client import CollectorRegistry
 from flashops.health import Health
 from payment_gateway.app import create_app
 from payment_gateway.behaviour import Behaviour
-from payment_gateway.ledger import Ledger
+from payment_gateway.charge_store import ChargeStore
 from payment_gateway.metrics import GatewayMetrics
 from payment_gateway.provider import Provider
 
@@ -20,9 +20,9 @@ Client = TestClient[web.Request, web.Application]
 
 
 @pytest.fixture
-def ledger(tmp_path: Path) -> Iterator[Ledger]:
-    with Ledger(tmp_path / "ledger.sqlite3") as ledger:
-        yield ledger
+def store(tmp_path: Path) -> Iterator[ChargeStore]:
+    with ChargeStore(tmp_path / "charges.sqlite3") as store:
+        yield store
 
 
 @pytest.fixture
@@ -43,15 +43,15 @@ def make_behaviour() -> Callable[..., Behaviour]:
 
 
 @pytest.fixture
-def provider(ledger: Ledger, make_behaviour: Callable[..., Behaviour]) -> Provider:
-    return Provider(ledger=ledger, behaviour=make_behaviour())
+def provider(store: ChargeStore, make_behaviour: Callable[..., Behaviour]) -> Provider:
+    return Provider(store=store, behaviour=make_behaviour())
 
 
 @pytest.fixture
-async def client(ledger: Ledger, provider: Provider) -> AsyncIterator[Client]:
+async def client(store: ChargeStore, provider: Provider) -> AsyncIterator[Client]:
     app = create_app(
         provider=provider,
-        ledger=ledger,
+        store=store,
         health=Health(),
         metrics=GatewayMetrics(provider, registry=CollectorRegistry()),
     )

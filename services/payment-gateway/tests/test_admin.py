@@ -34,7 +34,7 @@ async def test_behaviour_changes_at_run_time(client: Client) -> None:
     assert await charge(client, 1) == 402
 
 
-async def test_more_capacity_lets_those_in_line_go_on(
+async def test_more_capacity_admits_waiting_charges(
     client: Client, provider: Provider, make_behaviour: Callable[..., Behaviour]
 ) -> None:
     provider.behave(make_behaviour(capacity=1, latency_seconds=0.3))
@@ -126,7 +126,7 @@ async def test_the_summary_adds_up(client: Client) -> None:
     }
 
 
-async def test_metrics_tell_outcomes_and_the_line(client: Client) -> None:
+async def test_metrics_tell_outcomes_and_admission(client: Client) -> None:
     await charge(client, 1)
     await charge(client, 1)
     async with client.get("/metrics") as answer:

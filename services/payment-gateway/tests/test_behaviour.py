@@ -6,42 +6,44 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from payment_gateway.behaviour import Behaviour, fate
+from payment_gateway.behaviour import Behaviour, injected_faults
 
 MakeBehaviour = Callable[..., Behaviour]
 
 
-def test_the_fate_of_an_attempt_depends_on_nothing_else(make_behaviour: MakeBehaviour) -> None:
+def test_the_faults_of_an_attempt_depend_on_seed_key_and_number_alone(make_behaviour: MakeBehaviour) -> None:
     behaviour = make_behaviour(failure_rate=0.5, decline_rate=0.5, lost_reply_rate=0.5)
     keys = [f"ord_{n}" for n in range(50)]
-    forwards = [fate(behaviour, key=key, attempt=1) for key in keys]
-    backwards = [fate(behaviour, key=key, attempt=1) for key in reversed(keys)]
+    forwards = [injected_faults(behaviour, key=key, attempt=1) for key in keys]
+    backwards = [injected_faults(behaviour, key=key, attempt=1) for key in reversed(keys)]
     assert forwards == backwards[::-1]
-    assert forwards != [fate(make_behaviour(**{**behaviour.model_dump(), "seed": 2}), key=k, attempt=1) for k in keys]
+    assert forwards != [
+        injected_faults(make_behaviour(**{**behaviour.model_dump(), "seed": 2}), key=k, attempt=1) for k in keys
+    ]
 
 
 def test_rates_are_kept(make_behaviour: MakeBehaviour) -> None:
     behaviour = make_behaviour(failure_rate=0.1, decline_rate=0.3, lost_reply_rate=0.6)
-    fates = [fate(behaviour, key=f"ord_{n}", attempt=1) for n in range(4000)]
-    assert sum(drawn.fails for drawn in fates) / 4000 == pytest.approx(0.1, abs=0.02)
-    assert sum(drawn.declined for drawn in fates) / 4000 == pytest.approx(0.3, abs=0.03)
-    assert sum(drawn.reply_lost for drawn in fates) / 4000 == pytest.approx(0.6, abs=0.03)
+    faults = [injected_faults(behaviour, key=f"ord_{n}", attempt=1) for n in range(4000)]
+    assert sum(fault.fails for fault in faults) / 4000 == pytest.approx(0.1, abs=0.02)
+    assert sum(fault.declined for fault in faults) / 4000 == pytest.approx(0.3, abs=0.03)
+    assert sum(fault.reply_lost for fault in faults) / 4000 == pytest.approx(0.6, abs=0.03)
 
 
 def test_a_declined_card_stays_declined_but_failures_pass(make_behaviour: MakeBehaviour) -> None:
     behaviour = make_behaviour(failure_rate=0.5, decline_rate=0.5)
     for n in range(50):
-        attempts = [fate(behaviour, key=f"ord_{n}", attempt=attempt) for attempt in range(1, 30)]
-        assert len({drawn.declined for drawn in attempts}) == 1
-        assert len({drawn.fails for drawn in attempts}) == 2
+        attempts = [injected_faults(behaviour, key=f"ord_{n}", attempt=attempt) for attempt in range(1, 30)]
+        assert len({fault.declined for fault in attempts}) == 1
+        assert len({fault.fails for fault in attempts}) == 2
 
 
 @given(seed=st.integers(0, 2**53 - 1), key=st.text("abc_", min_size=1, max_size=20), attempt=st.integers(1, 1000))
 def test_rates_of_none_and_all_are_exact(seed: int, key: str, attempt: int) -> None:
     rates = ("failure_rate", "decline_rate", "lost_reply_rate")
     base = {"latency_seconds": 0, "capacity": 0, "queue_timeout_seconds": 0, "seed": seed}
-    never = fate(Behaviour.model_validate(base | dict.fromkeys(rates, 0)), key=key, attempt=attempt)
-    always = fate(Behaviour.model_validate(base | dict.fromkeys(rates, 1)), key=key, attempt=attempt)
+    never = injected_faults(Behaviour.model_validate(base | dict.fromkeys(rates, 0)), key=key, attempt=attempt)
+    always = injected_faults(Behaviour.model_validate(base | dict.fromkeys(rates, 1)), key=key, attempt=attempt)
     assert (never.fails, never.declined, never.reply_lost) == (False, False, False)
     assert (always.fails, always.declined, always.reply_lost) == (True, True, True)
 

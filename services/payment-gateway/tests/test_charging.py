@@ -12,7 +12,7 @@ from aiohttp.test_utils import TestClient
 
 from payment_gateway import bodies
 from payment_gateway.behaviour import Behaviour
-from payment_gateway.ledger import Ledger
+from payment_gateway.charge_store import ChargeStore
 from payment_gateway.provider import Provider
 
 Client = TestClient[web.Request, web.Application]
@@ -28,7 +28,7 @@ async def charge(client: Client, key: str = "k1", **fields: object) -> tuple[int
 
 async def until(condition: Callable[[], bool]) -> None:
     async with asyncio.timeout(5):
-        while not condition():  # noqa: ASYNC110 - the line sets no event for tests
+        while not condition():  # noqa: ASYNC110 - the queue sets no event for tests
             await asyncio.sleep(0.002)
 
 
@@ -41,13 +41,13 @@ async def test_a_charge_succeeds(client: Client) -> None:
     assert "Idempotent-Replayed" not in headers
 
 
-async def test_a_repeated_key_replays_without_place_or_time(
+async def test_a_repeated_key_replays_without_capacity_or_time(
     client: Client, provider: Provider, make_behaviour: MakeBehaviour
 ) -> None:
     _, first, _ = await charge(client)
     provider.behave(make_behaviour(latency_seconds=3600, failure_rate=1, decline_rate=1, lost_reply_rate=1, capacity=1))
     stuck = asyncio.create_task(charge(client, "k2", order_id="ord_2"))
-    await until(lambda: provider.line.in_flight == 1)
+    await until(lambda: provider.admission.in_flight == 1)
     status, again, headers = await charge(client)
     assert (status, again) == (200, first)
     assert headers["Idempotent-Replayed"] == "true"
@@ -79,7 +79,7 @@ async def test_a_key_in_flight_is_a_conflict_and_is_answered_later(
 ) -> None:
     provider.behave(make_behaviour(latency_seconds=0.2))
     first = asyncio.create_task(charge(client))
-    await until(lambda: provider.line.in_flight == 1)
+    await until(lambda: provider.admission.in_flight == 1)
     status, _, headers = await charge(client)
     assert (status, headers["Retry-After"]) == (409, "1")
     assert (await first)[0] == 200
@@ -87,72 +87,72 @@ async def test_a_key_in_flight_is_a_conflict_and_is_answered_later(
 
 
 async def test_many_duplicates_at_once_charge_once(
-    client: Client, provider: Provider, make_behaviour: MakeBehaviour, ledger: Ledger
+    client: Client, provider: Provider, make_behaviour: MakeBehaviour, store: ChargeStore
 ) -> None:
     provider.behave(make_behaviour(latency_seconds=0.1, capacity=2))
     answers = await asyncio.gather(*(charge(client) for _ in range(20)))
     assert Counter(status for status, _, _ in answers) == {200: 1, 409: 19}
-    totals = ledger.totals()
+    totals = store.totals()
     assert (totals.charges, totals.attempts, totals.replays) == (1, 20, 0)
 
 
 async def test_no_more_charges_at_once_than_the_capacity(
-    client: Client, provider: Provider, make_behaviour: MakeBehaviour, ledger: Ledger
+    client: Client, provider: Provider, make_behaviour: MakeBehaviour, store: ChargeStore
 ) -> None:
     provider.behave(make_behaviour(latency_seconds=0.02, capacity=3))
     answers = await asyncio.gather(*(charge(client, f"k{n}", order_id=f"ord_{n}") for n in range(20)))
     assert {status for status, _, _ in answers} == {200}
-    assert provider.line.peak_in_flight == 3
-    # The ledger's own times tell the same.
-    charges = ledger.page(after=0, limit=100)
+    assert provider.admission.peak_in_flight == 3
+    # The stored times say the same.
+    charges = store.page(after=0, limit=100)
     for one in charges:
         assert sum(other.started_at <= one.started_at < other.finished_at for other in charges) <= 3
 
 
-async def test_a_line_too_long_is_unavailable_with_a_time_to_come_back(
-    client: Client, provider: Provider, make_behaviour: MakeBehaviour, ledger: Ledger
+async def test_an_admission_timeout_is_unavailable_with_a_time_to_retry(
+    client: Client, provider: Provider, make_behaviour: MakeBehaviour, store: ChargeStore
 ) -> None:
     provider.behave(make_behaviour(latency_seconds=1.2, capacity=1, queue_timeout_seconds=0.05))
     first = asyncio.create_task(charge(client))
-    await until(lambda: provider.line.in_flight == 1)
+    await until(lambda: provider.admission.in_flight == 1)
     status, body, headers = await charge(client, "k2", order_id="ord_2")
     assert (status, headers["Retry-After"]) == (503, "2")
-    assert "line" in body["detail"]
+    assert "capacity" in body["detail"]
     assert (await first)[0] == 200
-    assert ledger.totals().charges == 1
+    assert store.totals().charges == 1
 
 
 async def test_an_injected_failure_charges_nothing_and_the_key_may_come_back(
-    client: Client, provider: Provider, make_behaviour: MakeBehaviour, ledger: Ledger
+    client: Client, provider: Provider, make_behaviour: MakeBehaviour, store: ChargeStore
 ) -> None:
     provider.behave(make_behaviour(failure_rate=1))
     assert (await charge(client))[0] == 500
-    assert ledger.totals().charges == 0
+    assert store.totals().charges == 0
     provider.behave(make_behaviour())
     assert (await charge(client))[0] == 200
-    assert ledger.totals().charges == 1
+    assert store.totals().charges == 1
 
 
 async def test_a_lost_reply_breaks_the_connection_after_the_charge(
-    client: Client, provider: Provider, make_behaviour: MakeBehaviour, ledger: Ledger
+    client: Client, provider: Provider, make_behaviour: MakeBehaviour, store: ChargeStore
 ) -> None:
     provider.behave(make_behaviour(lost_reply_rate=1))
     with pytest.raises(aiohttp.ClientConnectionError):
         await charge(client)
-    assert ledger.totals().charges == 1
+    assert store.totals().charges == 1
     status, body, headers = await charge(client)
     assert (status, headers["Idempotent-Replayed"]) == (200, "true")
-    assert body["charge_id"] == ledger.page(after=0, limit=1)[0].charge_id
+    assert body["charge_id"] == store.page(after=0, limit=1)[0].charge_id
 
 
-async def test_the_trace_reaches_the_ledger(client: Client, ledger: Ledger) -> None:
+async def test_the_trace_is_stored(client: Client, store: ChargeStore) -> None:
     headers = {"Idempotency-Key": "k1", "traceparent": TRACEPARENT}
     async with client.post("/v1/charges", json=BODY, headers=headers) as answer:
         assert answer.status == 200
     headers = {"Idempotency-Key": "k2", "traceparent": "nonsense"}
     async with client.post("/v1/charges", json=BODY | {"order_id": "ord_2"}, headers=headers) as answer:
         assert answer.status == 200
-    assert [charge.traceparent for charge in ledger.page(after=0, limit=9)] == [TRACEPARENT, None]
+    assert [charge.traceparent for charge in store.page(after=0, limit=9)] == [TRACEPARENT, None]
 
 
 GOOD = json.dumps(BODY).encode()
@@ -185,7 +185,7 @@ BAD_BODIES = [
 
 @pytest.mark.parametrize(("body", "pointer"), BAD_BODIES)
 async def test_a_bad_body_is_a_400_that_names_the_field(
-    client: Client, ledger: Ledger, body: bytes, pointer: str
+    client: Client, store: ChargeStore, body: bytes, pointer: str
 ) -> None:
     headers = {"Idempotency-Key": "k1", "Content-Type": "application/json"}
     async with client.post("/v1/charges", data=body, headers=headers) as answer:
@@ -193,16 +193,16 @@ async def test_a_bad_body_is_a_400_that_names_the_field(
         assert answer.content_type == "application/problem+json"
         errors = (await answer.json(content_type=None)).get("errors", [{"pointer": ""}])
     assert pointer in [error["pointer"] for error in errors]
-    assert ledger.totals().attempts == 0
+    assert store.totals().attempts == 0
 
 
 @pytest.mark.parametrize("key", [None, "", "a b", "x" * 256, "schlüssel"])
-async def test_a_bad_key_is_a_400(client: Client, ledger: Ledger, key: str | None) -> None:
+async def test_a_bad_key_is_a_400(client: Client, store: ChargeStore, key: str | None) -> None:
     headers = {} if key is None else {"Idempotency-Key": key}
     async with client.post("/v1/charges", json=BODY, headers=headers) as answer:
         assert answer.status == 400
         assert "Idempotency-Key" in (await answer.json(content_type=None))["detail"]
-    assert ledger.totals().attempts == 0
+    assert store.totals().attempts == 0
 
 
 @pytest.mark.parametrize(
@@ -224,7 +224,7 @@ async def test_what_cannot_be_read_is_refused(
 
 
 async def test_a_body_that_does_not_arrive_is_given_up(
-    client: Client, ledger: Ledger, monkeypatch: pytest.MonkeyPatch
+    client: Client, store: ChargeStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(bodies, "BODY_TIMEOUT_SECONDS", 0.05)
 
@@ -235,7 +235,7 @@ async def test_a_body_that_does_not_arrive_is_given_up(
     headers = {"Idempotency-Key": "k1", "Content-Type": "application/json"}
     async with client.post("/v1/charges", data=dripping(), headers=headers) as answer:
         assert answer.status == 408
-    assert ledger.totals().attempts == 0
+    assert store.totals().attempts == 0
 
 
 @pytest.mark.parametrize(("method", "path", "status"), [("GET", "/v1/charges", 405), ("GET", "/nowhere", 404)])
@@ -245,9 +245,9 @@ async def test_unknown_places_are_problems_too(client: Client, method: str, path
         assert answer.content_type == "application/problem+json"
 
 
-async def test_a_broken_ledger_is_unavailable_and_not_ready(client: Client, ledger: Ledger) -> None:
+async def test_a_broken_charge_store_is_unavailable_and_not_ready(client: Client, store: ChargeStore) -> None:
     assert (await client.get("/readyz")).status == 200
-    ledger.close()
+    store.close()
     assert (await charge(client))[0] == 503
     assert (await client.get("/admin/summary")).status == 503
     assert (await client.get("/readyz")).status == 503

@@ -11,7 +11,7 @@ from aiohttp.test_utils import TestClient
 from pydantic import ValidationError
 
 from payment_gateway.behaviour import Behaviour, lookup_fails
-from payment_gateway.ledger import Ledger
+from payment_gateway.charge_store import ChargeStore
 from payment_gateway.provider import Provider
 
 Client = TestClient[web.Request, web.Application]
@@ -49,13 +49,18 @@ async def test_another_unknown_path_is_no_such_word(client: Client) -> None:
 
 @pytest.mark.parametrize(("decline_rate", "status"), [(0, 200), (1, 402)])
 async def test_an_answer_is_repeated_and_the_lookup_is_no_attempt(
-    client: Client, provider: Provider, ledger: Ledger, make_behaviour: MakeBehaviour, decline_rate: int, status: int
+    client: Client,
+    provider: Provider,
+    store: ChargeStore,
+    make_behaviour: MakeBehaviour,
+    decline_rate: int,
+    status: int,
 ) -> None:
     provider.behave(make_behaviour(decline_rate=decline_rate))
     _, first = await charge(client)
-    attempts = ledger.totals().attempts
+    attempts = store.totals().attempts
     assert (await lookup(client))[:2] == (status, first)
-    assert ledger.totals().attempts == attempts
+    assert store.totals().attempts == attempts
 
 
 async def test_a_charge_in_flight_is_told_with_when_to_ask_again(
@@ -63,7 +68,7 @@ async def test_a_charge_in_flight_is_told_with_when_to_ask_again(
 ) -> None:
     provider.behave(make_behaviour(latency_seconds=3600))
     stuck = asyncio.create_task(charge(client))
-    await until(lambda: provider.line.in_flight == 1)
+    await until(lambda: provider.admission.in_flight == 1)
     status, _, headers = await lookup(client)
     assert (status, headers["Retry-After"]) == (409, "1")
     stuck.cancel()

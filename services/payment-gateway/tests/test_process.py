@@ -20,13 +20,16 @@ COMMAND = [sys.executable, "-m", "payment_gateway"]
 class Gateway:
     """One process of the gateway on a free port."""
 
-    def __init__(self, ledger: Path, **variables: str) -> None:
-        environ = {"PATH": os.environ["PATH"], "PORT": "0", "LEDGER_PATH": str(ledger), "LATENCY_SECONDS": "0"}
+    def __init__(self, store: Path, **variables: str) -> None:
+        environ = {"PATH": os.environ["PATH"], "PORT": "0", "CHARGE_STORE_PATH": str(store), "LATENCY_SECONDS": "0"}
         self.process = subprocess.Popen(COMMAND, env=environ | variables, stdout=subprocess.PIPE)  # noqa: S603 - ours
         assert self.process.stdout is not None
-        first = json.loads(self.process.stdout.readline())
-        assert first["event"] == "listening"
-        self.url = f"http://127.0.0.1:{first['port']}"
+        # What it logs before it listens: nothing, unless there is something to tell.
+        self.said: list[dict[str, Any]] = []
+        while (event := json.loads(self.process.stdout.readline()))["event"] != "listening":
+            self.said.append(event)
+        assert event["service"] == "payment-gateway"
+        self.url = f"http://127.0.0.1:{event['port']}"
 
     def charge(self, number: int, *, patience_seconds: float = 20) -> tuple[int, dict[str, Any]]:
         body = {"order_id": f"ord_{number}", "amount_minor": 100, "currency": "USD", "customer_id": 1}
@@ -53,8 +56,8 @@ class Gateway:
 def start() -> Iterator[Callable[..., Gateway]]:
     started: list[Gateway] = []
 
-    def begin(ledger: Path, **variables: str) -> Gateway:
-        started.append(Gateway(ledger, **variables))
+    def begin(store: Path, **variables: str) -> Gateway:
+        started.append(Gateway(store, **variables))
         return started[-1]
 
     yield begin
@@ -64,19 +67,19 @@ def start() -> Iterator[Callable[..., Gateway]]:
 
 
 def test_a_killed_gateway_remembers_every_charge_it_answered(tmp_path: Path, start: Callable[..., Gateway]) -> None:
-    ledger = tmp_path / "ledger.sqlite3"
-    first = start(ledger)
+    store = tmp_path / "charges.sqlite3"
+    first = start(store)
     answers = [first.charge(number) for number in range(5)]
     assert first.end(signal.SIGKILL) == -signal.SIGKILL
-    second = start(ledger)
+    second = start(store)
     assert [second.charge(number) for number in range(5)] == answers
     summary = second.summary()
     assert (summary["charges"], summary["replays"], summary["orders_charged_more_than_once"]) == (5, 5, 0)
 
 
 def test_killed_amid_charges_it_never_charges_twice(tmp_path: Path, start: Callable[..., Gateway]) -> None:
-    ledger = tmp_path / "ledger.sqlite3"
-    first = start(ledger)
+    store = tmp_path / "charges.sqlite3"
+    first = start(store)
     heard: dict[int, Any] = {}
     halfway = threading.Event()
 
@@ -94,7 +97,7 @@ def test_killed_amid_charges_it_never_charges_twice(tmp_path: Path, start: Calla
     assert halfway.wait(20)
     first.end(signal.SIGKILL)
     buyer.join(20)
-    second = start(ledger)
+    second = start(store)
     assert {number: second.charge(number) for number in heard} == heard
     summary = second.summary()
     # One more than was heard at most: the one whose answer the kill cut off.
@@ -103,7 +106,7 @@ def test_killed_amid_charges_it_never_charges_twice(tmp_path: Path, start: Calla
 
 
 def test_a_client_that_hangs_up_is_charged_all_the_same(tmp_path: Path, start: Callable[..., Gateway]) -> None:
-    gateway = start(tmp_path / "ledger.sqlite3", LATENCY_SECONDS="0.4")
+    gateway = start(tmp_path / "charges.sqlite3", LATENCY_SECONDS="0.4")
     with pytest.raises(TimeoutError):
         gateway.charge(1, patience_seconds=0.05)
     # Meanwhile the key is in flight, and then it replays: the customer pays once.
@@ -115,10 +118,10 @@ def test_a_client_that_hangs_up_is_charged_all_the_same(tmp_path: Path, start: C
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_a_signal_finishes_the_charge_in_progress_and_sends_the_line_home(
+def test_a_signal_finishes_the_charge_in_progress_and_refuses_those_waiting(
     tmp_path: Path, start: Callable[..., Gateway], number: signal.Signals
 ) -> None:
-    gateway = start(tmp_path / "ledger.sqlite3", LATENCY_SECONDS="0.5", CAPACITY="1")
+    gateway = start(tmp_path / "charges.sqlite3", LATENCY_SECONDS="0.5", CAPACITY="1")
     answers: list[int] = []
     buyers = [threading.Thread(target=lambda n=n: answers.append(gateway.charge(n)[0])) for n in range(3)]
     for buyer in buyers:
@@ -132,7 +135,7 @@ def test_a_signal_finishes_the_charge_in_progress_and_sends_the_line_home(
 
 
 def run(tmp_path: Path, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
-    environ = {"PATH": os.environ["PATH"], "PORT": "0", "LEDGER_PATH": str(tmp_path / "ledger.sqlite3")}
+    environ = {"PATH": os.environ["PATH"], "PORT": "0", "CHARGE_STORE_PATH": str(tmp_path / "charges.sqlite3")}
     return subprocess.run(  # noqa: S603 - ours
         [*COMMAND, *arguments], env=environ | variables, capture_output=True, text=True, timeout=20, check=False
     )
@@ -141,7 +144,7 @@ def run(tmp_path: Path, *arguments: str, **variables: str) -> subprocess.Complet
 def test_help_documents_every_variable(tmp_path: Path) -> None:
     shown = run(tmp_path, "--help")
     assert shown.returncode == 0
-    for name in ("LEDGER_PATH", "LATENCY_SECONDS", "CAPACITY", "DECLINE_RATE", "FAILURE_RATE", "SEED"):
+    for name in ("CHARGE_STORE_PATH", "LATENCY_SECONDS", "CAPACITY", "DECLINE_RATE", "FAILURE_RATE", "SEED"):
         assert f"  {name} " in shown.stdout
 
 
@@ -154,7 +157,7 @@ def test_help_documents_every_variable(tmp_path: Path) -> None:
         ("LATENCY_SECONDS", "nan", 2),
         ("PORT", "70000", 2),
         ("SEED", "x", 2),
-        ("LEDGER_PATH", "/dev/null/ledger.sqlite3", 1),
+        ("CHARGE_STORE_PATH", "/dev/null/charges.sqlite3", 1),
         ("HOST", "203.0.113.1", 1),
     ],
 )
@@ -165,9 +168,30 @@ def test_a_wrong_variable_is_named_and_nothing_starts(tmp_path: Path, variable: 
     assert "Traceback" not in ended.stderr
 
 
-def test_a_second_gateway_on_the_same_ledger_does_not_start(tmp_path: Path, start: Callable[..., Gateway]) -> None:
-    gateway = start(tmp_path / "ledger.sqlite3")
+def test_the_old_spelling_of_the_path_still_works_and_the_start_says_so(
+    tmp_path: Path, start: Callable[..., Gateway]
+) -> None:
+    first = start(tmp_path / "charges.sqlite3")
+    first.charge(1)
+    assert first.end(signal.SIGTERM) == 0
+    # Both are set where an image has the present one as a default.
+    again = start(tmp_path / "default.sqlite3", LEDGER_PATH=str(tmp_path / "charges.sqlite3"))
+    assert [(event["old"], event["present"], event["level"]) for event in again.said] == [
+        ("LEDGER_PATH", "CHARGE_STORE_PATH", "warning")
+    ]
+    assert again.summary()["charges"] == 1
+    assert not (tmp_path / "default.sqlite3").exists()
+
+
+def test_a_wrong_path_is_named_by_the_spelling_it_has(tmp_path: Path) -> None:
+    ended = run(tmp_path, LEDGER_PATH="/dev/null/charges.sqlite3")
+    assert ended.returncode == 1
+    assert "payment_gateway: LEDGER_PATH: " in ended.stderr
+
+
+def test_a_second_gateway_on_the_same_store_does_not_start(tmp_path: Path, start: Callable[..., Gateway]) -> None:
+    gateway = start(tmp_path / "charges.sqlite3")
     ended = run(tmp_path)
     assert ended.returncode == 1
-    assert "LEDGER_PATH" in ended.stderr
+    assert "CHARGE_STORE_PATH" in ended.stderr
     assert gateway.charge(1)[0] == 200

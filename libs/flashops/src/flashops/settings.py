@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import timedelta
-from typing import Literal, Self
+from typing import ClassVar, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -28,7 +28,12 @@ class ServiceSettings(BaseModel):
 
     Fields carry a `description`: `--help` prints it. Secrets are `SecretStr`. A check over
     several fields belongs in a model validator whose message names the variables.
+
+    Attributes:
+        old_variables: The present variable of each old spelling that is still read.
     """
+
+    old_variables: ClassVar[Mapping[str, str]] = {}
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False, hide_input_in_errors=True)
 
@@ -55,19 +60,35 @@ class ServiceSettings(BaseModel):
         Raises:
             SettingsError: Names each missing or invalid variable, never its value.
         """
-        given = {name: environ.get(name.upper(), "").strip() for name in cls.model_fields}
+        variables = cls.variables(environ)
+        given = {name: environ.get(variable, "").strip() for name, variable in variables.items()}
         try:
             return cls.model_validate({name: value for name, value in given.items() if value})
         except ValidationError as exc:
-            raise SettingsError(tuple(_sentences(exc))) from None
+            raise SettingsError(tuple(_sentences(exc, variables))) from None
+
+    @classmethod
+    def old_variables_in(cls, environ: Mapping[str, str]) -> dict[str, str]:
+        """The old spellings that `environ` sets, each with its present one: what the start of a service logs."""
+        return {old: present for old, present in cls.old_variables.items() if environ.get(old, "").strip()}
+
+    @classmethod
+    def variables(cls, environ: Mapping[str, str]) -> dict[str, str]:
+        """The variable that each field is read from: its old spelling where `environ` sets that.
+
+        The old one goes first because an image sets the present one as a default: a value under the old name is
+        what somebody chose for this deployment.
+        """
+        old = {present: old for old, present in cls.old_variables_in(environ).items()}
+        return {name: old.get(name.upper(), name.upper()) for name in cls.model_fields}
 
 
-def _sentences(error: ValidationError) -> list[str]:
+def _sentences(error: ValidationError, variables: Mapping[str, str]) -> list[str]:
     sentences = []
     for problem in error.errors(include_url=False, include_input=False):
         message = problem["msg"].removeprefix("Value error, ")
         if problem["type"] == "missing":
             message = "is required"
-        variable = str(problem["loc"][0]).upper() if problem["loc"] else ""
+        variable = variables[str(problem["loc"][0])] if problem["loc"] else ""
         sentences.append(f"{variable}: {message}" if variable else message)
     return sentences

@@ -1,1 +1,1 @@
-"""A simulated payment provider over HTTP, and the independent witness of every charge."""
+"""A simulated payment provider over HTTP, with an independent record of every charge."""

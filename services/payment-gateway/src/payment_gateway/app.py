@@ -10,9 +10,9 @@ from flashops.metrics import add_metrics_route
 from flashops.problems import problem
 from payment_gateway.admin import add_admin_routes
 from payment_gateway.bodies import BODY_LIMIT_BYTES
+from payment_gateway.charge_store import ChargeStore
 from payment_gateway.charging import add_charge_routes
-from payment_gateway.errors import LedgerError
-from payment_gateway.ledger import Ledger
+from payment_gateway.errors import ChargeStoreError
 from payment_gateway.metrics import GatewayMetrics
 from payment_gateway.provider import Provider
 
@@ -20,22 +20,22 @@ _Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 _logger = structlog.get_logger()
 
 
-def create_app(*, provider: Provider, ledger: Ledger, health: Health, metrics: GatewayMetrics) -> web.Application:
-    """Build the application; the ledger is opened and closed by the caller."""
+def create_app(*, provider: Provider, store: ChargeStore, health: Health, metrics: GatewayMetrics) -> web.Application:
+    """Build the application; the charge store is opened and closed by the caller."""
     app = web.Application(client_max_size=BODY_LIMIT_BYTES, middlewares=[_problems])
 
-    async def ledger_answers() -> None:
-        ledger.page(after=0, limit=1)
+    async def store_answers() -> None:
+        store.page(after=0, limit=1)
 
-    async def send_the_line_home(_app: web.Application) -> None:
+    async def refuse_waiting_charges(_app: web.Application) -> None:
         provider.stop()
 
-    health.add_check("ledger", ledger_answers)
+    health.add_check("charge_store", store_answers)
     add_charge_routes(app, provider=provider, metrics=metrics)
-    add_admin_routes(app, provider=provider, ledger=ledger)
+    add_admin_routes(app, provider=provider, store=store)
     add_health_routes(app, health)
     add_metrics_route(app, metrics.registry)
-    app.on_shutdown.append(send_the_line_home)
+    app.on_shutdown.append(refuse_waiting_charges)
     return app
 
 
@@ -46,8 +46,8 @@ async def _problems(request: web.Request, handler: _Handler) -> web.StreamRespon
     except web.HTTPException as exc:
         headers = {"Allow": exc.headers["Allow"]} if "Allow" in exc.headers else {}
         return problem(exc.status, exc.reason, headers=headers)
-    except LedgerError as exc:
-        return problem(503, "Ledger unavailable", detail=str(exc), headers={"Retry-After": "1"})
+    except ChargeStoreError as exc:
+        return problem(503, "Charge store unavailable", detail=str(exc), headers={"Retry-After": "1"})
     except Exception:
         _logger.exception("request_failed", method=request.method, route=request.path)
         return problem(500, "Internal error")

@@ -1,4 +1,4 @@
-"""How the simulated provider behaves, changeable at run time, and the fate of each attempt."""
+"""How the simulated provider behaves, changeable at run time, and the faults injected into each attempt."""
 
 from dataclasses import dataclass
 from hashlib import blake2b
@@ -48,18 +48,18 @@ _FIELDS = TypeAdapter(dict[str, object])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Fate:
-    """What is going to happen to one attempt at a charge."""
+class InjectedFaults:
+    """Which faults are injected into one attempt at a charge."""
 
     fails: bool
     declined: bool
     reply_lost: bool
 
 
-def fate(behaviour: Behaviour, *, key: str, attempt: int) -> Fate:
-    """Draw the fate of an attempt from the seed, the key and the attempt's number alone.
+def injected_faults(behaviour: Behaviour, *, key: str, attempt: int) -> InjectedFaults:
+    """Draw the faults of an attempt from the seed, the key and the attempt's number alone.
 
-    Not from one shared stream: then concurrent requests would get each other's fate, and no run could be
+    Not from one shared stream: then concurrent requests would get each other's faults, and no run could be
     repeated. A card that is declined is so at every attempt; failures and lost replies differ by attempt.
     """
 
@@ -67,7 +67,7 @@ def fate(behaviour: Behaviour, *, key: str, attempt: int) -> Fate:
         # The first comparison spares the hash where nothing is injected.
         return rate > 0 and _share(f"{behaviour.seed}|{what}|{key}") < rate
 
-    return Fate(
+    return InjectedFaults(
         fails=drawn(behaviour.failure_rate, f"failure {attempt}"),
         declined=drawn(behaviour.decline_rate, "decline"),
         reply_lost=drawn(behaviour.lost_reply_rate, f"lost {attempt}"),

@@ -1,4 +1,4 @@
-"""Reading what a client sent, and saying what is wrong with it (RFC 9457)."""
+"""Reads request bodies and keys, and answers bad ones with a problem document (RFC 9457)."""
 
 import asyncio
 import re
@@ -16,7 +16,7 @@ _KEY = re.compile(r"[!-~]{1,255}")
 
 
 class BadRequestError(Exception):
-    """The client's fault; `response` tells it so."""
+    """The request is at fault; `response` is the 4xx that says why."""
 
     def __init__(self, response: web.Response) -> None:
         super().__init__(response.reason)
@@ -28,10 +28,10 @@ async def read_json_body(request: web.Request) -> bytes:
     if request.content_type != "application/json":
         raise _bad(415, "Unsupported media type", "Content-Type must be application/json")
     if hdrs.CONTENT_ENCODING in request.headers:
-        raise _bad(415, "Unsupported content encoding", "Send the body as it is")
+        raise _bad(415, "Unsupported content encoding", "Send the body without a content encoding")
     body = await _read(request)
     if too_deep(body):
-        raise _bad(400, "Not JSON of ours", f"Nested too deeply: at most {MAX_DEPTH} levels")
+        raise _bad(400, "JSON nested too deeply", f"At most {MAX_DEPTH} levels")
     return body
 
 

@@ -11,7 +11,7 @@ _MAX_SAFE_INTEGER = 2**53 - 1
 
 
 class ChargeStatus(StrEnum):
-    """The two definite answers; each stands for good."""
+    """The two definite answers; neither ever changes."""
 
     SUCCEEDED = "succeeded"
     DECLINED = "declined"
@@ -30,10 +30,10 @@ class ChargeRequest(BaseModel):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Charge:
-    """One definite answer, as the ledger keeps it.
+    """One definite answer, as the charge store keeps it.
 
     `id` numbers the answers in the sequence in which they were given. `attempts` counts the requests with this
-    key so far, replays included. `started_at` is when the charge left the line. `charge_id` is set when money
+    key so far, replays included. `started_at` is when the charge was admitted. `charge_id` is set when money
     was taken, `reason` when it was not.
     """
 
@@ -54,7 +54,7 @@ class Charge:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Totals:
-    """What the ledger adds up to. `orders_charged_more_than_once` must be 0: it is what this service is for."""
+    """Totals over the whole charge store. `orders_charged_more_than_once` must be 0: the tests rely on it."""
 
     charges: int
     declined: int

@@ -12,22 +12,22 @@ from flashops.tracing import Traceparent
 from payment_gateway.bodies import BadRequestError, idempotency_key, invalid, read_json_body
 from payment_gateway.charges import Charge, ChargeRequest, ChargeStatus
 from payment_gateway.errors import (
+    AdmissionTimeoutError,
+    ChargeStoreError,
     InjectedFailureError,
     KeyInFlightError,
     KeyReusedError,
-    LedgerError,
-    LineTooLongError,
     ProviderError,
 )
 from payment_gateway.metrics import GatewayMetrics
-from payment_gateway.provider import Answer, Provider
+from payment_gateway.provider import ChargeAnswer, Provider
 
 _STATUSES: dict[type[ProviderError], int] = {
     KeyReusedError: 422,
     KeyInFlightError: 409,
-    LineTooLongError: 503,
+    AdmissionTimeoutError: 503,
     InjectedFailureError: 500,
-    LedgerError: 503,
+    ChargeStoreError: 503,
 }
 CHARGE_UNKNOWN = "urn:flash-sale:charge-unknown"
 _logger = structlog.get_logger()
@@ -80,11 +80,11 @@ def _lookup(key: str, provider: Provider) -> tuple[str, web.Response]:
         return exc.outcome, _refusal(exc)
     if charge is None:
         return "unknown", _unknown(key)
-    return "found", _definite(Answer(charge=charge, replayed=True, reply_lost=False))
+    return "found", _definite(ChargeAnswer(charge=charge, replayed=True, reply_lost=False))
 
 
 def _unknown(key: str) -> web.Response:
-    # Type and key say that it is the gateway that knows of no charge, and not some 404 on the way.
+    # Type and key tell this apart from a proxy's 404: only the gateway itself knows that there is no charge.
     document = {
         "type": CHARGE_UNKNOWN,
         "title": "No such charge",
@@ -102,7 +102,7 @@ def _parsed(body: bytes) -> ChargeRequest:
         raise invalid(exc, status=400) from exc
 
 
-def _definite(answer: Answer) -> web.Response:
+def _definite(answer: ChargeAnswer) -> web.Response:
     headers = {"Idempotent-Replayed": "true"} if answer.replayed else {}
     if answer.charge.status is ChargeStatus.DECLINED:
         return _declined(answer.charge, headers)
@@ -140,6 +140,6 @@ def _refusal(error: ProviderError) -> web.Response:
 
 
 def _hang_up(request: web.Request) -> None:
-    # The charge is in the ledger; the client sees a broken connection and cannot know.
+    # The charge is stored; the client sees a broken connection and cannot know whether it was made.
     if request.transport is not None:
         request.transport.abort()

@@ -19,7 +19,7 @@ class ProviderError(Exception):
 
 
 class KeyReusedError(ProviderError):
-    """The key stands for a charge with other content."""
+    """The key was used for a charge with other content."""
 
     outcome = "key_reused"
     retryable = False
@@ -32,22 +32,22 @@ class KeyInFlightError(ProviderError):
     retryable = True
 
 
-class LineTooLongError(ProviderError):
-    """The capacity was taken for longer than a request waits, or the gateway is stopping."""
+class AdmissionTimeoutError(ProviderError):
+    """No capacity came free within the time a request waits, or the gateway is stopping."""
 
-    outcome = "line_too_long"
+    outcome = "admission_timeout"
     retryable = True
 
 
 class InjectedFailureError(ProviderError):
-    """A failure on purpose, before anything was charged."""
+    """An injected failure, before anything was charged."""
 
     outcome = "failed"
     retryable = True
 
 
-class LedgerError(ProviderError):
-    """The ledger cannot be read or written; nothing was charged."""
+class ChargeStoreError(ProviderError):
+    """The charge store cannot be read or written; nothing was charged."""
 
-    outcome = "ledger_unavailable"
+    outcome = "charge_store_unavailable"
     retryable = True

@@ -12,12 +12,12 @@ OUTCOMES = (
     "bad_request",
     "key_reused",
     "in_flight",
-    "line_too_long",
+    "admission_timeout",
     "failed",
-    "ledger_unavailable",
+    "charge_store_unavailable",
 )
-LOOKUP_OUTCOMES = ("found", "unknown", "in_flight", "failed", "ledger_unavailable")
-# A charge takes 3 s and may stand in line for 30 s; replays take well under a millisecond.
+LOOKUP_OUTCOMES = ("found", "unknown", "in_flight", "failed", "charge_store_unavailable")
+# A charge takes 3 s and may wait 30 s for admission; replays take well under a millisecond.
 _BUCKETS = (0.001, 0.005, 0.02, 0.1, 0.5, 1, 2, 3, 3.5, 4, 5, 7.5, 10, 15, 20, 30, 35, 60, 120)
 
 
@@ -39,11 +39,13 @@ class GatewayMetrics:
         lookups = Counter("gateway_lookups", "Lookups of a charge, by outcome", ["outcome"], registry=self.registry)
         self._lookups = {name: lookups.labels(name) for name in LOOKUP_OUTCOMES}
         self._children = {name: (self._answers.labels(name), self._duration.labels(name)) for name in OUTCOMES}
-        self._gauge("gateway_charges_in_flight", "Charges at work").set_function(lambda: provider.line.in_flight)
-        self._gauge("gateway_charges_waiting", "Requests in line for a place").set_function(
-            lambda: provider.line.waiting
+        self._gauge("gateway_charges_in_flight", "Charges being processed").set_function(
+            lambda: provider.admission.in_flight
         )
-        self._gauge("gateway_capacity", "Charges that may be at work at once; 0 is no limit").set_function(
+        self._gauge("gateway_charges_waiting", "Charges waiting for admission").set_function(
+            lambda: provider.admission.waiting
+        )
+        self._gauge("gateway_capacity", "Most charges processed at once; 0 is no limit").set_function(
             lambda: provider.behaviour.capacity
         )
 

@@ -1,4 +1,4 @@
-"""The provider itself: one charge per idempotency key, whatever is asked how often."""
+"""The provider itself: one charge per idempotency key, however often it is requested."""
 
 import asyncio
 import math
@@ -6,17 +6,17 @@ from collections import Counter
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from payment_gateway.behaviour import Behaviour, fate, lookup_fails
+from payment_gateway.admission import AdmissionQueue
+from payment_gateway.behaviour import Behaviour, injected_faults, lookup_fails
+from payment_gateway.charge_store import ChargeStore
 from payment_gateway.charges import Charge, ChargeRequest
-from payment_gateway.errors import InjectedFailureError, KeyInFlightError, LineTooLongError
-from payment_gateway.ledger import Ledger
-from payment_gateway.line import Line
+from payment_gateway.errors import AdmissionTimeoutError, InjectedFailureError, KeyInFlightError
 
 DECLINE_REASON = "card_declined"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Answer:
+class ChargeAnswer:
     """A definite answer; `reply_lost` means that it happened but the client must not hear of it."""
 
     charge: Charge
@@ -25,89 +25,98 @@ class Answer:
 
 
 class Provider:
-    """Takes charges through the line, with the behaviour of the moment, into the ledger."""
+    """Admits charges, applies the current behaviour to them, and records their answers in the charge store."""
 
-    def __init__(self, *, ledger: Ledger, behaviour: Behaviour) -> None:
-        self._ledger = ledger
+    def __init__(self, *, store: ChargeStore, behaviour: Behaviour) -> None:
+        self._store = store
         self._behaviour = behaviour
-        self._open: set[str] = set()
+        # Keys without an answer yet. The process has the store to itself, so memory is enough.
+        self._in_flight: set[str] = set()
         self._lookups: Counter[str] = Counter()
         self._stopping = asyncio.Event()
-        self.line = Line(capacity=behaviour.capacity)
+        self.admission = AdmissionQueue(capacity=behaviour.capacity)
 
     @property
     def behaviour(self) -> Behaviour:
-        """The behaviour of the moment."""
+        """The current behaviour."""
         return self._behaviour
 
     def behave(self, behaviour: Behaviour) -> None:
-        """Behave differently from now on; charges already at the counter keep their latency and fate."""
+        """Replace the behaviour; charges already admitted keep their latency and their injected faults."""
         self._behaviour = behaviour
-        self.line.resize(behaviour.capacity)
+        self.admission.resize(behaviour.capacity)
 
     def stop(self) -> None:
-        """Send away whoever stands in line, and the charges that hang."""
+        """Refuse the charges that wait for admission, and end those that hang."""
         self._stopping.set()
-        self.line.close()
+        self.admission.close()
 
     def lookup(self, key: str) -> Charge | None:
         """What was answered under `key`; None when it was never charged and is not in flight.
 
         Raises:
             KeyInFlightError: The key is being worked on.
-            InjectedFailureError: As told to by the behaviour.
-            LedgerError: The ledger does not work.
+            InjectedFailureError: The behaviour injects one.
+            ChargeStoreError: The charge store cannot be read or written.
         """
         if self._behaviour.failure_rate > 0:
             self._lookups[key] += 1
             if lookup_fails(self._behaviour, key=key, number=self._lookups[key]):
                 raise InjectedFailureError("An injected failure; nothing was looked up")
-        known = self._ledger.answer(key)
-        if known is None and key in self._open:
+        known = self._store.answer(key)
+        if known is None and key in self._in_flight:
             raise KeyInFlightError("The charge is in flight", retry_after_seconds=1)
         return known
 
-    async def charge(self, key: str, request: ChargeRequest, *, traceparent: str | None = None) -> Answer:
-        """Charge once for `key`, or repeat what was answered; a repetition takes no place and no time.
+    async def charge(self, key: str, request: ChargeRequest, *, traceparent: str | None = None) -> ChargeAnswer:
+        """Charge once for `key`, or repeat what was answered; a repeated key takes neither capacity nor time.
 
         Raises:
-            KeyReusedError: The key stands for other content.
+            KeyReusedError: The key was used for a charge with other content.
             KeyInFlightError: The key is being worked on.
-            LineTooLongError: No place came free in time.
-            InjectedFailureError: As told to by the behaviour.
-            LedgerError: The ledger does not work. Nothing was charged in any of these cases.
+            AdmissionTimeoutError: No capacity came free in time.
+            InjectedFailureError: The behaviour injects one.
+            ChargeStoreError: The charge store cannot be read or written. Nothing was charged in any of these cases.
         """
-        attempt, known = self._ledger.attempt(key, request)
+        attempt, known = self._store.attempt(key, request)
         if known is not None:
-            return Answer(charge=known, replayed=True, reply_lost=False)
-        if key in self._open:
+            return ChargeAnswer(charge=known, replayed=True, reply_lost=False)
+        if key in self._in_flight:
             raise KeyInFlightError("A request with this idempotency key is in flight", retry_after_seconds=1)
-        self._open.add(key)
+        self._in_flight.add(key)
         try:
             return await self._charge_once(key, request, attempt=attempt, traceparent=traceparent)
         finally:
-            self._open.discard(key)
+            self._in_flight.discard(key)
 
-    async def _charge_once(self, key: str, request: ChargeRequest, *, attempt: int, traceparent: str | None) -> Answer:
+    async def _charge_once(
+        self, key: str, request: ChargeRequest, *, attempt: int, traceparent: str | None
+    ) -> ChargeAnswer:
         waited_under = self._behaviour
         if request.customer_id in waited_under.hanging_customers:
             await self._stopping.wait()
-            raise LineTooLongError("The gateway is stopping")
-        async with self.line.place(
+            raise AdmissionTimeoutError("The gateway is stopping")
+        async with self.admission.admitted(
             timeout_seconds=waited_under.queue_timeout_seconds,
             retry_after_seconds=max(1, math.ceil(waited_under.latency_seconds)),
         ):
-            behaviour = self._behaviour
-            drawn = fate(behaviour, key=key, attempt=attempt)
-            started_at = datetime.now(UTC)
-            await asyncio.sleep(behaviour.latency_of(request.customer_id))
-            if drawn.fails or request.customer_id in behaviour.failing_customers:
-                raise InjectedFailureError("An injected failure; nothing was charged")
-            charge = self._ledger.record(
-                key,
-                request,
-                declined_because=DECLINE_REASON if drawn.declined else None,
-                traceparent=traceparent,
-                started_at=started_at,
-            )
-            return Answer(charge=charge, replayed=False, reply_lost=drawn.reply_lost)
+            return await self._process(key, request, attempt=attempt, traceparent=traceparent)
+
+    async def _process(
+        self, key: str, request: ChargeRequest, *, attempt: int, traceparent: str | None
+    ) -> ChargeAnswer:
+        # Read anew, and once: the behaviour may have changed during the wait, and may change during the sleep.
+        behaviour = self._behaviour
+        faults = injected_faults(behaviour, key=key, attempt=attempt)
+        started_at = datetime.now(UTC)
+        await asyncio.sleep(behaviour.latency_of(request.customer_id))
+        if faults.fails or request.customer_id in behaviour.failing_customers:
+            raise InjectedFailureError("An injected failure; nothing was charged")
+        charge = self._store.record(
+            key,
+            request,
+            declined_because=DECLINE_REASON if faults.declined else None,
+            traceparent=traceparent,
+            started_at=started_at,
+        )
+        return ChargeAnswer(charge=charge, replayed=False, reply_lost=faults.reply_lost)

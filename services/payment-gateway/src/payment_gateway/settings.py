@@ -1,6 +1,8 @@
 """Settings of the payment gateway, read once from the environment."""
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import ClassVar
 
 from pydantic import Field
 
@@ -9,23 +11,25 @@ from payment_gateway.behaviour import Behaviour, Rate, Seconds
 
 
 class Settings(ServiceSettings):
-    """Where the gateway listens and keeps its ledger, and how it behaves until somebody changes that."""
+    """Where the gateway listens and stores charges, and its behaviour until `/admin/behaviour` changes it."""
+
+    old_variables: ClassVar[Mapping[str, str]] = {"LEDGER_PATH": "CHARGE_STORE_PATH"}
 
     port: int = Field(default=8090, ge=0, le=65535, description="Port to listen on; 0 takes a free one")
-    ledger_path: Path = Field(
-        default=Path("payments.sqlite3"), description="SQLite file of every charge; it outlives the process"
+    charge_store_path: Path = Field(
+        default=Path("payments.sqlite3"), description="SQLite file that keeps every charge across restarts"
     )
     latency_seconds: Seconds = Field(default=3.0, description="How long one charge takes")
-    capacity: int = Field(default=0, ge=0, le=1_000_000, description="Charges at once; others wait; 0 is no limit")
+    capacity: int = Field(default=0, ge=0, le=1_000_000, description="Most charges at once, others wait; 0 is no limit")
     decline_rate: Rate = Field(default=0.0, description="Share of the charges that are declined, 0 to 1")
     failure_rate: Rate = Field(default=0.0, description="Share of the attempts answered 500 before the charge")
     lost_reply_rate: Rate = Field(default=0.0, description="Share of the charges whose answer is never sent")
-    queue_timeout_seconds: Seconds = Field(default=30.0, description="Longest wait in line before a 503")
+    queue_timeout_seconds: Seconds = Field(default=30.0, description="Longest wait for capacity before a 503")
     seed: int | None = Field(
         default=None, ge=0, le=2**53 - 1, description="Seed of every injected fault; drawn at random when unset"
     )
     drain_grace_seconds: Seconds = Field(
-        default=0.0, description="How long requests are still taken after the signal to stop"
+        default=0.0, description="How long new requests are still accepted after the stop signal"
     )
 
     def behaviour(self, *, drawn_seed: int) -> Behaviour:

@@ -1,4 +1,4 @@
-"""The ledger of charges: one SQLite file, written before any answer leaves.
+"""The record of every charge: one SQLite file, written before any answer leaves.
 
 Each write is one transaction of a few rows, made on the event loop: about a tenth of a millisecond, no more than
 handing it to a thread and back, and it keeps file and memory in step without a lock. The write-ahead log is not
@@ -16,7 +16,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from payment_gateway.charges import Charge, ChargeRequest, ChargeStatus, Totals
-from payment_gateway.errors import KeyReusedError, LedgerError
+from payment_gateway.errors import ChargeStoreError, KeyReusedError
 
 _VERSION = 1
 _LOCK_WAIT_SECONDS = 3.0
@@ -66,25 +66,25 @@ ON CONFLICT (idempotency_key) DO UPDATE SET attempts = attempts + 1 WHERE conten
 """
 
 
-class Ledger:
+class ChargeStore:
     """Every attempt and every definite answer. It belongs to one process at a time and to one thread."""
 
     def __init__(self, path: Path) -> None:
         """Open or create the file, and its folder.
 
         Raises:
-            LedgerError: It is no ledger, of another version, cannot be written, or belongs to another process.
+            ChargeStoreError: It is no charge store, of another version, not writable, or in use by another process.
         """
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             self._db = sqlite3.connect(path, isolation_level=None, timeout=_LOCK_WAIT_SECONDS)
         except (OSError, sqlite3.Error) as exc:
-            raise LedgerError(f"cannot open {path}: {exc}") from exc
+            raise ChargeStoreError(f"cannot open {path}: {exc}") from exc
         try:
             self._prepare()
-        except (LedgerError, sqlite3.Error) as exc:
+        except (ChargeStoreError, sqlite3.Error) as exc:
             self._db.close()
-            raise LedgerError(f"cannot use {path}: {exc}") from exc
+            raise ChargeStoreError(f"cannot use {path}: {exc}") from exc
 
     def __enter__(self) -> Self:
         return self
@@ -95,7 +95,7 @@ class Ledger:
         self.close()
 
     def close(self) -> None:
-        """Fold the write-ahead log into the file and let it go."""
+        """Merge the write-ahead log into the file and close it."""
         self._db.close()
 
     def attempt(self, key: str, request: ChargeRequest) -> tuple[int, Charge | None]:
@@ -116,7 +116,7 @@ class Ledger:
             return number, charge
 
     def answer(self, key: str) -> Charge | None:
-        """The definite answer to a key, if there is one; asking is no attempt and is not counted."""
+        """The definite answer to a key, if there is one; a lookup is not counted as an attempt."""
         with self._wrapped():
             return self._charge(key)
 
@@ -130,36 +130,26 @@ class Ledger:
         started_at: datetime,
     ) -> Charge:
         """Write a definite answer, for good. When this returns the answer is committed."""
-        succeeded = declined_because is None
-        row = {
-            **request.model_dump(),
-            "idempotency_key": key,
-            "status": ChargeStatus.SUCCEEDED if succeeded else ChargeStatus.DECLINED,
-            "charge_id": f"ch_{secrets.token_hex(12)}" if succeeded else None,
-            "reason": declined_because,
-            "traceparent": traceparent,
-            "started_at": _microseconds(started_at),
-            "finished_at": _microseconds(datetime.now(UTC)),
-        }
+        row = _row(key, request, declined_because=declined_because, traceparent=traceparent, started_at=started_at)
         names = ", ".join(row)
         marks = ", ".join(f":{name}" for name in row)
         with self._wrapped():
             self._db.execute("BEGIN IMMEDIATE")
-            self._db.execute(f"INSERT INTO charges ({names}) VALUES ({marks})", row)  # noqa: S608 - names of ours
+            self._db.execute(f"INSERT INTO charges ({names}) VALUES ({marks})", row)  # noqa: S608 - our own column names
             charge = self._charge(key)
             self._db.execute("COMMIT")
         if charge is None:
-            raise LedgerError("The charge cannot be read back")
+            raise ChargeStoreError("The charge cannot be read back")
         return charge
 
     def page(self, *, after: int, limit: int) -> list[Charge]:
-        """Return at most `limit` answers that follow the one with id `after`, oldest first."""
+        """Return at most `limit` charges that follow the one with id `after`, oldest first."""
         with self._wrapped():
             rows = self._db.execute(f"{_CHARGE} WHERE id > ? ORDER BY id LIMIT ?", (after, limit))
             return [_charge_of(row) for row in rows]
 
     def totals(self) -> Totals:
-        """Add everything up."""
+        """Count charges, declines, attempts and replays over the whole store."""
         with self._wrapped():
             return Totals(**dict(self._db.execute(_TOTALS).fetchone()))
 
@@ -171,7 +161,7 @@ class Ledger:
         self._db.execute("PRAGMA synchronous = NORMAL")
         version = self._db.execute("PRAGMA user_version").fetchone()[0]
         if version not in {0, _VERSION}:
-            raise LedgerError(f"it is a ledger of version {version}, this is version {_VERSION}")
+            raise ChargeStoreError(f"it is a charge store of version {version}, this is version {_VERSION}")
         self._db.executescript(_SCHEMA)
 
     def _charge(self, key: str) -> Charge | None:
@@ -183,12 +173,28 @@ class Ledger:
         try:
             yield
         except sqlite3.Error as exc:
-            raise LedgerError(f"The ledger cannot be used: {exc}") from exc
+            raise ChargeStoreError(f"The charge store cannot be used: {exc}") from exc
         finally:
             # A closed database raises here, and one that works has nothing left to roll back but our failures.
             with suppress(sqlite3.Error):
                 if self._db.in_transaction:
                     self._db.execute("ROLLBACK")
+
+
+def _row(
+    key: str, request: ChargeRequest, *, declined_because: str | None, traceparent: str | None, started_at: datetime
+) -> dict[str, object]:
+    succeeded = declined_because is None
+    return {
+        **request.model_dump(),
+        "idempotency_key": key,
+        "status": ChargeStatus.SUCCEEDED if succeeded else ChargeStatus.DECLINED,
+        "charge_id": f"ch_{secrets.token_hex(12)}" if succeeded else None,
+        "reason": declined_because,
+        "traceparent": traceparent,
+        "started_at": _microseconds(started_at),
+        "finished_at": _microseconds(datetime.now(UTC)),
+    }
 
 
 def _charge_of(row: sqlite3.Row) -> Charge:
