@@ -42,6 +42,7 @@ LONG_FUNCTIONS = {
     "load/lab/series.py series",
     "load/model/planner.py plan",
     "services/order-api/src/order_api/app.py create_app",
+    "services/order-api/src/order_api/testing/harness.py running_shop",
     "services/order-processor/src/order_processor/metrics.py __init__",
 }
 
