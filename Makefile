@@ -62,7 +62,7 @@ ruff: install
 .PHONY: mypy
 mypy: install
 	@set -e; for member in $(MEMBERS); do echo "mypy $$member"; $(BIN)/mypy --no-error-summary $$member/src $$member/tests; done
-	$(BIN)/mypy conftest.py cloudformation local load mutation tests bench $(wildcard libs/*/examples)
+	$(BIN)/mypy conftest.py cloudformation local load mutation examples tests bench $(wildcard libs/*/examples)
 
 .PHONY: imports
 imports: install

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 PROJECT = Path(__file__).resolve().parent.parent
-ROOTS = ("libs", "services", "cloudformation", "local", "load", "mutation", "tests", "bench")
+ROOTS = ("libs", "services", "cloudformation", "local", "load", "mutation", "examples", "tests", "bench")
 MODULE_LINES = 350
 FUNCTION_LINES = 40
 SHORT_FUNCTION_LINES = 20

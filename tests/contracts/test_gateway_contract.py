@@ -1,4 +1,4 @@
-"""What every payment gateway promises: the fake that our tests use, and the real process behind HTTP."""
+"""What every payment gateway promises: our tests' fake, the real process behind HTTP, the example of an adapter."""
 
 import asyncio
 import uuid
@@ -12,6 +12,8 @@ from typing import Any, Protocol
 import aiohttp
 import pytest
 
+from examples.card_provider import CardProvider
+from examples.tests.card_provider_server import card_provider_server
 from flashpay import (
     Approved,
     ChargeRequest,
@@ -64,34 +66,35 @@ class Stage(Protocol):
 
 
 class FakeStage:
-    """The fake; a charge whose caller left goes on, as at the real one."""
+    """The fake, or an adapter with the fake behind it; a charge whose caller left goes on, as at the real one."""
 
-    def __init__(self) -> None:
-        self.gateway = FakeGateway()
+    def __init__(self, *, fake: FakeGateway, adapter: Gateway | None = None) -> None:
+        self.gateway = adapter or fake
+        self._fake = fake
 
     async def behave(self, reply: Reply, *, latency: timedelta = timedelta(0)) -> None:
         """See `Stage`."""
-        self.gateway.default, self.gateway.latency = reply, latency
+        self._fake.default, self._fake.latency = reply, latency
 
     async def treat_customer(self, customer_id: int, reply: Reply) -> None:
         """See `Stage`."""
-        self.gateway.for_customers[customer_id] = reply
+        self._fake.for_customers[customer_id] = reply
 
     async def slow_down(self, customer_id: int, latency: timedelta) -> None:
         """See `Stage`."""
-        self.gateway.latencies[customer_id] = latency
+        self._fake.latencies[customer_id] = latency
 
     async def quiet(self) -> None:
         """See `Stage`."""
 
         async def nothing_in_flight() -> bool:
-            return not self.gateway.at_work
+            return not self._fake.at_work
 
         await wait_until(nothing_in_flight)
 
     async def charges(self, order_id: str) -> list[tuple[str, int]]:
         """See `Stage`."""
-        answer = self.gateway.answers.get(order_id)
+        answer = self._fake.answers.get(order_id)
         if answer is None or not isinstance(answer.result, Approved):
             return []
         return [(answer.result.charge_id, answer.request.amount_minor)]
@@ -184,11 +187,16 @@ def gateway_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         yield url
 
 
-@pytest.fixture(params=["fake", "process"])
+@pytest.fixture(params=["fake", "process", "example"])
 async def stage(request: pytest.FixtureRequest) -> AsyncIterator[Stage]:
     """Every gateway that keeps the contract; a new charge is approved at once."""
     if request.param == "fake":
-        yield FakeStage()
+        yield FakeStage(fake=FakeGateway())
+        return
+    if request.param == "example":
+        async with card_provider_server() as server, aiohttp.ClientSession() as session:
+            provider = CardProvider(session=session, payments_url=server.url)
+            yield FakeStage(fake=server.gateway, adapter=provider)
         return
     url = request.getfixturevalue("gateway_url")
     async with aiohttp.ClientSession() as session:
