@@ -95,10 +95,10 @@ class _SiteFinder(cst.CSTVisitor):
         self._scope: list[str] = []
 
     def on_visit(self, node: cst.CSTNode) -> bool:
+        if isinstance(node, (cst.FunctionDef, cst.ClassDef)):
+            self._scope.append(node.name.value)  # on_leave comes for what is left alone too
         if m.matches(node, LEFT_ALONE):
             return False
-        if isinstance(node, (cst.FunctionDef, cst.ClassDef)):
-            self._scope.append(node.name.value)
         position = self.get_metadata(PositionProvider, node, None)
         if isinstance(position, cst.metadata.CodeRange) and next(replacements(node), None) is not None:
             self.sites.append(

@@ -13,10 +13,10 @@ _LOG_CALL = m.Call(
         attr=m.OneOf(*(m.Name(level) for level in ("debug", "info", "warning", "error", "exception"))),
     )
 )
-_LOG_LINE = m.SimpleStatementLine(body=[m.Expr(_LOG_CALL)])
 _TYPE_CALL = m.Call(func=m.OneOf(*(m.Name(name) for name in ("cast", "NewType", "TypeVar", "Literal"))))
 _LOG_LINE = m.SimpleStatementLine(body=[m.Expr(_LOG_CALL)])
 _DOCSTRING = m.SimpleStatementLine(body=[m.Expr(m.SimpleString() | m.ConcatenatedString())])
+_PROTOCOL = m.ClassDef(bases=[m.ZeroOrMore(), m.Arg(m.Name("Protocol")), m.ZeroOrMore()])
 _EFFECTS = m.OneOf(
     m.Expr(m.Call() | m.Await() | m.Yield()),
     m.Raise(),
@@ -29,6 +29,8 @@ _EFFECTS = m.OneOf(
 # a document, and a decorator, which breaks the import when it breaks at all.
 LEFT_ALONE = m.OneOf(
     m.Annotation(), m.Decorator(), m.ImportFrom(), m.Import(), _LOG_LINE, _TYPE_CALL, _DOCSTRING,
+    m.AnnAssign(annotation=m.Annotation(m.Name("TypeAlias"))), _PROTOCOL,
+    m.Assign(value=m.Call(func=m.Name("TypeVar"))),
     m.Assign(targets=[m.AssignTarget(m.Name("__all__"))]),
     m.If(test=m.Name("TYPE_CHECKING")),
 )  # fmt: skip

@@ -65,7 +65,7 @@ KEPT_FAILED = DeadLetter(
 TABLE: list[tuple[Settlement | Exception, Delivery, Disposition | GiveUpOrder]] = [
     (Settled(entry=COMPLETED, attempt=2), FIRST, Acknowledge(outcome="completed", entry=COMPLETED, attempt=2)),
     (Settled(entry=COMPLETED, attempt=2), LAST, Acknowledge(outcome="completed", entry=COMPLETED, attempt=2)),
-    (Duplicate(entry=COMPLETED), FIRST, Acknowledge(outcome="duplicate", entry=COMPLETED)),
+    (Duplicate(entry=COMPLETED), FIRST, Acknowledge(outcome="duplicate", entry=COMPLETED, attempt=None)),
     (Duplicate(entry=COMPLETED), LAST, Acknowledge(outcome="duplicate", entry=COMPLETED)),
     (Mismatch(entry=OTHER), FIRST, Acknowledge(outcome="mismatch", entry=OTHER)),
     (Mismatch(entry=OTHER), LAST, Acknowledge(outcome="mismatch", entry=OTHER)),
@@ -163,3 +163,10 @@ def test_receives_are_counted_down(delivery: Delivery, left: int, *, last: bool)
 
 def test_where_nobody_counts_no_receive_is_the_last() -> None:
     assert (TOPIC.receives_left, TOPIC.last) == (0, False)
+
+
+def test_what_nobody_said_is_the_harmless_answer() -> None:
+    assert FIRST.redriven is False  # or every repeat would open a failed order
+    assert HandBack(outcome="handed_back") == HandBack(
+        outcome="handed_back", reason=None, at_least=timedelta(0), step=1
+    )

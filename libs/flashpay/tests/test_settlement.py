@@ -1,6 +1,7 @@
 """settle(): one claim, one charge, one record, whatever happens in between."""
 
 import asyncio
+import re
 from datetime import timedelta
 
 import pytest
@@ -182,10 +183,46 @@ async def test_a_cancelled_settle_still_records_the_answer(
         settling.cancel()
         await asyncio.sleep(0)
     assert not settling.done()
+    assert f"record {ORDER.order_id}" in {task.get_name() for task in asyncio.all_tasks()}
     go_on.set()
     with pytest.raises(asyncio.CancelledError):
         await settling
     assert status_of(ledger) is OrderStatus.COMPLETED
+
+
+@pytest.mark.parametrize("fails", [True, False])
+async def test_a_cancellation_says_how_the_write_failed_that_it_waited_for(
+    gateway: FakeGateway, clock: ManualClock, *, fails: bool
+) -> None:
+    recording, go_on = asyncio.Event(), asyncio.Event()
+
+    async def slow_record(place: str) -> None:
+        if place == "record.called":
+            recording.set()
+            await go_on.wait()
+            if fails:
+                raise failure
+
+    failure = LedgerUnavailableError("no", reason="throttled")
+    ledger = MemoryLedger(clock=clock, checkpoint=slow_record)
+    settling = asyncio.create_task(Settler(ledger=ledger, gateway=gateway, owner="worker", clock=clock).settle(ORDER))
+    await recording.wait()
+    settling.cancel()
+    await asyncio.sleep(0)
+    go_on.set()
+    with pytest.raises(asyncio.CancelledError) as caught:
+        await settling
+    assert caught.value.__cause__ is (failure if fails else None)
+
+
+async def test_a_write_that_is_cancelled_itself_ends_the_settlement(gateway: FakeGateway, clock: ManualClock) -> None:
+    async def cancelled_record(place: str) -> None:
+        if place == "record.called":
+            raise asyncio.CancelledError
+
+    ledger = MemoryLedger(clock=clock, checkpoint=cancelled_record)
+    with pytest.raises(asyncio.CancelledError):
+        await Settler(ledger=ledger, gateway=gateway, owner="worker", clock=clock).settle(ORDER)
 
 
 async def test_a_cancellation_while_charging_gives_the_lease_back(
@@ -220,6 +257,27 @@ async def test_a_record_that_fails_leaves_the_order_to_the_next_attempt(
     settlement = await Settler(ledger=entries, gateway=gateway, owner="second", clock=clock).settle(ORDER)
     assert isinstance(settlement, Settled)
     assert settlement.entry.charge_id == "ch_000001"
+
+
+async def test_a_cancelled_settle_still_gives_the_lease_back(gateway: FakeGateway, clock: ManualClock) -> None:
+    releasing, go_on = asyncio.Event(), asyncio.Event()
+
+    async def slow_release(place: str) -> None:
+        if place == "release.called":
+            releasing.set()
+            await go_on.wait()
+
+    gateway.plan(Reply.FAIL)
+    ledger = MemoryLedger(clock=clock, checkpoint=slow_release)
+    settling = asyncio.create_task(Settler(ledger=ledger, gateway=gateway, owner="worker", clock=clock).settle(ORDER))
+    await releasing.wait()
+    settling.cancel()
+    await asyncio.sleep(0)
+    assert f"release {ORDER.order_id}" in {task.get_name() for task in asyncio.all_tasks()}
+    go_on.set()
+    with pytest.raises(asyncio.CancelledError):
+        await settling
+    assert ledger.entries[ORDER.order_id].lease_until == START
 
 
 async def test_a_release_that_fails_does_not_hide_why(gateway: FakeGateway, clock: ManualClock) -> None:
@@ -264,6 +322,73 @@ async def test_an_unavailable_ledger_means_no_charge(
     with pytest.raises(LedgerUnavailableError):
         await settler.settle(ORDER)
     assert gateway.requests == []
+
+
+async def test_the_owner_of_a_claim_names_the_worker_and_the_attempt(memory: MemoryLedger, clock: ManualClock) -> None:
+    owners = []
+    for number in range(2):
+        failing = Settler(
+            ledger=memory, gateway=FakeGateway(default=Reply.FAIL), owner="worker", lease=LEASE, clock=clock
+        )
+        with pytest.raises(GatewayUnavailableError):
+            await failing.settle(sample_order(f"order {number}"))
+        owners.append(memory.entries[sample_order(f"order {number}").order_id].owner or "")
+    assert all(re.fullmatch("worker/[0-9a-f]{12}", owner) for owner in owners)
+    assert len(set(owners)) == 2
+
+
+@pytest.mark.parametrize(("seconds", "looks"), [(299.999, 2), (300.0, 1)])
+async def test_an_unanswered_charge_is_waited_for_five_minutes(
+    memory: MemoryLedger, clock: ManualClock, seconds: float, looks: int
+) -> None:
+    pauses: list[float] = []
+
+    async def let_time_pass(pause: float) -> None:
+        pauses.append(pause)
+        clock.advance(timedelta(seconds=seconds))
+        await asyncio.sleep(0)
+
+    timeout = timedelta(milliseconds=10)
+    gateway = FakeGateway(default=Reply.HANG)
+    settler = Settler(
+        ledger=memory, gateway=gateway, owner="worker", payment_timeout=timeout, clock=clock, sleep=let_time_pass
+    )
+    with pytest.raises(GatewayInFlightError):
+        await settler.settle(ORDER)
+    assert len(pauses) == looks
+
+
+async def test_a_settler_that_lost_its_patience_waits_for_no_answer(memory: MemoryLedger, clock: ManualClock) -> None:
+    gateway = FakeGateway(default=Reply.HANG)
+    settler = Settler(
+        ledger=memory, gateway=gateway, owner="worker", payment_timeout=timedelta(milliseconds=10), clock=clock
+    )
+    settler.lose_patience()
+    async with asyncio.timeout(0.5):
+        with pytest.raises(GatewayInFlightError):
+            await settler.settle(ORDER)
+
+
+async def test_who_asked_is_told_of_a_charge_without_an_answer(settler: Settler, gateway: FakeGateway) -> None:
+    told: list[tuple[str, bool]] = []
+
+    def note(error: GatewayUnavailableError, *, alive: bool) -> bool:
+        told.append((error.reason, alive))
+        return False
+
+    gateway.plan(Reply.FAIL)
+    with pytest.raises(GatewayUnavailableError):
+        await settler.settle(ORDER, on_unanswered=note)
+    assert told == [("server_error", True)]
+
+
+async def test_a_failed_order_is_settled_only_by_a_redrive(
+    settler: Settler, memory: MemoryLedger, gateway: FakeGateway
+) -> None:
+    failed = await memory.fail(ORDER, reason="exhausted")
+    assert await settler.settle(ORDER) == Duplicate(entry=failed)
+    assert gateway.requests == []
+    assert isinstance(await settler.settle(ORDER, redriven=True), Settled)
 
 
 async def test_a_key_in_flight_elsewhere_is_retried_later(

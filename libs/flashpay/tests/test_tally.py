@@ -28,6 +28,7 @@ def test_one_order_is_enough_where_the_dependency_answers_nothing() -> None:
     assert failing(tally, "a", alive=False)
     assert tally.silent
     assert not failing(tally, "a", alive=True)
+    assert not failing(tally, "a", "a", alive=False)  # the answer in between began the count anew
 
 
 def test_any_answer_begins_the_count_of_silence_anew() -> None:
@@ -68,6 +69,21 @@ def test_only_so_many_suspects_are_remembered() -> None:
     failing(tally, *[str(number) for number in range(10_002)])
     tally.succeeded("x")
     assert len(tally._suspects) == 10_000
+
+
+def test_of_ten_thousand_orders_that_fail_by_themselves_the_longest_known_is_forgotten() -> None:
+    tally = Tally(threshold=2)
+    for order_id in ("oldest", *(f"bad {number}" for number in range(9_999))):
+        tally.failed(order_id, alive=True)
+        tally.succeeded("x")
+    assert not failing(tally, "oldest", "one more")
+    tally.succeeded("x")
+    assert not failing(tally, "bad 0", "fresh")
+    assert failing(tally, "oldest")
+
+
+def test_with_a_threshold_of_one_a_single_failure_is_everything() -> None:
+    assert failing(Tally(threshold=1), "a")
 
 
 def test_a_threshold_of_none_is_refused() -> None:

@@ -113,7 +113,7 @@ def decide_given_up(
         case Duplicate(entry=entry) if entry.status is OrderStatus.FAILED:
             return DeadLetter(outcome="duplicate", reason=why.reason, detail=why.detail)
         case Busy(lease_until=lease_until) if delivery.last:
-            return _unresolved(why, delivery, f"another attempt holds the order until {lease_until}", HELD)
+            return _kept(why, f"another attempt holds the order until {lease_until}")
         case _:
             return _final(given_up, now=now)
 
@@ -178,9 +178,13 @@ def _given_up(entry: LedgerEntry, order: Order, why: GiveUpOrder, delivery: Deli
 
 
 def _unresolved(why: GiveUpOrder, delivery: Delivery, trouble: str, reason: str) -> HandBack | DeadLetter:
-    """The order is not failed. Its message is kept by the dead letters once it must not be handed back."""
-    if not delivery.last:
-        return HandBack(outcome="retry", reason=reason, step=delivery.receives or 1)
+    if delivery.last:
+        return _kept(why, trouble)
+    return HandBack(outcome="retry", reason=reason, step=delivery.receives or 1)
+
+
+def _kept(why: GiveUpOrder, trouble: str) -> DeadLetter:
+    """The order is not failed. Its message must not be handed back, so the dead letters keep it."""
     return DeadLetter(outcome="unresolved", reason=why.reason, detail=f"{why.detail}; {trouble}")
 
 

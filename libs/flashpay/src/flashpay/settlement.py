@@ -229,6 +229,6 @@ async def _finish(write: asyncio.Task[_T]) -> _T:
             await asyncio.wait([write])  # unlike `await write`, leaves the write alone when cancelled
         except asyncio.CancelledError as error:
             cancellation = error
-    if cancellation is not None:
-        raise cancellation from (None if write.cancelled() else write.exception())
+    if cancellation is not None and not write.cancelled():
+        raise cancellation from write.exception()
     return write.result()
