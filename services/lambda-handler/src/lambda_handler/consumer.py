@@ -32,14 +32,16 @@ class Consumer:
 
     async def consume(self, records: Sequence[Record], invocation: Invocation) -> list[Verdict]:
         """Settle all records at once and return one verdict each, before the time of the invocation is up."""
-        deadline = self.clock() + max(0.0, (invocation.time_left - RESERVE).total_seconds())
-        works = (self._work(record, invocation, deadline) for record in records)
+        end = self.clock() + invocation.time_left.total_seconds()
+        works = (self._work(record, invocation, end) for record in records)
         return list(await asyncio.gather(*works))
 
-    async def _work(self, record: Record, invocation: Invocation, deadline: float) -> Verdict:
+    async def _work(self, record: Record, invocation: Invocation, end: float) -> Verdict:
         started, known = self.clock(), Known()
+        deadline = end - RESERVE.total_seconds()
         task = asyncio.create_task(self.judge.judge(record, deadline, known), name="record")
-        verdict = await self._in_time(task, deadline)
+        await asyncio.wait([task], timeout=max(0.0, deadline - started))
+        verdict = await self._verdict(task, end)
         self.journal.write(
             "record_consumed",
             outcome=verdict.outcome,
@@ -54,16 +56,17 @@ class Consumer:
         )
         return verdict
 
-    async def _in_time(self, task: asyncio.Task[Verdict], deadline: float) -> Verdict:
-        await asyncio.wait([task], timeout=max(0.0, deadline - self.clock()))
+    async def _verdict(self, task: asyncio.Task[Verdict], end: float) -> Verdict:
         if not task.done():
             task.cancel()
-            await asyncio.wait([task], timeout=_FAREWELL_SECONDS)
+            await asyncio.wait([task], timeout=max(0.0, min(_FAREWELL_SECONDS, (end - self.clock()) / 2)))
+        late = Verdict(done=False, outcome="out_of_time", error=TimeoutError("the invocation's time was up"))
         if not task.done():
             self._left_behind.add(task)
             task.add_done_callback(self._forget)
-        if not task.done() or task.cancelled():
-            return Verdict(done=False, outcome="out_of_time", error=TimeoutError("the invocation's time was up"))
+            return late
+        if task.cancelled():
+            return late
         error = task.exception()
         if error is not None:
             # One record's bug must not take its siblings down.
