@@ -1,6 +1,7 @@
 """The function's time: how long it pauses, when it stops trying, and that it ends in time whatever hangs."""
 
 import asyncio
+import gc
 import time
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -145,3 +146,55 @@ async def test_a_crash_on_the_last_receive_is_given_up_like_any_other_failure() 
     (last,) = await consume(bench, message(ORDER, receive_count=MAX_RECEIVES))
     assert (early.done, early.outcome) == (False, "crashed")
     assert (last.done, last.outcome, bench.buried[0][1]) == (True, "failed", "exhausted")
+
+
+async def test_an_invocation_with_next_to_no_time_left_ends_in_it_too() -> None:
+    async def hang(where: str) -> None:
+        await asyncio.sleep(15 if where in {"claim.called", "release.called"} else 0)
+
+    bench = Bench(ledger=MemoryLedger(checkpoint=hang))
+    started = time.monotonic()
+    (outcome,) = await consume(bench, message(ORDER), within=within(0.3))
+    assert time.monotonic() - started < 0.3
+    assert outcome.outcome == "out_of_time"
+
+
+async def test_what_is_left_behind_is_forgotten_when_it_ends_and_its_error_bothers_nobody() -> None:
+    go_on = asyncio.Event()
+
+    async def slow_record(where: str) -> None:
+        await asyncio.sleep(0)
+        if where == "record.called":
+            await go_on.wait()
+            raise RuntimeError("too late")
+
+    complaints: list[dict[str, object]] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _loop, context: complaints.append(context))
+    bench = Bench(ledger=MemoryLedger(checkpoint=slow_record))
+    consumer = bench.consumer()
+    (outcome,) = await consumer.consume([message(ORDER)], within(1.05))
+    assert outcome.outcome == "out_of_time"
+    assert len(consumer._left_behind) == 1
+    go_on.set()
+    await asyncio.sleep(0.05)
+    gc.collect()
+    assert (consumer._left_behind, complaints) == (set(), [])
+
+
+async def test_a_dead_letter_that_could_not_be_sent_brings_the_message_back() -> None:
+    class Down(FakeDeadLetters):
+        async def send(self, *_: object, **__: object) -> None:
+            raise OSError("the queue is away")
+
+    bench = Bench(dead_letters=Down())
+    (outcome,) = await consume(bench, replace(message(ORDER), record={"body": "poison"}))
+    assert (outcome.done, outcome.outcome) == (False, "crashed")
+    assert isinstance(outcome.error, OSError)
+
+
+async def test_a_dead_letter_on_the_last_receive_says_what_failed() -> None:
+    bench = Bench()
+    bench.gateway.for_customers = {ORDER.customer_id: Reply.FAIL}
+    (outcome,) = await consume(bench, message(ORDER, receive_count=MAX_RECEIVES), within=within(1.5))
+    assert isinstance(outcome.error, GatewayUnavailableError)
+    assert str(bench.log[0]["error"]).startswith("GatewayUnavailableError")

@@ -107,7 +107,10 @@ class Charger:
         if isinstance(found, Approved | Declined):
             return found
         kept = on_unanswered is not None and on_unanswered(error, alive=await self._is_alive(request, found))
-        if isinstance(found, GatewayInFlightError) or not (error.answered or kept):
+        # A provider that answers without knowing lookups is asked by repeating the charge: the breaker may close any
+        # moment, and the slot must not be given on while the charge is worked on.
+        works = isinstance(found, GatewayUnavailableError) and found.alive
+        if isinstance(found, GatewayInFlightError) or (not error.answered and (works or not kept)):
             found = await self._hold(request, found)
         if isinstance(found, Approved | Declined):
             return found

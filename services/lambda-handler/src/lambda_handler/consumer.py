@@ -32,14 +32,16 @@ class Consumer:
 
     async def consume(self, records: Sequence[Record], invocation: Invocation) -> list[RecordOutcome]:
         """Settle all records at once and return one outcome each, before the time of the invocation is up."""
-        deadline = self.clock() + max(0.0, (invocation.time_left - RESERVE).total_seconds())
-        works = (self._work(record, invocation, deadline) for record in records)
+        end = self.clock() + invocation.time_left.total_seconds()
+        works = (self._work(record, invocation, end) for record in records)
         return list(await asyncio.gather(*works))
 
-    async def _work(self, record: Record, invocation: Invocation, deadline: float) -> RecordOutcome:
+    async def _work(self, record: Record, invocation: Invocation, end: float) -> RecordOutcome:
         started, known = self.clock(), Known()
+        deadline = end - RESERVE.total_seconds()
         task = asyncio.create_task(self.record_settler.settle(record, deadline, known), name="record")
-        outcome = await self._in_time(task, deadline)
+        await asyncio.wait([task], timeout=max(0.0, deadline - started))
+        outcome = await self._outcome(task, end)
         self.log.write(
             "record_consumed",
             outcome=outcome.outcome,
@@ -54,16 +56,17 @@ class Consumer:
         )
         return outcome
 
-    async def _in_time(self, task: asyncio.Task[RecordOutcome], deadline: float) -> RecordOutcome:
-        await asyncio.wait([task], timeout=max(0.0, deadline - self.clock()))
+    async def _outcome(self, task: asyncio.Task[RecordOutcome], end: float) -> RecordOutcome:
         if not task.done():
             task.cancel()
-            await asyncio.wait([task], timeout=_FAREWELL_SECONDS)
+            await asyncio.wait([task], timeout=max(0.0, min(_FAREWELL_SECONDS, (end - self.clock()) / 2)))
+        late = RecordOutcome(done=False, outcome="out_of_time", error=TimeoutError("the invocation's time was up"))
         if not task.done():
             self._left_behind.add(task)
             task.add_done_callback(self._forget)
-        if not task.done() or task.cancelled():
-            return RecordOutcome(done=False, outcome="out_of_time", error=TimeoutError("the invocation's time was up"))
+            return late
+        if task.cancelled():
+            return late
         error = task.exception()
         if error is not None:
             # One record's bug must not take its siblings down.
