@@ -1,13 +1,24 @@
 import asyncio
+import gc
+import io
+import json
+import time
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
+
+import pytest
 
 from flashmsg import Order, OrderPlaced, OrderStatus, encode
 from flashpay import GatewayRefusedError, GatewayUnavailableError, NotCharged, Settlement, Settler
 from flashpay.testing import FakeGateway, Reply
 from flashpay.testing.orders import sample_order
-from lambda_handler.record_outcomes import Invocation
-from lambda_handler.records import QueueRecord
+from lambda_handler.consumer import Consumer
+from lambda_handler.json_log import JsonLog
+from lambda_handler.record_outcomes import Invocation, Known, RecordOutcome
+from lambda_handler.records import QueueRecord, Record, TopicRecord
 from lambda_handler.testing import MAX_RECEIVES, PLENTY, Bench, consume, message, notification
 
 
@@ -182,3 +193,96 @@ async def test_a_record_out_of_time_is_named_in_its_line_too() -> None:
     (outcome,) = await bench.consumer().consume([message(order)], hurried)
     (line,) = bench.log
     assert (outcome.outcome, line["outcome"], line["order_id"]) == ("out_of_time", "out_of_time", order.order_id)
+
+
+@dataclass
+class ScriptedSettler:
+    """Does `work` for each record, and notes by when it should be done."""
+
+    work: Callable[[], Awaitable[RecordOutcome]]
+    deadlines: list[float] = field(default_factory=list)
+
+    async def settle(self, record: Record, deadline: float, known: Known) -> RecordOutcome:
+        assert isinstance(record, QueueRecord | TopicRecord)
+        known.order_id, known.trace_id = "ord_a", "4bf9"
+        self.deadlines.append(deadline)
+        return await self.work()
+
+
+def consumer_of(
+    record_settler: ScriptedSettler, stream: io.StringIO, clock: Callable[[], float] = time.monotonic
+) -> Consumer:
+    return Consumer(record_settler=record_settler, log=JsonLog(stream), clock=clock)  # type: ignore[arg-type]  # as far as it is used
+
+
+async def test_a_line_tells_all_that_is_known_of_a_record() -> None:
+    now = [100.0]
+
+    async def work() -> RecordOutcome:
+        await asyncio.sleep(0)
+        now[0] += 1.23456
+        return RecordOutcome(done=False, outcome="crashed", order_id="ord_a", attempt=2, error=ValueError("a bug"))
+
+    stream, record_settler = io.StringIO(), ScriptedSettler(work)
+    consumer = consumer_of(record_settler, stream, clock=lambda: now[0])
+    for record in (message(sample_order(), receive_count=3), notification("x")):
+        await consumer.consume([record], PLENTY)
+    line = {
+        "event": "record_consumed",
+        "outcome": "crashed",
+        "done": False,
+        "order_id": "ord_a",
+        "trace_id": "4bf9",
+        "attempt": 2,
+        "error": "ValueError('a bug')",
+        "duration_seconds": 1.2346,
+        "request_id": "r1",
+    }
+    assert [json.loads(text) for text in stream.getvalue().splitlines()] == [line | {"receive_count": 3}, line]
+
+
+@pytest.mark.parametrize(("left", "deadline"), [(30.0, 129.0), (1.0, 100.0), (0.2, 99.2)])
+async def test_the_last_second_of_an_invocation_is_kept_back(left: float, deadline: float) -> None:
+    async def work() -> RecordOutcome:
+        await asyncio.sleep(0)
+        return RecordOutcome(done=True, outcome="completed")
+
+    record_settler = ScriptedSettler(work)
+    within = Invocation(time_left=timedelta(seconds=left), request_id="r1")
+    await consumer_of(record_settler, io.StringIO(), clock=lambda: 100.0).consume([message(sample_order())], within)
+    assert record_settler.deadlines == [deadline]
+
+
+@pytest.mark.parametrize("end", [RuntimeError("a bug"), asyncio.CancelledError(), None], ids=repr)
+async def test_who_is_left_behind_may_end_in_any_way_and_is_kept_until_then(end: BaseException | None) -> None:
+    go_on, complaints = asyncio.Event(), []
+
+    async def work() -> RecordOutcome:
+        with suppress(asyncio.CancelledError):
+            await asyncio.Event().wait()
+        await go_on.wait()
+        if end is not None:
+            raise end
+        return RecordOutcome(done=True, outcome="completed")
+
+    asyncio.get_running_loop().set_exception_handler(lambda _loop, context: complaints.append(context))
+    consumer = consumer_of(ScriptedSettler(work), io.StringIO())
+    within = Invocation(time_left=timedelta(seconds=1.02), request_id="r1")
+    (outcome,) = await consumer.consume([message(sample_order())], within)
+    assert (outcome.done, outcome.outcome, str(outcome.error)) == (False, "out_of_time", "the invocation's time was up")
+    assert [task.get_name() for task in consumer._left_behind] == ["record"]
+    go_on.set()
+    while consumer._left_behind:  # noqa: ASYNC110 - a set has no event
+        await asyncio.sleep(0)
+    gc.collect()
+    assert complaints == []
+
+
+async def test_a_crash_is_told_with_its_error() -> None:
+    async def work() -> RecordOutcome:
+        await asyncio.sleep(0)
+        raise bug
+
+    bug = RuntimeError("a bug")
+    (outcome,) = await consumer_of(ScriptedSettler(work), io.StringIO()).consume([message(sample_order())], PLENTY)
+    assert outcome == RecordOutcome(done=False, outcome="crashed", error=bug)

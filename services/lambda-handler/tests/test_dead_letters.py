@@ -25,7 +25,10 @@ def a_record(**attributes: str) -> QueueRecord:
 
 
 def texts(sent: dict[str, Any]) -> dict[str, str]:
-    return {name: value["StringValue"] for name, value in sent["MessageAttributes"].items()}
+    attributes = sent["MessageAttributes"]
+    # As the service wants them; it refuses any other name or type.
+    assert all(value == {"DataType": "String", "StringValue": value["StringValue"]} for value in attributes.values())
+    return {name: value["StringValue"] for name, value in attributes.items()}
 
 
 async def test_a_dead_letter_is_the_message_with_the_reason_beside_it() -> None:

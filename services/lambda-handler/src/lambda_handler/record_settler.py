@@ -108,7 +108,7 @@ class RecordSettler:
             return decided
         if isinstance(record, QueueRecord) and self.dead_letters is None:
             # The queue's redrive moves it, unmarked: an order failed now could never be opened again.
-            return HandBack(outcome="retry", reason=decided.reason)
+            return HandBack(outcome=decided.reason)
         return await self._give_up(placed.data, decided, delivery)
 
     async def _give_up(self, order: Order, why: GiveUpOrder, delivery: Delivery) -> Disposition:
@@ -127,8 +127,9 @@ class RecordSettler:
             case Acknowledge(outcome=outcome, attempt=attempt):
                 return RecordOutcome(done=True, outcome=outcome, order_id=order_id, attempt=attempt)
             case HandBack(outcome=outcome, reason=reason, at_least=at_least):
-                why = known.error or TimeoutError(f"the order is {reason}; free in {at_least}")
-                return RecordOutcome(done=False, outcome=reason or outcome, order_id=order_id, error=why)
+                outcome = reason or outcome
+                why = known.error or TimeoutError(f"the order is {outcome}; free in {at_least}")
+                return RecordOutcome(done=False, outcome=outcome, order_id=order_id, error=why)
             case DeadLetter(outcome=outcome, reason=reason, detail=detail):
                 why = known.error or RuntimeError(f"{reason}: {detail}")
                 if not isinstance(record, QueueRecord) or self.dead_letters is None:

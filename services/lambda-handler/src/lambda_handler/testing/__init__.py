@@ -22,15 +22,17 @@ MAX_RECEIVES = 5
 
 @dataclass(kw_only=True)
 class FakeDeadLetters:
-    """Keeps what is sent."""
+    """Keeps what is sent: body and reason, and the details in the same sequence."""
 
     kept: list[tuple[str, str]] = field(default_factory=list)
+    details: list[str] = field(default_factory=list)
 
     async def send(self, record: QueueRecord, *, reason: str, detail: str) -> None:
         """See `DeadLetters.send`."""
         if not detail:
             raise ValueError("a dead letter says what went wrong")
         self.kept.append((record.body, reason))
+        self.details.append(detail)
 
 
 @dataclass(kw_only=True)
