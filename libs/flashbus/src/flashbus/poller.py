@@ -70,6 +70,7 @@ class Poller:
         self._slots = slots
         self._admission = admission
         self._receives = receives
+        self._failures = 0
         self._start = start
         self._hand_back = hand_back
         self._stop = stop
@@ -105,10 +106,12 @@ class Poller:
             messages = await self._queue.receive(most=most, wait=self._wait, visibility=self._visibility)
         except QueueUnavailableError as exc:
             self._receives.failures += 1
+            self._failures += 1
             self._observer.receive_failed(exc.reason)
             structlog.get_logger().warning("receive_failed", error=str(exc), failures=self._receives.failures)
-            longest = min(0.2 * 2 ** min(self._receives.failures, 10), _LONGEST_PAUSE_SECONDS)
+            # The pause is of this poller's own failures: one blip that all of them met is no long trouble.
+            longest = min(0.2 * 2 ** min(self._failures, 10), _LONGEST_PAUSE_SECONDS)
             await first_of(self._stop, seconds=random.uniform(0.1, longest))  # noqa: S311 - jitter, no secret
             return []
-        self._receives.failures = 0
+        self._receives.failures = self._failures = 0
         return messages
