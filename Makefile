@@ -69,8 +69,10 @@ imports: install
 	$(BIN)/lint-imports
 
 MEMBER_NAMES := flash-sale $(LIBS) $(SERVICES)
+# The locks keep extras: of a bare `coverage`, pip takes `coverage[toml]` for another package and fetches its newest release,
+# which no hash allows.
 COMPILE := $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --no-emit-index-url --no-annotate \
-	--python-version 3.11 $(MEMBER_NAMES:%=--no-emit-package %)
+	--no-strip-extras --python-version 3.11 $(MEMBER_NAMES:%=--no-emit-package %)
 
 .PHONY: lock
 lock: install ## Write the lock files anew from the declared dependencies (ARGS=--upgrade renews the pins)
