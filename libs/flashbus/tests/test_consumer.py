@@ -8,6 +8,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from flashbus.dispositions import Acknowledge, Disposition, HandBack
+from flashbus.poller import Receives
 from flashbus.queue import Message, QueueUnavailableError
 from flashbus.testing import ConsumerHarness, FakeQueue, loop_time
 
@@ -96,6 +97,32 @@ async def test_a_crash_takes_no_sibling_down_and_the_message_comes_back_after_a_
     assert [line["log_level"] for line in crashed] == ["error"] * 2
 
 
+async def test_a_handler_that_returns_nothing_has_crashed() -> None:
+    async def forgetful(message: Message) -> Disposition:
+        return Acknowledge() if message.receive_count > 1 else None  # type: ignore[return-value]
+
+    harness = ConsumerHarness(handler=forgetful)
+    await harness.place()
+    async with harness.running():
+        await harness.until_empty()
+    assert harness.observer.outcomes == {"crashed": 1, "acknowledged": 1}
+
+
+async def test_an_observer_that_raises_leaves_no_message_hidden() -> None:
+    harness = ConsumerHarness()
+    await harness.place()
+    told = harness.observer.received
+
+    def raise_once(message: Message) -> None:
+        told(message)
+        if message.receive_count == 1:
+            raise ZeroDivisionError("a bug")
+
+    harness.observer.received = raise_once  # type: ignore[method-assign]
+    async with harness.running():
+        assert await harness.until_empty() < 1
+
+
 async def test_a_message_handed_back_comes_again_when_it_was_told_to() -> None:
     async def later(message: Message) -> Disposition:
         if message.receive_count == 1:
@@ -153,6 +180,18 @@ async def test_receiving_goes_on_after_the_queue_was_away() -> None:
         assert harness.consumer.receiving
     told = harness.observer.told
     assert 0 < told["receive_failed unreachable"] == told["receive_failed"] < 600
+
+
+async def test_one_blip_that_meets_every_poller_is_no_outage() -> None:
+    receives = Receives()
+    failing: list[bool] = []
+    for poller in ("first", "second", "third", "second"):
+        receives.failed(poller)
+        failing.append(receives.failing)
+    assert failing == [False, False, False, True]
+    receives.answered()
+    assert receives.failed("second") == 1
+    assert not receives.failing
 
 
 async def test_busy_slots_are_shown() -> None:

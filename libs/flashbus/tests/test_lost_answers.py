@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from flashbus.clients import aws_client
-from flashbus.queue import QueueUnavailableError
+from flashbus.queue import EntryFailure, QueueUnavailableError, VisibilityChange
 from flashbus.sns import SnsTopic
 from flashbus.sqs import SqsQueue
 from flashbus.topic import Entry, TopicError
@@ -18,6 +18,13 @@ from flashbus.topic import Entry, TopicError
 pytestmark = pytest.mark.real_time
 
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/x-amz-json-1.0\r\nContent-Length: 100\r\n\r\n"
+
+
+def whole(body: bytes) -> bytes:
+    """An answer that comes complete."""
+    return HEAD.replace(b"100", b"%d" % len(body)) + body
+
+
 ANSWERS = {
     "closed at once": b"",
     "half a head": HEAD[:40],
@@ -71,3 +78,56 @@ async def test_a_lost_answer_is_one_of_our_errors(answer: bytes | None) -> None:
             with pytest.raises(TopicError) as lost:
                 await SnsTopic(client=sns, topic_arn="arn:aws:sns:us-east-1:000000000000:t").publish_batch([Entry("x")])
             assert not lost.value.certain
+
+
+GARBLED = {
+    "no UTF-8": b"\xff\xfe\x00",
+    "no object": b"[]",
+    "nothing": b"null",
+    "messages without an id": b'{"Messages": [{}]}',
+    "a number of messages": b'{"Messages": 5}',
+    "a count that is none": b'{"Messages": [{"MessageId": "1", "ReceiptHandle": "r", "Body": "b", '
+    b'"Attributes": {"ApproximateReceiveCount": "x"}}]}',
+}
+
+
+@pytest.mark.parametrize("body", GARBLED.values(), ids=GARBLED)
+async def test_what_is_no_answer_of_sqs_ends_no_loop(body: bytes) -> None:
+    async with answering(whole(body)) as port, aws_client("sqs", max_attempts=1, environ=account(port)) as sqs:
+        queue = SqsQueue(url=f"http://127.0.0.1:{port}/queue", client=sqs)
+        with pytest.raises(QueueUnavailableError) as caught:
+            await queue.receive(most=1, wait=timedelta(0), visibility=timedelta(seconds=1))
+        assert caught.value.reason == "garbled"
+
+
+@pytest.mark.parametrize("body", [b"<html>welcome</html>", b"{}", b"[]"])
+async def test_only_what_sqs_acknowledged_is_done(body: bytes) -> None:
+    async with answering(whole(body)) as port, aws_client("sqs", max_attempts=1, environ=account(port)) as sqs:
+        queue = SqsQueue(url=f"http://127.0.0.1:{port}/queue", client=sqs)
+        with pytest.raises(QueueUnavailableError) as caught:
+            await queue.send("the only copy", attributes={})
+        assert caught.value.reason == "garbled"
+
+
+class MuteClient:
+    """Acknowledges the first entry of a batch, and says nothing of the others."""
+
+    async def receive_message(self, **_arguments: object) -> dict[str, Any]:
+        return {}
+
+    async def send_message(self, **_arguments: object) -> dict[str, Any]:
+        return {}
+
+    async def delete_message_batch(self, **_arguments: object) -> dict[str, Any]:
+        return {"Successful": [{"Id": "0"}]}
+
+    async def change_message_visibility_batch(self, **_arguments: object) -> dict[str, Any]:
+        return {"Successful": [{"Id": "0"}]}
+
+
+async def test_what_an_answer_does_not_mention_is_done_again() -> None:
+    queue = SqsQueue(url="http://localhost/queue", client=MuteClient())
+    again = [EntryFailure(receipt="b", code="missing", gone=False)]
+    assert await queue.delete_batch(["a", "b"]) == again
+    changes = [VisibilityChange(receipt=receipt, after=timedelta(0)) for receipt in "ab"]
+    assert await queue.change_visibility(changes) == again

@@ -41,11 +41,11 @@ class Dispatcher:
         """Bring a held message to its end; when cancelled, hand it back at once."""
         structlog.contextvars.clear_contextvars()
         structlog.contextvars.bind_contextvars(message_id=message.message_id, receive_count=message.receive_count)
-        self._observer.received(message)
         started = asyncio.get_running_loop().time()
         self._progress.taken()
         ended = False
         try:
+            self._observer.received(message)
             disposition = await self._carry_out(message, await self._handle(message))
             ended = not isinstance(disposition, HandBack)
         except BaseException:
@@ -60,7 +60,7 @@ class Dispatcher:
 
     async def _handle(self, message: Message) -> Disposition:
         try:
-            return await self._handler(message)
+            return _checked(await self._handler(message))
         except Exception:  # noqa: BLE001 - a bug of the handler's is the message's trouble, not its siblings'
             structlog.get_logger().exception("handler_crashed")
             after = self._backoff.after(message.receive_count)
@@ -81,6 +81,13 @@ class Dispatcher:
                     return HandBack(outcome="retry", after=after, reason=f"dead_letter_{exc.reason}")
                 self._acks.add(message)
         return disposition
+
+
+def _checked(disposition: object) -> Disposition:
+    # A handler that forgets to return must not leave its message hidden with nobody on it.
+    if not isinstance(disposition, Disposition):
+        raise TypeError(f"a handler returned {disposition!r}, which is no disposition")
+    return disposition
 
 
 def _log(disposition: Disposition, seconds: float) -> None:

@@ -2,8 +2,8 @@
 
 import asyncio
 import random
+from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from datetime import timedelta
 
 import structlog
@@ -17,20 +17,25 @@ from flashbus.slots import Slots
 _LONGEST_PAUSE_SECONDS = 10.0
 
 
-@dataclass(slots=True)
 class Receives:
-    """How the receives of all pollers go: one that waits for a slot knows nothing of the queue.
+    """How the receives of all pollers go: one that waits for a slot knows nothing of the queue."""
 
-    Attributes:
-        failures: How many failed since the last one that was answered.
-    """
-
-    failures: int = 0
+    def __init__(self) -> None:
+        self._failures: Counter[object] = Counter()
 
     @property
     def failing(self) -> bool:
-        """Whether the queue is away; a single failure happens."""
-        return self.failures > 1
+        """Whether the queue is away: a single failure happens, and one blip may meet every poller once."""
+        return any(failures > 1 for failures in self._failures.values())
+
+    def failed(self, poller: object) -> int:
+        """Count a failed receive; how many of this poller's have failed since one of any poller's was answered."""
+        self._failures[poller] += 1
+        return self._failures[poller]
+
+    def answered(self) -> None:
+        """Know that the queue is there."""
+        self._failures.clear()
 
 
 class Poller:
@@ -70,7 +75,6 @@ class Poller:
         self._slots = slots
         self._admission = admission
         self._receives = receives
-        self._failures = 0
         self._start = start
         self._hand_back = hand_back
         self._stop = stop
@@ -105,13 +109,11 @@ class Poller:
         try:
             messages = await self._queue.receive(most=most, wait=self._wait, visibility=self._visibility)
         except QueueUnavailableError as exc:
-            self._receives.failures += 1
-            self._failures += 1
+            failures = self._receives.failed(self)
             self._observer.receive_failed(exc.reason)
-            structlog.get_logger().warning("receive_failed", error=str(exc), failures=self._receives.failures)
-            # The pause is of this poller's own failures: one blip that all of them met is no long trouble.
-            longest = min(0.2 * 2 ** min(self._failures, 10), _LONGEST_PAUSE_SECONDS)
+            structlog.get_logger().warning("receive_failed", error=str(exc), failures=failures)
+            longest = min(0.2 * 2 ** min(failures, 10), _LONGEST_PAUSE_SECONDS)
             await first_of(self._stop, seconds=random.uniform(0.1, longest))  # noqa: S311 - jitter, no secret
             return []
-        self._receives.failures = self._failures = 0
+        self._receives.answered()
         return messages

@@ -6,11 +6,15 @@ from contextlib import asynccontextmanager
 from datetime import timedelta
 from typing import Any, Protocol
 
+import aiohttp
 from botocore.exceptions import BotoCoreError, ClientError
+from botocore.parsers import ResponseParserError
 
 from flashbus.queue import EntryFailure, Message, QueueUnavailableError, VisibilityChange
 
 _GONE = frozenset({"ReceiptHandleIsInvalid", "MessageNotInflight", "InvalidParameterValue"})
+# What botocore, and we, make of a 200 that is no answer of SQS: a proxy's page, bytes cut or mixed up.
+_GARBLED = (ResponseParserError, ValueError, TypeError, AttributeError, LookupError)
 
 
 class SqsClient(Protocol):
@@ -47,14 +51,14 @@ class SqsQueue:
                 MessageSystemAttributeNames=["ApproximateReceiveCount"],
                 MessageAttributeNames=["All"],
             )
-        return [_message(raw) for raw in answer.get("Messages", [])]
+            return [_message(raw) for raw in answer.get("Messages", [])]
 
     async def delete_batch(self, receipts: Sequence[str]) -> list[EntryFailure]:
         """See `Queue.delete_batch`."""
         entries = [{"Id": str(index), "ReceiptHandle": receipt} for index, receipt in enumerate(receipts)]
         async with _wrapped("delete"):
             answer = await self._client.delete_message_batch(QueueUrl=self._url, Entries=entries)
-        return _failures(answer, receipts)
+            return _failures(answer, receipts)
 
     async def change_visibility(self, changes: Sequence[VisibilityChange]) -> list[EntryFailure]:
         """See `Queue.change_visibility`; whole seconds, rounded up."""
@@ -68,13 +72,15 @@ class SqsQueue:
         ]
         async with _wrapped("change_visibility"):
             answer = await self._client.change_message_visibility_batch(QueueUrl=self._url, Entries=entries)
-        return _failures(answer, [change.receipt for change in changes])
+            return _failures(answer, [change.receipt for change in changes])
 
     async def send(self, body: str, *, attributes: Mapping[str, str]) -> None:
         """See `Outlet.send`."""
         typed = {name: {"DataType": "String", "StringValue": value} for name, value in attributes.items()}
         async with _wrapped("send"):
-            await self._client.send_message(QueueUrl=self._url, MessageBody=body, MessageAttributes=typed)
+            answer = await self._client.send_message(QueueUrl=self._url, MessageBody=body, MessageAttributes=typed)
+            if not answer["MessageId"]:  # what was sent may be the only copy: only its id says that it was taken
+                raise ValueError("no message id")
 
 
 @asynccontextmanager
@@ -84,8 +90,10 @@ async def _wrapped(operation: str) -> AsyncIterator[None]:
     except ClientError as exc:
         code = str(exc.response.get("Error", {}).get("Code", "unknown"))
         raise QueueUnavailableError(f"{operation}: {code}", reason="refused") from exc
-    except (BotoCoreError, TimeoutError, OSError) as exc:
+    except (BotoCoreError, aiohttp.ClientError, OSError) as exc:
         raise QueueUnavailableError(f"{operation}: {type(exc).__name__}", reason="unreachable") from exc
+    except _GARBLED as exc:
+        raise QueueUnavailableError(f"{operation}: {type(exc).__name__}: {exc}", reason="garbled") from exc
 
 
 def _whole_seconds(duration: timedelta) -> int:
@@ -106,11 +114,11 @@ def _message(raw: Mapping[str, Any]) -> Message:
 
 
 def _failures(answer: Mapping[str, Any], receipts: Sequence[str]) -> list[EntryFailure]:
+    failed = {int(entry["Id"]): str(entry["Code"]) for entry in answer.get("Failed", [])}
+    done = {int(entry["Id"]) for entry in answer.get("Successful", [])}
+    # What the answer does not mention may not have been done: doing it again is harmless.
+    failed |= {index: "missing" for index in range(len(receipts)) if index not in done and index not in failed}
     return [
-        EntryFailure(
-            receipt=receipts[int(entry["Id"])],
-            code=entry["Code"],
-            gone=entry["Code"].rpartition(".")[2] in _GONE,
-        )
-        for entry in answer.get("Failed", [])
+        EntryFailure(receipt=receipts[index], code=code, gone=code.rpartition(".")[2] in _GONE)
+        for index, code in failed.items()
     ]
