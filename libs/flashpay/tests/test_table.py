@@ -16,6 +16,7 @@ from botocore.exceptions import (
     NoCredentialsError,
     ReadTimeoutError,
 )
+from botocore.parsers import ResponseParserError
 
 from flashpay import (
     Approved,
@@ -85,6 +86,9 @@ async def every_call(ledger: DynamoLedger) -> list[FlashpayError]:
         (NoCredentialsError(), "connection"),
         (aiohttp.ServerDisconnectedError(), "connection"),
         (ConnectionResetError(), "connection"),
+        (ResponseParserError("no JSON"), "garbled"),
+        (UnicodeDecodeError("utf-8", b"\xff", 0, 1, "invalid start byte"), "garbled"),
+        (AttributeError("'list' object has no attribute 'get'"), "garbled"),
     ],
     ids=repr,
 )
@@ -99,6 +103,16 @@ async def test_a_request_that_dynamodb_calls_wrong_is_not_retried() -> None:
     for raised in await every_call(DynamoLedger(client=FailingClient(error), table="orders")):
         assert isinstance(raised, LedgerRefusedError)
         assert (raised.retryable, raised.reason) == (False, "bad_request")
+
+
+async def test_an_update_whose_answer_has_no_item_may_not_have_happened() -> None:
+    class PageClient(FailingClient):
+        async def update_item(self, **_arguments: object) -> Mapping[str, Any]:
+            return {"message": "<html>welcome</html>"}
+
+    with pytest.raises(LedgerUnavailableError) as caught:
+        await DynamoLedger(client=PageClient(TimeoutError()), table="orders").record(CLAIMED, Approved(charge_id="ch"))
+    assert caught.value.reason == "garbled"
 
 
 async def test_an_item_that_is_not_ours_is_refused() -> None:

@@ -5,6 +5,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from botocore.parsers import ResponseParserError
 from structlog.testing import capture_logs
 
 from flashbus.clients import aws_client
@@ -55,6 +56,33 @@ async def test_the_old_copy_serves_while_the_source_fails() -> None:
     failed = [line for line in lines if line["event"] == "catalogue_refresh_failed"]
     assert failed
     assert failed[0]["stale"] is True
+
+
+class ScanClient:
+    """A DynamoDB client whose scan ends as it is told."""
+
+    def __init__(self, outcome: Mapping[str, Any] | Exception) -> None:
+        self._outcome = outcome
+
+    async def scan(self, **_arguments: object) -> Mapping[str, Any]:
+        if isinstance(self._outcome, Exception):
+            raise self._outcome
+        return self._outcome
+
+
+@pytest.mark.parametrize(
+    "outcome",
+    [
+        {"message": "<html>welcome</html>"},
+        UnicodeDecodeError("utf-8", b"\xff", 0, 1, "invalid start byte"),
+        AttributeError("'list' object has no attribute 'get'"),
+        ResponseParserError("no JSON"),
+    ],
+    ids=repr,
+)
+async def test_what_is_no_answer_of_dynamodb_is_no_empty_shop(outcome: Mapping[str, Any] | Exception) -> None:
+    with pytest.raises(CatalogueError):
+        await DynamoProducts(client=ScanClient(outcome), table="products").load()
 
 
 async def test_an_empty_source_is_an_empty_shop_and_ready() -> None:

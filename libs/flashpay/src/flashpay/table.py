@@ -6,6 +6,7 @@ from typing import Any, Protocol, TypeAlias
 
 import aiohttp
 from botocore.exceptions import BotoCoreError, ClientError, ConnectTimeoutError, ReadTimeoutError
+from botocore.parsers import ResponseParserError
 
 from flashpay.entries import LedgerEntry
 from flashpay.errors import FlashpayError, LedgerRefusedError, LedgerUnavailableError
@@ -21,6 +22,8 @@ _THROTTLED = {
 _CONTENDED = {"TransactionConflictException", "TransactionInProgressException"}
 _OURS = {"ValidationException", "SerializationException", "ItemCollectionSizeLimitExceededException"}
 _SERVER_ERROR = 500
+# What botocore makes of a 200 that is no answer of DynamoDB: a proxy's page, bytes cut or mixed up.
+_GARBLED = (ResponseParserError, ValueError, TypeError, AttributeError, LookupError)
 
 Condition: TypeAlias = Mapping[str, tuple[Attribute, ...]]
 """The values that each attribute may have for the write to happen."""
@@ -100,6 +103,8 @@ class OrdersTable:
             )
         except _ConditionFailedError as failed:
             return Unchanged(entry=failed.entry)
+        if "Attributes" not in response:
+            raise LedgerUnavailableError("DynamoDB's answer has no item", reason="garbled")
         return Written(entry=from_item(response["Attributes"]))
 
 
@@ -143,6 +148,8 @@ async def _translated(call: Callable[..., Awaitable[Mapping[str, Any]]], **argum
         raise LedgerUnavailableError(f"DynamoDB did not answer in time: {error}", reason="timeout") from error
     except (BotoCoreError, aiohttp.ClientError, OSError) as error:
         raise LedgerUnavailableError(f"DynamoDB is out of reach: {error}", reason="connection") from error
+    except _GARBLED as error:
+        raise LedgerUnavailableError(f"DynamoDB's answer is garbled: {error!r}", reason="garbled") from error
 
 
 def _in_our_words(error: ClientError) -> FlashpayError:

@@ -7,6 +7,7 @@ from typing import Any, Protocol
 import aiohttp
 import structlog
 from botocore.exceptions import BotoCoreError, ClientError
+from botocore.parsers import ResponseParserError
 
 from flashmsg import MAX_UNIT_PRICE_MINOR
 from order_api.catalogue import CatalogueError, Product
@@ -14,6 +15,8 @@ from order_api.catalogue import CatalogueError, Product
 _PRODUCT_ID = re.compile(r"[a-z0-9][a-z0-9-]{0,63}")
 _CURRENCY = re.compile(r"[A-Z]{3}")
 _SHOWN_CHARACTERS = 100
+# What botocore makes of a 200 that is no answer of DynamoDB: a proxy's page, bytes cut or mixed up.
+_GARBLED = (ResponseParserError, ValueError, TypeError, AttributeError, LookupError)
 
 log = structlog.get_logger()
 
@@ -46,7 +49,7 @@ class DynamoProducts:
         position: dict[str, object] = {}
         while True:
             page = await self._page(position)
-            for row in page.get("Items", ()):
+            for row in page["Items"]:
                 product = _product(row)
                 if product is None:
                     log.warning("product_invalid", product_id=_shown(row))
@@ -58,7 +61,7 @@ class DynamoProducts:
 
     async def _page(self, position: Mapping[str, object]) -> Mapping[str, Any]:
         try:
-            return await self._client.scan(
+            page = await self._client.scan(
                 TableName=self._table,
                 Limit=self._page_size,
                 # `name` is a reserved word.
@@ -66,8 +69,11 @@ class DynamoProducts:
                 ExpressionAttributeNames={"#name": "name"},
                 **position,
             )
-        except (BotoCoreError, ClientError, aiohttp.ClientError, OSError) as exc:
+        except (BotoCoreError, ClientError, aiohttp.ClientError, OSError, *_GARBLED) as exc:
             raise CatalogueError(f"{type(exc).__name__}: {exc}") from exc
+        if "Items" not in page:  # a proxy's page, not an empty shop
+            raise CatalogueError("the answer has no items")
+        return page
 
 
 def _product(row: Mapping[str, Mapping[str, str]]) -> Product | None:
@@ -78,7 +84,7 @@ def _product(row: Mapping[str, Mapping[str, str]]) -> Product | None:
             unit_price_minor=int(row["unit_price_minor"]["N"]),
             currency=row["currency"]["S"],
         )
-    except (KeyError, ValueError):
+    except (KeyError, ValueError, TypeError):
         return None
     sound = (
         _PRODUCT_ID.fullmatch(product.product_id)
