@@ -16,6 +16,7 @@ from flashops.connections import ConnectionLimits, ConnectionMetrics
 from flashops.http import Runner
 
 SECOND = b"POST /second HTTP/1.1\r\nHost: shop\r\nContent-Length: 0\r\n\r\n"
+LONG = 16_000_000
 CHUNKED = b"POST /in HTTP/1.1\r\nHost: shop\r\nTransfer-Encoding: chunked\r\n\r\n"
 
 
@@ -32,6 +33,8 @@ class Port:
     async def handle(self, request: web.Request) -> web.Response:
         if request.path == "/slow":
             await self.release.wait()
+        if request.path == "/long":
+            return web.Response(body=bytes(LONG))
         try:
             body = await request.read()
         except web.RequestPayloadError:
@@ -42,6 +45,11 @@ class Port:
 
     def metric(self, name: str) -> float:
         return self.registry.get_sample_value(name) or 0.0
+
+    async def until(self, name: str, value: float) -> None:
+        async with asyncio.timeout(5):
+            while self.metric(name) != value:  # noqa: ASYNC110 - the server signals nothing
+                await asyncio.sleep(0.01)
 
     async def open(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
         return await asyncio.open_connection("127.0.0.1", self.number)
@@ -67,14 +75,18 @@ def opened(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> O
         monkeypatch.setattr(web_protocol, "HttpRequestParser", http_parser.HttpRequestParserPy)
 
     @asynccontextmanager
-    async def opened(*, most: int = 100, head_seconds: float = 5) -> AsyncIterator[Port]:
+    async def opened(*, most: int = 100, head_seconds: float = 5, read_seconds: float = 5) -> AsyncIterator[Port]:
         port = Port()
         app = web.Application()
         app.router.add_route("*", "/{path:.*}", port.handle)
         runner = Runner(
             app,
             metrics=ConnectionMetrics(port.registry),
-            limits=ConnectionLimits(most=most, head_timeout=timedelta(seconds=head_seconds)),
+            limits=ConnectionLimits(
+                most=most,
+                head_timeout=timedelta(seconds=head_seconds),
+                read_timeout=timedelta(seconds=read_seconds),
+            ),
             shutdown_timeout=timedelta(seconds=1),
         )
         await runner.setup()
@@ -224,18 +236,36 @@ async def test_a_late_head_takes_no_answer_from_the_request_before(opened: Open)
         assert statuses(answers) == [200, 408]
 
 
+async def test_a_client_that_does_not_read_loses_its_connection(opened: Open) -> None:
+    async with opened(read_seconds=0.3) as port:
+        _reader, writer = await port.open()
+        writer.write(b"GET /long HTTP/1.1\r\nHost: shop\r\n\r\n")
+        await port.until("http_server_unread_answers_total", 1)
+        await port.until("http_server_open_connections", 0)
+        writer.close()
+
+
+async def test_a_client_that_reads_slowly_keeps_it(opened: Open) -> None:
+    async with opened(read_seconds=0.5) as port:
+        reader, writer = await port.open()
+        writer.write(b"GET /long HTTP/1.1\r\nHost: shop\r\nConnection: close\r\n\r\n")
+        got = len(await reader.readuntil(b"\r\n\r\n"))
+        while part := await reader.read(1_000_000):
+            got += len(part)
+            await asyncio.sleep(0.05)
+        writer.close()
+        assert got > LONG
+        assert port.metric("http_server_unread_answers_total") == 0
+
+
 async def test_one_connection_too_many_is_refused_and_counted(opened: Open) -> None:
     async with opened(most=3) as port:
         writers = [(await port.open())[1] for _ in range(3)]
-        async with asyncio.timeout(5):
-            while port.metric("http_server_open_connections") < 3:  # noqa: ASYNC110 - the server signals nothing
-                await asyncio.sleep(0.01)
+        await port.until("http_server_open_connections", 3)
         assert statuses(await port.exchange(b"")) == [503]
         assert port.metric("http_server_refused_connections_total") == 1
         writers[0].close()
-        async with asyncio.timeout(5):
-            while port.metric("http_server_open_connections") == 3:  # noqa: ASYNC110 - the same
-                await asyncio.sleep(0.01)
+        await port.until("http_server_open_connections", 2)
         answer = await port.exchange(SECOND.replace(b"Host", b"Connection: close\r\nHost"))
         assert statuses(answer) == [200]
         for writer in writers:

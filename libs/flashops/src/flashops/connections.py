@@ -34,10 +34,12 @@ class ConnectionLimits:
     Attributes:
         most: Connections open at once; one more is answered 503 and closed.
         head_timeout: How long the first head may take, silence included, and every later one from its first byte.
+        read_timeout: How long a client may take nothing of its answers once the buffers on the way to it are full.
     """
 
     most: int = 4096
     head_timeout: timedelta = timedelta(seconds=10)
+    read_timeout: timedelta = timedelta(seconds=30)
 
 
 class ConnectionMetrics:
@@ -50,6 +52,9 @@ class ConnectionMetrics:
         )
         self.late: Final = Counter(
             "http_server_late_heads", "Connections closed, as a request's head did not come.", registry=registry
+        )
+        self.unread: Final = Counter(
+            "http_server_unread_answers", "Connections cut, as their client did not read.", registry=registry
         )
         self.malformed: Final = Counter(
             "http_server_malformed_requests", "Requests that are no HTTP; they have no route.", registry=registry
@@ -83,7 +88,16 @@ class Connections:
 class Connection(web.RequestHandler):
     """One connection: aiohttp's own, behind a bound, a deadline for heads and a strict framing."""
 
-    __slots__ = ("_connections", "_entered", "_framing", "_head_timer", "_quiet_timer", "_strict_parser", "_tell_by")
+    __slots__ = (
+        "_connections",
+        "_entered",
+        "_framing",
+        "_head_timer",
+        "_quiet_timer",
+        "_strict_parser",
+        "_tell_by",
+        "_unread_timer",
+    )
 
     def __init__(
         self, manager: web.Server, *, connections: Connections, loop: asyncio.AbstractEventLoop, **options: object
@@ -95,6 +109,7 @@ class Connection(web.RequestHandler):
         self._framing = Framing()
         self._head_timer: asyncio.TimerHandle | None = None
         self._quiet_timer: asyncio.TimerHandle | None = None
+        self._unread_timer: asyncio.TimerHandle | None = None
         self._tell_by = 0.0
         self._strict_parser = _StrictParser(cast("_Parser", self._parser), framing=self._framing)
         self._parser = cast("Any", self._strict_parser)
@@ -114,6 +129,7 @@ class Connection(web.RequestHandler):
         self._stop_head_timer()
         if self._quiet_timer is not None:
             self._quiet_timer.cancel()
+        self._stop_unread_timer()
         if self._entered:
             self._entered = False
             self._connections.leave()
@@ -129,6 +145,36 @@ class Connection(web.RequestHandler):
             self._start_head_timer()
         if data and self._strict_parser.fault is not None:
             self._await_quiet()
+
+    def pause_writing(self) -> None:
+        """Begin to watch whether the client reads."""
+        super().pause_writing()
+        self._await_reading(self._unread_bytes())
+
+    def resume_writing(self) -> None:
+        """Know that the client has read most of it."""
+        self._stop_unread_timer()
+        super().resume_writing()
+
+    def _await_reading(self, unread: int) -> None:
+        seconds = self._connections.limits.read_timeout.total_seconds()
+        self._unread_timer = self._loop.call_later(seconds, self._check_reading, unread)
+
+    def _check_reading(self, unread: int) -> None:
+        if (left := self._unread_bytes()) < unread:
+            self._await_reading(left)
+            return
+        self._connections.metrics.unread.inc()
+        if self.transport is not None:
+            self.transport.abort()  # closing would wait for the very bytes that nobody takes
+
+    def _unread_bytes(self) -> int:
+        return 0 if self.transport is None else self.transport.get_write_buffer_size()
+
+    def _stop_unread_timer(self) -> None:
+        if self._unread_timer is not None:
+            self._unread_timer.cancel()
+            self._unread_timer = None
 
     def _await_quiet(self) -> None:
         now = self._loop.time()

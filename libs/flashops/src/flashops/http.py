@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -37,8 +38,7 @@ class Runner(web.AppRunner):
         self._metrics = metrics
 
     async def _make_server(self) -> web.Server:
-        most = allow_descriptors(self._limits.most)
-        limits = ConnectionLimits(most=most, head_timeout=self._limits.head_timeout)
+        limits = replace(self._limits, most=allow_descriptors(self._limits.most))
         return _Server(await super()._make_server(), connections=Connections(limits=limits, metrics=self._metrics))
 
 
