@@ -1,7 +1,7 @@
 """The pipeline's parameters.
 
 Bounds live here wherever CloudFormation can hold them alone (`AllowedValues`, `MinValue`, `AllowedPattern`), each
-with a sentence that says what to do; what takes two parameters to judge is in `rules`.
+with a sentence that says what to do; what takes two parameters to check is in `rules`.
 """
 
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""What sets the consumer off: the topic calls the function, the queue feeds it, or the queue waits for tasks."""
+"""What triggers the consumer: the topic calls the function, the queue feeds it, or the queue waits for tasks."""
 
 from troposphere import GenericHelperFn, Not, Template, awslambda, sns
 

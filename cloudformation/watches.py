@@ -17,7 +17,7 @@ ASYNC_AGE_MS = 300_000
 API_P99_SECONDS = 1.0
 API_5XX_A_MINUTE = 10
 _VISIBLE = "ApproximateNumberOfMessagesVisible"
-_REDRIVE = "read dead_letter_reason, mend the cause, redrive"
+_REDRIVE = "read dead_letter_reason, fix the cause, redrive"
 
 
 def queue_watches(
@@ -65,7 +65,7 @@ def queue_watches(
         Watch(
             title="FunctionFailures",
             what="Events failed for good",
-            runbook="read responsePayload, mend the cause, publish requestPayload again",
+            runbook="read responsePayload, fix the cause, publish requestPayload again",
             metric=_of_queue(function.failures, _VISIBLE),
             minutes=1,
         ),

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from local.emulator import EmulatorMissingError, emulator
 from local.processes import ProcessFailedError
-from local.shop import ARMS, Shop, ShopPlan, open_shop
+from local.shop import ARMS, RunningShop, ShopPlan, open_shop
 from local.signals import INTERRUPTED, run_until_interrupted
 from local.stack import StackFailedError
 
@@ -81,7 +81,7 @@ async def up(arguments: argparse.Namespace) -> int:
                 _say("stopping everything …")
 
 
-async def _watch(shop: Shop) -> int:
+async def _watch(shop: RunningShop) -> int:
     processes = [part for part in (shop.api, shop.processor, shop.gateway) if part is not None]
     while True:
         for process in processes:
@@ -91,7 +91,7 @@ async def _watch(shop: Shop) -> int:
         await asyncio.sleep(WATCH_SECONDS)
 
 
-def _welcome(shop: Shop, folder: Path) -> str:
+def _welcome(shop: RunningShop, folder: Path) -> str:
     body = '{"customer_id": 7, "items": [{"product_id": "headphones", "quantity": 1}]}'
     post = f"curl -i -X POST -H 'Content-Type: application/json' -d '{body}'"
     lines = [

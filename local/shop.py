@@ -41,7 +41,7 @@ class ShopPlan:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Shop:
+class RunningShop:
     """A running shop: where its parts answer, and the processes behind them (no processor in the lambda arms)."""
 
     plan: ShopPlan
@@ -58,7 +58,7 @@ class Shop:
 
 
 @asynccontextmanager
-async def open_shop(plan: ShopPlan, *, emulator: RunningEmulator, folder: Path) -> AsyncIterator[Shop]:
+async def open_shop(plan: ShopPlan, *, emulator: RunningEmulator, folder: Path) -> AsyncIterator[RunningShop]:
     """Run the shop that `plan` describes for the length of the block; logs and charge store go to `folder`.
 
     Leaving the block stops the services in order (intake first, gateway last) and deletes the stack.
@@ -81,7 +81,7 @@ async def open_shop(plan: ShopPlan, *, emulator: RunningEmulator, folder: Path) 
         for service in services:
             service.start()
         await asyncio.gather(*(process.ready() for process in (gateway, *services)))
-        yield Shop(
+        yield RunningShop(
             plan=plan,
             emulator=emulator,
             outputs=outputs,

@@ -13,7 +13,7 @@ PROJECT = Path(__file__).resolve().parent.parent
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Exit code: 0 if every package reaches the threshold, 1 if one does not, 2 if a suite could not judge."""
+    """Exit code: 0 if every package reaches the threshold, 1 if one does not, 2 if a suite could not be run."""
     members = _members()
     options = _options(sorted(members), arguments)
     accepted = read_accepted(ACCEPTED.read_text(encoding="utf-8"))
@@ -43,9 +43,9 @@ def report(tallies: list[Tally], *, seed: int) -> str:
     for tally in tallies:
         for mutant in tally.survivors:
             lines += [f"{mutant.place} in {mutant.scope or 'the module'}", mutant.diff, ""]
-    lines += [f"seed {seed}", _row("package", "places", "judged", "caught", "hung", "survived", "accepted")]
+    lines += [f"seed {seed}", _row("package", "places", "tested", "caught", "hung", "survived", "accepted")]
     for tally in tallies:
-        counts = (tally.sites, tally.judged, f"{tally.caught_percent:.0f} %", tally.timed_out)
+        counts = (tally.sites, tally.tested, f"{tally.caught_percent:.0f} %", tally.timed_out)
         lines.append(_row(tally.package, *counts, len(tally.survivors), len(tally.accepted)))
     return "\n".join(lines)
 

@@ -1,4 +1,4 @@
-"""One package's sample, judged."""
+"""One package's sample, tested."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -25,14 +25,14 @@ class Tally:
     accepted: list[Mutant] = field(default_factory=list)
 
     @property
-    def judged(self) -> int:
+    def tested(self) -> int:
         """Mutants that count: those whose survival is accepted do not."""
         return self.caught + self.timed_out + len(self.survivors)
 
     @property
     def caught_percent(self) -> float:
         """The share that the suite noticed, a hang included; 100 if nothing counted."""
-        return 100.0 * (self.caught + self.timed_out) / self.judged if self.judged else 100.0
+        return 100.0 * (self.caught + self.timed_out) / self.tested if self.tested else 100.0
 
     def add(self, mutant: Mutant, outcome: Outcome, *, accepted: bool) -> None:
         """Count one verdict."""
@@ -62,10 +62,10 @@ class Campaign:
     say: Callable[[str], None]
 
     def run(self, member: Path) -> Tally:
-        """Judge the sample of one member (its folder, relative to the project).
+        """Test the sample of one member (its folder, relative to the project).
 
         Raises:
-            WorkbenchError: Its suite does not pass without a mutant, so that it can judge none.
+            WorkbenchError: Its suite does not pass without a mutant, so that it can test none.
         """
         sites = self._sites(member)
         tally = Tally(package=member.name, sites=len(sites))
@@ -76,7 +76,7 @@ class Campaign:
         self.say(f"{member.name}: {len(mutants)} of {len(sites)} places, the suite takes {seconds:.0f} s")
         for number, mutant in enumerate(mutants, start=1):
             limit = _LIMIT_FACTOR * seconds + self.patience_seconds
-            outcome = self.workbench.judge(mutant, member, limit_seconds=limit)
+            outcome = self.workbench.test(mutant, member, limit_seconds=limit)
             reason = self.accepted.reason(mutant)
             tally.add(mutant, outcome, accepted=reason is not None)
             self.say(f"{member.name} {number}/{len(mutants)} {outcome}: {mutant.place}")

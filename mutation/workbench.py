@@ -33,7 +33,7 @@ class Outcome(StrEnum):
 
 
 class WorkbenchError(Exception):
-    """The suite cannot judge mutants: it fails, hangs or is empty without any."""
+    """The suite cannot test mutants: it fails, hangs or is empty without any."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,7 +59,7 @@ class Workbench:
             raise WorkbenchError(f"{member.name}: the suite does not pass on the code as it is ({outcome})\n{said}")
         return time.monotonic() - started
 
-    def judge(self, mutant: Mutant, member: Path, *, limit_seconds: float) -> Outcome:
+    def test(self, mutant: Mutant, member: Path, *, limit_seconds: float) -> Outcome:
         """Run the suite of `member` with the mutant in place, until its first failure."""
         file = self.root / mutant.path
         sound = file.read_text(encoding="utf-8")

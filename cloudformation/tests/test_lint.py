@@ -1,4 +1,4 @@
-"""Other people's judgement: cfn-lint in three regions, checkov, hadolint."""
+"""The linters: cfn-lint in three regions, checkov, hadolint."""
 
 import json
 import subprocess

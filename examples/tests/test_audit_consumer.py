@@ -21,7 +21,7 @@ from examples.repeating_client import place
 from flashmsg import Order, OrderPlaced, PricedLine, encode
 from local.aws import aws_client
 from local.emulator import RunningEmulator
-from local.shop import Shop, ShopPlan, open_shop
+from local.shop import RunningShop, ShopPlan, open_shop
 from local.waiting import wait_until
 
 LAMP_MINOR = 3995
@@ -44,7 +44,7 @@ class Queues:
 
 
 @asynccontextmanager
-async def _subscribed(shop: Shop) -> AsyncIterator[Queues]:
+async def _subscribed(shop: RunningShop) -> AsyncIterator[Queues]:
     variables = shop.emulator.environment
     async with aws_client("sqs", variables) as sqs, aws_client("sns", variables) as sns:
         dead = (await sqs.create_queue(QueueName=f"{shop.plan.name}-audit-dead"))["QueueUrl"]
@@ -60,7 +60,7 @@ async def _subscribed(shop: Shop) -> AsyncIterator[Queues]:
 
 
 @asynccontextmanager
-async def _auditing(shop: Shop, queues: Queues, path: Path) -> AsyncIterator[Process]:
+async def _auditing(shop: RunningShop, queues: Queues, path: Path) -> AsyncIterator[Process]:
     """The consumer as a process; whatever happens it does not outlive the block."""
     variables = {"QUEUE_URL": queues.url, "DEAD_LETTER_QUEUE_URL": queues.dead_letters_url}
     environment = {**os.environ, **shop.emulator.environment, **variables}
@@ -74,13 +74,13 @@ async def _auditing(shop: Shop, queues: Queues, path: Path) -> AsyncIterator[Pro
             await process.wait()
 
 
-async def _send(shop: Shop, url: str, *bodies: str) -> None:
+async def _send(shop: RunningShop, url: str, *bodies: str) -> None:
     async with aws_client("sqs", shop.emulator.environment) as sqs:
         for body in bodies:
             await sqs.send_message(QueueUrl=url, MessageBody=body)
 
 
-async def _dead_letter(shop: Shop, url: str) -> tuple[str, str]:
+async def _dead_letter(shop: RunningShop, url: str) -> tuple[str, str]:
     """Body and reason of the one message there."""
     async with aws_client("sqs", shop.emulator.environment) as sqs:
         answer = await sqs.receive_message(QueueUrl=url, WaitTimeSeconds=5, MessageAttributeNames=["All"])
@@ -88,7 +88,7 @@ async def _dead_letter(shop: Shop, url: str) -> tuple[str, str]:
     return message["Body"], message["MessageAttributes"]["dead_letter_reason"]["StringValue"]
 
 
-async def _order_lamps(shop: Shop, count: int) -> list[dict[str, Any]]:
+async def _order_lamps(shop: RunningShop, count: int) -> list[dict[str, Any]]:
     async with aiohttp.ClientSession() as session:
         lamps = {"customer_id": 1, "items": [{"product_id": "desk-lamp", "quantity": 2}]}
         orders = (place(session, f"{shop.api_url}/orders/async", lamps, key=f"basket-{n}") for n in range(count))

@@ -25,7 +25,7 @@ class Claim(BaseModel):
 
 
 # Published by others; of these runs only totals are known, so the checks of validity/, which need every order, cannot
-# judge them.
+# cover them.
 PUBLISHED_CLAIMS = (
     Claim(
         source="1,203 synchronous orders in 60 s from 20 users who waited 8.2 s on average",

@@ -17,7 +17,7 @@ START_SECONDS = 5.0
 def run_seconds(scenario: Scenario) -> float:
     """One run: start, load, and the drain that is predicted, up to its limit."""
     if scenario.arm is Arm.SYNC:
-        # The last shoppers in line are waited for.
+        # The last shoppers in the queue are waited for.
         naive = scenario.shop is Shop.NAIVE and scenario.capacity
         tail = scenario.payment_seconds + (scenario.line_seconds if naive else scenario.line_seconds * WAIT_SHARE)
     elif scenario.arm is Arm.ECS:

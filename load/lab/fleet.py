@@ -9,13 +9,13 @@ from pathlib import Path
 from load.lab.records import WorkersSet
 from local.ports import free_port
 from local.processes import ManagedProcess, service_process
-from local.shop import Shop
+from local.shop import RunningShop
 
 
 class Fleet:
     """The shop's own processor, and the tasks of the same size that are added to it."""
 
-    def __init__(self, *, shop: Shop, folder: Path) -> None:
+    def __init__(self, *, shop: RunningShop, folder: Path) -> None:
         """Begin with the shop's own processor."""
         self._shop = shop
         self._folder = folder
@@ -89,7 +89,7 @@ class Fleet:
 
 
 @asynccontextmanager
-async def fleet(shop: Shop, folder: Path) -> AsyncIterator[Fleet]:
+async def fleet(shop: RunningShop, folder: Path) -> AsyncIterator[Fleet]:
     """A fleet for the length of the block; whatever it started has ended afterwards."""
     running = Fleet(shop=shop, folder=folder)
     try:

@@ -105,7 +105,7 @@ def _shop(scenario: Scenario) -> Shop:
             mode="async",
             payment_seconds=scenario.payment_seconds,
             gateway_capacity=scenario.capacity,
-            line_timeout_seconds=scenario.line_seconds,
+            admission_timeout_seconds=scenario.line_seconds,
             accept_seconds=ACCEPT_SECONDS,
             delivery_seconds=DELIVERY_SECONDS,
             consumer=_slots(scenario) if scenario.arm is Arm.ECS else environments,
@@ -115,13 +115,13 @@ def _shop(scenario: Scenario) -> Shop:
             mode="sync",
             payment_seconds=scenario.payment_seconds,
             gateway_capacity=scenario.capacity,
-            line_timeout_seconds=scenario.line_seconds,
+            admission_timeout_seconds=scenario.line_seconds,
         )
     return Shop(
         mode="sync",
         payment_seconds=scenario.payment_seconds,
         gateway_capacity=scenario.capacity,
-        line_timeout_seconds=scenario.line_seconds,
+        admission_timeout_seconds=scenario.line_seconds,
         sync_limit=scenario.capacity or PROTECTED_LIMIT,
         sync_wait_seconds=scenario.line_seconds * WAIT_SHARE,
     )

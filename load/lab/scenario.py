@@ -35,7 +35,7 @@ class Arm(StrEnum):
 class Shop(StrEnum):
     """How the synchronous shop treats a shopper who must wait.
 
-    naive: everybody stands in the payment provider's line and gets 503 when it is too long.
+    naive: everybody waits in the payment provider's queue and gets 503 when that takes too long.
     protected: a bounded number of payments, a short wait, then 503 or the queue.
     """
 

@@ -6,7 +6,7 @@ import secrets
 from load.lab.scenario import Arm, Scenario, Shop
 from local.shop import ShopPlan
 
-# The protected shop's defaults, as parts of the time that a shopper of the naive shop stands in line (30 s).
+# The protected shop's defaults, as parts of the time that a shopper of the naive shop waits (30 s).
 WAIT_SHARE = 1 / 30
 DEADLINE_SHARE = 20 / 30
 PROTECTED_LIMIT = 10
@@ -17,7 +17,7 @@ MARGIN_SECONDS = 5.0
 def shop_plan(scenario: Scenario) -> ShopPlan:
     """What local.shop must start for this scenario; the stack's name is new every time."""
     patience = scenario.line_seconds + scenario.payment_seconds + MARGIN_SECONDS
-    # The payment's own time-out must outlast the provider's line, or a charge goes on that nobody waits for.
+    # The payment's own time-out must outlast the wait for the provider, or a charge goes on that nobody waits for.
     times = {
         "PAYMENT_TIMEOUT_SECONDS": f"{patience:g}",
         "LEASE_SECONDS": f"{patience + MARGIN_SECONDS:g}",

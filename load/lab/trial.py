@@ -16,7 +16,7 @@ from load.lab.site import shop_plan
 from load.lab.witnesses import Witnesses, witnesses
 from local.emulator import RunningEmulator
 from local.processes import ManagedProcess
-from local.shop import Shop, open_shop
+from local.shop import RunningShop, open_shop
 
 POLL_SECONDS = 0.2
 # The load generator may outlive its phases by this: it starts, and waits for the last answers.
@@ -64,7 +64,7 @@ async def run_trial(scenario: Scenario, *, emulator: RunningEmulator, folder: Pa
 
 class _Trial:
     def __init__(  # a run has this many parts
-        self, scenario: Scenario, shop: Shop, asked: Witnesses, tasks: Fleet, files: LoadFiles, watch: Watch
+        self, scenario: Scenario, shop: RunningShop, asked: Witnesses, tasks: Fleet, files: LoadFiles, watch: Watch
     ) -> None:
         self._scenario = scenario
         self._shop = shop
@@ -190,6 +190,6 @@ def _terminal(orders: list[Order]) -> set[str]:
     return {order.order_id for order in orders if order.is_terminal}
 
 
-def _processes(shop: Shop) -> dict[str, int]:
+def _processes(shop: RunningShop) -> dict[str, int]:
     pids = {"order API": shop.api.pid, "payment gateway": shop.gateway.pid, EMBEDDED_AWS: shop.emulator.pid}
     return pids | ({"order processor": shop.processor.pid} if shop.processor is not None else {})

@@ -11,7 +11,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from load.lab.records import Charge, ColdStart, Invocation, Order
 from local.aws import aws_client
-from local.shop import Shop
+from local.shop import RunningShop
 
 CHARGES_PER_PAGE = 1000
 MILLISECONDS = 1000.0
@@ -25,7 +25,7 @@ class WitnessError(Exception):
 class Witnesses:
     """Asks the parts of one running shop. Open it with witnesses()."""
 
-    def __init__(self, *, shop: Shop, http: aiohttp.ClientSession, sqs: Any, dynamodb: Any, logs: Any) -> None:  # noqa: ANN401  # untyped clients
+    def __init__(self, *, shop: RunningShop, http: aiohttp.ClientSession, sqs: Any, dynamodb: Any, logs: Any) -> None:  # noqa: ANN401  # untyped clients
         """Take the shop and open clients."""
         self._shop = shop
         self._http = http
@@ -128,7 +128,7 @@ class Witnesses:
 
 
 @asynccontextmanager
-async def witnesses(shop: Shop) -> AsyncIterator[Witnesses]:
+async def witnesses(shop: RunningShop) -> AsyncIterator[Witnesses]:
     """Open the clients for the length of the block."""
     async with AsyncExitStack() as exits:
         http = await exits.enter_async_context(aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(total=20)))

@@ -1,8 +1,8 @@
-"""The payment provider: a line in front of `capacity` charges of equal length."""
+"""The payment provider: a queue in front of `capacity` charges of equal length."""
 
 from load.model.clock import Action, Clock
-from load.model.line import Line, Ticket
 from load.model.orders import SimulatedOrder
+from load.model.waiting_queue import Ticket, WaitingQueue
 
 
 class SimulatedGateway:
@@ -11,30 +11,30 @@ class SimulatedGateway:
     def __init__(self, clock: Clock, *, capacity: int, payment_seconds: float) -> None:
         self._clock = clock
         self._payment_seconds = payment_seconds
-        self._line = Line(clock, capacity=capacity)
+        self._queue = WaitingQueue(clock, capacity=capacity)
 
     def charge(self, order: SimulatedOrder, then: Action) -> None:
-        """Wait in line as long as it takes: a processor's message comes back until it is paid."""
-        self._line.join(lambda: self._begin(order, then))
+        """Wait in the queue as long as it takes: a processor's message comes back until it is paid."""
+        self._queue.join(lambda: self._begin(order, then))
 
     def charge_within(
         self, order: SimulatedOrder, then: Action, *, patience: float, on_give_up: Action, stays: bool
     ) -> Ticket:
-        """Wait in line at most `patience` seconds."""
-        return self._line.join(lambda: self._begin(order, then), patience=patience, on_give_up=on_give_up, stays=stays)
+        """Wait in the queue at most `patience` seconds."""
+        return self._queue.join(lambda: self._begin(order, then), patience=patience, on_give_up=on_give_up, stays=stays)
 
     def give_up(self, ticket: Ticket) -> None:
-        self._line.give_up(ticket)
+        self._queue.give_up(ticket)
 
     def _begin(self, order: SimulatedOrder, then: Action) -> None:
         if order.charged_at is not None:
             self._clock.at(order.charged_at, then)
-            self._line.leave()
+            self._queue.leave()
             return
         order.charged_at = self._clock.now + self._payment_seconds
 
         def end() -> None:
             then()
-            self._line.leave()
+            self._queue.leave()
 
         self._clock.at(order.charged_at, end)

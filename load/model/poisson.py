@@ -9,21 +9,21 @@ POISSON_MARGIN = "Poisson margin"
 _PERCENT = 95.0
 # 95 % of normal deviations are at most this much above the mean …
 _ONE_SIDED = 1.645
-# … and at most this much from it on either side: a line that empties is reflected at 0, |N(0, 1)|.
+# … and at most this much from it on either side: a queue that empties is reflected at 0, |N(0, 1)|.
 _REFLECTED = 1.96
-# A line that grows by more deviations than this has never emptied since its beginning.
+# A queue that grows by more deviations than this has never emptied since its beginning.
 _CLEAR_GROWTH = 5.0
 
 
 def poisson_margin(sale: Sale, workers: int) -> Formula:
     """Seconds that 95 % of Poisson sales add to the last customer's wait at most.
 
-    Below saturation the line is stationary: the 95 % wait of M/M/c, an upper bound for equal payments (they wait about
+    Below saturation the queue is stationary: the 95 % wait of M/M/c, an upper bound for equal payments (they wait about
     half of it, as Allen-Cunneen's means do, and simulations also exceed that half). M/M/c is infinite at saturation,
-    but a sale ends: a line that neither grows nor shrinks holds at most 1.96 √N orders too many, so the smaller of the
+    but a sale ends: a queue that neither grows nor shrinks holds at most 1.96 √N orders too many, so the smaller of the
     two is taken.
-    Above saturation the line grows and what is random is the number of orders: 1.645 √N of them, or, while the line may
-    still empty now and then, the safe 1.96 √N.
+    Above saturation the queue grows and what is random is the number of orders: 1.645 √N of them, or, while the
+    queue may still empty now and then, the safe 1.96 √N.
     """
     servers, service = bottleneck(sale, workers)
     deviation = math.sqrt(sale.orders) * service / servers

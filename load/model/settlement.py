@@ -5,9 +5,9 @@ from functools import partial
 from typing import Protocol
 
 from load.model.clock import Action, Clock
-from load.model.line import Line
 from load.model.orders import SimulatedOrder
 from load.model.shop import Consumer, Environments, Slots
+from load.model.waiting_queue import WaitingQueue
 
 _MILLISECONDS = 1000
 
@@ -37,8 +37,8 @@ class SlotSettlement:
         self._clock = clock
         self._gateway = gateway
         self._overhead = slots.overhead_seconds
-        # A line reads 0 as unlimited; a processor without workers has no place at all.
-        self._slots = Line(clock, capacity=slots.workers)
+        # A queue reads 0 as unlimited; a processor without workers has no place at all.
+        self._slots = WaitingQueue(clock, capacity=slots.workers)
         if slots.workers == 0:
             self._slots.resize(0)
         for moment, workers in slots.schedule:

@@ -93,13 +93,13 @@ class Shop:
     """The order path of one run. Every time is in seconds; 0 means none or unlimited where it can.
 
     payment_seconds: how long one charge takes once it has begun.
-    line_timeout_seconds: how long a charge waits in the gateway's line before the gateway turns it away.
-    payment_timeout_seconds: how long the API waits for one charge, line and payment together.
-    abandoned_pay: a charge given up in the line keeps its place and still takes the gateway's time;
+    admission_timeout_seconds: how long a charge waits in the gateway's queue before the gateway turns it away.
+    payment_timeout_seconds: how long the API waits for one charge, queue and payment together.
+    abandoned_pay: a charge given up in the queue keeps its place and still takes the gateway's time;
         a charge that has begun is always made, whoever still waits for it.
     sync_limit, sync_wait_seconds: requests settled at once inside the API, and how long one waits for that.
     sync_deadline_seconds: from the request's arrival; then 202 with the fallback, 503 without;
-        the settlement goes on and keeps its place at the desk.
+        the settlement goes on and keeps its place in the limiter.
     deferred_delay_seconds: what a deferred order waits beside the delivery (a lease still held).
     accept_seconds: latency of an unloaded async intake; intake_per_second: what one API can take at most.
     """
@@ -107,7 +107,7 @@ class Shop:
     mode: Literal["sync", "async"]
     payment_seconds: float = 3.0
     gateway_capacity: int = 0
-    line_timeout_seconds: float = 30.0
+    admission_timeout_seconds: float = 30.0
     payment_timeout_seconds: float = 0.0
     abandoned_pay: bool = False
     sync_overhead_seconds: float = 0.02

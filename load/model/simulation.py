@@ -8,10 +8,10 @@ from functools import partial
 
 from load.model.clock import Clock
 from load.model.gateway import SimulatedGateway
-from load.model.line import Line, Ticket
 from load.model.orders import Outcome, SimulatedOrder
 from load.model.settlement import Settlement, settlement
 from load.model.shop import Burst, ClosedLoop, OpenLoop, Shop, Workload
+from load.model.waiting_queue import Ticket, WaitingQueue
 
 Answered = Callable[[], None]
 
@@ -86,7 +86,7 @@ class _SimulatedShop:
         self._clock = clock
         self._shop = shop
         self._gateway = SimulatedGateway(clock, capacity=shop.gateway_capacity, payment_seconds=shop.payment_seconds)
-        self._gate = Line(clock, capacity=shop.sync_limit)
+        self._gate = WaitingQueue(clock, capacity=shop.sync_limit)
         self._intake_free_at = 0.0
         self.orders: list[SimulatedOrder] = []
         self.settlement: Settlement | None = (
@@ -116,7 +116,7 @@ class _SimulatedShop:
         )
 
     def _settle(self, order: SimulatedOrder, answered: Answered) -> None:
-        """A settlement that has begun goes on when the deadline passes, and keeps its place at the desk."""
+        """A settlement that has begun goes on when the deadline passes, and keeps its place in the limiter."""
         shop, clock = self._shop, self._clock
         ticket: Ticket | None = None
         at_the_desk = True
@@ -145,7 +145,7 @@ class _SimulatedShop:
         ticket = self._gateway.charge_within(
             order,
             lambda: clock.after(shop.sync_overhead_seconds, paid),
-            patience=shop.line_timeout_seconds or math.inf,
+            patience=shop.admission_timeout_seconds or math.inf,
             on_give_up=lambda: end(unsettled),
             stays=shop.abandoned_pay,
         )

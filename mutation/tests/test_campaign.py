@@ -1,4 +1,4 @@
-"""Mutants judged by a real suite, in a project of one small package."""
+"""Mutants tested by a real suite, in a project of one small package."""
 
 import py_compile
 import subprocess
@@ -72,18 +72,18 @@ def _mutant(after: str) -> Mutant:
     return next(mutant for site in sites for mutant in site.mutants() if mutant.after == after)
 
 
-def _judge(workbench: Workbench, after: str, *, limit_seconds: float = 30.0) -> Outcome:
-    return workbench.judge(_mutant(after), MEMBER, limit_seconds=limit_seconds)
+def _outcome_of(workbench: Workbench, after: str, *, limit_seconds: float = 30.0) -> Outcome:
+    return workbench.test(_mutant(after), MEMBER, limit_seconds=limit_seconds)
 
 
 def test_a_mutant_is_caught_survives_or_hangs_and_the_project_stays_as_it_is(project: Path) -> None:
     with open_workbench(project) as workbench:
-        assert _judge(workbench, "return price / count") is Outcome.CAUGHT
-        assert _judge(workbench, "return a - 1") is Outcome.SURVIVED
-        assert _judge(workbench, "count += 1", limit_seconds=4.0) is Outcome.TIMED_OUT
+        assert _outcome_of(workbench, "return price / count") is Outcome.CAUGHT
+        assert _outcome_of(workbench, "return a - 1") is Outcome.SURVIVED
+        assert _outcome_of(workbench, "count += 1", limit_seconds=4.0) is Outcome.TIMED_OUT
         # bytecode that would be taken for that of the mutant, as a file of the same length and second has it
         py_compile.compile(str(workbench.root / CODE), invalidation_mode=py_compile.PycInvalidationMode.UNCHECKED_HASH)
-        assert _judge(workbench, "return 8") is Outcome.CAUGHT
+        assert _outcome_of(workbench, "return 8") is Outcome.CAUGHT
         assert workbench.baseline(MEMBER, limit_seconds=30.0) > 0
     assert (project / CODE).read_text() == CODE_SOURCE
     assert not workbench.root.exists()
@@ -109,7 +109,7 @@ def test_a_campaign_counts_what_became_of_its_sample(project: Path) -> None:
     assert sum(line.startswith("tiny ") for line in said) == 5
 
 
-def test_a_suite_that_fails_by_itself_judges_nobody(project: Path) -> None:
+def test_a_suite_that_fails_by_itself_tests_nobody(project: Path) -> None:
     with open_workbench(project) as workbench:
         (workbench.root / MEMBER / "tests" / "test_code.py").write_text("def test_it():\n    assert False\n")
         with pytest.raises(WorkbenchError, match=r"tiny: the suite does not pass on the code as it is[\s\S]*test_it"):
@@ -172,7 +172,7 @@ def test_a_report_lists_survivors_and_counts_what_is_accepted_apart() -> None:
         "+ return a - 1",
         "",
         "seed 5",
-        "package             places    judged    caught      hung  survived  accepted",
+        "package             places    tested    caught      hung  survived  accepted",
         "tiny                     9         4      75 %         1         1         1",
     ]
 

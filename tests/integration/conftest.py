@@ -10,7 +10,7 @@ import aiohttp
 import pytest
 
 from local.emulator import RunningEmulator
-from local.shop import Shop, ShopPlan, open_shop
+from local.shop import RunningShop, ShopPlan, open_shop
 from tests.integration.shopper import Shopper
 
 # Short leases, so that what a killed process held comes back within a test's patience.
@@ -22,7 +22,7 @@ QUICK_PROCESSOR = QUICK | {
     "BREAKER_COOL_DOWN_SECONDS": "0.5",
 }
 
-OpenShop = Callable[..., AbstractAsyncContextManager[tuple[Shop, Shopper]]]
+OpenShop = Callable[..., AbstractAsyncContextManager[tuple[RunningShop, Shopper]]]
 _numbers = itertools.count(1)
 
 
@@ -40,7 +40,7 @@ def shop_opener(embedded_aws: RunningEmulator, tmp_path: Path) -> OpenShop:
         workers: int = 10,
         api_environment: dict[str, str] | None = None,
         processor_environment: dict[str, str] | None = None,
-    ) -> AsyncIterator[tuple[Shop, Shopper]]:
+    ) -> AsyncIterator[tuple[RunningShop, Shopper]]:
         plan = ShopPlan(
             name=f"flash-it-{next(_numbers)}",
             arm=arm,

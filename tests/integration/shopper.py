@@ -9,7 +9,7 @@ from typing import Any
 import aiohttp
 
 from local.aws import aws_client
-from local.shop import Shop
+from local.shop import RunningShop
 from local.waiting import wait_until
 
 TRACE_ID = "4bf92f3577b34da6a3ce929d0e0e4736"
@@ -29,7 +29,7 @@ class Reply:
 class Shopper:
     """Orders from one shop."""
 
-    def __init__(self, *, shop: Shop, session: aiohttp.ClientSession) -> None:
+    def __init__(self, *, shop: RunningShop, session: aiohttp.ClientSession) -> None:
         self._shop = shop
         self._session = session
 
@@ -103,7 +103,7 @@ class Shopper:
             assert answer.status == 200, await answer.text()
 
 
-async def ledger_statuses(shop: Shop) -> dict[str, str]:
+async def ledger_statuses(shop: RunningShop) -> dict[str, str]:
     """Status of every order that the ledger knows, by order id."""
     statuses: dict[str, str] = {}
     async with aws_client("dynamodb", shop.emulator.environment) as dynamodb:
@@ -116,7 +116,7 @@ async def ledger_statuses(shop: Shop) -> dict[str, str]:
             start = {"ExclusiveStartKey": page["LastEvaluatedKey"]}
 
 
-async def queue_depth(shop: Shop, output: str) -> int:
+async def queue_depth(shop: RunningShop, output: str) -> int:
     """Visible plus in-flight messages of the queue behind a stack output."""
     async with aws_client("sqs", shop.emulator.environment) as sqs:
         names = ["ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible"]

@@ -3,7 +3,7 @@
 import pytest
 
 from local.aws import aws_client
-from local.shop import Shop
+from local.shop import RunningShop
 from local.waiting import wait_until
 from tests.integration.conftest import OpenShop
 from tests.integration.shopper import ledger_statuses, queue_depth
@@ -13,7 +13,7 @@ pytestmark = [pytest.mark.embedded_aws, pytest.mark.timeout(180)]
 BAD = 666
 
 
-async def _dead_letters(shop: Shop) -> list[dict[str, str]]:
+async def _dead_letters(shop: RunningShop) -> list[dict[str, str]]:
     async with aws_client("sqs", shop.emulator.environment) as sqs:
         answer = await sqs.receive_message(
             QueueUrl=shop.outputs["DeadLetterQueueUrl"],

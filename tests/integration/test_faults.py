@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from local.emulator import emulator
-from local.shop import Shop
+from local.shop import RunningShop
 from local.waiting import wait_until
 from tests.integration.conftest import OpenShop
 from tests.integration.shopper import Shopper, ledger_statuses, queue_depth
@@ -18,14 +18,14 @@ ROUNDS = int(os.environ.get("CHAOS_ROUNDS", "2"))  # `make chaos` kills more oft
 pytestmark = [pytest.mark.embedded_aws, pytest.mark.timeout(180)]
 
 
-async def _assert_all_completed_once(shop: Shop, shopper: Shopper, order_ids: list[str]) -> None:
+async def _assert_all_completed_once(shop: RunningShop, shopper: Shopper, order_ids: list[str]) -> None:
     assert await shopper.settled(order_ids, seconds=90) == {"completed": len(order_ids)}
     charges = await shopper.charges()
     assert {order_id: charges[order_id] for order_id in order_ids} == dict.fromkeys(order_ids, 1)
     assert await queue_depth(shop, "DeadLetterQueueUrl") == 0
 
 
-async def _someone_is_paying(shopper: Shopper, shop: Shop, order_ids: list[str]) -> None:
+async def _someone_is_paying(shopper: Shopper, shop: RunningShop, order_ids: list[str]) -> None:
     async def paying() -> bool:
         statuses = await ledger_statuses(shop)
         return any(statuses.get(order_id) == "processing" for order_id in order_ids)
@@ -67,7 +67,7 @@ async def test_orders_wait_for_a_gateway_that_is_down(shop_opener: OpenShop) -> 
         await _assert_all_completed_once(shop, shopper, order_ids)
 
 
-async def _refused(shop: Shop, shopper: Shopper, order_ids: list[str]) -> None:
+async def _refused(shop: RunningShop, shopper: Shopper, order_ids: list[str]) -> None:
     async def claimed() -> bool:
         return bool(set(order_ids) & set(await ledger_statuses(shop)))
 

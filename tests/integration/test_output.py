@@ -9,7 +9,7 @@ import pytest
 
 from local.aws import aws_client
 from local.processes import ManagedProcess
-from local.shop import Shop
+from local.shop import RunningShop
 from local.waiting import wait_until
 from tests.integration.conftest import OpenShop
 from tests.integration.shopper import Shopper, ledger_statuses
@@ -71,7 +71,7 @@ async def start_with(kind: str, exits: contextlib.ExitStack, *services: ManagedP
         await service.ready()
 
 
-async def set_price(shop: Shop, minor: int) -> None:
+async def set_price(shop: RunningShop, minor: int) -> None:
     """Change what the desk lamp costs, as a shopkeeper does."""
     async with aws_client("dynamodb", shop.emulator.environment) as dynamodb:
         await dynamodb.update_item(

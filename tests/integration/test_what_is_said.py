@@ -15,7 +15,7 @@ from local.aws import aws_client
 from local.emulator import RunningEmulator
 from local.ports import free_port
 from local.processes import ManagedProcess
-from local.shop import Shop
+from local.shop import RunningShop
 from tests.integration.conftest import OpenShop
 from tests.integration.shopper import Reply, Shopper, queue_depth
 from tests.integration.sns_proxy import sns_proxy
@@ -26,7 +26,7 @@ LAMP_MINOR = 3995
 
 
 @asynccontextmanager
-async def second_api(shop: Shop, session: aiohttp.ClientSession, folder: Path) -> AsyncIterator[Shopper]:
+async def second_api(shop: RunningShop, session: aiohttp.ClientSession, folder: Path) -> AsyncIterator[Shopper]:
     """Another API process of the same shop, and a shopper who orders from it."""
     port, operations_port = free_port(), free_port()
     url = f"http://127.0.0.1:{port}"
@@ -161,7 +161,7 @@ async def test_the_price_is_the_one_of_the_first_acceptance(shop_opener: OpenSho
         assert amounts == [LAMP_MINOR] * 10
 
 
-async def change_price(dynamodb: Any, shop: Shop, price_minor: int) -> None:  # noqa: ANN401 - botocore clients are untyped
+async def change_price(dynamodb: Any, shop: RunningShop, price_minor: int) -> None:  # noqa: ANN401 - botocore clients are untyped
     await dynamodb.update_item(
         TableName=shop.outputs["ProductsTableName"],
         Key={"product_id": {"S": "desk-lamp"}},

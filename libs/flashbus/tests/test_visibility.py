@@ -11,7 +11,7 @@ from structlog.testing import capture_logs
 from flashbus.observer import Observer
 from flashbus.queue import EntryFailure
 from flashbus.testing import ConsumerHarness, FakeQueue, loop_time
-from flashbus.visibility import VisibilityKeeper
+from flashbus.visibility import VisibilityHeartbeat
 
 HOUR = 3600
 SHORT = timedelta(seconds=6)
@@ -167,29 +167,29 @@ async def test_work_beyond_what_sqs_can_hide_is_told_once_and_counts_as_no_loss(
 
 async def test_a_message_at_its_limit_keeps_no_other_from_being_extended() -> None:
     queue, hour = FakeQueue(), timedelta(hours=1)
-    keeper = VisibilityKeeper(queue=queue, visibility=hour, observer=Observer())
+    heartbeat = VisibilityHeartbeat(queue=queue, visibility=hour, observer=Observer())
     async with asyncio.TaskGroup() as loops:
-        loops.create_task(keeper.run())
+        loops.create_task(heartbeat.run())
         for body in ("old", "new"):
             await queue.send(body, attributes={})
             messages = await queue.receive(most=10, wait=timedelta(0), visibility=hour)
-            keeper.hold(next(message for message in messages if message.body == body))
+            heartbeat.hold(next(message for message in messages if message.body == body))
             await asyncio.sleep(11.9 * HOUR if body == "new" else 12.1 * HOUR)
         assert "new" not in [stored.body for stored in queue.visible()]
-        keeper.close()
+        heartbeat.close()
 
 
 async def test_a_hand_back_close_to_the_limit_comes_no_later_than_it() -> None:
     queue = FakeQueue()
-    keeper = VisibilityKeeper(queue=queue, visibility=timedelta(hours=12), observer=Observer())
+    heartbeat = VisibilityHeartbeat(queue=queue, visibility=timedelta(hours=12), observer=Observer())
     await queue.send("body", attributes={})
     (message,) = await queue.receive(most=1, wait=timedelta(0), visibility=timedelta(hours=12))
-    keeper.hold(message)
+    heartbeat.hold(message)
     async with asyncio.TaskGroup() as loops:
-        loops.create_task(keeper.run())
+        loops.create_task(heartbeat.run())
         await asyncio.sleep(12 * HOUR - 120)
-        keeper.hand_back(message, after=timedelta(minutes=5))
+        heartbeat.hand_back(message, after=timedelta(minutes=5))
         await asyncio.sleep(1)
-        keeper.close()
+        heartbeat.close()
     assert [change.after.total_seconds() for change in queue.changes] == [pytest.approx(60, abs=0.01)]
     assert queue.stored["m1"].visible_at == pytest.approx(12 * HOUR - 60, abs=0.01)

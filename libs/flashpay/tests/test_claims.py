@@ -7,7 +7,7 @@ import pytest
 
 from flashmsg import OrderStatus
 from flashpay import Accepted, AlreadyTerminal, Claim, Claimed, ContentMismatch, HeldElsewhere, LedgerEntry
-from flashpay.claims import claimed, judge, judge_acceptance, may_fail
+from flashpay.claims import claimed, evaluate_acceptance, evaluate_claim, may_fail
 from flashpay.testing import START, sample_order
 
 ORDER = sample_order()
@@ -29,7 +29,7 @@ OWN = Claimed(order=ORDER, attempt=1, owner="first", lease_until=LEASE_END)
 @pytest.mark.parametrize("reopen", [True, False])
 def test_a_terminal_order_is_claimed_by_nobody(entry: LedgerEntry, *, reopen: bool) -> None:
     for owner in ("first", "second"):
-        assert judge(entry, ORDER, owner=owner, now=ENDED, reopen=reopen) == AlreadyTerminal(entry=entry)
+        assert evaluate_claim(entry, ORDER, owner=owner, now=ENDED, reopen=reopen) == AlreadyTerminal(entry=entry)
 
 
 @pytest.mark.parametrize(
@@ -58,7 +58,7 @@ def test_a_terminal_order_is_claimed_by_nobody(entry: LedgerEntry, *, reopen: bo
 def test_what_a_claim_is_answered(
     entry: LedgerEntry, owner: str, *, at_end: bool, reopen: bool, answer: Claim | None
 ) -> None:
-    assert judge(entry, ORDER, owner=owner, now=ENDED if at_end else LIVE, reopen=reopen) == answer
+    assert evaluate_claim(entry, ORDER, owner=owner, now=ENDED if at_end else LIVE, reopen=reopen) == answer
 
 
 @pytest.mark.parametrize(
@@ -72,12 +72,12 @@ def test_what_a_claim_is_answered(
     ],
 )
 def test_only_the_call_that_wrote_a_pending_entry_was_the_first(entry: LedgerEntry, owner: str, *, first: bool) -> None:
-    assert judge_acceptance(entry, ORDER, owner=owner) == Accepted(entry=entry, first=first)
+    assert evaluate_acceptance(entry, ORDER, owner=owner) == Accepted(entry=entry, first=first)
 
 
 def test_an_acceptance_of_another_content_is_a_mismatch_also_for_the_same_call() -> None:
     other = LedgerEntry.accepted_first(sample_order(quantity=3), owner="first", now=START)
-    assert judge_acceptance(other, ORDER, owner="first") == ContentMismatch(entry=other)
+    assert evaluate_acceptance(other, ORDER, owner="first") == ContentMismatch(entry=other)
 
 
 @pytest.mark.parametrize(

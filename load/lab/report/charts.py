@@ -91,7 +91,7 @@ def _positive(values: Sequence[float | None]) -> list[float | None]:
 
 
 def backlog_chart(run: RunResult, ends: Limits, group: str) -> Chart:
-    """True backlog beside what the queue shows; in the sync arm, the shoppers standing in line."""
+    """True backlog beside what the queue shows; in the sync arm, the shoppers waiting for an answer."""
     figures, name = run.figures, run.scenario.folder_name
     if run.scenario.arm is Arm.SYNC:
         lines = [Line(label="shoppers waiting", color="rejected", values=list(run.series.waiting), fill=True)]
@@ -117,7 +117,7 @@ def backlog_chart(run: RunResult, ends: Limits, group: str) -> Chart:
         lines=lines,
         bands=run.bands,
         x_max=ends.seconds,
-        # Shoppers in line are few where orders in a queue are many: their axis is their own.
+        # Waiting shoppers are few where orders in a queue are many: their axis is their own.
         y_max=figures.peak_waiting if run.scenario.arm is Arm.SYNC else ends.backlog,
     )
 

@@ -103,7 +103,7 @@ def _remarks(results: Results) -> list[str]:
     if any(run.scenario.capacity == 1 for run in shop_runs(results, Shop.NAIVE)):
         found.append(
             "Of a shop whose provider takes one payment at a time we answer fewer with 503: our provider frees a place"
-            " in line when its time is over, theirs still pays for who has left."
+            " in the queue when its time is over, theirs still pays for who has left."
         )
     return found
 

@@ -69,9 +69,9 @@ def sync_answer(results: Results) -> Answer | None:
         paragraphs.append(
             "The protected shop lets no more shoppers pay at once than the provider takes (ten, when it takes any"
             " number) and says no after a short wait."
-            " Who is refused soon tries again soon, so more is offered and more refused than in the naive shop."
-            f" It refuses after {words.seconds(protected[0].scenario.line_seconds * WAIT_SHARE)} whom the naive shop"
-            f" refuses after {words.seconds(protected[0].scenario.line_seconds)}; it cannot make the provider faster,"
+            " Shoppers who are refused early retry early, so more is offered and more refused than in the naive shop."
+            f" It refuses after {words.seconds(protected[0].scenario.line_seconds * WAIT_SHARE)} those whom the naive"
+            f" shop refuses after {words.seconds(protected[0].scenario.line_seconds)}; it cannot make the provider faster,"
             " and behind an unlimited one its own limit is what sends shoppers away. Orders whose payment still took"
             f" longer than {words.seconds(protected[0].scenario.line_seconds * DEADLINE_SHARE)}, so that they were"
             f" handed to the queue: {sum(phase.deferred for run in protected for phase in run.figures.phases)}."

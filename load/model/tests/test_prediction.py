@@ -97,7 +97,7 @@ def test_the_deadline_counts_from_the_request() -> None:
     shop = Shop(
         mode="sync",
         gateway_capacity=1,
-        line_timeout_seconds=0,
+        admission_timeout_seconds=0,
         sync_deadline_seconds=5,
         sync_fallback=True,
         consumer=Slots(workers=1),
@@ -124,11 +124,11 @@ def test_a_late_settlement_keeps_its_place_at_the_desk() -> None:
 def test_a_payment_timeout_counts_line_and_charge() -> None:
     shop = Shop(mode="sync", gateway_capacity=1, payment_timeout_seconds=5)
     found = predict(Burst(orders=3), shop, replications=1)
-    # the second is being charged when its sender gives up; the third leaves the line
+    # the second is being charged when its sender gives up; the third leaves the queue
     assert (found.accepted, found.rejected, found.charged_after_refusal) == (1, 2, 1)
 
 
-def test_a_gateway_that_does_not_notice_charges_whoever_left_the_line() -> None:
+def test_a_gateway_that_does_not_notice_charges_whoever_left_the_queue() -> None:
     shop = Shop(mode="sync", gateway_capacity=1, payment_timeout_seconds=5, abandoned_pay=True)
     assert predict(Burst(orders=3), shop, replications=1).charged_after_refusal == 2
 
@@ -152,7 +152,7 @@ def test_a_deferred_order_waits_until_its_lease_is_free() -> None:
     shop = Shop(
         mode="sync",
         gateway_capacity=1,
-        line_timeout_seconds=1,
+        admission_timeout_seconds=1,
         sync_fallback=True,
         deferred_delay_seconds=20,
         consumer=Slots(workers=1, overhead_seconds=0.0),
@@ -163,7 +163,7 @@ def test_a_deferred_order_waits_until_its_lease_is_free() -> None:
 
 
 def test_a_deadline_without_fallback_is_a_503() -> None:
-    shop = Shop(mode="sync", gateway_capacity=1, line_timeout_seconds=0, sync_deadline_seconds=5)
+    shop = Shop(mode="sync", gateway_capacity=1, admission_timeout_seconds=0, sync_deadline_seconds=5)
     found = predict(Burst(orders=3), shop, replications=1)
     assert (found.accepted, found.rejected, found.deferred) == (1, 2, 0)
 
@@ -244,7 +244,7 @@ def test_users_appear_as_locust_spawns_them() -> None:
 def test_the_phase_before_goes_on_and_only_what_falls_into_the_phase_is_counted() -> None:
     calm = ClosedLoop(users=5, duration_seconds=30, spawn_per_second=1)
     rush = ClosedLoop(users=20, duration_seconds=60, spawn_per_second=10, before=calm)
-    shop = Shop(mode="sync", payment_seconds=3.0, gateway_capacity=5, line_timeout_seconds=30.0)
+    shop = Shop(mode="sync", payment_seconds=3.0, gateway_capacity=5, admission_timeout_seconds=30.0)
     found = predict(rush, shop, seed=1, replications=3)
     # five payments at a time are going on when the rush begins, so none of its 60 s is lost to a start
     assert found.accepted == pytest.approx(100, abs=1)

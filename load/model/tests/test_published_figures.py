@@ -37,7 +37,7 @@ def test_one_payment_at_a_time_serves_nine_orders_in_thirty_seconds() -> None:
 
 def test_published_failures_need_charges_that_outlive_their_customers() -> None:
     """9 × 200 and 20 × 503: a 30 s budget for the whole request, and the abandoned charges still made."""
-    shop = Shop(mode="sync", gateway_capacity=1, line_timeout_seconds=0, sync_deadline_seconds=30)
+    shop = Shop(mode="sync", gateway_capacity=1, admission_timeout_seconds=0, sync_deadline_seconds=30)
     found = predict(FLASH, shop)
     assert found.answered == pytest.approx(29, abs=0.5)
     assert found.accepted == 9

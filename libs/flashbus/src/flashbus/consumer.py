@@ -16,9 +16,9 @@ from flashbus.dispositions import Handler
 from flashbus.observer import Observer
 from flashbus.poller import Poller, Receives
 from flashbus.progress import Progress
-from flashbus.queue import Message, Outlet, Queue
+from flashbus.queue import Message, MessageSender, Queue
 from flashbus.slots import Slots
-from flashbus.visibility import VisibilityKeeper
+from flashbus.visibility import VisibilityHeartbeat
 
 # For acknowledgements and hand-backs once the last message is done or cut short.
 _FLUSH_SECONDS = 5.0
@@ -66,7 +66,7 @@ class Consumer:
         self,
         *,
         queue: Queue,
-        dead_letters: Outlet,
+        dead_letters: MessageSender,
         handler: Handler,
         stop: asyncio.Event,
         limits: ConsumerLimits | None = None,
@@ -76,15 +76,15 @@ class Consumer:
     ) -> None:
         limits, observer = limits or ConsumerLimits(), observer or Observer()
         self._admission = admission or AdmitAll()
-        self._keeper = VisibilityKeeper(queue=queue, visibility=limits.visibility, observer=observer)
+        self._heartbeat = VisibilityHeartbeat(queue=queue, visibility=limits.visibility, observer=observer)
         self._acks = Acknowledger(
-            queue=queue, on_added=self._keeper.finish, on_done=self._keeper.release, observer=observer
+            queue=queue, on_added=self._heartbeat.finish, on_done=self._heartbeat.release, observer=observer
         )
         self._progress = Progress(limit=limits.stall)
         self._dispatcher = Dispatcher(
             handler=handler,
             acks=self._acks,
-            keeper=self._keeper,
+            heartbeat=self._heartbeat,
             dead_letters=DeadLetters(dead_letters),
             backoff=backoff or Backoff(),
             progress=self._progress,
@@ -104,7 +104,7 @@ class Consumer:
             admission=self._admission,
             receives=self._receives,
             start=self._start,
-            hand_back=lambda message: self._keeper.hand_back(message, after=timedelta(0)),
+            hand_back=lambda message: self._heartbeat.hand_back(message, after=timedelta(0)),
             stop=self._stop,
             wait=limits.wait,
             visibility=limits.visibility,
@@ -134,7 +134,7 @@ class Consumer:
         """
         try:
             async with asyncio.TaskGroup() as loops:
-                keeping = loops.create_task(self._keeper.run(), name="visibility loop")
+                keeping = loops.create_task(self._heartbeat.run(), name="visibility loop")
                 acknowledging = loops.create_task(self._acks.run(), name="ack loop")
                 pollers = [
                     loops.create_task(poller.run(), name=f"poller {number}")
@@ -147,7 +147,7 @@ class Consumer:
             await self._cut_short(list(self._working))
 
     def _start(self, message: Message) -> None:
-        self._keeper.hold(message)
+        self._heartbeat.hold(message)
         task = asyncio.create_task(self._dispatcher.work(message), name=f"message {message.message_id}")
         self._working.add(task)
         task.add_done_callback(self._end)
@@ -175,7 +175,7 @@ class Consumer:
             # They come again: a handler must be idempotent, as SQS delivers twice at times anyway.
             structlog.get_logger().warning("acks_not_flushed")
             acknowledging.cancel()
-        self._keeper.close()
+        self._heartbeat.close()
         if (await asyncio.wait([keeping], timeout=_FLUSH_SECONDS))[1]:
             # They come again when their visibility ends.
             structlog.get_logger().warning("hand_backs_not_flushed")

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-from flashbus.queue import Message, Outlet
+from flashbus.queue import Message, MessageSender
 
 DEAD_LETTER_REASON = "dead_letter_reason"
 DEAD_LETTER_DETAIL = "dead_letter_detail"
@@ -18,16 +18,16 @@ class DeadLetters:
     attributes. They travel with the message when an operator moves it back, which is how a handler knows a redrive.
     """
 
-    def __init__(self, outlet: Outlet) -> None:
-        """`outlet` sends to the dead-letter queue."""
-        self._outlet = outlet
+    def __init__(self, sender: MessageSender) -> None:
+        """`sender` sends to the dead-letter queue."""
+        self._sender = sender
 
-    async def bury(self, message: Message, *, reason: str, detail: str) -> None:
+    async def send(self, message: Message, *, reason: str, detail: str) -> None:
         """Send a copy; raises QueueUnavailableError, and then the original must not be deleted."""
         attributes = dead_letter_attributes(
             message.attributes, reason=reason, detail=detail, receives=message.receive_count
         )
-        await self._outlet.send(message.body, attributes=attributes)
+        await self._sender.send(message.body, attributes=attributes)
 
 
 def dead_letter_attributes(attributes: Mapping[str, str], *, reason: str, detail: str, receives: int) -> dict[str, str]:

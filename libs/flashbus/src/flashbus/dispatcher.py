@@ -12,7 +12,7 @@ from flashbus.dispositions import Acknowledge, DeadLetter, Disposition, HandBack
 from flashbus.observer import Observer
 from flashbus.progress import Progress
 from flashbus.queue import Message, QueueUnavailableError
-from flashbus.visibility import VisibilityKeeper
+from flashbus.visibility import VisibilityHeartbeat
 
 
 class Dispatcher:
@@ -23,7 +23,7 @@ class Dispatcher:
         *,
         handler: Handler,
         acks: Acknowledger,
-        keeper: VisibilityKeeper,
+        heartbeat: VisibilityHeartbeat,
         dead_letters: DeadLetters,
         backoff: Backoff,
         progress: Progress,
@@ -31,7 +31,7 @@ class Dispatcher:
     ) -> None:
         self._handler = handler
         self._acks = acks
-        self._keeper = keeper
+        self._heartbeat = heartbeat
         self._dead_letters = dead_letters
         self._backoff = backoff
         self._progress = progress
@@ -50,7 +50,7 @@ class Dispatcher:
             ended = not isinstance(disposition, HandBack)
         except BaseException:
             # Cut short by the end of the drain, or a bug: it must not stay hidden with nobody on it.
-            self._keeper.hand_back(message, after=timedelta(0))
+            self._heartbeat.hand_back(message, after=timedelta(0))
             raise
         finally:
             self._progress.left(ended=ended)
@@ -71,13 +71,13 @@ class Dispatcher:
             case Acknowledge():
                 self._acks.add(message)
             case HandBack(after=after):
-                self._keeper.hand_back(message, after=after)
+                self._heartbeat.hand_back(message, after=after)
             case DeadLetter(reason=reason, detail=detail):
                 try:
-                    await self._dead_letters.bury(message, reason=reason, detail=detail)
+                    await self._dead_letters.send(message, reason=reason, detail=detail)
                 except QueueUnavailableError as exc:
                     after = self._backoff.after(message.receive_count)
-                    self._keeper.hand_back(message, after=after)
+                    self._heartbeat.hand_back(message, after=after)
                     return HandBack(outcome="retry", after=after, reason=f"dead_letter_{exc.reason}")
                 self._acks.add(message)
         return disposition

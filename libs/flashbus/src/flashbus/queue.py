@@ -61,15 +61,15 @@ class EntryFailure:
     gone: bool
 
 
-class Outlet(Protocol):
-    """Where messages are sent to."""
+class MessageSender(Protocol):
+    """Sends messages to a queue."""
 
     async def send(self, body: str, *, attributes: Mapping[str, str]) -> None:
         """Send one message; raises QueueUnavailableError when it is not known to be stored."""
         ...
 
 
-class Queue(Outlet, Protocol):
+class Queue(MessageSender, Protocol):
     """A queue that hides what it delivers until it is deleted or its visibility time ends.
 
     Every method may raise `QueueUnavailableError`.

@@ -75,7 +75,7 @@ class SqsQueue:
             return _failures(answer, [change.receipt for change in changes])
 
     async def send(self, body: str, *, attributes: Mapping[str, str]) -> None:
-        """See `Outlet.send`."""
+        """See `MessageSender.send`."""
         typed = {name: {"DataType": "String", "StringValue": value} for name, value in attributes.items()}
         async with _wrapped("send"):
             answer = await self._client.send_message(QueueUrl=self._url, MessageBody=body, MessageAttributes=typed)

@@ -43,7 +43,7 @@ class _HandBack:
     attempts: int = 0
 
 
-class VisibilityKeeper:
+class VisibilityHeartbeat:
     """Extends the visibility of every held message, however long its work takes.
 
     All changes go through one loop, one after the other: an extension on its way can never overtake the

@@ -57,7 +57,7 @@ class Accepted:
 Acceptance: TypeAlias = Accepted | ContentMismatch
 
 
-def judge(entry: LedgerEntry, order: Order, *, owner: str, now: datetime, reopen: bool) -> Claim | None:
+def evaluate_claim(entry: LedgerEntry, order: Order, *, owner: str, now: datetime, reopen: bool) -> Claim | None:
     """What an entry that is already there answers to a claim; `None` when it is free to be taken over.
 
     A live lease of the same owner can only be the caller's own claim whose reply was lost, since an owner
@@ -76,7 +76,7 @@ def judge(entry: LedgerEntry, order: Order, *, owner: str, now: datetime, reopen
     return HeldElsewhere(lease_until=entry.lease_until)
 
 
-def judge_acceptance(entry: LedgerEntry, order: Order, *, owner: str) -> Acceptance:
+def evaluate_acceptance(entry: LedgerEntry, order: Order, *, owner: str) -> Acceptance:
     """What an entry that is already there answers to an acceptance; `owner` names this one call.
 
     A pending entry of the same owner can only be the caller's own, written before its reply was lost.

@@ -4,7 +4,7 @@ import secrets
 from datetime import datetime, timedelta
 
 from flashmsg import Order, OrderStatus
-from flashpay.claims import Acceptance, Accepted, Claim, Claimed, claimed, judge, judge_acceptance, may_fail
+from flashpay.claims import Acceptance, Accepted, Claim, Claimed, claimed, evaluate_acceptance, evaluate_claim, may_fail
 from flashpay.entries import LedgerEntry, whole_ms
 from flashpay.errors import LedgerUnavailableError
 from flashpay.gateway import Approved, ChargeResult
@@ -40,7 +40,7 @@ class DynamoLedger:
         outcome = await self._table.insert(LedgerEntry.accepted_first(order, owner=owner, now=self._now()))
         if isinstance(outcome, Written):
             return Accepted(entry=outcome.entry, first=True)
-        return judge_acceptance(_present(outcome, order.order_id), order, owner=owner)
+        return evaluate_acceptance(_present(outcome, order.order_id), order, owner=owner)
 
     async def claim(self, order: Order, *, owner: str, lease: timedelta, reopen: bool = False) -> Claim:
         """See `Ledger.claim`. One write for a new order, two for one that was accepted or claimed before."""
@@ -54,7 +54,7 @@ class DynamoLedger:
             if isinstance(outcome, Written):
                 return claimed(outcome.entry)
             entry = _present(outcome, order.order_id)
-            answer = judge(entry, order, owner=owner, now=now, reopen=reopen)
+            answer = evaluate_claim(entry, order, owner=owner, now=now, reopen=reopen)
             if answer is not None:
                 return answer
             outcome = await self._take_over(entry, owner=owner, lease_until=lease_until, now=now)

@@ -1,4 +1,4 @@
-"""Making room: who leaves when every slot is held by an order that fails."""
+"""Eviction: which order leaves when every slot is held by one that fails."""
 
 from collections.abc import Sequence
 from datetime import timedelta
@@ -8,7 +8,7 @@ from flashpay.errors import FlashpayError, GatewayInFlightError, GatewayUnavaila
 
 _FIRST_SECONDS = 30.0
 _LONGEST_SECONDS = 3600.0
-# So many leave at the same pace, for several bad orders may stand in line; then each waits twice as long.
+# So many leave at the same pace, for several bad orders may be waiting; then each waits twice as long.
 _EVEN = 8
 _SEARCH_SECONDS = 60.0
 # How long one that leaves stays away, so that the orders behind it are tried first.

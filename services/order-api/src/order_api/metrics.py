@@ -2,7 +2,7 @@
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
-# A naive shop keeps its customers in line for half a minute and more: the buckets reach 5 minutes.
+# A naive shop keeps its customers waiting for half a minute and more: the buckets reach 5 minutes.
 DURATION_BUCKETS = (
     *(0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75),
     *(1.0, 2.5, 5.0, 7.5, 10.0, 20.0, 30.0, 60.0, 120.0, 300.0),

@@ -65,7 +65,7 @@ class OrderBook:
         try:
             await self._answer(self._ledger.accept(order), self._timeout_seconds / 4)
         except (OrderBookError, FlashpayError) as exc:
-            log.warning("order_not_noted", order_id=order.order_id, error=str(exc))
+            log.warning("order_not_recorded", order_id=order.order_id, error=str(exc))
 
     async def _answer(self, call: Awaitable[_T], seconds: float) -> _T:
         try:

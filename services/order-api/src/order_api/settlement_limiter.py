@@ -1,4 +1,4 @@
-"""The desk where orders are settled while the customer waits: few at once, and not for ever."""
+"""A bulkhead for orders that are settled while the customer waits: few at once, and not for ever."""
 
 import asyncio
 from collections.abc import Callable
@@ -14,7 +14,7 @@ log = structlog.get_logger()
 
 
 class LimiterError(Exception):
-    """The desk has no answer for this customer now; `retryable` is always true."""
+    """No answer for this customer now; `retryable` is always true."""
 
     retryable = True
 
@@ -35,7 +35,7 @@ class DeadlinePassedError(LimiterError):
 
 
 class SettlementLimiter:
-    """Settles at most `limit` orders at once; who finds all places taken waits in line for a while."""
+    """Settles at most `limit` orders at once; who finds all places taken waits for one for a while."""
 
     def __init__(
         self,
@@ -47,7 +47,7 @@ class SettlementLimiter:
         on_settled: Callable[[str], object] | None = None,
         on_change: Callable[[int], object] | None = None,
     ) -> None:
-        """Wire the desk.
+        """Wire the limiter.
 
         Args:
             settler: Does the work.
@@ -65,7 +65,7 @@ class SettlementLimiter:
         self._on_change = on_change
         self._limit = limit
         self._tasks: dict[asyncio.Task[Settlement], float] = {}
-        self._in_line = 0
+        self._waiting = 0
         self._turns = Turns()
         self._mean_seconds = 0.0
         self._outage = Outage()
@@ -120,20 +120,20 @@ class SettlementLimiter:
             return
         now = asyncio.get_running_loop().time()
         each = self.payment_time.total_seconds() / self._limit
-        next_turn = self._turns.next(now=now, ahead=self._in_line, seconds_each=each)
+        next_turn = self._turns.next(now=now, ahead=self._waiting, seconds_each=each)
         raise AtCapacityError(f"no place came free within {self._wait_seconds:g} seconds", next_turn=next_turn)
 
     async def _found_a_place(self) -> bool:
         if self._places.locked() and not self._wait_seconds:
             return False
-        self._in_line += 1
+        self._waiting += 1
         try:
             async with asyncio.timeout(self._wait_seconds or None):
                 await self._places.acquire()
         except TimeoutError:
             return False
         finally:
-            self._in_line -= 1
+            self._waiting -= 1
         return True
 
     async def _serve(self, order: Order, traceparent: str | None) -> Settlement:

@@ -16,7 +16,7 @@ from prometheus_client import CollectorRegistry
 from flashbus.backoff import Backoff
 from flashbus.clients import aws_client
 from flashbus.consumer import Consumer
-from flashbus.queue import Outlet, Queue
+from flashbus.queue import MessageSender, Queue
 from flashbus.sqs import SqsQueue
 from flashops.health import Health
 from flashops.lifecycle import Shutdown
@@ -38,7 +38,7 @@ class Resources:
     """Everything outside of this process that the processor talks to."""
 
     queue: Queue
-    dead_letter_queue: Outlet
+    dead_letter_queue: MessageSender
     ledger: Ledger
     gateway: Gateway
 

@@ -63,7 +63,7 @@ class FakeQueue:
         return [stored for stored in self.stored.values() if stored.visible_at <= now]
 
     async def send(self, body: str, *, attributes: Mapping[str, str]) -> None:
-        """See `Outlet.send`."""
+        """See `MessageSender.send`."""
         await self._travel("send")
         self._sent += 1
         message_id = f"m{self._sent}"

@@ -4,7 +4,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from flashmsg import Order, OrderStatus
-from flashpay.claims import Acceptance, Accepted, Claim, Claimed, claimed, judge, judge_acceptance, may_fail
+from flashpay.claims import Acceptance, Accepted, Claim, Claimed, claimed, evaluate_acceptance, evaluate_claim, may_fail
 from flashpay.entries import LedgerEntry, whole_ms
 from flashpay.errors import LedgerUnavailableError
 from flashpay.gateway import Approved, ChargeResult
@@ -38,7 +38,7 @@ class MemoryLedger:
             self.entries[order.order_id] = entry
             answer: Acceptance = Accepted(entry=entry, first=True)
         else:
-            answer = judge_acceptance(entry, order, owner=owner)
+            answer = evaluate_acceptance(entry, order, owner=owner)
         await self._checkpoint("accept.done")
         return answer
 
@@ -51,7 +51,7 @@ class MemoryLedger:
         if entry is None:
             taken = LedgerEntry.claimed_first(order, owner=owner, lease_until=lease_until, now=now)
         else:
-            answer = judge(entry, order, owner=owner, now=now, reopen=reopen)
+            answer = evaluate_claim(entry, order, owner=owner, now=now, reopen=reopen)
             if answer is not None:
                 await self._checkpoint("claim.done")
                 return answer

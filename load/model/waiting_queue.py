@@ -1,4 +1,4 @@
-"""A first-come, first-served line in front of a number of places."""
+"""A first-come, first-served queue in front of a number of places."""
 
 import math
 from collections import deque
@@ -9,7 +9,7 @@ from load.model.clock import Action, Clock
 
 @dataclass(slots=True, eq=False)
 class Ticket:
-    """One customer's place in the line."""
+    """One customer's place in the queue."""
 
     on_turn: Action
     on_give_up: Action | None
@@ -18,11 +18,11 @@ class Ticket:
     left: bool = False
 
 
-class Line:
+class WaitingQueue:
     """`capacity` places (0 = unlimited) and the customers waiting for one.
 
     Whoever is served holds a place until `leave()`. A customer whose patience ends hears it through
-    `on_give_up`; with `stays` the place in the line is kept and served all the same, for nobody.
+    `on_give_up`; with `stays` the place in the queue is kept and served all the same, for nobody.
     """
 
     def __init__(self, clock: Clock, *, capacity: int) -> None:
