@@ -17,3 +17,8 @@ def embedded_aws() -> Iterator[RunningEmulator]:
     """The embedded AWS, started once per session; tests keep apart by the names of their resources."""
     with blocking_emulator() as running:
         yield running
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The long tests last: what is broken shows in the quick ones first, and a mutant costs seconds."""
+    items.sort(key=lambda item: item.get_closest_marker("long") is not None)

@@ -297,7 +297,9 @@ async def test_after_a_freeze_the_answer_that_came_meanwhile_counts(turns: int) 
         while not topic.published:  # noqa: ASYNC110 - turn by turn, as the call shall not be over
             await asyncio.sleep(0)
         time.sleep(0.1)  # noqa: ASYNC251 - the freeze
-        await caller
+        await asyncio.wait([caller])
+    assert caller.exception() is None
+    assert topic.published == ["x"]
 
 
 async def test_after_a_freeze_nothing_leaves_whose_caller_is_told_that_it_did_not() -> None:

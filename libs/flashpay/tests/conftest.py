@@ -1,15 +1,17 @@
-"""The ledgers under test, and the clients that a DynamoDB ledger may meet."""
+"""The ledgers under test, the clients that a DynamoDB ledger may meet, and what settles over them."""
 
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
+from datetime import timedelta
 from typing import Any, Protocol
 
 import pytest
 from aiobotocore.session import AioSession
 
-from flashpay import DynamoClient, DynamoLedger, Ledger
-from flashpay.testing import ManualClock, MemoryLedger
+from flashpay import DynamoClient, DynamoLedger, Ledger, Settler
+from flashpay.testing import FakeGateway, ManualClock, MemoryLedger
+from flashpay.testing.provider import Provider, running_provider
 
 
 class RepeatingClient:
@@ -71,6 +73,28 @@ def aws_session() -> AioSession:
 @pytest.fixture
 def clock() -> ManualClock:
     return ManualClock()
+
+
+@pytest.fixture
+def memory(clock: ManualClock) -> MemoryLedger:
+    return MemoryLedger(clock=clock)
+
+
+@pytest.fixture
+def gateway() -> FakeGateway:
+    return FakeGateway()
+
+
+@pytest.fixture
+def settler(memory: MemoryLedger, gateway: FakeGateway, clock: ManualClock) -> Settler:
+    """With the memory, the gateway and the clock of its test."""
+    return Settler(ledger=memory, gateway=gateway, owner="worker", lease=timedelta(seconds=30), clock=clock)
+
+
+@pytest.fixture
+async def provider() -> AsyncIterator[Provider]:
+    async with running_provider() as running:
+        yield running
 
 
 @pytest.fixture

@@ -30,18 +30,8 @@ REASON = "exhausted"
 
 
 @pytest.fixture
-def memory(clock: ManualClock) -> MemoryLedger:
-    return MemoryLedger(clock=clock)
-
-
-@pytest.fixture
 def gateway() -> FakeGateway:
     return FakeGateway(on_abandon=Abandonment.LINGER)
-
-
-@pytest.fixture
-def settler(memory: MemoryLedger, gateway: FakeGateway, clock: ManualClock) -> Settler:
-    return Settler(ledger=memory, gateway=gateway, owner="worker", lease=LEASE, clock=clock)
 
 
 def status_of(memory: MemoryLedger) -> OrderStatus:

@@ -3,76 +3,26 @@
 import asyncio
 import json
 import socket
-from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 import aiohttp
 import pytest
 from aiohttp import web
-from aiohttp.test_utils import TestServer
 
 from flashpay import (
     Approved,
-    ChargeRequest,
     ConflictingChargeError,
     Declined,
     GatewayInFlightError,
     GatewayRefusedError,
     GatewayUnavailableError,
     HttpGateway,
-    NotCharged,
 )
+from flashpay.testing.provider import RECEIPT, REQUEST, Provider
 
-REQUEST = ChargeRequest(order_id="ord_sample", amount_minor=3998, currency="EUR", customer_id=7)
-RECEIPT: dict[str, Any] = {
-    "charge_id": "ch_1",
-    "status": "succeeded",
-    "order_id": "ord_sample",
-    "amount_minor": 3998,
-    "currency": "EUR",
-    "created_at": "2026-11-27T20:00:00Z",
-}
 TIMEOUT = timedelta(seconds=5)
-
-Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
-
-
-@dataclass
-class Provider:
-    """A server that answers every charge the same way and keeps what it was sent."""
-
-    gateway: HttpGateway
-    handler: Handler | None = None
-    headers: list[dict[str, str]] = field(default_factory=list)
-    bodies: list[object] = field(default_factory=list)
-    paths: list[str] = field(default_factory=list)
-
-    def answer(self, status: int, body: object = None, *, headers: dict[str, str] | None = None) -> None:
-        async def respond(_request: web.Request) -> web.Response:
-            if isinstance(body, bytes):
-                return web.Response(status=status, body=body, headers=headers)
-            return web.json_response(body, status=status, headers=headers)
-
-        self.handler = respond
-
-
-@pytest.fixture
-async def provider() -> AsyncIterator[Provider]:
-    async def charges(request: web.Request) -> web.StreamResponse:
-        current.headers.append(dict(request.headers))
-        current.bodies.append(await request.json() if request.can_read_body else None)
-        current.paths.append(request.raw_path)
-        assert current.handler is not None
-        return await current.handler(request)
-
-    app = web.Application()
-    app.router.add_post("/v1/charges", charges)
-    app.router.add_get("/v1/charges/{key}", charges)
-    async with TestServer(app) as server, aiohttp.ClientSession() as session:
-        current = Provider(gateway=HttpGateway(session=session, base_url=str(server.make_url("/"))))
-        yield current
 
 
 async def test_a_receipt_is_an_approval(provider: Provider) -> None:
@@ -284,70 +234,3 @@ async def test_a_base_url_that_cannot_work_is_refused_at_once(url: str) -> None:
     async with aiohttp.ClientSession() as session:
         with pytest.raises(ValueError, match="payment gateway's URL"):
             HttpGateway(session=session, base_url=url)
-
-
-UNKNOWN = {"type": "urn:flash-sale:charge-unknown", "status": 404, "idempotency_key": "ord_sample"}
-
-
-async def test_a_lookup_asks_by_the_key_and_charges_nothing(provider: Provider) -> None:
-    provider.answer(200, RECEIPT)
-    request = replace(REQUEST, traceparent="00-trace")
-    assert await provider.gateway.lookup(request, timeout=TIMEOUT) == Approved(charge_id="ch_1")
-    assert (provider.paths, provider.bodies) == (["/v1/charges/ord_sample"], [None])
-    assert provider.headers[0]["traceparent"] == "00-trace"
-
-
-async def test_a_key_with_signs_of_a_url_stays_one_key(provider: Provider) -> None:
-    provider.answer(404, UNKNOWN | {"idempotency_key": "a/b?c"})
-    assert await provider.gateway.lookup(replace(REQUEST, order_id="a/b?c"), timeout=TIMEOUT) == NotCharged()
-    assert provider.paths == ["/v1/charges/a%2Fb%3Fc"]
-
-
-async def test_a_lookup_knows_a_decline(provider: Provider) -> None:
-    provider.answer(402, {"reason": "card_declined", "order_id": "ord_sample"})
-    assert await provider.gateway.lookup(REQUEST, timeout=TIMEOUT) == Declined(reason="card_declined")
-
-
-async def test_a_charge_in_flight_is_told_by_a_lookup(provider: Provider) -> None:
-    provider.answer(409, {}, headers={"Retry-After": "2"})
-    with pytest.raises(GatewayInFlightError) as caught:
-        await provider.gateway.lookup(REQUEST, timeout=TIMEOUT)
-    assert (caught.value.retry_after, caught.value.alive) == (timedelta(seconds=2), True)
-
-
-@pytest.mark.parametrize(
-    ("status", "body"),
-    [
-        (404, {}),
-        (404, b"<html>not found</html>"),
-        (404, UNKNOWN | {"type": "about:blank"}),
-        (404, UNKNOWN | {"idempotency_key": "ord_other"}),
-        (404, {"type": UNKNOWN["type"]}),
-        (405, {}),
-        (400, {}),
-        (422, {}),
-        (200, {}),
-        (200, UNKNOWN),
-        (204, b""),
-        (402, {"reason": "card_declined", "order_id": "ord_other"}),
-        (410, UNKNOWN),
-        (500, UNKNOWN),
-        (302, UNKNOWN),
-    ],
-)
-async def test_only_the_words_of_the_gateway_mean_not_charged(provider: Provider, status: int, body: object) -> None:
-    provider.answer(status, body)
-    with pytest.raises(GatewayUnavailableError) as caught:
-        await provider.gateway.lookup(REQUEST, timeout=TIMEOUT)
-    assert (caught.value.answered, caught.value.alive) == (True, status < 500)
-
-
-async def test_a_gateway_that_answers_nothing_is_not_alive(provider: Provider) -> None:
-    async def hang(_request: web.Request) -> web.Response:
-        await asyncio.sleep(0.2)
-        return web.Response()
-
-    provider.handler = hang
-    with pytest.raises(GatewayUnavailableError) as caught:
-        await provider.gateway.lookup(REQUEST, timeout=timedelta(milliseconds=20))
-    assert (caught.value.reason, caught.value.answered, caught.value.alive) == ("timeout", False, False)

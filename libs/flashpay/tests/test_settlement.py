@@ -28,21 +28,6 @@ ORDER = sample_order()
 LEASE = timedelta(seconds=30)
 
 
-@pytest.fixture
-def memory(clock: ManualClock) -> MemoryLedger:
-    return MemoryLedger(clock=clock)
-
-
-@pytest.fixture
-def gateway() -> FakeGateway:
-    return FakeGateway()
-
-
-@pytest.fixture
-def settler(memory: MemoryLedger, gateway: FakeGateway, clock: ManualClock) -> Settler:
-    return Settler(ledger=memory, gateway=gateway, owner="worker", lease=LEASE, clock=clock)
-
-
 def status_of(memory: MemoryLedger, order: Order = ORDER) -> OrderStatus:
     return memory.entries[order.order_id].status
 

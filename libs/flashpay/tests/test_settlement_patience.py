@@ -19,21 +19,6 @@ ORDER = sample_order()
 LEASE = timedelta(seconds=30)
 
 
-@pytest.fixture
-def memory(clock: ManualClock) -> MemoryLedger:
-    return MemoryLedger(clock=clock)
-
-
-@pytest.fixture
-def gateway() -> FakeGateway:
-    return FakeGateway()
-
-
-@pytest.fixture
-def settler(memory: MemoryLedger, gateway: FakeGateway, clock: ManualClock) -> Settler:
-    return Settler(ledger=memory, gateway=gateway, owner="worker", lease=LEASE, clock=clock)
-
-
 async def test_the_owner_of_a_claim_names_the_worker_and_the_attempt(memory: MemoryLedger, clock: ManualClock) -> None:
     owners = []
     for number in range(2):

@@ -45,24 +45,50 @@ def test_a_pipe_that_nobody_reads_holds_nobody_up_and_the_loss_is_told(pipe: tup
     assert lines(reader) == [{"event": "journal_lines_dropped", "count": 2_000 - len(kept)}, {"event": "after"}]
 
 
-def test_a_closed_pipe_fails_nobody(pipe: tuple[int, TextIO]) -> None:
+def told_by_the_next_line(log: JsonLog, monkeypatch: pytest.MonkeyPatch) -> list[dict[str, object]]:
+    """What the log writes next, to a stream that takes it."""
+    sound = io.StringIO()
+    monkeypatch.setattr(log, "_stream", sound)
+    log.write("after")
+    return [json.loads(line) for line in sound.getvalue().splitlines()]
+
+
+LOSS_OF_ONE = [{"event": "journal_lines_dropped", "count": 1}, {"event": "after"}]
+
+
+def test_a_closed_pipe_fails_nobody_and_the_loss_is_told(
+    pipe: tuple[int, TextIO], monkeypatch: pytest.MonkeyPatch
+) -> None:
     reader, stream = pipe
+    log = JsonLog(stream)
     os.close(reader)
-    JsonLog(stream).write("record_consumed")
+    log.write("record_consumed")
+    assert told_by_the_next_line(log, monkeypatch) == LOSS_OF_ONE
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="only Linux has a device that is full")
-def test_a_full_device_fails_nobody() -> None:
+def test_a_full_device_fails_nobody_and_the_loss_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     with Path("/dev/full").open("w") as stream:
-        JsonLog(stream).write("record_consumed")
+        log = JsonLog(stream)
+        log.write("record_consumed")
+    assert told_by_the_next_line(log, monkeypatch) == LOSS_OF_ONE
 
 
-def test_a_closed_stream_or_none_at_all_fails_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_closed_stream_fails_nobody_and_the_loss_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     stream = io.StringIO()
     stream.close()
-    JsonLog(stream).write("record_consumed")
+    log = JsonLog(stream)
+    log.write("record_consumed")
+    assert told_by_the_next_line(log, monkeypatch) == LOSS_OF_ONE
+
+
+def test_without_a_standard_output_nobody_fails_and_the_loss_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    log = JsonLog()
     monkeypatch.setattr("sys.stdout", None)
-    JsonLog().write("record_consumed")
+    log.write("record_consumed")
+    monkeypatch.setattr("sys.stdout", sound := io.StringIO())
+    log.write("after")
+    assert [json.loads(line) for line in sound.getvalue().splitlines()] == LOSS_OF_ONE
 
 
 class Unprintable:

@@ -13,6 +13,8 @@ from flashpay import ChargeRequest, Claim, LedgerUnavailableError
 from flashpay.testing import Checkpoint, MemoryLedger, Reply, no_checkpoint
 from order_processor.testing import ProcessorHarness, StoredMessage, loop_time
 
+pytestmark = pytest.mark.long
+
 BAD = 666
 PAYMENT = timedelta(seconds=3)
 HOUR = 3600.0

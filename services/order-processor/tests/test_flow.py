@@ -31,6 +31,7 @@ async def test_never_more_payments_in_flight_than_slots() -> None:
     assert processor.gateway.peak_in_flight == 7
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(("payment", "efficiency"), [(3.0, 0.98), (0.3, 0.90)])
 async def test_a_hundred_slots_are_kept_busy(payment: float, efficiency: float) -> None:
     processor = ProcessorHarness(workers=100)

@@ -1,0 +1,65 @@
+"""A payment provider over a real socket, whose every answer a test decides."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+import aiohttp
+from aiohttp import web
+from aiohttp.test_utils import TestServer
+
+from flashpay.gateway import ChargeRequest
+from flashpay.http_gateway import HttpGateway
+
+REQUEST = ChargeRequest(order_id="ord_sample", amount_minor=3998, currency="EUR", customer_id=7)
+RECEIPT: dict[str, Any] = {
+    "charge_id": "ch_1",
+    "status": "succeeded",
+    "order_id": "ord_sample",
+    "amount_minor": 3998,
+    "currency": "EUR",
+    "created_at": "2026-11-27T20:00:00Z",
+}
+
+Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+
+@dataclass
+class Provider:
+    """A server that answers every charge the same way and keeps what it was sent."""
+
+    gateway: HttpGateway
+    handler: Handler | None = None
+    headers: list[dict[str, str]] = field(default_factory=list)
+    bodies: list[object] = field(default_factory=list)
+    paths: list[str] = field(default_factory=list)
+
+    def answer(self, status: int, body: object = None, *, headers: dict[str, str] | None = None) -> None:
+        """Answer so from now on: bytes as they are, anything else as JSON."""
+
+        async def respond(_request: web.Request) -> web.Response:
+            if isinstance(body, bytes):
+                return web.Response(status=status, body=body, headers=headers)
+            return web.json_response(body, status=status, headers=headers)
+
+        self.handler = respond
+
+
+@asynccontextmanager
+async def running_provider() -> AsyncIterator[Provider]:
+    """A provider that listens, and the gateway that talks to it."""
+
+    async def charges(request: web.Request) -> web.StreamResponse:
+        current.headers.append(dict(request.headers))
+        current.bodies.append(await request.json() if request.can_read_body else None)
+        current.paths.append(request.raw_path)
+        assert current.handler is not None  # noqa: S101 - a test's own mistake
+        return await current.handler(request)
+
+    app = web.Application()
+    app.router.add_post("/v1/charges", charges)
+    app.router.add_get("/v1/charges/{key}", charges)
+    async with TestServer(app) as server, aiohttp.ClientSession() as session:
+        current = Provider(gateway=HttpGateway(session=session, base_url=str(server.make_url("/"))))
+        yield current
