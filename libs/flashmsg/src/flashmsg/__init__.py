@@ -34,6 +34,7 @@ from flashmsg.orders import (
     RequestedLine,
     UtcDatetime,
 )
+from flashmsg.reservations import Reservation, ReservationId
 from flashmsg.statuses import OrderStatus
 
 __all__ = [
@@ -59,6 +60,8 @@ __all__ = [
     "ProductId",
     "Quantity",
     "RequestedLine",
+    "Reservation",
+    "ReservationId",
     "UnsupportedVersionError",
     "UtcDatetime",
     "decode",

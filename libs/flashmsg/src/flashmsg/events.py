@@ -6,6 +6,7 @@ from typing import Annotated, Final, Literal, Self
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from flashmsg.orders import Order, OrderId, UtcDatetime
+from flashmsg.reservations import Reservation
 
 SPEC_VERSION: Final = "1.0"
 ORDER_PLACED_TYPE: Final = "com.flashsale.order.placed.v1"
@@ -24,6 +25,9 @@ class OrderPlaced(BaseModel):
     Readers are tolerant: fields that this version does not know are ignored at every level, so that a newer
     producer of v1 does not break an older consumer. A change that an old consumer must not ignore takes a
     new version in the type, which old consumers refuse as `UnsupportedVersionError`.
+
+    `reservation` stands beside the order and not in it: it belongs to this one attempt, not to what the customer
+    asked for, and is no part of the order's fingerprint. None when nothing in the order is limited.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore", strict=True)
@@ -36,6 +40,7 @@ class OrderPlaced(BaseModel):
     time: UtcDatetime
     datacontenttype: Literal["application/json"] = "application/json"
     traceparent: Annotated[str | None, BeforeValidator(_traceparent_or_none)] = None
+    reservation: Reservation | None = None
     data: Order
 
     @model_validator(mode="after")
@@ -45,7 +50,7 @@ class OrderPlaced(BaseModel):
         return self
 
     @classmethod
-    def of(cls, order: Order, *, traceparent: str | None = None) -> Self:
+    def of(cls, order: Order, *, traceparent: str | None = None, reservation: Reservation | None = None) -> Self:
         """Return the event of `order`; a `traceparent` that is not one is left out."""
         return cls(
             specversion=SPEC_VERSION,
@@ -55,5 +60,6 @@ class OrderPlaced(BaseModel):
             subject=order.order_id,
             time=order.created_at,
             traceparent=traceparent,
+            reservation=reservation,
             data=order,
         )
