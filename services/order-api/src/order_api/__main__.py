@@ -33,6 +33,7 @@ async def serve(settings: Settings, *, streams: StandardStreams) -> None:
             ledger=outside.ledger,
             gateway=outside.gateway,
             products=outside.products,
+            stock=outside.stock,
             health=health,
             registry=registry,
         )

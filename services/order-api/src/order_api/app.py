@@ -12,6 +12,7 @@ from flashbus.publisher import GroupCommitPublisher
 from flashbus.topic import Topic
 from flashops.health import Health
 from flashpay import Gateway, Ledger, Settler
+from flashstock.stock import Stock
 from order_api import app_keys
 from order_api.async_orders import post_async_order
 from order_api.bodies import leave_expectation
@@ -21,14 +22,19 @@ from order_api.metrics import Metrics
 from order_api.openapi import document_json
 from order_api.order_book import OrderBook
 from order_api.order_status import get_order
+from order_api.product_listing import ProductListing
+from order_api.products import get_product, get_products
 from order_api.retry_after import RetryAfter
 from order_api.settings import Settings
 from order_api.settlement_limiter import SettlementLimiter
+from order_api.stock_levels import StockLevels
+from order_api.stock_metrics import StockMetrics
 from order_api.sync_orders import post_sync_order
 from order_api.telemetry import telemetry
 from order_api.views import HealthView
 
 _CATALOGUE = web.AppKey("catalogue", Catalogue)
+_LEVELS = web.AppKey("levels", StockLevels)
 _HEALTH_BODY = HealthView().model_dump_json().encode()
 
 
@@ -44,6 +50,7 @@ def create_app(
     ledger: Ledger,
     gateway: Gateway,
     products: ProductSource,
+    stock: Stock | None = None,
     health: Health | None = None,
     registry: CollectorRegistry | None = None,
     now: Callable[[], datetime] = utc_now,
@@ -56,6 +63,7 @@ def create_app(
         ledger: Where orders are kept.
         gateway: Charges.
         products: Where prices come from.
+        stock: Where limited products have their units; without it nothing is limited.
         health: Told what readiness depends on; it and the registry are served on the operations port.
         registry: Where the metrics are kept, a fresh one by default.
         now: The time in UTC.
@@ -73,6 +81,8 @@ def create_app(
     app[app_keys.BOOK] = OrderBook(ledger=ledger, timeout=timedelta(seconds=settings.publish_timeout_seconds))
     app[app_keys.OPENAPI] = document_json()
     app[_CATALOGUE] = _catalogue(settings, products, metrics)
+    app[_LEVELS] = _levels(settings, stock, registry)
+    app[app_keys.LISTING] = ProductListing(catalogue=app[_CATALOGUE], stock=app[_LEVELS])
     app[app_keys.INTAKE] = Intake(
         ids=settings.order_ids,
         catalogue=app[_CATALOGUE],
@@ -83,6 +93,8 @@ def create_app(
     app[app_keys.SETTLEMENT_LIMITER] = _settlement_limiter(settings, ledger, gateway, metrics)
     app.cleanup_ctx.append(_running)
     health.add_check("catalogue", app[_CATALOGUE].check)
+    if stock is not None:
+        health.add_check("stock", app[_LEVELS].check)
     _add_routes(app)
     return app
 
@@ -93,6 +105,18 @@ def _catalogue(settings: Settings, products: ProductSource, metrics: Metrics) ->
         refresh=timedelta(seconds=settings.catalogue_refresh_seconds),
         on_refresh=metrics.catalogue_refreshed,
         on_failure=metrics.catalogue_failed,
+    )
+
+
+def _levels(settings: Settings, stock: Stock | None, registry: CollectorRegistry) -> StockLevels:
+    if stock is None:
+        return StockLevels(source=None, refresh=timedelta(0))
+    metrics = StockMetrics(registry)
+    return StockLevels(
+        source=stock.counters,
+        refresh=timedelta(seconds=settings.stock_refresh_seconds),
+        on_refresh=metrics.levels,
+        on_failure=metrics.refresh_failed,
     )
 
 
@@ -125,7 +149,7 @@ def _settlement_limiter(settings: Settings, ledger: Ledger, gateway: Gateway, me
 
 async def _running(app: web.Application) -> AsyncIterator[None]:
     # Requests have ended before this is left: what they began is finished, then drained.
-    async with app[_CATALOGUE], app[app_keys.PUBLISHER]:
+    async with app[_CATALOGUE], app[_LEVELS], app[app_keys.PUBLISHER]:
         yield
         await app[app_keys.SETTLEMENT_LIMITER].aclose()
 
@@ -134,6 +158,8 @@ def _add_routes(app: web.Application) -> None:
     app.router.add_post("/orders/async", post_async_order, expect_handler=leave_expectation)
     app.router.add_post("/orders/sync", post_sync_order, expect_handler=leave_expectation)
     app.router.add_get("/orders/{order_id}", get_order)
+    app.router.add_get("/products", get_products)
+    app.router.add_get("/products/{product_id}", get_product)
     app.router.add_get("/health", _health)
     app.router.add_get("/openapi.json", _openapi)
 

@@ -10,14 +10,22 @@ from pydantic.json_schema import models_json_schema
 from flashmsg import OrderRequest
 from order_api.intake import IDEMPOTENCY_KEY
 from order_api.retry_after import LONGEST
-from order_api.views import HealthView, OrderAccepted, OrderView, Problem, UnknownOutcome
+from order_api.views import (
+    HealthView,
+    OrderAccepted,
+    OrderView,
+    Problem,
+    ProductList,
+    ProductView,
+    UnknownOutcome,
+)
 
 VERSION = "1.0.0"
 _PROBLEM_JSON = "application/problem+json"
 _JSON = "application/json"
 _REFUSALS = {
     400: "The body is no JSON, or a header is wrong.",
-    404: "There is no such order.",
+    404: "There is no such order, or no such product.",
     408: "The body did not arrive in time.",
     409: "The same order is being paid already.",
     413: "The body is too large.",
@@ -39,6 +47,8 @@ _MODELS: tuple[tuple[type[BaseModel], Literal["validation", "serialization"]], .
     (OrderRequest, "validation"),
     (OrderAccepted, "serialization"),
     (OrderView, "serialization"),
+    (ProductList, "serialization"),
+    (ProductView, "serialization"),
     (Problem, "serialization"),
     (UnknownOutcome, "serialization"),
     (HealthView, "serialization"),
@@ -66,6 +76,23 @@ _ORDER_ID = {
     "required": True,
     "schema": {"type": "string", "pattern": "^ord_[a-z2-7]{40}$"},
 }
+_PRODUCT_ID = {
+    "name": "product_id",
+    "in": "path",
+    "required": True,
+    "schema": {"type": "string", "pattern": "^[a-z0-9][a-z0-9-]{0,63}$"},
+}
+_IF_NONE_MATCH = {
+    "name": "If-None-Match",
+    "in": "header",
+    "required": False,
+    "description": "The `ETag` of the answer that the client has: 304 while it still holds.",
+    "schema": {"type": "string"},
+}
+_CACHING = {
+    "Cache-Control": {"description": "Good for a second.", "schema": {"const": "public, max-age=1"}},
+    "ETag": {"description": "A strong validator of the answer.", "schema": {"type": "string"}},
+}
 
 
 def document() -> dict[str, Any]:
@@ -82,6 +109,8 @@ def document() -> dict[str, Any]:
             "/orders/async": {"post": _post_async()},
             "/orders/sync": {"post": _post_sync()},
             "/orders/{order_id}": {"get": _get_order()},
+            "/products": {"get": _get_products()},
+            "/products/{product_id}": {"get": _get_product()},
             "/health": {"get": _operation("getHealth", "Tell that the process answers.", {200: _ok(HealthView)})},
         },
         "components": {"schemas": schemas["$defs"]},
@@ -113,6 +142,25 @@ def _post_sync() -> dict[str, Any]:
 def _get_order() -> dict[str, Any]:
     responses = {200: _ok(OrderView, "The order as far as it is known."), **_refused(404, 503)}
     return _operation("getOrder", "Tell how an order goes.", responses) | {"parameters": [_ORDER_ID, _TRACEPARENT]}
+
+
+def _get_products() -> dict[str, Any]:
+    responses = _cacheable(ProductList) | _refused(503)
+    return _operation("listProducts", "Tell what is for sale, at which price, and what is left.", responses) | {
+        "parameters": [_IF_NONE_MATCH]
+    }
+
+
+def _get_product() -> dict[str, Any]:
+    responses = _cacheable(ProductView) | _refused(404, 503)
+    return _operation("getProduct", "Tell the price of a product and what is left of it.", responses) | {
+        "parameters": [_PRODUCT_ID, _IF_NONE_MATCH]
+    }
+
+
+def _cacheable(model: type[BaseModel]) -> dict[int, dict[str, Any]]:
+    unchanged = {"description": "The client has it already.", "headers": _CACHING}
+    return {200: _ok(model) | {"headers": _CACHING}, 304: unchanged}
 
 
 def _order_operation(operation_id: str, summary: str, responses: Mapping[int, object]) -> dict[str, Any]:

@@ -17,6 +17,7 @@ class Settings(ServiceSettings):
     orders_topic_arn: str = Field(pattern=r"^arn:aws[a-z-]*:sns:\S+$", description="Topic that accepted orders go to")
     orders_table: str = Field(description="DynamoDB table of the ledger")
     products_table: str = Field(description="DynamoDB table of the catalogue")
+    stock_table: str = Field(default="", description="DynamoDB table of limited stock; empty: nothing is limited")
     order_id_secret: SecretStr = Field(
         description=f"Secret that certifies order ids, at least {MIN_SECRET_BYTES} bytes, the same in every instance"
     )
@@ -37,6 +38,7 @@ class Settings(ServiceSettings):
         default=0.8, description="Most an order waits for SNS, and its key for the ledger; then 503"
     )
     catalogue_refresh_seconds: Seconds = Field(default=30.0, description="Age at which prices are read again")
+    stock_refresh_seconds: Seconds = Field(default=1.0, description="Age at which what is left is read again")
     body_limit_bytes: int = Field(default=65_536, ge=1, le=1_048_576, description="Largest body")
     body_timeout_seconds: Seconds = Field(default=10.0, description="Most a body may take to arrive; then 408")
     operations_host: str = Field(default="127.0.0.1", description="Address of the operations port")

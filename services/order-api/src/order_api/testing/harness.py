@@ -19,6 +19,7 @@ from flashops.health import Health
 from flashops.http import Runner
 from flashops.operations import operations_server
 from flashpay.testing import FakeGateway, MemoryLedger
+from flashstock.stock import Stock
 from order_api.app import create_app
 from order_api.catalogue import Product
 from order_api.order_ids import OrderIds
@@ -132,13 +133,18 @@ class Shop:
 
 @asynccontextmanager
 async def running_shop(
-    *, wait_ready: bool = True, products: FakeProducts | None = None, **variables: str
+    *,
+    wait_ready: bool = True,
+    products: FakeProducts | None = None,
+    stock: Stock | None = None,
+    **variables: str,
 ) -> AsyncIterator[Shop]:
     """Run the API; `variables` are its environment.
 
     Args:
         wait_ready: Return only once the catalogue is loaded.
         products: What is for sale; two products by default.
+        stock: Where limited products have their units; nothing is limited by default.
         variables: Replace or add environment variables.
     """
     topic, ledger, gateway = FakeTopic(), MemoryLedger(), FakeGateway()
@@ -146,7 +152,14 @@ async def running_shop(
     health, registry = Health(), CollectorRegistry()
     settings = Settings.from_environment(environment(**variables))
     app = create_app(
-        settings, topic=topic, ledger=ledger, gateway=gateway, products=source, health=health, registry=registry
+        settings,
+        topic=topic,
+        ledger=ledger,
+        gateway=gateway,
+        products=source,
+        stock=stock,
+        health=health,
+        registry=registry,
     )
     connections, limits = ConnectionMetrics(registry), settings.connection_limits
     runner = Runner(app, metrics=connections, limits=limits, shutdown_timeout=timedelta(seconds=10))
