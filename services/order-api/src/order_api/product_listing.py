@@ -21,7 +21,7 @@ class Representation:
 
 
 class ProductListing:
-    """Prices and what is left, as old as their copies in memory: a second for what is left, a refresh for the prices."""
+    """Prices and what is left, as old as their copies in memory: a second, and a refresh of the catalogue."""
 
     def __init__(self, *, catalogue: Catalogue, stock: StockLevels) -> None:
         self._catalogue = catalogue
