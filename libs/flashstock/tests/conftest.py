@@ -13,7 +13,7 @@ from flashbus.testing import VirtualTimeLoop
 from flashstock.dynamo import DynamoTable
 from flashstock.stock import Stock
 from flashstock.table import Delete, Item, Put, StockTable, Update, Write
-from flashstock.testing import MemoryTable
+from flashstock.testing import MemoryTable, Sale
 
 
 def pytest_asyncio_loop_factories(
@@ -92,3 +92,9 @@ async def table(request: pytest.FixtureRequest, aws_session: AioSession) -> Asyn
 def stock(request: pytest.FixtureRequest, table: StockTable) -> Stock:
     """A stock on every table, with and without lost replies."""
     return Stock(RepeatingTable(table) if request.param else table)
+
+
+@pytest.fixture
+def sale() -> Sale:
+    """A sale in memory, whose counters are checked after every write."""
+    return Sale()
