@@ -3,12 +3,22 @@
 import secrets
 from datetime import datetime, timedelta
 
-from flashmsg import Order, OrderStatus
-from flashpay.claims import Acceptance, Accepted, Claim, Claimed, claimed, evaluate_acceptance, evaluate_claim, may_fail
+from flashmsg import Order, OrderStatus, Reservation
+from flashpay.claims import (
+    Acceptance,
+    Accepted,
+    Claim,
+    Claimed,
+    claimed,
+    claimed_reservation,
+    evaluate_acceptance,
+    evaluate_claim,
+    may_fail,
+)
 from flashpay.entries import LedgerEntry, whole_ms
 from flashpay.errors import LedgerUnavailableError
 from flashpay.gateway import Approved, ChargeResult
-from flashpay.items import moment, number, text
+from flashpay.items import moment, number, reserved, text
 from flashpay.ledger import Clock, RecordedOrder, recorded_before, utc_now
 from flashpay.table import Condition, DynamoClient, OrdersTable, Unchanged, Written
 
@@ -34,22 +44,29 @@ class DynamoLedger:
         self._table = OrdersTable(client=client, name=table)
         self._clock = clock
 
-    async def accept(self, order: Order) -> Acceptance:
+    async def accept(self, order: Order, *, reservation: Reservation | None = None) -> Acceptance:
         """See `Ledger.accept`. One write."""
         owner = f"accept/{secrets.token_hex(6)}"
-        outcome = await self._table.insert(LedgerEntry.accepted_first(order, owner=owner, now=self._now()))
+        entry = LedgerEntry.accepted_first(order, owner=owner, now=self._now(), reservation=reservation)
+        outcome = await self._table.insert(entry)
         if isinstance(outcome, Written):
             return Accepted(entry=outcome.entry, first=True)
         return evaluate_acceptance(_present(outcome, order.order_id), order, owner=owner)
 
-    async def claim(self, order: Order, *, owner: str, lease: timedelta, reopen: bool = False) -> Claim:
+    async def claim(
+        self,
+        order: Order,
+        *,
+        owner: str,
+        lease: timedelta,
+        reopen: bool = False,
+        reservation: Reservation | None = None,
+    ) -> Claim:
         """See `Ledger.claim`. One write for a new order, two for one that was accepted or claimed before."""
         now = self._now()
         lease_until = whole_ms(now + lease)
-        # The first claim is its own write: what an order takes once, such as stock, joins it here.
-        outcome = await self._table.insert(
-            LedgerEntry.claimed_first(order, owner=owner, lease_until=lease_until, now=now)
-        )
+        first = LedgerEntry.claimed_first(order, owner=owner, lease_until=lease_until, now=now, reservation=reservation)
+        outcome = await self._table.insert(first)
         for _ in range(_ROUNDS):
             if isinstance(outcome, Written):
                 return claimed(outcome.entry)
@@ -57,7 +74,9 @@ class DynamoLedger:
             answer = evaluate_claim(entry, order, owner=owner, now=now, reopen=reopen)
             if answer is not None:
                 return answer
-            outcome = await self._take_over(entry, owner=owner, lease_until=lease_until, now=now)
+            outcome = await self._take_over(
+                entry, owner=owner, lease_until=lease_until, now=now, reservation=reservation
+            )
         raise _contention(order.order_id)
 
     async def record(self, claimed: Claimed, result: ChargeResult) -> RecordedOrder:
@@ -91,10 +110,13 @@ class DynamoLedger:
             },
         )
 
-    async def fail(self, order: Order, *, reason: str, attempt: int | None = None) -> LedgerEntry:
+    async def fail(
+        self, order: Order, *, reason: str, attempt: int | None = None, reservation: Reservation | None = None
+    ) -> LedgerEntry:
         """See `Ledger.fail`. Two writes for an order that was claimed before."""
         now = self._now()
-        outcome = await self._table.insert(LedgerEntry.failed_unclaimed(order, reason=reason, now=now))
+        unclaimed = LedgerEntry.failed_unclaimed(order, reason=reason, now=now, reservation=reservation)
+        outcome = await self._table.insert(unclaimed)
         for _ in range(_ROUNDS):
             if isinstance(outcome, Written):
                 return outcome.entry
@@ -114,16 +136,35 @@ class DynamoLedger:
             )
         raise _contention(order.order_id)
 
+    async def sell_out(self, order: Order) -> LedgerEntry:
+        """See `Ledger.sell_out`. One write."""
+        now = moment(self._now())
+        outcome = await self._table.update(
+            order.order_id,
+            assign={"status": text(OrderStatus.SOLD_OUT), "updated_at": now, "completed_at": now},
+            remove=("reason",),
+            where={"status": (_FAILED,), "fingerprint": (text(order.fingerprint),)},
+        )
+        return outcome.entry if isinstance(outcome, Written) else _present(outcome, order.order_id)
+
     async def get(self, order_id: str) -> LedgerEntry | None:
         """See `Ledger.get`. A strongly consistent read."""
         return await self._table.get(order_id)
 
     async def _take_over(
-        self, entry: LedgerEntry, *, owner: str, lease_until: datetime, now: datetime
+        self,
+        entry: LedgerEntry,
+        *,
+        owner: str,
+        lease_until: datetime,
+        now: datetime,
+        reservation: Reservation | None,
     ) -> Written | Unchanged:
+        kept = claimed_reservation(entry, reservation)
         return await self._table.update(
             entry.order_id,
             assign={
+                **({} if kept is None or kept == entry.reservation else {"reservation": reserved(kept)}),
                 "status": _PROCESSING,
                 "owner": text(owner),
                 "attempt": number(entry.attempt + 1),
