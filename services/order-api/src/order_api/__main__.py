@@ -3,7 +3,6 @@
 import asyncio
 import os
 import sys
-from datetime import timedelta
 
 import structlog
 from aiohttp import web
@@ -70,7 +69,7 @@ async def _serve(
             port=settings.port,
             shutdown=shutdown,
             health=health,
-            drain_grace=timedelta(seconds=settings.drain_grace_seconds),
+            drain_grace=settings.drain_grace,
             on_listening=tell,
         )
 

@@ -3,7 +3,7 @@
 import os
 import socket
 from collections.abc import AsyncIterator, Callable
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 from aiohttp import web
 from prometheus_client import CollectorRegistry
@@ -70,7 +70,7 @@ def create_app(
     app[app_keys.SETTINGS] = settings
     app[app_keys.METRICS] = metrics
     app[app_keys.RETRY_AFTER] = RetryAfter()
-    app[app_keys.BOOK] = OrderBook(ledger=ledger, timeout=timedelta(seconds=settings.publish_timeout_seconds))
+    app[app_keys.BOOK] = OrderBook(ledger=ledger, timeout=settings.publish_timeout)
     app[app_keys.OPENAPI] = document_json()
     app[_CATALOGUE] = _catalogue(settings, products, metrics)
     app[app_keys.INTAKE] = Intake(
@@ -90,7 +90,7 @@ def create_app(
 def _catalogue(settings: Settings, products: ProductSource, metrics: Metrics) -> Catalogue:
     return Catalogue(
         source=products,
-        refresh=timedelta(seconds=settings.catalogue_refresh_seconds),
+        refresh=settings.catalogue_refresh,
         on_refresh=metrics.catalogue_refreshed,
         on_failure=metrics.catalogue_failed,
     )
@@ -99,8 +99,8 @@ def _catalogue(settings: Settings, products: ProductSource, metrics: Metrics) ->
 def _publisher(settings: Settings, topic: Topic, metrics: Metrics) -> GroupCommitPublisher:
     return GroupCommitPublisher(
         topic=topic,
-        linger=timedelta(seconds=settings.publish_linger_seconds),
-        timeout=timedelta(seconds=settings.publish_timeout_seconds),
+        linger=settings.publish_linger,
+        timeout=settings.publish_timeout,
         on_batch=metrics.batch,
     )
 
@@ -110,14 +110,14 @@ def _settlement_limiter(settings: Settings, ledger: Ledger, gateway: Gateway, me
         ledger=ledger,
         gateway=gateway,
         owner=f"order-api/{socket.gethostname()}:{os.getpid()}",
-        lease=timedelta(seconds=settings.lease_seconds),
-        payment_timeout=timedelta(seconds=settings.payment_timeout_seconds),
+        lease=settings.lease,
+        payment_timeout=settings.payment_timeout,
     )
     return SettlementLimiter(
         settler=settler,
         limit=settings.sync_limit,
-        wait=timedelta(seconds=settings.sync_wait_seconds),
-        deadline=timedelta(seconds=settings.sync_deadline_seconds),
+        wait=settings.sync_wait,
+        deadline=settings.sync_deadline,
         on_settled=metrics.settled,
         on_change=metrics.sync_in_flight.set,
     )

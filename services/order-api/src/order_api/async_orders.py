@@ -34,9 +34,7 @@ async def draft_of(request: web.Request) -> Draft:
         Rejection: The request is not acceptable.
     """
     settings = request.app[SETTINGS]
-    body = await read_json_body(
-        request, limit_bytes=settings.body_limit_bytes, deadline_seconds=settings.body_timeout_seconds
-    )
+    body = await read_json_body(request, limit_bytes=settings.body_limit_bytes, deadline=settings.body_timeout)
     draft = request.app[INTAKE].draft(body, idempotency_keys=request.headers.getall(IDEMPOTENCY_KEY, []))
     draft = await _as_first_asked(request, draft)
     context = request[REQUEST_CONTEXT]

@@ -33,7 +33,7 @@ class Connections:
 @asynccontextmanager
 async def connected(settings: Settings) -> AsyncIterator[Connections]:
     """Open clients of everything outside; they are closed with the block. Nothing is called yet."""
-    publish_timeout = timedelta(seconds=settings.publish_timeout_seconds)
+    publish_timeout = settings.publish_timeout
     session = get_session()
     async with AsyncExitStack() as stack:
         # The publisher's own deadline ends a call. The topic tries again itself: behind botocore's own retries a first

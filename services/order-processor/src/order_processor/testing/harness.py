@@ -1,7 +1,7 @@
 """A whole processor joined to fakes on every side."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 
@@ -18,11 +18,19 @@ _BASE32 = "abcdefghijklmnopqrstuvwxyz234567"
 _START = datetime(2026, 1, 1, tzinfo=UTC)
 
 
+def _fields(variables: Mapping[str, object]) -> Iterator[tuple[str, object]]:
+    for name, value in variables.items():
+        if name.endswith("_seconds") and isinstance(value, int | float):
+            yield name.removesuffix("_seconds"), timedelta(seconds=value)
+        else:
+            yield name, value
+
+
 class ProcessorHarness:
     """A processor with a queue, a ledger and a gateway in memory; all run on the event loop's clock.
 
     Args:
-        variables: Settings by field name, unchecked, over short defaults.
+        variables: Settings by their variables in lower case, `drain_seconds=2.0`; unchecked.
     """
 
     def __init__(self, **variables: object) -> None:
@@ -33,7 +41,7 @@ class ProcessorHarness:
             "gateway_url": "http://gateway.test",
         }
         # Unchecked, so that a test may shorten a visibility below the lease.
-        self.settings = ProcessorSettings.model_validate(required).model_copy(update=variables)
+        self.settings = ProcessorSettings.model_validate(required).model_copy(update=dict(_fields(variables)))
         self.queue, self.dead = FakeQueue(), FakeQueue()
         self.gateway = FakeGateway()
         self.ledger = MemoryLedger(clock=self.now)
