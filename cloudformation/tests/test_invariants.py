@@ -15,7 +15,7 @@ from cloudformation.messaging import VISIBILITY_PER_FUNCTION_TIMEOUT
 from cloudformation.parameters import FUNCTION_TIMEOUTS, LONGEST_ARTIFACT_KEY, LONGEST_GATEWAY_HOST
 from cloudformation.platform_parameters import GATEWAY_CAPACITIES, WORKERS
 from order_api.settings import Settings as ApiSettings
-from order_processor.settings import ProcessorSettings
+from order_processor.settings import Settings as ProcessorSettings
 
 Document = dict[str, Any]
 SERVICES = PROJECT / "services"

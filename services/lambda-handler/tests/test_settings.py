@@ -2,13 +2,13 @@ from datetime import timedelta
 
 import pytest
 
-from lambda_handler.settings import FunctionSettings, SettingsError
+from lambda_handler.settings import Settings, SettingsError
 
 NEEDED = {"ORDERS_TABLE": "orders", "GATEWAY_URL": "http://gateway.test"}
 
 
 def test_defaults_follow_the_design() -> None:
-    settings = FunctionSettings.from_environment(NEEDED)
+    settings = Settings.from_environment(NEEDED)
     assert (settings.payment_timeout, settings.lease) == (timedelta(seconds=10), timedelta(seconds=30))
     assert (settings.dead_letter_queue_url, settings.max_receives) == (None, 100)
 
@@ -48,7 +48,7 @@ def test_the_region_is_that_of_the_environment(variables: dict[str, str], region
 
 
 def test_an_empty_variable_counts_as_unset() -> None:
-    settings = FunctionSettings.from_environment(NEEDED | {"DEAD_LETTER_QUEUE_URL": "", "LEASE_SECONDS": ""})
+    settings = Settings.from_environment(NEEDED | {"DEAD_LETTER_QUEUE_URL": "", "LEASE_SECONDS": ""})
     assert settings.dead_letter_queue_url is None
     assert settings.lease == timedelta(seconds=30)
 
@@ -68,4 +68,4 @@ def test_an_empty_variable_counts_as_unset() -> None:
 )
 def test_a_variable_that_cannot_be_used_is_named(variables: dict[str, str], sentence: str) -> None:
     with pytest.raises(SettingsError, match=sentence):
-        FunctionSettings.from_environment(NEEDED | variables)
+        Settings.from_environment(NEEDED | variables)
