@@ -9,11 +9,11 @@ from pydantic.fields import FieldInfo
 import order_api.settings
 import order_processor.settings
 import payment_gateway.settings
-from flashops.settings import ServiceSettings
+from flashops.settings import ServiceSettings, default_text
 
 SERVICES: Mapping[str, type[ServiceSettings]] = {
     "order-api": order_api.settings.Settings,
-    "order-processor": order_processor.settings.ProcessorSettings,
+    "order-processor": order_processor.settings.Settings,
     "payment-gateway": payment_gateway.settings.Settings,
 }
 HEAD = """\
@@ -42,8 +42,9 @@ def env_example() -> str:
     sections = [HEAD]
     for service, settings in SERVICES.items():
         lines = [f"\n# --- {service}"]
+        variables = settings.variables({})
         for name, field in settings.model_fields.items():
-            lines += [f"# {field.description}", _assignment(name.upper(), field)]
+            lines += [f"# {field.description}", _assignment(variables[name], field)]
         sections.append("\n".join(lines) + "\n")
     return "".join(sections) + TAIL
 
@@ -52,8 +53,7 @@ def _assignment(variable: str, field: FieldInfo) -> str:
     if field.is_required():
         secret = field.annotation is SecretStr
         return f"{variable}={'change-me-to-32-or-more-random-bytes' if secret else ''}"
-    default = "" if field.default is None else field.default
-    return f"# {variable}={str(default).lower() if isinstance(default, bool) else default}"
+    return f"# {variable}={default_text(field)}"
 
 
 if __name__ == "__main__":

@@ -2,13 +2,18 @@
 
 from collections.abc import Mapping
 from datetime import timedelta
-from typing import ClassVar, Self
+from typing import Annotated, ClassVar, Self
 
 import pytest
 from pydantic import Field, SecretStr, ValidationError, model_validator
 
 from flashops.command_line import load_settings, variables_help
-from flashops.settings import ServiceSettings, SettingsError
+from flashops.settings import Seconds, ServiceSettings, SettingsError
+
+
+class Timed(ServiceSettings):
+    lease: Annotated[timedelta, Seconds(gt=0)] = Field(default=timedelta(seconds=2.5), description="How long")
+    pause: Annotated[timedelta, Seconds(ge=0, le=20, whole=True)] = Field(default=timedelta(0), description="How long")
 
 
 class Example(ServiceSettings):
@@ -39,6 +44,7 @@ def test_a_missing_variable_is_named() -> None:
     with pytest.raises(SettingsError) as caught:
         Example.from_environment({"ORDERS_TABLE": ""})
     assert caught.value.problems == ("ORDERS_TABLE: is required",)
+    assert str(caught.value) == "ORDERS_TABLE: is required"
 
 
 @pytest.mark.parametrize(
@@ -57,6 +63,29 @@ def test_a_wrong_variable_is_named(variable: str, value: str) -> None:
     with pytest.raises(SettingsError) as caught:
         Example.from_environment({"ORDERS_TABLE": "orders", variable: value})
     assert [problem.partition(":")[0] for problem in caught.value.problems] == [variable]
+
+
+def test_a_duration_is_read_from_a_number_of_seconds() -> None:
+    settings = Timed.from_environment({"LEASE_SECONDS": "0.25", "PAUSE_SECONDS": "20"})
+    assert (settings.lease, settings.pause) == (timedelta(milliseconds=250), timedelta(seconds=20))
+    assert (Timed().lease, Timed().head_timeout) == (timedelta(seconds=2.5), timedelta(seconds=10))
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [
+        *(("LEASE_SECONDS", value) for value in ("0", "-1", "nan", "inf", "1e300", "PT5S", "00:05", "soon")),
+        *(("PAUSE_SECONDS", value) for value in ("-1", "21", "1.5", "inf")),
+    ],
+)
+def test_a_wrong_duration_is_named(variable: str, value: str) -> None:
+    with pytest.raises(SettingsError, match=f"^{variable}: "):
+        Timed.from_environment({variable: value})
+
+
+def test_help_shows_a_duration_as_its_variable_spells_it() -> None:
+    (line,) = (line for line in variables_help(Timed).splitlines() if "LEASE" in line)
+    assert line.split() == ["LEASE_SECONDS", "How", "long", "(default", "2.5)"]
 
 
 def test_every_wrong_variable_is_reported_at_once() -> None:

@@ -71,9 +71,10 @@ def sync_answer(results: Results) -> Answer | None:
             " number) and says no after a short wait."
             " Shoppers who are refused early retry early, so more is offered and more refused than in the naive shop."
             f" It refuses after {words.seconds(protected[0].scenario.line_seconds * WAIT_SHARE)} those whom the naive"
-            f" shop refuses after {words.seconds(protected[0].scenario.line_seconds)}; it cannot make the provider faster,"
-            " and behind an unlimited one its own limit is what sends shoppers away. Orders whose payment still took"
-            f" longer than {words.seconds(protected[0].scenario.line_seconds * DEADLINE_SHARE)}, so that they were"
+            f" shop refuses after {words.seconds(protected[0].scenario.line_seconds)}; it cannot make the provider"
+            " faster, and behind an unlimited one its own limit is what sends shoppers away."
+            " Orders whose payment still took longer than"
+            f" {words.seconds(protected[0].scenario.line_seconds * DEADLINE_SHARE)}, so that they were"
             f" handed to the queue: {sum(phase.deferred for run in protected for phase in run.figures.phases)}."
         )
     heads = ("shop", "offered", "paid/s", "possible", "lost/s", "lost", "paid order p50/p95", "any answer p50/p95")

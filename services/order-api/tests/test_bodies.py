@@ -1,6 +1,7 @@
 """Bodies that come slowly, never end, or are announced too large."""
 
 import asyncio
+from datetime import timedelta
 
 import pytest
 from aiohttp.test_utils import make_mocked_request
@@ -89,7 +90,7 @@ async def test_a_client_who_asks_first_and_hangs_up_is_no_fault_of_ours() -> Non
     headers = {"Content-Type": "application/json", "Expect": "100-continue"}
     request = make_mocked_request("POST", "/orders/async", headers=headers, writer=GoneWriter())
     with pytest.raises(Rejection) as caught:
-        await read_json_body(request, limit_bytes=100, deadline_seconds=5)
+        await read_json_body(request, limit_bytes=100, deadline=timedelta(seconds=5))
     assert (caught.value.status, caught.value.reason) == (400, "unreadable_body")
 
 

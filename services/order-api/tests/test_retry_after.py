@@ -106,7 +106,7 @@ async def test_the_pace_of_payments_that_ended_counts() -> None:
     assert 6 <= max(told) <= 12
 
 
-async def test_those_who_wait_in_line_come_first() -> None:
+async def test_those_who_wait_come_first() -> None:
     async with running_shop(SYNC_LIMIT="1", SYNC_WAIT_SECONDS="0.6") as shop:
         shop.gateway.hold()
         first = asyncio.create_task(shop.order("sync"))

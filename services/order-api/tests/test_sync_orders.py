@@ -67,7 +67,7 @@ async def test_a_key_used_for_another_content_is_refused_and_charges_nothing(sho
     assert shop.topic.published == []
 
 
-async def test_at_most_so_many_are_settled_at_once_and_the_rest_wait_in_line() -> None:
+async def test_at_most_so_many_are_settled_at_once_and_the_rest_wait() -> None:
     async with running_shop(SYNC_LIMIT="3", SYNC_WAIT_SECONDS="5") as shop:
         shop.gateway.hold()
         tasks = [asyncio.create_task(shop.order("sync", customer_id=number)) for number in range(1, 10)]

@@ -9,7 +9,7 @@ import pytest
 from flashbus.topic import Entry, Refusal, TopicError
 from flashmsg import OrderStatus
 from flashpay.testing import Reply
-from order_api import async_orders
+from order_api import acceptance
 from order_api.app_keys import PUBLISHER
 from order_api.testing import Answer, Shop, running_shop, wait_until
 
@@ -194,7 +194,7 @@ async def test_our_own_bug_after_the_publish_does_not_deny_the_order(
     def broken(_order_id: str) -> None:
         raise ZeroDivisionError
 
-    monkeypatch.setattr(async_orders, "_acceptance", broken)
+    monkeypatch.setattr(acceptance, "acceptance_response", broken)
     crashed = await shop.order("async")
     assert crashed.problem == (500, "internal-error")
     assert_says_that_it_is_unknown(crashed, status=500)

@@ -8,7 +8,7 @@ from structlog.testing import capture_logs
 
 from flashops.settings import SettingsError
 from flashpay.testing import Reply
-from order_processor.settings import ProcessorSettings
+from order_processor.settings import Settings
 from order_processor.testing import ProcessorHarness
 
 REQUIRED = {
@@ -37,7 +37,7 @@ async def test_permits_that_an_open_breaker_does_not_allow_are_given_back() -> N
 
 
 def test_the_defaults_are_in_order() -> None:
-    settings = ProcessorSettings.from_environment(REQUIRED)
+    settings = Settings.from_environment(REQUIRED)
     assert (settings.workers, settings.port, settings.max_receives) == (20, 8081, 100)
     assert settings.visibility > settings.lease > settings.payment_timeout
 
@@ -66,7 +66,7 @@ def test_the_defaults_are_in_order() -> None:
 )
 def test_times_out_of_order_are_named(variables: dict[str, str], message: str) -> None:
     with pytest.raises(SettingsError) as caught:
-        ProcessorSettings.from_environment(REQUIRED | variables)
+        Settings.from_environment(REQUIRED | variables)
     assert caught.value.problems == (message,)
 
 
@@ -76,12 +76,12 @@ def test_times_out_of_order_are_named(variables: dict[str, str], message: str) -
 )
 def test_a_wrong_variable_is_named(variable: str, value: str) -> None:
     with pytest.raises(SettingsError, match=f"^{variable}: "):
-        ProcessorSettings.from_environment(REQUIRED | {variable: value})
+        Settings.from_environment(REQUIRED | {variable: value})
 
 
 @pytest.mark.parametrize(("workers", "pollers"), [(1, 1), (2, 2), (20, 2), (30, 3), (100, 4), (1000, 4)])
 def test_pollers_follow_the_slots(workers: int, pollers: int) -> None:
-    settings = ProcessorSettings.from_environment(REQUIRED | {"WORKERS": str(workers)})
+    settings = Settings.from_environment(REQUIRED | {"WORKERS": str(workers)})
     assert settings.poller_count == pollers
 
 

@@ -5,7 +5,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import TypeVar
 
-from flashops.settings import ServiceSettings, SettingsError
+from flashops.settings import ServiceSettings, SettingsError, default_text
 
 EXIT_USAGE = 2
 
@@ -43,16 +43,9 @@ def load_settings(
 def variables_help(settings_type: type[ServiceSettings]) -> str:
     """One line for each environment variable: name, meaning, default."""
     lines = ["environment variables:"]
+    variables = settings_type.variables({})
     for name, field in settings_type.model_fields.items():
-        shown = "required" if field.is_required() else f"default {_shown(field.default)}"
-        lines.append(f"  {name.upper():<28} {field.description or ''} ({shown})")
+        shown = "required" if field.is_required() else f"default {default_text(field) or 'none'}"
+        lines.append(f"  {variables[name]:<28} {field.description or ''} ({shown})")
     lines.append("  AWS_*                        the standard AWS variables: region, credentials, endpoint")
     return "\n".join(lines)
-
-
-def _shown(default: object) -> str:
-    if default is None or default == "":
-        return "none"
-    if isinstance(default, bool):
-        return str(default).lower()
-    return str(default)

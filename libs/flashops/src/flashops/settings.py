@@ -1,10 +1,13 @@
 """Settings read once from the environment, frozen, and errors that name the variable."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import timedelta
-from typing import ClassVar, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, GetCoreSchemaHandler, ValidationError
+from pydantic.fields import FieldInfo
+from pydantic_core import CoreSchema, core_schema
 
 from flashops.connections import ConnectionLimits
 
@@ -23,8 +26,44 @@ class SettingsError(Exception):
         self.problems = problems
 
 
+@dataclass(frozen=True, kw_only=True)
+class Seconds:
+    """Makes a field a duration that the environment gives as a number of seconds, bounded in seconds.
+
+    `lease: Annotated[timedelta, Seconds(gt=0)]` is read from `LEASE_SECONDS`.
+
+    Attributes:
+        gt: The duration must be longer.
+        ge: It must be at least this long.
+        le: It must be at most this long.
+        whole: Only whole seconds are meant, as of SQS.
+    """
+
+    gt: float | None = None
+    ge: float | None = None
+    le: float | None = None
+    whole: bool = False
+
+    def __get_pydantic_core_schema__(self, _source: type[Any], _handler: GetCoreSchemaHandler) -> CoreSchema:
+        """Check the number, then make a duration of it."""
+        return core_schema.no_info_after_validator_function(_duration, self._number())
+
+    def _number(self) -> CoreSchema:
+        if self.whole:
+            gt, ge, le = (None if bound is None else round(bound) for bound in (self.gt, self.ge, self.le))
+            return core_schema.int_schema(gt=gt, ge=ge, le=le)
+        return core_schema.float_schema(gt=self.gt, ge=self.ge, le=self.le, allow_inf_nan=False)
+
+
+def _duration(seconds: float) -> timedelta:
+    try:
+        return timedelta(seconds=seconds)
+    except OverflowError:
+        raise ValueError("is longer than any duration") from None
+
+
 class ServiceSettings(BaseModel):
-    """Base of a service's settings: field `orders_table` is read from `ORDERS_TABLE`.
+    """Base of a service's settings: field `orders_table` is read from `ORDERS_TABLE`, a duration from `…_SECONDS`.
 
     Fields carry a `description`: `--help` prints it. Secrets are `SecretStr`. A check over
     several fields belongs in a model validator whose message names the variables.
@@ -44,14 +83,15 @@ class ServiceSettings(BaseModel):
     max_connections: int = Field(
         default=4096, ge=1, le=100_000, description="Most connections open at once on a port; one more gets 503"
     )
-    head_timeout_seconds: float = Field(
-        default=10, gt=0, le=75, description="Most the head of a request may take to arrive, silence before it included"
+    head_timeout: Annotated[timedelta, Seconds(gt=0, le=75)] = Field(
+        default=timedelta(seconds=10),
+        description="Most the head of a request may take to arrive, silence before it included",
     )
 
     @property
     def connection_limits(self) -> ConnectionLimits:
         """What each port of the service allows."""
-        return ConnectionLimits(most=self.max_connections, head_timeout=timedelta(seconds=self.head_timeout_seconds))
+        return ConnectionLimits(most=self.max_connections, head_timeout=self.head_timeout)
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str]) -> Self:
@@ -80,7 +120,23 @@ class ServiceSettings(BaseModel):
         what somebody chose for this deployment.
         """
         old = {present: old for old, present in cls.old_variables_in(environ).items()}
-        return {name: old.get(name.upper(), name.upper()) for name in cls.model_fields}
+        named = {name: _variable(name, field) for name, field in cls.model_fields.items()}
+        return {name: old.get(variable, variable) for name, variable in named.items()}
+
+
+def default_text(field: FieldInfo) -> str:
+    """The default of a setting as its variable would spell it; empty when there is none."""
+    default = field.default
+    if field.is_required() or default is None:
+        return ""
+    if isinstance(default, timedelta):
+        return f"{default.total_seconds():g}"
+    return str(default).lower() if isinstance(default, bool) else str(default)
+
+
+def _variable(name: str, field: FieldInfo) -> str:
+    of_seconds = any(isinstance(each, Seconds) for each in field.metadata)
+    return f"{name}_seconds".upper() if of_seconds else name.upper()
 
 
 def _sentences(error: ValidationError, variables: Mapping[str, str]) -> list[str]:

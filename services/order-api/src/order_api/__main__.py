@@ -3,7 +3,6 @@
 import asyncio
 import os
 import sys
-from datetime import timedelta
 
 import structlog
 from aiohttp import web
@@ -19,23 +18,15 @@ from flashops.metrics import process_registry
 from flashops.operations import operations_server
 from flashops.streams import StandardStreams, guard_standard_streams
 from order_api.app import create_app
-from order_api.connections import connected
-from order_api.settings import Settings
+from order_api.connections import open_connections
+from order_api.settings import SERVICE, Settings
 
 
 async def serve(settings: Settings, *, streams: StandardStreams) -> None:
     """Serve until the stop signal."""
     health, registry = Health(), process_registry(lines_dropped=lambda: streams.dropped)
-    async with Shutdown() as shutdown, connected(settings) as outside:
-        app = create_app(
-            settings,
-            topic=outside.topic,
-            ledger=outside.ledger,
-            gateway=outside.gateway,
-            products=outside.products,
-            health=health,
-            registry=registry,
-        )
+    async with Shutdown() as shutdown, open_connections(settings) as connections:
+        app = create_app(settings, connections=connections, health=health, registry=registry)
         await _serve(app, settings, health=health, registry=registry, shutdown=shutdown)
     structlog.get_logger().info("stopped")
 
@@ -70,7 +61,7 @@ async def _serve(
             port=settings.port,
             shutdown=shutdown,
             health=health,
-            drain_grace=timedelta(seconds=settings.drain_grace_seconds),
+            drain_grace=settings.drain_grace,
             on_listening=tell,
         )
 
@@ -85,7 +76,7 @@ def main() -> None:
         argv=sys.argv[1:],
         environ=os.environ,
     )
-    configure_logging(service="order-api", level=settings.log_level, environment=settings.environment)
+    configure_logging(service=SERVICE, level=settings.log_level, environment=settings.environment)
     asyncio.run(serve(settings, streams=streams))
 
 

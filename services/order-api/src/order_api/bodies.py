@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+from datetime import timedelta
 
 from aiohttp import hdrs, web
 
@@ -17,7 +18,7 @@ async def leave_expectation(_request: web.Request) -> None:
     """
 
 
-async def read_json_body(request: web.Request, *, limit_bytes: int, deadline_seconds: float) -> bytes:
+async def read_json_body(request: web.Request, *, limit_bytes: int, deadline: timedelta) -> bytes:
     """Return the body of a request that says it is JSON; whether it is, is for the parser.
 
     Nothing of a body is read whose headers already rule it out, and never more than one chunk over
@@ -29,12 +30,12 @@ async def read_json_body(request: web.Request, *, limit_bytes: int, deadline_sec
     """
     _check_headers(request, limit_bytes)
     try:
-        async with asyncio.timeout(deadline_seconds):
+        async with asyncio.timeout(deadline.total_seconds()):
             if request.headers.get(hdrs.EXPECT, "").lower() == "100-continue":
                 await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
             return await _read(request, limit_bytes)
     except TimeoutError:
-        message = f"The body did not arrive within {deadline_seconds:g} seconds"
+        message = f"The body did not arrive within {deadline.total_seconds():g} seconds"
         raise Rejection.of_field(408, "slow_body", "body", message, close=True) from None
     except (ConnectionError, web.RequestPayloadError) as exc:
         raise Rejection.of_field(400, "unreadable_body", "body", "The body cannot be read", close=True) from exc

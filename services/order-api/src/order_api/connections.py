@@ -1,4 +1,4 @@
-"""The real outside world: SNS, DynamoDB and the payment gateway."""
+"""What the API talks to: SNS, DynamoDB and the payment gateway."""
 
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -22,7 +22,7 @@ _DYNAMO_TIMEOUT = timedelta(seconds=2)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Connections:
-    """What `create_app` is given in production."""
+    """Everything outside of this process that the API talks to."""
 
     topic: Topic
     ledger: Ledger
@@ -31,9 +31,9 @@ class Connections:
 
 
 @asynccontextmanager
-async def connected(settings: Settings) -> AsyncIterator[Connections]:
+async def open_connections(settings: Settings) -> AsyncIterator[Connections]:
     """Open clients of everything outside; they are closed with the block. Nothing is called yet."""
-    publish_timeout = timedelta(seconds=settings.publish_timeout_seconds)
+    publish_timeout = settings.publish_timeout
     session = get_session()
     async with AsyncExitStack() as stack:
         # The publisher's own deadline ends a call. The topic tries again itself: behind botocore's own retries a first

@@ -5,10 +5,11 @@ from typing import Annotated, Self
 
 from pydantic import Field, SecretStr, field_validator, model_validator
 
-from flashops.settings import ServiceSettings
+from flashops.settings import Seconds, ServiceSettings
 from order_api.order_ids import MIN_SECRET_BYTES, OrderIds
 
-Seconds = Annotated[float, Field(gt=0, le=3600)]
+SERVICE = "order-api"
+Duration = Annotated[timedelta, Seconds(gt=0, le=3600)]
 
 
 class Settings(ServiceSettings):
@@ -25,26 +26,35 @@ class Settings(ServiceSettings):
     )
     gateway_url: str = Field(pattern=r"^https?://\S+$", description="Base URL of the payment gateway")
     sync_limit: int = Field(default=10, ge=1, le=10_000, description="Most orders settled in a request at once")
-    sync_wait_seconds: float = Field(default=1.0, ge=0, le=3600, description="Most a sync order waits for its turn")
-    sync_deadline_seconds: Seconds = Field(default=20.0, description="After this a sync order goes to the queue")
+    sync_wait: Annotated[timedelta, Seconds(ge=0, le=3600)] = Field(
+        default=timedelta(seconds=1), description="Most a sync order waits for its turn"
+    )
+    sync_deadline: Duration = Field(
+        default=timedelta(seconds=20), description="After this a sync order goes to the queue"
+    )
     sync_fallback: bool = Field(default=True, description="false: the naive shop, a late sync order gets 503")
-    payment_timeout_seconds: Seconds = Field(default=10.0, description="Most one charge may take")
-    lease_seconds: Seconds = Field(default=30.0, description="How long a claim is exclusive; above the payment timeout")
-    publish_linger_seconds: float = Field(
-        default=0.005, ge=0, le=1, description="How long a batch waits for more orders"
+    payment_timeout: Duration = Field(default=timedelta(seconds=10), description="Most one charge may take")
+    lease: Duration = Field(
+        default=timedelta(seconds=30), description="How long a claim is exclusive; above the payment timeout"
     )
-    publish_timeout_seconds: Seconds = Field(
-        default=0.8, description="Most an order waits for SNS, and its key for the ledger; then 503"
+    publish_linger: Annotated[timedelta, Seconds(ge=0, le=1)] = Field(
+        default=timedelta(milliseconds=5), description="How long a batch waits for more orders"
     )
-    catalogue_refresh_seconds: Seconds = Field(default=30.0, description="Age at which prices are read again")
+    publish_timeout: Duration = Field(
+        default=timedelta(milliseconds=800),
+        description="Most an order waits for SNS, and its key for the ledger; then 503",
+    )
+    catalogue_refresh: Duration = Field(default=timedelta(seconds=30), description="Age at which prices are read again")
     body_limit_bytes: int = Field(default=65_536, ge=1, le=1_048_576, description="Largest body")
-    body_timeout_seconds: Seconds = Field(default=10.0, description="Most a body may take to arrive; then 408")
+    body_timeout: Duration = Field(
+        default=timedelta(seconds=10), description="Most a body may take to arrive; then 408"
+    )
     operations_host: str = Field(default="127.0.0.1", description="Address of the operations port")
     operations_port: int = Field(
         default=8079, ge=0, le=65535, description="Port of /metrics, /livez and /readyz; 0 takes a free one"
     )
-    drain_grace_seconds: float = Field(
-        default=1.0, ge=0, le=300, description="How long requests are taken after readiness turned false"
+    drain_grace: Annotated[timedelta, Seconds(ge=0, le=300)] = Field(
+        default=timedelta(seconds=1), description="How long requests are taken after readiness turned false"
     )
 
     @field_validator("order_id_secret", "order_id_secret_previous")
@@ -56,7 +66,7 @@ class Settings(ServiceSettings):
 
     @model_validator(mode="after")
     def _lease_outlives_payment(self) -> Self:
-        if self.lease_seconds <= self.payment_timeout_seconds:
+        if self.lease <= self.payment_timeout:
             raise ValueError("LEASE_SECONDS: must be more than PAYMENT_TIMEOUT_SECONDS")
         return self
 
@@ -72,5 +82,5 @@ class Settings(ServiceSettings):
     @property
     def shutdown_timeout(self) -> timedelta:
         """The most that requests in progress need: a sync order's deadline, then its key's write and its publish."""
-        longest = max(self.sync_wait_seconds + self.payment_timeout_seconds, self.sync_deadline_seconds)
-        return timedelta(seconds=longest + 2 * self.publish_timeout_seconds + 1)
+        longest = max(self.sync_wait + self.payment_timeout, self.sync_deadline)
+        return longest + 2 * self.publish_timeout + timedelta(seconds=1)

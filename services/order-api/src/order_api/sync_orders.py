@@ -2,14 +2,15 @@
 
 from datetime import UTC, datetime, timedelta
 
-from aiohttp import hdrs, web
+from aiohttp import web
 
 from flashmsg import Order
 from flashpay import Busy, Duplicate, FlashpayError, GatewayRefusedError, GatewayUnavailableError, Mismatch, Settled
+from order_api.acceptance import draft_of, is_made_of, order_of, queue
 from order_api.app_keys import METRICS, RETRY_AFTER, SETTINGS, SETTLEMENT_LIMITER
-from order_api.async_orders import draft_of, is_made_of, order_of, queue
 from order_api.intake import IDEMPOTENCY_KEY, Draft
 from order_api.rejections import Rejection, mismatch, outcome_unknown, turned_away
+from order_api.responses import order_response
 from order_api.settlement_limiter import AtCapacityError, DeadlinePassedError
 from order_api.telemetry import REQUEST_CONTEXT
 from order_api.views import OrderView
@@ -41,15 +42,6 @@ async def post_sync_order(request: web.Request) -> web.Response:
             return await _busy(request, draft, order, lease_until)
         case Mismatch():
             raise mismatch(IDEMPOTENCY_KEY)
-
-
-def order_response(view: OrderView) -> web.Response:
-    """Answer 200 with an order; nobody may keep a copy, as it changes."""
-    return web.Response(
-        body=view.model_dump_json(exclude_none=True).encode(),
-        content_type="application/json",
-        headers={hdrs.CACHE_CONTROL: "no-store"},
-    )
 
 
 def _at_capacity(request: web.Request, draft: Draft, error: AtCapacityError) -> Rejection:

@@ -1,19 +1,22 @@
 """The processor's settings."""
 
 from datetime import timedelta
-from typing import Self
+from typing import Annotated, Self
 
 from pydantic import Field, model_validator
 
 from flashbus.consumer import ConsumerLimits
 from flashbus.queue import BATCH_LIMIT
-from flashops.settings import ServiceSettings
+from flashops.settings import Seconds, ServiceSettings
+
+SERVICE = "order-processor"
+Duration = Annotated[timedelta, Seconds(gt=0)]
 
 _MOST_POLLERS = 4
 
 
-class ProcessorSettings(ServiceSettings):
-    """Read from the environment by `from_environment`; durations are seconds."""
+class Settings(ServiceSettings):
+    """Everything that the environment decides; see `--help`."""
 
     port: int = Field(
         default=8081, ge=0, le=65535, description="Port of /metrics, /livez and /readyz; 0 takes a free one"
@@ -26,40 +29,42 @@ class ProcessorSettings(ServiceSettings):
     pollers: int = Field(
         default=0, ge=0, le=64, description="Receives in progress at once; 0 chooses by WORKERS, 2 to 4"
     )
-    visibility_seconds: int = Field(
-        default=60, ge=1, le=43200, description="How long a message stays hidden unless extended"
+    visibility: Annotated[timedelta, Seconds(ge=1, le=43200, whole=True)] = Field(
+        default=timedelta(seconds=60), description="How long a message stays hidden unless extended"
     )
-    lease_seconds: float = Field(default=30, gt=0, description="How long a claim on an order is exclusive")
-    payment_timeout_seconds: float = Field(default=10, gt=0, description="The most one charge may take")
-    patience_seconds: float = Field(
-        default=300, gt=0, description="How long a charge without an answer keeps its slot while it may be in flight"
+    lease: Duration = Field(default=timedelta(seconds=30), description="How long a claim on an order is exclusive")
+    payment_timeout: Duration = Field(default=timedelta(seconds=10), description="The most one charge may take")
+    patience: Duration = Field(
+        default=timedelta(seconds=300),
+        description="How long a charge without an answer keeps its slot while it may be in flight",
     )
-    wait_seconds: int = Field(
-        default=20, ge=0, le=20, description="Long poll; an idle processor may take this long to stop"
+    wait: Annotated[timedelta, Seconds(ge=0, le=20, whole=True)] = Field(
+        default=timedelta(seconds=20), description="Long poll; an idle processor may take this long to stop"
     )
     max_receives: int = Field(
         default=100, ge=2, le=1000, description="Deliveries after which a failing order is given up"
     )
-    drain_seconds: float = Field(
-        default=40, gt=0, description="How long work in flight may take to finish after SIGTERM"
+    drain: Duration = Field(
+        default=timedelta(seconds=40), description="How long work in flight may take to finish after SIGTERM"
     )
     breaker_threshold: int = Field(
         default=5, ge=1, description="Orders failing in a row after which the gateway (or the ledger) is left alone"
     )
-    breaker_cool_down_seconds: float = Field(
-        default=5, gt=0, description="How long it is left alone before one message finds out"
+    breaker_cool_down: Duration = Field(
+        default=timedelta(seconds=5), description="How long it is left alone before one message finds out"
     )
 
-    stall_seconds: float = Field(
-        default=300, gt=0, description="After how long without any message coming to its end /readyz says so"
+    stall: Duration = Field(
+        default=timedelta(seconds=300),
+        description="After how long without any message coming to its end /readyz says so",
     )
 
     @model_validator(mode="after")
     def _in_order(self) -> Self:
-        _more("VISIBILITY_SECONDS", self.visibility_seconds, "LEASE_SECONDS", self.lease_seconds)
-        _more("LEASE_SECONDS", self.lease_seconds, "PAYMENT_TIMEOUT_SECONDS", self.payment_timeout_seconds)
-        _more("DRAIN_SECONDS", self.drain_seconds, "PAYMENT_TIMEOUT_SECONDS", self.payment_timeout_seconds)
-        _more("DRAIN_SECONDS", self.drain_seconds, "WAIT_SECONDS", self.wait_seconds)
+        _longer("VISIBILITY_SECONDS", self.visibility, "LEASE_SECONDS", self.lease)
+        _longer("LEASE_SECONDS", self.lease, "PAYMENT_TIMEOUT_SECONDS", self.payment_timeout)
+        _longer("DRAIN_SECONDS", self.drain, "PAYMENT_TIMEOUT_SECONDS", self.payment_timeout)
+        _longer("DRAIN_SECONDS", self.drain, "WAIT_SECONDS", self.wait)
         # An outage must be known as one before it exhausts a message.
         _more("MAX_RECEIVES", self.max_receives, "BREAKER_THRESHOLD", self.breaker_threshold)
         return self
@@ -70,34 +75,6 @@ class ProcessorSettings(ServiceSettings):
         if self.pollers:
             return self.pollers
         return min(self.workers, max(2, min(_MOST_POLLERS, self.workers // BATCH_LIMIT)))
-
-    @property
-    def wait(self) -> timedelta:
-        return timedelta(seconds=self.wait_seconds)
-
-    @property
-    def visibility(self) -> timedelta:
-        return timedelta(seconds=self.visibility_seconds)
-
-    @property
-    def lease(self) -> timedelta:
-        return timedelta(seconds=self.lease_seconds)
-
-    @property
-    def payment_timeout(self) -> timedelta:
-        return timedelta(seconds=self.payment_timeout_seconds)
-
-    @property
-    def patience(self) -> timedelta:
-        return timedelta(seconds=self.patience_seconds)
-
-    @property
-    def drain(self) -> timedelta:
-        return timedelta(seconds=self.drain_seconds)
-
-    @property
-    def stall(self) -> timedelta:
-        return timedelta(seconds=self.stall_seconds)
 
     @property
     def limits(self) -> ConsumerLimits:
@@ -111,11 +88,11 @@ class ProcessorSettings(ServiceSettings):
             stall=self.stall,
         )
 
-    @property
-    def breaker_cool_down(self) -> timedelta:
-        return timedelta(seconds=self.breaker_cool_down_seconds)
-
 
 def _more(name: str, value: float, other_name: str, other: float) -> None:
     if value <= other:
         raise ValueError(f"{name} ({value:g}) must be greater than {other_name} ({other:g})")
+
+
+def _longer(name: str, duration: timedelta, other_name: str, other: timedelta) -> None:
+    _more(name, duration.total_seconds(), other_name, other.total_seconds())

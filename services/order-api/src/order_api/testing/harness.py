@@ -21,6 +21,7 @@ from flashops.operations import operations_server
 from flashpay.testing import FakeGateway, MemoryLedger
 from order_api.app import create_app
 from order_api.catalogue import Product
+from order_api.connections import Connections
 from order_api.order_ids import OrderIds
 from order_api.settings import Settings
 from order_api.testing.products import FakeProducts
@@ -145,17 +146,16 @@ async def running_shop(
     source = FakeProducts(PEN, PHONE) if products is None else products
     health, registry = Health(), CollectorRegistry()
     settings = Settings.from_environment(environment(**variables))
-    app = create_app(
-        settings, topic=topic, ledger=ledger, gateway=gateway, products=source, health=health, registry=registry
-    )
-    connections, limits = ConnectionMetrics(registry), settings.connection_limits
-    runner = Runner(app, metrics=connections, limits=limits, shutdown_timeout=timedelta(seconds=10))
+    connections = Connections(topic=topic, ledger=ledger, gateway=gateway, products=source)
+    app = create_app(settings, connections=connections, health=health, registry=registry)
+    metrics, limits = ConnectionMetrics(registry), settings.connection_limits
+    runner = Runner(app, metrics=metrics, limits=limits, shutdown_timeout=timedelta(seconds=10))
     async with AsyncExitStack() as exits:
         exits.push_async_callback(runner.cleanup)
         await runner.setup()
         await web.TCPSite(runner, "127.0.0.1", 0).start()
         operations = operations_server(
-            host="127.0.0.1", port=0, registry=registry, health=health, limits=limits, metrics=connections
+            host="127.0.0.1", port=0, registry=registry, health=health, limits=limits, metrics=metrics
         )
         operations_port = await exits.enter_async_context(operations)
         session = await exits.enter_async_context(aiohttp.ClientSession())
