@@ -17,6 +17,7 @@ _TYPE_CALL = m.Call(func=m.OneOf(*(m.Name(name) for name in ("cast", "NewType", 
 _LOG_LINE = m.SimpleStatementLine(body=[m.Expr(_LOG_CALL)])
 _DOCSTRING = m.SimpleStatementLine(body=[m.Expr(m.SimpleString() | m.ConcatenatedString())])
 _PROTOCOL = m.ClassDef(bases=[m.ZeroOrMore(), m.Arg(m.Name("Protocol")), m.ZeroOrMore()])
+_NAME_FOR_PEOPLE = m.Arg(m.SimpleString() | m.FormattedString(), keyword=m.Name("name"))  # a task's or a thread's
 _EFFECTS = m.OneOf(
     m.Expr(m.Call() | m.Await() | m.Yield()),
     m.Raise(),
@@ -26,9 +27,9 @@ _EFFECTS = m.OneOf(
 )
 
 # Nothing in these is a promise that a test could hold: what only the type checker reads, the words of a log line and of
-# a document, and a decorator, which breaks the import when it breaks at all.
+# a document, the name of a task, and a decorator, which breaks the import when it breaks at all.
 LEFT_ALONE = m.OneOf(
-    m.Annotation(), m.Decorator(), m.ImportFrom(), m.Import(), _LOG_LINE, _TYPE_CALL, _DOCSTRING,
+    m.Annotation(), m.Decorator(), m.ImportFrom(), m.Import(), _LOG_LINE, _TYPE_CALL, _DOCSTRING, _NAME_FOR_PEOPLE,
     m.AnnAssign(annotation=m.Annotation(m.Name("TypeAlias"))), _PROTOCOL,
     m.Assign(value=m.Call(func=m.Name("TypeVar"))),
     m.Assign(targets=[m.AssignTarget(m.Name("__all__"))]),
@@ -42,9 +43,14 @@ def replacements(node: cst.CSTNode) -> Iterator[cst.CSTNode]:
         return  # a sentence for people; names, keys and codes have no blanks
     for kind, operator in mutation_operators:
         if isinstance(node, kind):
-            yield from operator(node)
+            yield from (other for other in operator(node) if _names(other) == _names(node))
     yield from _without_effect(node)
     yield from _turned_condition(node)
+
+
+def _names(node: cst.CSTNode) -> int:
+    """How many arguments of a call are names for people; its mutants keep them."""
+    return sum(m.matches(argument, _NAME_FOR_PEOPLE) for argument in node.args) if isinstance(node, cst.Call) else 0
 
 
 def _without_effect(node: cst.CSTNode) -> Iterator[cst.CSTNode]:

@@ -59,6 +59,17 @@ def test_what_no_test_could_hold_is_left_alone(source: str) -> None:
     assert _changes(source) == set()
 
 
+def test_the_name_of_a_task_is_left_alone_and_the_task_is_not() -> None:
+    changed = _changes("async def f(a):\n    task = create_task(work(a), name=f'work {a}')\n")
+    before = "task = create_task(work(a), name=f'work {a}')"
+    assert changed == {
+        (before, "task = None"),
+        (before, "task = create_task(None, name=f'work {a}')"),
+        (before, "task = create_task(name=f'work {a}')"),
+        (before, "task = create_task(work(None), name=f'work {a}')"),
+    }
+
+
 def test_words_for_people_are_not_changed() -> None:
     changed = _changes("def f():\n    raise ValueError('the size is too large')\n")
     assert changed == {

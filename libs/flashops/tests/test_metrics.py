@@ -1,5 +1,7 @@
 """The exposition speaks the format the scraper asks for."""
 
+from pathlib import Path
+
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
@@ -49,3 +51,10 @@ def test_every_process_shows_itself() -> None:
     assert b"python_info{" in shown
     assert b"python_gc_collections_total{" in shown
     assert b"log_lines_dropped_total 7.0" in shown
+
+
+@pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="only Linux tells")
+def test_every_process_shows_its_cpu_and_memory() -> None:
+    shown = exposition(process_registry(lines_dropped=lambda: 0), "")[0]
+    assert b"process_cpu_seconds_total " in shown
+    assert b"process_resident_memory_bytes " in shown

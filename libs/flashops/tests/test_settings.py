@@ -44,6 +44,7 @@ def test_a_missing_variable_is_named() -> None:
     with pytest.raises(SettingsError) as caught:
         Example.from_environment({"ORDERS_TABLE": ""})
     assert caught.value.problems == ("ORDERS_TABLE: is required",)
+    assert str(caught.value) == "ORDERS_TABLE: is required"
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,8 @@
 """Trace context follows the W3C recommendation."""
 
+import secrets
+from collections.abc import Callable
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -51,12 +54,29 @@ def test_a_child_stays_in_the_trace_at_a_new_place() -> None:
     child = parent.child()
     assert (child.trace_id, child.sampled) == (TRACE, False)
     assert child.parent_id != PARENT
+    assert Traceparent.parse(str(child)) == child
 
 
 def test_a_new_trace_is_valid_and_unlike_another() -> None:
     first, second = Traceparent.new(), Traceparent.new()
     assert Traceparent.parse(str(first)) == first
     assert first.trace_id != second.trace_id
+    assert first.parent_id != second.parent_id
+    assert first.sampled
+
+
+@pytest.mark.parametrize(
+    ("drawn", "trace_id", "parent_id"),
+    [
+        (lambda _bits: 0, "1".zfill(32), "1".zfill(16)),  # all zeros would be invalid
+        (lambda bits: 2**bits - 1, "f" * 32, "f" * 16),
+    ],
+)
+def test_every_bit_of_an_id_is_drawn(
+    monkeypatch: pytest.MonkeyPatch, drawn: Callable[[int], int], trace_id: str, parent_id: str
+) -> None:
+    monkeypatch.setattr(secrets, "randbits", drawn)
+    assert Traceparent.new() == Traceparent(trace_id, parent_id)
 
 
 @given(st.text())

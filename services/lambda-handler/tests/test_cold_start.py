@@ -1,5 +1,7 @@
+import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -24,3 +26,12 @@ def test_without_a_readable_start_time_the_import_is_the_start(tmp_path: Path, c
         stat.write_text(content)
     first = seconds_since_process_start(stat)
     assert 0 <= first <= seconds_since_process_start(stat)
+
+
+@pytest.mark.skipif(not hasattr(time, "CLOCK_BOOTTIME"), reason="only Linux counts from its boot")
+def test_the_start_is_the_twenty_second_field_and_no_time_is_negative(tmp_path: Path) -> None:
+    stat = tmp_path / "stat"
+    now, ticks = time.clock_gettime(time.CLOCK_BOOTTIME), os.sysconf("SC_CLK_TCK")
+    for started, age in ((now - 5, 5.0), (now + 100, 0.0)):
+        stat.write_text(f"1 (a) b) S {'0 ' * 18}{int(started * ticks)} {'0 ' * 30}")
+        assert seconds_since_process_start(stat) == pytest.approx(age, abs=1)

@@ -10,7 +10,41 @@ NEEDED = {"ORDERS_TABLE": "orders", "GATEWAY_URL": "http://gateway.test"}
 def test_defaults_follow_the_design() -> None:
     settings = Settings.from_environment(NEEDED)
     assert (settings.payment_timeout, settings.lease) == (timedelta(seconds=10), timedelta(seconds=30))
-    assert settings.dead_letter_queue_url is None
+    assert (settings.dead_letter_queue_url, settings.max_receives) == (None, 100)
+
+
+def test_what_is_set_is_taken() -> None:
+    settings = FunctionSettings.from_environment(
+        NEEDED
+        | {
+            "AWS_REGION": "eu-central-1",
+            "PAYMENT_TIMEOUT_SECONDS": "0.5",
+            "LEASE_SECONDS": "0.75",
+            "DEAD_LETTER_QUEUE_URL": "http://queue.test",
+            "MAX_RECEIVES": "7",
+        }
+    )
+    assert settings == FunctionSettings(
+        orders_table="orders",
+        gateway_url="http://gateway.test",
+        region="eu-central-1",
+        payment_timeout=timedelta(milliseconds=500),
+        lease=timedelta(milliseconds=750),
+        dead_letter_queue_url="http://queue.test",
+        max_receives=7,
+    )
+
+
+@pytest.mark.parametrize(
+    ("variables", "region"),
+    [
+        ({}, "us-east-1"),
+        ({"AWS_DEFAULT_REGION": "eu-west-1"}, "eu-west-1"),
+        ({"AWS_REGION": "eu-central-1", "AWS_DEFAULT_REGION": "eu-west-1"}, "eu-central-1"),
+    ],
+)
+def test_the_region_is_that_of_the_environment(variables: dict[str, str], region: str) -> None:
+    assert FunctionSettings.from_environment(NEEDED | variables).region == region
 
 
 def test_an_empty_variable_counts_as_unset() -> None:
@@ -26,6 +60,8 @@ def test_an_empty_variable_counts_as_unset() -> None:
         ({"GATEWAY_URL": ""}, "GATEWAY_URL is not set"),
         ({"LEASE_SECONDS": "soon"}, "LEASE_SECONDS must be a number"),
         ({"LEASE_SECONDS": "nan"}, "LEASE_SECONDS must be above 0"),
+        ({"LEASE_SECONDS": "inf"}, "LEASE_SECONDS must be above 0, not inf"),
+        ({"MAX_RECEIVES": "0"}, "MAX_RECEIVES must be above 0, not 0"),
         ({"PAYMENT_TIMEOUT_SECONDS": "-1"}, "PAYMENT_TIMEOUT_SECONDS must be above 0"),
         ({"LEASE_SECONDS": "10"}, "LEASE_SECONDS must be longer than PAYMENT_TIMEOUT_SECONDS"),
     ],

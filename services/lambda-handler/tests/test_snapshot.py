@@ -29,10 +29,12 @@ def first_event():
 """
 ENVIRONMENTS = """
 time.sleep(0.5)  # the snapshot waits for somebody to need it
+state = random.getstate()
 for _ in range(2):
     sys.stdout.flush()
     child = os.fork()
     if child == 0:
+        random.setstate(state)  # a fork renews it, a restore does not
         for restored in RESTORED:
             restored()
         print(json.dumps(first_event()), flush=True)

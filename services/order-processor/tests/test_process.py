@@ -145,7 +145,10 @@ async def test_it_settles_in_its_slots_and_drains_when_told_to_stop(stack: Stack
     await stack.send("poison")
     await stack.place(5)
     async with running(stack.variables, tmp_path / "log") as process:
-        await wait_until(lambda: stack.provider.in_flight == 3, longest=timedelta(seconds=15))
+        # Or it has ended: what follows will say so.
+        await wait_until(
+            lambda: stack.provider.in_flight == 3 or process.returncode is not None, longest=timedelta(seconds=15)
+        )
         await until_readiness(stack, process, 200, status="ready", checks=READY)
         async with aiohttp.ClientSession(stack.operations_url) as session, session.get("/metrics") as response:
             metrics = (await response.text()).splitlines()

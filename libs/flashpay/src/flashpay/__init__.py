@@ -25,10 +25,12 @@ from flashpay.errors import (
     KeyReusedError,
     LedgerRefusedError,
     LedgerUnavailableError,
+    StockUnsettledError,
 )
 from flashpay.gateway import Approved, ChargeKnown, ChargeRequest, ChargeResult, Declined, Gateway, NotCharged
 from flashpay.http_gateway import HttpGateway
 from flashpay.ledger import Clock, Ledger, RecordedOrder, utc_now
+from flashpay.reservations import SoldOut, Stock
 from flashpay.settlement import (
     Busy,
     ChargeUnknown,
@@ -90,6 +92,9 @@ __all__ = [
     "Settled",
     "Settlement",
     "Settler",
+    "SoldOut",
+    "Stock",
+    "StockUnsettledError",
     "Unanswered",
     "decide",
     "decide_given_up",
