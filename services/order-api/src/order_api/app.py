@@ -12,7 +12,6 @@ from flashops.health import Health
 from flashops.owner import owner_name
 from flashpay import Settler
 from flashpay.ledger import utc_now
-from flashstock.stock import Stock
 from order_api import app_keys
 from order_api.async_orders import post_async_order
 from order_api.bodies import leave_expectation
@@ -26,16 +25,15 @@ from order_api.order_status import get_order
 from order_api.product_listing import ProductListing
 from order_api.products import get_product, get_products
 from order_api.retry_after import RetryAfter
+from order_api.selling import Selling, selling
 from order_api.settings import SERVICE, Settings
 from order_api.settlement_limiter import SettlementLimiter
-from order_api.stock_levels import StockLevels
-from order_api.stock_metrics import StockMetrics
 from order_api.sync_orders import post_sync_order
 from order_api.telemetry import telemetry
 from order_api.views import HealthView
 
 _CATALOGUE = web.AppKey("catalogue", Catalogue)
-_LEVELS = web.AppKey("levels", StockLevels)
+_SELLING = web.AppKey("selling", Selling)
 _HEALTH_BODY = HealthView().model_dump_json().encode()
 
 
@@ -69,8 +67,6 @@ def create_app(
     app[app_keys.BOOK] = OrderBook(ledger=connections.ledger, timeout=settings.publish_timeout)
     app[app_keys.OPENAPI] = document_json()
     app[_CATALOGUE] = _catalogue(settings, connections.products, metrics)
-    app[_LEVELS] = _levels(settings, connections.stock, registry)
-    app[app_keys.LISTING] = ProductListing(catalogue=app[_CATALOGUE], stock=app[_LEVELS])
     app[app_keys.INTAKE] = Intake(
         ids=settings.order_ids,
         catalogue=app[_CATALOGUE],
@@ -78,11 +74,20 @@ def create_app(
         now=now,
     )
     app[app_keys.PUBLISHER] = _publisher(settings, connections.topic, metrics)
+    app[_SELLING] = selling(
+        settings,
+        stock=connections.stock,
+        ledger=connections.ledger,
+        publisher=app[app_keys.PUBLISHER],
+        registry=registry,
+    )
+    app[app_keys.SALE] = app[_SELLING].sale
+    app[app_keys.LISTING] = ProductListing(catalogue=app[_CATALOGUE], stock=app[_SELLING].levels)
     app[app_keys.SETTLEMENT_LIMITER] = _settlement_limiter(settings, connections, metrics)
     app.cleanup_ctx.append(_running)
     health.add_check("catalogue", app[_CATALOGUE].check)
     if connections.stock is not None:
-        health.add_check("stock", app[_LEVELS].check)
+        health.add_check("stock", app[_SELLING].levels.check)
     _add_routes(app)
     return app
 
@@ -93,18 +98,6 @@ def _catalogue(settings: Settings, products: ProductSource, metrics: Metrics) ->
         refresh=settings.catalogue_refresh,
         on_refresh=metrics.catalogue_refreshed,
         on_failure=metrics.catalogue_failed,
-    )
-
-
-def _levels(settings: Settings, stock: Stock | None, registry: CollectorRegistry) -> StockLevels:
-    if stock is None:
-        return StockLevels(source=None, refresh=settings.stock_refresh)
-    metrics = StockMetrics(registry)
-    return StockLevels(
-        source=stock.counters,
-        refresh=settings.stock_refresh,
-        on_refresh=metrics.levels,
-        on_failure=metrics.refresh_failed,
     )
 
 
@@ -121,6 +114,7 @@ def _settlement_limiter(settings: Settings, connections: Connections, metrics: M
     settler = Settler(
         ledger=connections.ledger,
         gateway=connections.gateway,
+        stock=None if connections.stock is None else connections.stock.endings,
         owner=owner_name(SERVICE),
         lease=settings.lease,
         payment_timeout=settings.payment_timeout,
@@ -137,7 +131,7 @@ def _settlement_limiter(settings: Settings, connections: Connections, metrics: M
 
 async def _running(app: web.Application) -> AsyncIterator[None]:
     # Requests have ended before this is left: what they began is finished, then drained.
-    async with app[_CATALOGUE], app[_LEVELS], app[app_keys.PUBLISHER]:
+    async with app[_CATALOGUE], app[app_keys.PUBLISHER], app[_SELLING].running():
         yield
         await app[app_keys.SETTLEMENT_LIMITER].aclose()
 

@@ -47,6 +47,10 @@ class Settings(ServiceSettings):
     )
     catalogue_refresh: Duration = Field(default=timedelta(seconds=30), description="Age at which prices are read again")
     stock_refresh: Duration = Field(default=timedelta(seconds=1), description="Age at which what is left is read again")
+    stock_lease: Duration = Field(
+        default=timedelta(seconds=10),
+        description="How long a silent process keeps its stock; the same in every instance",
+    )
     body_limit_bytes: int = Field(default=65_536, ge=1, le=1_048_576, description="Largest body")
     body_timeout: Duration = Field(
         default=timedelta(seconds=10), description="Most a body may take to arrive; then 408"
