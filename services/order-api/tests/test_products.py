@@ -4,43 +4,21 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from flashstock.errors import StockUnavailableError
-from flashstock.stock import Stock
-from flashstock.testing import MemoryTable
-from order_api.testing import PEN, PHONE, Answer, FakeProducts, Shop, running_shop, wait_until
+from order_api.testing import PEN, PHONE, Answer, FakeProducts, FakeStock, Shop, running_shop, wait_until
 
 OFTEN = "0.005"
 
 
-class CountingTable(MemoryTable):
-    """Counts the calls, and fails them while `down`."""
-
-    def __init__(self) -> None:
-        super().__init__(checkpoint=self._count)
-        self.calls = 0
-        self.down = False
-
-    async def _count(self, place: str, _writes: object) -> None:
-        self.calls += place == "called"
-        if self.down:
-            raise StockUnavailableError("the fake table is down", reason="connection")
-
-
 @pytest.fixture
-def table() -> CountingTable:
-    return CountingTable()
-
-
-@pytest.fixture
-async def stock(table: CountingTable) -> Stock:
+async def stock() -> FakeStock:
     """Ten pens; phones are not limited."""
-    stock = Stock(table)
+    stock = FakeStock()
     await stock.counters.set_total("pen", 10)
     return stock
 
 
 @pytest.fixture
-async def limited_shop(stock: Stock) -> AsyncIterator[Shop]:
+async def limited_shop(stock: FakeStock) -> AsyncIterator[Shop]:
     async with running_shop(stock=stock, STOCK_REFRESH_SECONDS=OFTEN) as shop:
         await until_ready(shop)
         yield shop
@@ -83,7 +61,7 @@ async def test_an_empty_shop_has_an_empty_list() -> None:
         assert (await shop.request("GET", "/products")).json == {"products": []}
 
 
-async def test_what_is_not_for_sale_is_not_found(limited_shop: Shop, stock: Stock) -> None:
+async def test_what_is_not_for_sale_is_not_found(limited_shop: Shop, stock: FakeStock) -> None:
     await stock.counters.set_total("withdrawn", 3)
     for path in ("/products/withdrawn", "/products/Pen", "/products/%00", "/products/" + "x" * 5_000):
         answer = await limited_shop.request("GET", path)
@@ -93,7 +71,7 @@ async def test_what_is_not_for_sale_is_not_found(limited_shop: Shop, stock: Stoc
 
 @pytest.mark.parametrize("path", ["/products", "/products/pen"])
 async def test_a_client_that_has_it_gets_it_again_when_it_has_changed(
-    limited_shop: Shop, stock: Stock, path: str
+    limited_shop: Shop, stock: FakeStock, path: str
 ) -> None:
     etag = (await limited_shop.request("GET", path)).headers["ETag"]
     for known in (etag, f"W/{etag}", f'"other", {etag}', "*"):
@@ -119,19 +97,17 @@ async def test_head_is_get_without_the_body(limited_shop: Shop) -> None:
     assert (head.status, head.body, head.headers["ETag"]) == (200, b"", full.headers["ETag"])
 
 
-async def test_reading_products_reads_no_table(stock: Stock, table: CountingTable) -> None:
-    async with running_shop(stock=stock, STOCK_REFRESH_SECONDS="3600") as shop:
+async def test_reading_products_reads_no_table(stock: FakeStock) -> None:
+    async with running_shop(stock=stock, STOCK_REFRESH_SECONDS="3600", STOCK_LEASE_SECONDS="3600") as shop:
         await until_ready(shop)
-        calls, loads = table.calls, shop.products.loads
+        calls, loads = stock.calls, shop.products.loads
         for _ in range(20):
             assert await left(shop) == 10
-        assert (table.calls, shop.products.loads) == (calls, loads)
+        assert (stock.calls, shop.products.loads) == (calls, loads)
 
 
-async def test_units_on_loan_are_not_left_and_are_measured(
-    limited_shop: Shop, stock: Stock, table: MemoryTable
-) -> None:
-    table.items["product#pen"] |= {"available": 6, "reserved": 4}
+async def test_units_on_loan_are_not_left_and_are_measured(limited_shop: Shop, stock: FakeStock) -> None:
+    stock.table.items["product#pen"] |= {"available": 6, "reserved": 4}
     await wait_until(lambda: limited_shop.metric("stock_reserved", product_id="pen") == 4)
     assert limited_shop.metric("stock_available", product_id="pen") == 6
     assert await left(limited_shop) == 6
@@ -141,15 +117,15 @@ async def test_units_on_loan_are_not_left_and_are_measured(
     assert level.total == level.available + level.reserved + level.sold
 
 
-async def test_a_limit_per_customer_is_told(limited_shop: Shop, stock: Stock, table: CountingTable) -> None:
+async def test_a_limit_per_customer_is_told(limited_shop: Shop, stock: FakeStock) -> None:
     await stock.counters.set_customer_limit("pen", 2)
-    calls = table.calls
-    await wait_until(lambda: table.calls >= calls + 4)
+    await stock.counters.add("pen", 1)
+    await wait_until(lambda: limited_shop.metric("stock_available", product_id="pen") == 11)
     assert (await limited_shop.request("GET", "/products/pen")).json["customer_limit"] == 2
 
 
-async def test_nothing_is_told_or_ready_before_it_is_known_what_is_limited(stock: Stock, table: CountingTable) -> None:
-    table.down = True
+async def test_nothing_is_told_or_ready_before_it_is_known_what_is_limited(stock: FakeStock) -> None:
+    stock.down = True
     async with running_shop(stock=stock, STOCK_REFRESH_SECONDS=OFTEN) as shop:
         await wait_until(lambda: shop.metric("stock_refresh_failures_total"))
         for path in ("/products", "/products/pen"):
@@ -157,24 +133,24 @@ async def test_nothing_is_told_or_ready_before_it_is_known_what_is_limited(stock
             assert answer.problem == (503, "catalogue-unavailable")
             assert int(answer.headers["Retry-After"]) >= 1
         assert (await shop.health.ready()).checks["stock"] == "failed"
-        table.down = False
+        stock.down = False
         await until_ready(shop)
         assert (await shop.health.ready()).ready
         assert await left(shop) == 10
 
 
-async def test_what_was_left_is_told_on_while_the_table_is_away(limited_shop: Shop, table: CountingTable) -> None:
-    table.down = True
+async def test_what_was_left_is_told_on_while_the_table_is_away(limited_shop: Shop, stock: FakeStock) -> None:
+    stock.down = True
     await wait_until(lambda: limited_shop.metric("stock_refresh_failures_total"))
     assert await left(limited_shop) == 10
     assert (await limited_shop.health.ready()).ready
 
 
-async def test_a_row_that_nobody_thought_of_does_not_end_the_refresh(limited_shop: Shop, table: CountingTable) -> None:
-    pen = table.items["product#pen"]
-    table.items["product#pen"] = {"id": "product#pen"}
+async def test_a_row_that_nobody_thought_of_does_not_end_the_refresh(limited_shop: Shop, stock: FakeStock) -> None:
+    pen = stock.table.items["product#pen"]
+    stock.table.items["product#pen"] = {"id": "product#pen"}
     await wait_until(lambda: limited_shop.metric("stock_refresh_failures_total"))
-    table.items["product#pen"] = pen | {"available": 9}
+    stock.table.items["product#pen"] = pen | {"available": 9}
     await wait_until(lambda: limited_shop.metric("stock_available", product_id="pen") == 9)
 
 

@@ -3,6 +3,7 @@
 from flashbus.testing import FakeTopic, wait_until
 from order_api.testing.harness import PEN, PHONE, SECRET, Answer, Shop, environment, exchange, read_answer, running_shop
 from order_api.testing.products import FakeProducts
+from order_api.testing.stock import FakeStock
 
 __all__ = [
     "PEN",
@@ -10,6 +11,7 @@ __all__ = [
     "SECRET",
     "Answer",
     "FakeProducts",
+    "FakeStock",
     "FakeTopic",
     "Shop",
     "environment",
