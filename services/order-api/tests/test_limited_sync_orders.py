@@ -1,7 +1,6 @@
 """Orders of limited products that are settled in the request: their units end with them, whatever the answer."""
 
 import asyncio
-from collections.abc import AsyncIterator
 
 import pytest
 
@@ -11,25 +10,6 @@ from order_api.testing import Answer, FakeStock, Shop, running_shop, wait_until
 
 KEY = {"Idempotency-Key": "basket-1"}
 QUIET = "3600"
-
-
-@pytest.fixture
-async def stock() -> FakeStock:
-    """Ten pens."""
-    stock = FakeStock()
-    await stock.counters.set_total("pen", 10)
-    return stock
-
-
-@pytest.fixture
-async def shop(stock: FakeStock) -> AsyncIterator[Shop]:
-    async with running_shop(stock=stock, STOCK_REFRESH_SECONDS=QUIET, STOCK_LEASE_SECONDS=QUIET) as running:
-        await until_known(running)
-        yield running
-
-
-async def until_known(shop: Shop) -> None:
-    await wait_until(lambda: shop.metric("stock_available", product_id="pen"))
 
 
 def assert_unknown(answer: Answer) -> None:
@@ -43,39 +23,38 @@ async def until_entry(shop: Shop, answer: Answer, status: OrderStatus) -> None:
 
 
 async def test_a_paid_order_has_sold_its_units_and_a_declined_one_has_returned_them(
-    shop: Shop, stock: FakeStock
+    limited_shop: Shop, stock: FakeStock
 ) -> None:
-    shop.gateway.plan(Reply.APPROVE, Reply.DECLINE)
-    answers = [await shop.order("sync", quantity=2), await shop.order("sync", quantity=3)]
+    limited_shop.gateway.plan(Reply.APPROVE, Reply.DECLINE)
+    answers = [await limited_shop.order("sync", quantity=2), await limited_shop.order("sync", quantity=3)]
     assert [answer.json["status"] for answer in answers] == ["completed", "declined"]
-    await shop.runner.cleanup()
+    await limited_shop.runner.cleanup()
     assert await stock.figures("pen") == (8, 0, 2)
-    assert shop.events == []
+    assert limited_shop.events == []
 
 
-async def test_the_entry_of_the_order_names_its_units(shop: Shop) -> None:
-    answer = await shop.order("sync", quantity=2)
-    reservation = shop.ledger.entries[answer.json["order_id"]].reservation
+async def test_the_entry_of_the_order_names_its_units(limited_shop: Shop) -> None:
+    answer = await limited_shop.order("sync", quantity=2)
+    reservation = limited_shop.ledger.entries[answer.json["order_id"]].reservation
     assert reservation is not None
     assert reservation.units == {"pen": 2}
     assert "reservation" not in answer.json
 
 
 @pytest.mark.parametrize("second", ["async", "sync"])
-async def test_a_repeat_of_a_paid_order_reserves_nothing(shop: Shop, stock: FakeStock, second: str) -> None:
-    first = await shop.order("sync", headers=KEY)
+async def test_a_repeat_of_a_paid_order_reserves_nothing(limited_shop: Shop, stock: FakeStock, second: str) -> None:
+    first = await limited_shop.order("sync", headers=KEY)
     calls = stock.calls
-    again = await shop.order(second, headers=KEY)
+    again = await limited_shop.order(second, headers=KEY)
     assert again.json["order_id"] == first.json["order_id"]
     # A duplicate has its ending settled once more; nothing else is asked.
     assert stock.calls - calls <= 2
-    await shop.runner.cleanup()
+    await limited_shop.runner.cleanup()
     assert await stock.figures("pen") == (8, 0, 2)
 
 
 async def test_who_finds_no_place_costs_no_write_and_holds_nothing(stock: FakeStock) -> None:
     async with running_shop(stock=stock, SYNC_LIMIT="1", SYNC_WAIT_SECONDS="0", STOCK_LEASE_SECONDS=QUIET) as shop:
-        await until_known(shop)
         shop.gateway.hold()
         first = asyncio.create_task(shop.order("sync", quantity=1))
         await wait_until(lambda: shop.gateway.in_flight == 1)
@@ -90,16 +69,16 @@ async def test_who_finds_no_place_costs_no_write_and_holds_nothing(stock: FakeSt
     assert await stock.figures("pen") == (0, 0, 10)
 
 
-async def test_of_two_requests_with_one_key_at_once_one_keeps_its_units(shop: Shop, stock: FakeStock) -> None:
-    answers = await asyncio.gather(*(shop.order("sync", headers=KEY) for _ in range(4)))
+async def test_of_two_requests_with_one_key_at_once_one_keeps_its_units(limited_shop: Shop, stock: FakeStock) -> None:
+    answers = await asyncio.gather(*(limited_shop.order("sync", headers=KEY) for _ in range(4)))
     assert {answer.status for answer in answers} <= {200, 202}
     assert len({answer.json["order_id"] for answer in answers}) == 1
-    assert len(shop.gateway.charges) == 1
-    await until_entry(shop, answers[0], OrderStatus.COMPLETED)
-    entry = shop.ledger.entries[answers[0].json["order_id"]]
-    await shop.runner.cleanup()
+    assert len(limited_shop.gateway.charges) == 1
+    await until_entry(limited_shop, answers[0], OrderStatus.COMPLETED)
+    entry = limited_shop.ledger.entries[answers[0].json["order_id"]]
+    await limited_shop.runner.cleanup()
     # What was published beside the settlement carries the order's own units, or is ended by its consumer.
-    others = {event.reservation.id for event in shop.events if event.reservation} - {
+    others = {event.reservation.id for event in limited_shop.events if event.reservation} - {
         entry.reservation.id if entry.reservation else ""
     }
     assert others == set()
@@ -109,7 +88,6 @@ async def test_of_two_requests_with_one_key_at_once_one_keeps_its_units(shop: Sh
 @pytest.mark.parametrize("headers", [None, KEY], ids=["no key", "key"])
 async def test_a_late_order_goes_to_the_queue_with_its_units(stock: FakeStock, headers: dict[str, str] | None) -> None:
     async with running_shop(stock=stock, SYNC_DEADLINE_SECONDS="0.05", STOCK_LEASE_SECONDS=QUIET) as shop:
-        await until_known(shop)
         shop.gateway.hold()
         answer = await shop.order("sync", headers=headers)
         assert answer.status == 202
@@ -126,7 +104,6 @@ async def test_a_late_order_that_cannot_be_queued_keeps_its_units_until_it_is_se
     stock: FakeStock, headers: dict[str, str] | None
 ) -> None:
     async with running_shop(stock=stock, SYNC_DEADLINE_SECONDS="0.05", STOCK_LEASE_SECONDS=QUIET) as shop:
-        await until_known(shop)
         shop.gateway.hold()
         shop.topic.down = True
         answer = await shop.order("sync", headers=headers)
@@ -142,7 +119,6 @@ async def test_the_naive_shop_leaves_a_late_order_to_the_journal(stock: FakeStoc
     async with running_shop(
         stock=stock, SYNC_DEADLINE_SECONDS="0.05", SYNC_FALLBACK="false", STOCK_LEASE_SECONDS=QUIET
     ) as shop:
-        await until_known(shop)
         shop.gateway.hold()
         answer = await shop.order("sync")
         assert answer.problem == (503, "late")
@@ -154,24 +130,26 @@ async def test_the_naive_shop_leaves_a_late_order_to_the_journal(stock: FakeStoc
     assert await stock.figures("pen") == (8, 0, 2)
 
 
-async def test_a_charge_without_an_answer_goes_to_the_queue_with_its_units(shop: Shop, stock: FakeStock) -> None:
-    shop.gateway.plan(Reply.FAIL)
-    assert (await shop.order("sync")).status == 202
-    assert [event.reservation.units for event in shop.events if event.reservation] == [{"pen": 2}]
-    await shop.runner.cleanup()
+async def test_a_charge_without_an_answer_goes_to_the_queue_with_its_units(
+    limited_shop: Shop, stock: FakeStock
+) -> None:
+    limited_shop.gateway.plan(Reply.FAIL)
+    assert (await limited_shop.order("sync")).status == 202
+    assert [event.reservation.units for event in limited_shop.events if event.reservation] == [{"pen": 2}]
+    await limited_shop.runner.cleanup()
     assert await stock.figures("pen") == (8, 2, 0)
 
 
 async def test_a_stock_that_goes_away_after_the_charge_sends_the_order_to_the_queue(
-    shop: Shop, stock: FakeStock
+    limited_shop: Shop, stock: FakeStock
 ) -> None:
-    shop.gateway.hold()
-    ordering = asyncio.create_task(shop.order("sync"))
-    await wait_until(lambda: shop.gateway.in_flight == 1)
+    limited_shop.gateway.hold()
+    ordering = asyncio.create_task(limited_shop.order("sync"))
+    await wait_until(lambda: limited_shop.gateway.in_flight == 1)
     stock.down = True
-    shop.gateway.let_go()
+    limited_shop.gateway.let_go()
     answer = await ordering
     assert answer.status == 202
-    assert [event.id for event in shop.events] == [answer.json["order_id"]]
-    assert shop.ledger.entries[answer.json["order_id"]].status is OrderStatus.COMPLETED
+    assert [event.id for event in limited_shop.events] == [answer.json["order_id"]]
+    assert limited_shop.ledger.entries[answer.json["order_id"]].status is OrderStatus.COMPLETED
     stock.down = False

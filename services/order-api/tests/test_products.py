@@ -10,17 +10,8 @@ OFTEN = "0.005"
 
 
 @pytest.fixture
-async def stock() -> FakeStock:
-    """Ten pens; phones are not limited."""
-    stock = FakeStock()
-    await stock.counters.set_total("pen", 10)
-    return stock
-
-
-@pytest.fixture
 async def limited_shop(stock: FakeStock) -> AsyncIterator[Shop]:
     async with running_shop(stock=stock, STOCK_REFRESH_SECONDS=OFTEN) as shop:
-        await until_ready(shop)
         yield shop
 
 
@@ -99,7 +90,6 @@ async def test_head_is_get_without_the_body(limited_shop: Shop) -> None:
 
 async def test_reading_products_reads_no_table(stock: FakeStock) -> None:
     async with running_shop(stock=stock, STOCK_REFRESH_SECONDS="3600", STOCK_LEASE_SECONDS="3600") as shop:
-        await until_ready(shop)
         calls, loads = stock.calls, shop.products.loads
         for _ in range(20):
             assert await left(shop) == 10
@@ -126,7 +116,8 @@ async def test_a_limit_per_customer_is_told(limited_shop: Shop, stock: FakeStock
 
 async def test_nothing_is_told_or_ready_before_it_is_known_what_is_limited(stock: FakeStock) -> None:
     stock.down = True
-    async with running_shop(stock=stock, STOCK_REFRESH_SECONDS=OFTEN) as shop:
+    async with running_shop(stock=stock, wait_ready=False, STOCK_REFRESH_SECONDS=OFTEN) as shop:
+        await wait_until(lambda: shop.products.loads)
         await wait_until(lambda: shop.metric("stock_refresh_failures_total"))
         for path in ("/products", "/products/pen"):
             answer = await shop.request("GET", path)

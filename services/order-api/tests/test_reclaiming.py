@@ -5,8 +5,6 @@ from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Self
 
-import pytest
-
 from flashmsg import Order, OrderPlaced, PricedLine, encode
 from flashpay.claims import Claimed
 from flashpay.gateway import Approved
@@ -19,14 +17,6 @@ from order_api.testing import SECRET, FakeStock, Shop, running_shop, wait_until
 
 LEASE_SECONDS = "0.3"
 IDS = OrderIds(secret=SECRET.encode())
-
-
-@pytest.fixture
-async def stock() -> FakeStock:
-    """Ten pens."""
-    stock = FakeStock()
-    await stock.counters.set_total("pen", 10)
-    return stock
 
 
 def order_of(customer_id: int, *, quantity: int = 2) -> Order:
@@ -106,7 +96,6 @@ async def test_journaled_orders_are_placed_and_the_rest_is_for_sale_again(stock:
 
 async def test_an_order_whose_key_stands_with_other_units_returns_its_own(stock: FakeStock) -> None:
     async with surviving(stock) as shop:
-        await wait_until(lambda: shop.metric("stock_available", product_id="pen"))
         first = await shop.order("async", headers={"Idempotency-Key": "basket-1"})
         async with DeadProcess(stock) as dead:
             await dead.journal(order_of(1))

@@ -21,6 +21,7 @@ from flashops.operations import operations_server
 from flashpay.testing import FakeGateway, MemoryLedger
 from flashstock.stock import Stock
 from order_api.app import create_app
+from order_api.app_keys import SALE
 from order_api.catalogue import Product
 from order_api.connections import Connections
 from order_api.order_ids import OrderIds
@@ -143,7 +144,7 @@ async def running_shop(
     """Run the API; `variables` are its environment.
 
     Args:
-        wait_ready: Return only once the catalogue is loaded.
+        wait_ready: Return only once the catalogue is loaded, and the stock if there is one.
         products: What is for sale; two products by default.
         stock: Where limited products have their units; nothing is limited by default.
         variables: Replace or add environment variables.
@@ -167,6 +168,8 @@ async def running_shop(
         session = await exits.enter_async_context(aiohttp.ClientSession())
         if wait_ready:
             await wait_until(lambda: source.loads)
+        if wait_ready and stock is not None:
+            await wait_until(lambda: app[SALE].is_known)
         yield Shop(
             port=int(runner.addresses[0][1]),
             operations_port=operations_port,
