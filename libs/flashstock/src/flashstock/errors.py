@@ -46,5 +46,5 @@ class StockUnavailableError(StockError):
 class SessionClosedError(StockUnavailableError):
     """The selling session was closed by a reclaimer, which looks after what it had journaled."""
 
-    def __init__(self, message: str, *, certain: bool = False) -> None:
-        super().__init__(message, reason="no_session", certain=certain)
+    def __init__(self, message: str, *, reason: str = "no_session", certain: bool = False) -> None:
+        super().__init__(message, reason=reason, certain=certain)
