@@ -28,6 +28,7 @@ def build_consumer(settings: Settings, *, connections: Connections, log: JsonLog
     settler = Settler(
         ledger=connections.ledger,
         gateway=connections.gateway,
+        stock=connections.stock,
         # Environments of one snapshot share host name and process id: a number drawn in each tells them apart.
         owner=f"{SERVICE}/{secrets.token_hex(4)}",
         lease=settings.lease,

@@ -10,7 +10,7 @@ import aiohttp
 from aiobotocore.session import get_session
 
 from flashbus.clients import aws_client
-from flashpay import DynamoLedger, Gateway, HttpGateway, Ledger
+from flashpay import DynamoLedger, Gateway, HttpGateway, Ledger, Stock, open_stock
 from lambda_handler.dead_letters import QueueDeadLetters
 from lambda_handler.record_settler import DeadLetters
 from lambda_handler.settings import Settings
@@ -26,6 +26,7 @@ class Connections:
     ledger: Ledger
     gateway: Gateway
     dead_letters: DeadLetters | None
+    stock: Stock | None = None
 
 
 @asynccontextmanager
@@ -41,6 +42,9 @@ async def open_connections(settings: Settings) -> AsyncIterator[Connections]:
         dynamodb = await exits.enter_async_context(client("dynamodb"))
         connector = aiohttp.TCPConnector(keepalive_timeout=_KEEP_ALIVE.total_seconds())
         http = await exits.enter_async_context(aiohttp.ClientSession(connector=connector))
+        stock = None
+        if settings.stock_table is not None:
+            stock = await exits.enter_async_context(open_stock(client=dynamodb, table=settings.stock_table))
         dead_letters = None
         if settings.dead_letter_queue_url is not None:
             dead_letters = QueueDeadLetters(
@@ -51,4 +55,5 @@ async def open_connections(settings: Settings) -> AsyncIterator[Connections]:
             ledger=DynamoLedger(client=dynamodb, table=settings.orders_table),
             gateway=HttpGateway(session=http, base_url=settings.gateway_url),
             dead_letters=dead_letters,
+            stock=stock,
         )

@@ -5,7 +5,16 @@ from datetime import UTC, datetime, timedelta
 from aiohttp import web
 
 from flashmsg import Order
-from flashpay import Busy, Duplicate, FlashpayError, GatewayRefusedError, GatewayUnavailableError, Mismatch, Settled
+from flashpay import (
+    Busy,
+    Duplicate,
+    FlashpayError,
+    GatewayRefusedError,
+    GatewayUnavailableError,
+    Mismatch,
+    Settled,
+    SoldOut,
+)
 from order_api.acceptance import draft_of, is_made_of, order_of, queue
 from order_api.app_keys import METRICS, RETRY_AFTER, SETTINGS, SETTLEMENT_LIMITER
 from order_api.intake import IDEMPOTENCY_KEY, Draft
@@ -33,7 +42,7 @@ async def post_sync_order(request: web.Request) -> web.Response:
             request.app[METRICS].accepted("sync", repeated=not is_made_of(entry, order))
             request[REQUEST_CONTEXT].fields["mode"] = "sync"
             return order_response(OrderView.of(entry))
-        case Duplicate(entry=entry):
+        case Duplicate(entry=entry) | SoldOut(entry=entry):
             # Accepted when it was settled; counting it again would make orders out of retries.
             request.app[METRICS].accepted("sync", repeated=True)
             request[REQUEST_CONTEXT].fields["duplicate"] = True
