@@ -39,10 +39,10 @@ def properties() -> Any:  # noqa: ANN401  # any part of a template
 
 @pytest.mark.embedded_aws
 async def test_the_first_call_makes_the_bucket_and_every_call_prints_its_name(
-    embedded_aws: RunningEmulator, aws_command: str, tmp_path: Path
+    embedded_aws: RunningEmulator, real: dict[str, str]
 ) -> None:
-    here = embedded_aws.environment | {"AWS_REGION": "eu-central-1", "AWS_DEFAULT_REGION": "eu-central-1"}
-    environment = here | {"AWS": aws_command, "HOME": str(tmp_path)}
+    region = {"AWS_REGION": "eu-central-1", "AWS_DEFAULT_REGION": "eu-central-1"}
+    here, environment = embedded_aws.environment | region, real | region
     first = bucket(environment=environment)
     assert (first.returncode, first.stdout) == (0, f"{NAME}\n"), first.stderr
     assert f"bucket: made {NAME}" in first.stderr

@@ -13,13 +13,13 @@ import pytest
 
 from cloudformation.artifact import PROJECT
 from cloudformation.build import render_template
-from cloudformation.rendering import INLINE_LIMIT_BYTES
 from flashmsg import OrderPlaced, decode_sqs_body, encode
 from flashpay.testing.orders import sample_order
 from local.aws import aws_client
 from local.emulator import RunningEmulator
 from local.waiting import wait_until
 
+INLINE_LIMIT_BYTES = 51_200
 DEPLOY = PROJECT / "cloudformation" / "deploy"
 FAKE_AWS = """#!/bin/sh
 case "$*" in
@@ -144,12 +144,6 @@ def test_help_needs_neither_template_nor_command_line() -> None:
     done = deploy("--help", template="", environment={"AWS": "missing"})
     assert done.returncode == 0
     assert done.stdout.startswith("Usage: python -m cloudformation.build | cloudformation/deploy")
-
-
-@pytest.fixture
-def real(embedded_aws: RunningEmulator, aws_command: str, tmp_path: Path) -> dict[str, str]:
-    # An empty home: no configuration of the user's own.
-    return embedded_aws.environment | {"AWS": aws_command, "HOME": str(tmp_path), "AWS_PAGER": ""}
 
 
 @pytest.fixture

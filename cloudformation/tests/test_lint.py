@@ -11,28 +11,21 @@ import pytest
 from cloudformation.accepted_findings import ACCEPTED, with_skips
 from cloudformation.artifact import PROJECT
 from cloudformation.build import render_template
-from cloudformation.rendering import compact_json
+from cloudformation.rendering import Part
 
 BUCKET = PROJECT / "cloudformation" / "bucket.yaml"
 REGIONS = ("us-east-1", "eu-central-1", "ap-southeast-2")
-# cfn-lint does not write loops out to the end: it takes the endpoints of six services for six of one.
-LOOPED_ENDPOINTS = ("--ignore-checks", "E3064")
 
 
-def cfn_lint(file: Path, *options: str) -> subprocess.CompletedProcess[str]:
-    command = [str(Path(sys.executable).with_name("cfn-lint")), "--regions", *REGIONS, *options, "--", str(file)]
+def cfn_lint(file: Path) -> subprocess.CompletedProcess[str]:
+    command = [str(Path(sys.executable).with_name("cfn-lint")), "--regions", *REGIONS, "--", str(file)]
     return subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603  # of our own environment
 
 
-@pytest.mark.parametrize("form", ["deployed", "written out", "pipeline"])
-def test_cfn_lint_finds_nothing_in_three_regions(tmp_path: Path, whole: dict[str, Any], form: str) -> None:
-    texts = {
-        "deployed": render_template("all"),
-        "written out": compact_json(whole),
-        "pipeline": render_template("pipeline"),
-    }
-    (tmp_path / "template.json").write_text(texts[form])
-    linted = cfn_lint(tmp_path / "template.json", *(LOOPED_ENDPOINTS if form == "deployed" else ()))
+@pytest.mark.parametrize("part", ["all", "pipeline"])
+def test_cfn_lint_finds_nothing_in_three_regions(tmp_path: Path, part: Part) -> None:
+    (tmp_path / "template.json").write_text(render_template(part))
+    linted = cfn_lint(tmp_path / "template.json")
     assert (linted.returncode, linted.stdout) == (0, "")
 
 
@@ -44,7 +37,7 @@ def test_cfn_lint_finds_nothing_in_the_bucket() -> None:
 def test_cfn_lint_would_find_a_mistake(tmp_path: Path, pipeline: dict[str, Any]) -> None:
     broken = json.loads(json.dumps(pipeline))
     broken["Resources"]["Queue"]["Properties"]["DelaySeconds"] = 9999
-    (tmp_path / "template.json").write_text(compact_json(broken))
+    (tmp_path / "template.json").write_text(json.dumps(broken))
     assert "9999" in cfn_lint(tmp_path / "template.json").stdout
 
 
