@@ -36,7 +36,7 @@ async def whole_url(embedded_aws: RunningEmulator, whole: dict[str, Any], tmp_pa
             "raise GatewayCapacity to 20",
         ),
         ({"Workers": "7"}, "Workers"),
-        ({"Consumer": "lambda"}, "run make lambda, upload it, and give ArtifactBucket and ArtifactKey"),
+        ({"Consumer": "lambda"}, "or run make lambda, upload it, and give ArtifactBucket and ArtifactKey"),
         ({"Consumer": "lambda-sqs", "ArtifactBucket": "abc"}, "run make lambda"),
         ({"PaymentGateway": "external"}, "PaymentGateway external needs GatewayUrl"),
         (
