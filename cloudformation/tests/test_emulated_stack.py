@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from cloudformation.artifact import PROJECT
-from cloudformation.emulated import REFUSED_KINDS, REFUSED_RESOURCES, emulated
+from cloudformation.tests.emulated import REFUSED_KINDS, REFUSED_RESOURCES, emulated
 from local.aws import aws_client
 from local.emulator import RunningEmulator
 from local.stack import delete_stack

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from cloudformation.accepted_findings import ACCEPTED, with_skips
 from cloudformation.artifact import PROJECT
 from cloudformation.build import render_template
 from cloudformation.rendering import Part
+from cloudformation.tests.accepted_findings import ACCEPTED, with_skips
 
 BUCKET = PROJECT / "cloudformation" / "bucket.yaml"
 REGIONS = ("us-east-1", "eu-central-1", "ap-southeast-2")

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from cloudformation.emulated import emulated
+from cloudformation.tests.emulated import emulated
 from local.aws import aws_client
 from local.emulator import RunningEmulator
 from local.stack import upload
