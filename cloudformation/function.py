@@ -132,8 +132,8 @@ def _reserved(template: Template, parameters: PipelineParameters) -> If:
 
 def _add_outputs(template: Template, *, on: str, function: awslambda.Function, failures: sqs.Queue) -> None:
     for title, description, value in (
-        ("FunctionName", "Function that settles orders", function.ref()),
-        ("FunctionFailureQueueUrl", "Events that failed for good", failures.ref()),
+        ("FunctionName", "Function that settles orders; its log group is /aws/lambda/ and this name", function.ref()),
+        ("FunctionFailureQueueUrl", "URL of the queue of events that the function failed for good", failures.ref()),
     ):
         template.add_output(Output(title, Condition=on, Description=description, Value=value))
 

@@ -43,5 +43,5 @@ def _add_table(template: Template, title: str, key: str, encryption: Encryption,
             UpdateReplacePolicy=If(retain_data_on, "Retain", "Delete"),
         )
     )
-    template.add_output(Output(f"{title}Name", Description=f"Table keyed by {key}", Value=table.ref()))
+    template.add_output(Output(f"{title}Name", Description=f"DynamoDB table keyed by {key}", Value=table.ref()))
     return table

@@ -14,7 +14,7 @@ def test_defaults_follow_the_design() -> None:
 
 
 def test_what_is_set_is_taken() -> None:
-    settings = FunctionSettings.from_environment(
+    settings = Settings.from_environment(
         NEEDED
         | {
             "AWS_REGION": "eu-central-1",
@@ -24,7 +24,7 @@ def test_what_is_set_is_taken() -> None:
             "MAX_RECEIVES": "7",
         }
     )
-    assert settings == FunctionSettings(
+    assert settings == Settings(
         orders_table="orders",
         gateway_url="http://gateway.test",
         region="eu-central-1",
@@ -44,7 +44,7 @@ def test_what_is_set_is_taken() -> None:
     ],
 )
 def test_the_region_is_that_of_the_environment(variables: dict[str, str], region: str) -> None:
-    assert FunctionSettings.from_environment(NEEDED | variables).region == region
+    assert Settings.from_environment(NEEDED | variables).region == region
 
 
 def test_an_empty_variable_counts_as_unset() -> None:
