@@ -175,8 +175,9 @@ async def test_two_reclaimers_at_once_do_no_harm(sale: Sale, kill: Kill) -> None
     assert await sale.stock.sessions.list() == []
 
 
+@pytest.mark.parametrize("finished", [True, False])
 async def test_a_process_that_stood_still_neither_journals_nor_withdraws_nor_leases(
-    sale: Sale, process: Freezable
+    sale: Sale, process: Freezable, *, finished: bool
 ) -> None:
     seller = await opened(sale, Stock(process))
     journaled, uncommitted = await seller.reserve({"cap": 1}), await seller.reserve({"cap": 2})
@@ -184,16 +185,21 @@ async def test_a_process_that_stood_still_neither_journals_nor_withdraws_nor_lea
     process.freeze()
     leasing = asyncio.create_task(seller.reserve({"cap": 90}))
     committing = asyncio.create_task(uncommitted.commit("body", {}))
+    sale.topic_is_down = not finished
     async with reclaiming(sale):
         await asyncio.sleep(SOON)
-    process.thaw()
-    with pytest.raises(StockUnavailableError):
-        await leasing
-    with pytest.raises(SessionClosedError) as caught:
-        await committing
-    assert caught.value.certain
-    with pytest.raises(SessionClosedError):
-        await journaled.withdraw()
+        process.thaw()
+        with pytest.raises(StockUnavailableError):
+            await leasing
+        with pytest.raises(SessionClosedError) as caught:
+            await committing
+        # Once the slot is removed, nobody can look any more.
+        assert caught.value.certain is not finished
+        with pytest.raises(SessionClosedError):
+            await journaled.withdraw()
+        sale.topic_is_down = False
+        await asyncio.sleep(SOON)
+        await seller.__aexit__(None, None, None)
     assert sale.published == [journaled.reservation]
     left = await sale.level()
     assert (left.available, left.reserved) == (99, 1)

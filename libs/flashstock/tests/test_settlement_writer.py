@@ -13,11 +13,11 @@ from flashstock.table import Write
 from flashstock.testing import FaultPlan, Sale
 
 
-async def endings(sale: Sale, count: int, outcome: Outcome = Outcome.SOLD) -> list[Ending]:
+async def endings(sale: Sale, count: int) -> list[Ending]:
     await sale.stock.counters.set_total("cap", 1_000)
     async with sale.seller() as seller:
         holds = [await sale.buy(seller, cap=1) for _ in range(count)]
-    return [Ending(reservation=hold.reservation, outcome=outcome) for hold in holds]
+    return [Ending(reservation=hold.reservation, outcome=Outcome.SOLD) for hold in holds]
 
 
 async def test_endings_at_once_share_transactions(sale: Sale) -> None:
@@ -32,9 +32,10 @@ async def test_endings_at_once_share_transactions(sale: Sale) -> None:
 
 async def test_each_learns_how_its_own_reservation_has_ended(sale: Sale) -> None:
     asked = await endings(sale, 3)
-    await sale.stock.endings.settle([Ending(reservation=asked[1].reservation, outcome=Outcome.RETURNED)])
+    await sale.stock.endings.settle(asked[:1])
+    other = [Ending(reservation=one.reservation, outcome=Outcome.RETURNED) for one in asked]
     async with SettlementWriter(endings=sale.stock.endings) as writer:
-        outcomes = await asyncio.gather(*(writer.settle(ending) for ending in asked))
+        outcomes = await asyncio.gather(*(writer.settle(ending) for ending in [*other[:2], asked[2]]))
         assert outcomes == [Outcome.SOLD, Outcome.RETURNED, Outcome.SOLD]
         assert await writer.settle(asked[0]) is Outcome.SOLD
 

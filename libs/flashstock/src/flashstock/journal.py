@@ -146,6 +146,8 @@ class Journal:
                 return await self._pages.write(
                     self._session_id, slot, sequence=self._sequence, entries=entries, used=used
                 )
+            except SessionClosedError:
+                raise
             except StockUnavailableError as error:
                 if error.certain:
                     raise

@@ -1,5 +1,6 @@
 """What the stock tells whoever measures it."""
 
+from flashmsg import Reservation
 from flashstock.levels import StockLevel
 
 
@@ -17,3 +18,6 @@ class StockObserver:
 
     def republished(self) -> None:
         """An order that a dead session had journaled was published for it."""
+
+    def oversold(self, reservation: Reservation) -> None:
+        """A customer paid after the units had been returned, and somebody else has them by now."""
