@@ -35,7 +35,7 @@ PLATFORM_ACTIONS = {
 
 
 def sources(service: str) -> list[Path]:
-    """A service's own code, flashpay, flashstock, and those modules of the bus that it imports: no service uses all of them."""
+    """A service's own code, flashpay, flashstock, and those modules of the bus that it imports (none uses all)."""
     own = PROJECT / "services" / service / "src"
     text = "\n".join(file.read_text(encoding="utf-8") for file in own.rglob("*.py") if "testing" not in file.parts)
     imported = set(re.findall(r"^from flashbus\.(\w+) import", text, re.MULTILINE))
