@@ -3,7 +3,7 @@ SHELL := /bin/sh
 .DEFAULT_GOAL := help
 PYTHON ?= python3
 BIN := .venv/bin
-LIBS := flashbus flashmsg flashops flashpay
+LIBS := flashbus flashmsg flashops flashpay flashstock
 SERVICES := order-api order-processor payment-gateway lambda-handler
 MEMBERS := $(LIBS:%=libs/%) $(SERVICES:%=services/%)
 ARGS ?=

@@ -1,0 +1,113 @@
+"""Journal slots: the orders about to be published, where a reclaimer finds them when their process has died."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from flashmsg import Reservation
+from flashstock.errors import SessionClosedError
+from flashstock.table import ConditionFailedError, Item, Put, StockTable, Update, Where
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JournalEntry:
+    """One order as it is about to be published: its reservation and the message."""
+
+    reservation: Reservation
+    body: str
+    attributes: Mapping[str, str]
+
+    def to_json(self) -> str:
+        """The entry as one JSON object."""
+        return json.dumps([self.reservation.id, dict(self.reservation.units), self.body, dict(self.attributes)])
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Page:
+    """What a slot holds.
+
+    Attributes:
+        sequence: Counts the pages of a session.
+        entries: The orders, of which some may be published already.
+        used: Units per product that the session had journaled when it wrote this page, in all its life.
+    """
+
+    sequence: int
+    entries: Sequence[JournalEntry]
+    used: Mapping[str, int]
+
+
+class Pages:
+    """Writes and reads the slots of a session."""
+
+    def __init__(self, table: StockTable) -> None:
+        self._table = table
+
+    async def write(
+        self, session_id: str, slot: int, *, sequence: int, entries: Sequence[str], used: Mapping[str, int]
+    ) -> None:
+        """Overwrite a slot with a page, whose entries are JSON objects.
+
+        A request that arrives late changes nothing: not after a later page of the slot, not once it is closed, and
+        not when it is removed.
+
+        Raises:
+            SessionClosedError: A reclaimer has closed the slot, and this page is not in it.
+        """
+        item: Item = {
+            "id": slot_key(session_id, slot),
+            "sequence": sequence,
+            "entries": f"[{','.join(entries)}]",
+            "used": json.dumps(used),
+        }
+        fence = [*slot_is_open(), Where(("sequence",), "<", sequence)]
+        try:
+            await self._table.write(Put(item=item, where=fence))
+        except ConditionFailedError as failed:
+            # An earlier attempt whose answer was lost: the page is there, and whoever closed the slot has seen it.
+            if failed.item is None or failed.item["sequence"] != sequence:
+                raise SessionClosedError("the journal is closed", certain=True) from failed
+
+    async def close(self, session_id: str, *, slots: int) -> None:
+        """Let no page be written any more; what is in the slots stays."""
+        for number in range(slots):
+            closing = Update(
+                id=slot_key(session_id, number), assign={("closed",): True}, where=[Where(("id",), "exists")]
+            )
+            try:
+                await self._table.write(closing)
+            except ConditionFailedError:
+                continue  # removed: no page can be written either
+
+    async def read(self, session_id: str, *, slots: int) -> Sequence[Page]:
+        """The pages of a session."""
+        items = await self._table.read([slot_key(session_id, number) for number in range(slots)])
+        return [_read(item) for item in items.values()]
+
+
+def slot_key(session_id: str, slot: int) -> str:
+    """The key of a journal slot."""
+    return f"slot#{session_id}#{slot}"
+
+
+def empty_slot(session_id: str, slot: int) -> Put:
+    """A slot that was never written. It must be there to be written: once removed, no late page can come back."""
+    return Put(item={"id": slot_key(session_id, slot), "sequence": 0, "entries": "[]", "used": "{}"})
+
+
+def slot_is_open() -> list[Where]:
+    """The fence around everything that only a session whose slot is not closed may do."""
+    return [Where(("id",), "exists"), Where(("closed",), "missing")]
+
+
+def _read(item: Item) -> Page:
+    values: Any = item
+    return Page(
+        sequence=values["sequence"],
+        entries=[
+            JournalEntry(reservation=Reservation(id=name, units=units), body=body, attributes=attributes)
+            for name, units, body, attributes in json.loads(values["entries"])
+        ],
+        used=json.loads(values["used"]),
+    )

@@ -1,0 +1,120 @@
+"""Selling sessions: one life of one process that sells, as a reclaimer sees it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from flashstock.errors import SessionClosedError
+from flashstock.pages import empty_slot, slot_key
+from flashstock.table import ConditionFailedError, Delete, Item, Put, StockTable, Update, Where
+
+MAX_SLOTS = 90
+"""A session and its slots are opened, and removed, in one transaction."""
+
+# As with products: a table cannot list its sessions.
+_SESSIONS_KEY = "sessions"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Session:
+    """What the table says of a session.
+
+    Attributes:
+        id: Its name, never used again.
+        beats: Counts its heartbeats.
+        owner: Which process it is, for people.
+        slots: How many journal slots it has.
+        open: Whether it may sell.
+    """
+
+    id: str
+    beats: int
+    owner: str
+    slots: int
+    open: bool
+
+
+class Sessions:
+    """Opens, beats, closes and lists sessions."""
+
+    def __init__(self, table: StockTable) -> None:
+        self._table = table
+
+    async def open(self, session_id: str, *, owner: str, slots: int) -> None:
+        """Open a session and its empty slots at once."""
+        item: Item = {"id": session_key(session_id), "beats": 1, "owner": owner, "slots": slots, "state": "open"}
+        await self._table.transact(
+            [
+                Put(item=item, where=[Where(("id",), "missing")]),
+                Update(id=_SESSIONS_KEY, include={("ids",): frozenset({session_id})}),
+                *(empty_slot(session_id, number) for number in range(slots)),
+            ]
+        )
+
+    async def beat(self, session_id: str, beats: int) -> None:
+        """Show that the session lives: its `beats` are now this many.
+
+        Raises:
+            SessionClosedError: A reclaimer has closed it.
+        """
+        try:
+            await self._table.write(
+                Update(
+                    id=session_key(session_id),
+                    assign={("beats",): beats},
+                    where=[*session_is_open(), Where(("beats",), "<=", beats)],
+                )
+            )
+        except ConditionFailedError as failed:
+            raise SessionClosedError("the session is closed", certain=True) from failed
+
+    async def list(self) -> Sequence[Session]:
+        """Every session that is not removed."""
+        listed: Any = (await self._table.read([_SESSIONS_KEY])).get(_SESSIONS_KEY, {}).get("ids", frozenset())
+        items = await self._table.read([session_key(one) for one in sorted(listed)])
+        return [_read(item) for item in items.values()]
+
+    async def close(self, session: Session) -> bool:
+        """Close a session that has not beaten since it was seen; whether it is closed now."""
+        try:
+            await self._table.write(
+                Update(
+                    id=session_key(session.id),
+                    assign={("state",): "closed"},
+                    where=[Where(("beats",), "=", session.beats)],
+                )
+            )
+        except ConditionFailedError:
+            return False
+        return True
+
+    async def remove(self, session_id: str, *, slots: int) -> None:
+        """Remove a session and its slots, when nothing of it is left to be done."""
+        await self._table.transact(
+            [
+                Delete(id=session_key(session_id)),
+                Update(id=_SESSIONS_KEY, exclude={("ids",): frozenset({session_id})}),
+                *(Delete(id=slot_key(session_id, number)) for number in range(slots)),
+            ]
+        )
+
+
+def session_key(session_id: str) -> str:
+    """The key of a session's item."""
+    return f"session#{session_id}"
+
+
+def session_is_open() -> list[Where]:
+    """The fence around everything that only an open session may do."""
+    return [Where(("state",), "=", "open")]
+
+
+def _read(item: Item) -> Session:
+    values: Any = item
+    return Session(
+        id=values["id"].removeprefix("session#"),
+        beats=values["beats"],
+        owner=values["owner"],
+        slots=values["slots"],
+        open=values["state"] == "open",
+    )

@@ -1,0 +1,141 @@
+"""A reservation ends once: sold, or returned."""
+
+import asyncio
+
+import pytest
+
+from flashmsg import Reservation
+from flashstock.endings import Ending, Outcome, fitting_groups
+from flashstock.errors import SoldOutError, StockError
+from flashstock.leases import NOTHING
+from flashstock.levels import StockLevel
+from flashstock.stock import Stock
+from flashstock.table import MAX_WRITES
+
+SOLD, RETURNED = Outcome.SOLD, Outcome.RETURNED
+
+
+def reservation(number: int, **units: int) -> Reservation:
+    digits = "".join("abcdefghij"[int(digit)] for digit in f"{number:024}")
+    return Reservation(id=f"rsv_{digits}", units=units or {"cap": 1})
+
+
+def ending(number: int, outcome: Outcome, **units: int) -> Ending:
+    return Ending(reservation=reservation(number, **units), outcome=outcome)
+
+
+@pytest.fixture
+async def reserved(stock: Stock) -> Stock:
+    """Ten caps of which eight are reserved, and four shoes that are all reserved."""
+    await stock.sessions.open("s1", owner="test", slots=1)
+    for product, total, units in (("cap", 10, 8), ("shoe", 4, 4)):
+        await stock.counters.set_total(product, total)
+        await stock.leases.change(product, "s1", NOTHING, by=units)
+    return stock
+
+
+async def level(stock: Stock, product: str = "cap") -> tuple[int, int, int]:
+    found = await stock.counters.get(product)
+    assert isinstance(found, StockLevel)
+    assert found.total == found.available + found.reserved + found.sold
+    return found.available, found.reserved, found.sold
+
+
+async def test_sold_units_leave_what_is_reserved(reserved: Stock) -> None:
+    one = ending(1, SOLD, cap=2, shoe=1)
+    assert await reserved.endings.settle([one]) == {one.reservation.id: SOLD}
+    assert await level(reserved) == (2, 6, 2)
+    assert await level(reserved, "shoe") == (0, 3, 1)
+
+
+async def test_returned_units_are_for_sale_again(reserved: Stock) -> None:
+    one = ending(1, RETURNED, cap=2, shoe=1)
+    assert await reserved.endings.settle([one]) == {one.reservation.id: RETURNED}
+    assert await level(reserved) == (4, 6, 0)
+    assert await level(reserved, "shoe") == (1, 3, 0)
+
+
+async def test_an_ended_reservation_does_not_end_again(reserved: Stock) -> None:
+    first = ending(1, SOLD)
+    await reserved.endings.settle([first])
+    other = ending(1, RETURNED)
+    assert await reserved.endings.settle([other]) == {other.reservation.id: SOLD}
+    assert await reserved.endings.settle([first]) == {first.reservation.id: SOLD}
+    assert await level(reserved) == (2, 7, 1)
+
+
+async def test_those_that_ended_before_do_not_hold_up_the_others(reserved: Stock) -> None:
+    await reserved.endings.settle([ending(1, SOLD)])
+    answers = await reserved.endings.settle([ending(1, SOLD), ending(2, RETURNED), ending(3, SOLD)])
+    assert list(answers.values()).count(SOLD) == 2
+    assert await level(reserved) == (3, 5, 2)
+
+
+async def test_the_same_reservation_twice_in_one_call_ends_once(reserved: Stock) -> None:
+    await reserved.endings.settle([ending(1, SOLD), ending(1, SOLD)])
+    assert await level(reserved) == (2, 7, 1)
+
+
+async def test_nothing_to_end_changes_nothing(reserved: Stock) -> None:
+    assert await reserved.endings.settle([]) == {}
+    assert await level(reserved) == (2, 8, 0)
+
+
+async def test_at_once_a_reservation_ends_in_one_way_only(reserved: Stock) -> None:
+    answers = await asyncio.gather(
+        *(reserved.endings.settle([ending(1, SOLD if n % 2 else RETURNED)]) for n in range(6))
+    )
+    assert len({answer[reservation(1).id] for answer in answers}) == 1
+    assert await level(reserved) in [(2, 7, 1), (3, 7, 0)]
+
+
+async def test_what_was_never_reserved_is_not_ended(reserved: Stock) -> None:
+    with pytest.raises(StockError, match="fewer units are reserved"):
+        await reserved.endings.settle([ending(1, SOLD, cap=9)])
+    assert await level(reserved) == (2, 8, 0)
+    assert await reserved.endings.ended([reservation(1).id]) == {}
+
+
+async def test_many_endings_are_several_transactions(reserved: Stock) -> None:
+    await reserved.counters.set_total("cap", 500)
+    await reserved.sessions.open("s2", owner="test", slots=1)
+    await reserved.leases.change("cap", "s2", NOTHING, by=200)
+    answers = await reserved.endings.settle([ending(n, SOLD) for n in range(150)])
+    assert len(answers) == 150
+    assert await level(reserved) == (292, 58, 150)
+
+
+def test_a_group_fits_one_transaction() -> None:
+    endings = [ending(n, SOLD, **{f"p{m}": 1 for m in range(n, n + 20)}) for n in range(100)]
+    groups = fitting_groups(endings)
+    assert [one for group in groups for one in group] == endings
+    for group in groups:
+        products = {product for one in group for product in one.reservation.units}
+        assert len(group) + len(products) <= MAX_WRITES
+
+
+async def test_a_returned_reservation_is_reserved_again_once(reserved: Stock) -> None:
+    await reserved.endings.settle([ending(1, RETURNED, cap=2)])
+    for _ in range(2):
+        await reserved.endings.reopen(reservation(1, cap=2))
+        assert await level(reserved) == (2, 8, 0)
+    await reserved.endings.settle([ending(1, SOLD, cap=2)])
+    assert await level(reserved) == (2, 6, 2)
+
+
+async def test_a_sold_or_open_reservation_is_not_reserved_again(reserved: Stock) -> None:
+    await reserved.endings.settle([ending(1, SOLD)])
+    await reserved.endings.reopen(reservation(1))
+    await reserved.endings.reopen(reservation(2))
+    assert await level(reserved) == (2, 7, 1)
+
+
+async def test_what_was_sold_to_somebody_else_is_not_reserved_again(reserved: Stock) -> None:
+    await reserved.endings.settle([ending(1, RETURNED, cap=1, shoe=1)])
+    await reserved.sessions.open("s2", owner="test", slots=1)
+    await reserved.leases.change("shoe", "s2", NOTHING, by=1)
+    with pytest.raises(SoldOutError) as caught:
+        await reserved.endings.reopen(reservation(1, cap=1, shoe=1))
+    assert caught.value.product_id == "shoe"
+    assert await level(reserved) == (3, 7, 0)
+    assert await reserved.endings.ended([reservation(1).id]) == {reservation(1).id: RETURNED}

@@ -1,0 +1,141 @@
+"""Sessions and their journal slots: what a closed one can no longer do."""
+
+from collections.abc import Mapping, Sequence
+
+import pytest
+
+from flashmsg import Reservation
+from flashstock.endings import Outcome
+from flashstock.errors import SessionClosedError
+from flashstock.leases import NOTHING
+from flashstock.pages import JournalEntry, Page
+from flashstock.sessions import Session
+from flashstock.stock import Stock
+
+ENTRY = JournalEntry(
+    reservation=Reservation(id="rsv_" + "a" * 24, units={"cap": 2}), body='{"text": "é\\n"}', attributes={"type": "t"}
+)
+USED = {"cap": 2}
+
+
+@pytest.fixture
+async def journaling(stock: Stock) -> Stock:
+    """An open session with two slots, and five caps of which it has leased three."""
+    await stock.counters.set_total("cap", 5)
+    await stock.sessions.open("s1", owner="api", slots=2)
+    await stock.leases.change("cap", "s1", NOTHING, by=3)
+    return stock
+
+
+async def write(stock: Stock, sequence: int, entries: Sequence[JournalEntry] = (ENTRY,), *, slot: int = 0) -> None:
+    texts = [entry.to_json() for entry in entries]
+    await stock.pages.write("s1", slot, sequence=sequence, entries=texts, used=USED)
+
+
+async def pages(stock: Stock) -> Mapping[int, Page]:
+    return {page.sequence: page for page in await stock.pages.read("s1", slots=2)}
+
+
+async def available(stock: Stock) -> int:
+    found = await stock.counters.get("cap")
+    assert found is not None
+    assert found.total == found.available + found.reserved + found.sold
+    return found.available
+
+
+async def test_a_session_is_listed_from_its_opening_to_its_removal(journaling: Stock) -> None:
+    opened = Session(id="s1", beats=1, owner="api", slots=2, open=True)
+    assert await journaling.sessions.list() == [opened]
+    await journaling.sessions.beat("s1", 7)
+    assert [session.beats for session in await journaling.sessions.list()] == [7]
+    await journaling.sessions.remove("s1", slots=2)
+    assert await journaling.sessions.list() == []
+    assert await pages(journaling) == {}
+
+
+async def test_a_session_that_beats_is_not_closed(journaling: Stock) -> None:
+    (seen,) = await journaling.sessions.list()
+    await journaling.sessions.beat("s1", 2)
+    assert not await journaling.sessions.close(seen)
+    assert (await journaling.sessions.list())[0].open
+
+
+async def test_a_closed_session_cannot_beat(journaling: Stock) -> None:
+    (seen,) = await journaling.sessions.list()
+    for _ in range(2):
+        assert await journaling.sessions.close(seen)
+    with pytest.raises(SessionClosedError):
+        await journaling.sessions.beat("s1", 2)
+    assert not (await journaling.sessions.list())[0].open
+
+
+async def test_a_removed_session_cannot_beat(journaling: Stock) -> None:
+    await journaling.sessions.remove("s1", slots=2)
+    with pytest.raises(SessionClosedError):
+        await journaling.sessions.beat("s1", 2)
+    assert await journaling.sessions.list() == []
+
+
+async def test_a_page_is_read_as_it_was_written(journaling: Stock) -> None:
+    await write(journaling, 1)
+    assert (await pages(journaling))[1] == Page(sequence=1, entries=[ENTRY], used=USED)
+
+
+async def test_a_late_page_does_not_replace_a_later_one(journaling: Stock) -> None:
+    await write(journaling, 2)
+    with pytest.raises(SessionClosedError):
+        await write(journaling, 1, [])
+    assert (await pages(journaling))[2].entries == [ENTRY]
+
+
+async def test_nothing_is_written_to_a_closed_slot(journaling: Stock) -> None:
+    await write(journaling, 1)
+    await journaling.pages.close("s1", slots=2)
+    for slot in (0, 1):
+        with pytest.raises(SessionClosedError):
+            await write(journaling, 2, slot=slot)
+    assert (await pages(journaling))[1].entries == [ENTRY]
+
+
+async def test_nothing_is_written_to_a_removed_slot(journaling: Stock) -> None:
+    await journaling.sessions.remove("s1", slots=2)
+    await journaling.pages.close("s1", slots=2)
+    with pytest.raises(SessionClosedError):
+        await write(journaling, 1)
+    assert await pages(journaling) == {}
+
+
+async def test_a_page_that_was_there_before_the_slot_was_closed_counts_as_written(journaling: Stock) -> None:
+    await write(journaling, 1)
+    await journaling.pages.close("s1", slots=2)
+    await write(journaling, 1)
+
+
+async def test_a_withdrawn_order_gives_its_units_back_once(journaling: Stock) -> None:
+    await write(journaling, 1)
+    for _ in range(2):
+        await journaling.withdrawals.withdraw(ENTRY.reservation, session_id="s1", slot=0)
+        assert await available(journaling) == 4
+    assert await journaling.endings.ended([ENTRY.reservation.id]) == {ENTRY.reservation.id: Outcome.RETURNED}
+
+
+@pytest.mark.parametrize("removed", [True, False])
+async def test_nothing_is_withdrawn_from_a_slot_that_is_closed_or_removed(journaling: Stock, *, removed: bool) -> None:
+    await write(journaling, 1)
+    if removed:
+        await journaling.sessions.remove("s1", slots=2)
+    else:
+        await journaling.pages.close("s1", slots=2)
+    with pytest.raises(SessionClosedError) as caught:
+        await journaling.withdrawals.withdraw(ENTRY.reservation, session_id="s1", slot=0)
+    assert not caught.value.certain
+    assert await available(journaling) == 2
+    assert await journaling.endings.ended([ENTRY.reservation.id]) == {}
+
+
+async def test_what_was_withdrawn_before_the_slot_was_closed_stays_withdrawn(journaling: Stock) -> None:
+    await write(journaling, 1)
+    await journaling.withdrawals.withdraw(ENTRY.reservation, session_id="s1", slot=0)
+    await journaling.pages.close("s1", slots=2)
+    await journaling.withdrawals.withdraw(ENTRY.reservation, session_id="s1", slot=0)
+    assert await available(journaling) == 4
