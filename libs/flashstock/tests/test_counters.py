@@ -82,3 +82,28 @@ async def test_of_many_who_set_a_total_at_once_each_gets_its_own_answer(stock: S
     found = await stock.counters.get("cap")
     assert found is not None
     assert found in answers
+
+
+async def test_a_customer_limit_is_set_changed_and_lifted(stock: Stock) -> None:
+    await stock.counters.set_total("cap", 5)
+    assert (await stock.counters.set_customer_limit("cap", 2)).customer_limit == 2
+    assert (await stock.counters.set_total("cap", 9)).customer_limit == 2
+    found = await stock.counters.get("cap")
+    assert found is not None
+    assert (found.total, found.customer_limit) == (9, 2)
+    assert await stock.counters.set_customer_limit("cap", None) == level(9, available=9)
+    assert await stock.counters.all() == [level(9, available=9)]
+
+
+@pytest.mark.parametrize("limit", [0, -1, MAX_UNITS + 1, 1.5, True])
+async def test_what_is_no_limit_is_refused(stock: Stock, limit: int) -> None:
+    await stock.counters.set_total("cap", 5)
+    with pytest.raises(StockError, match="a number of units is"):
+        await stock.counters.set_customer_limit("cap", limit)
+    assert await stock.counters.get("cap") == level(5, available=5)
+
+
+async def test_a_product_without_stock_has_no_customer_limit(stock: Stock) -> None:
+    with pytest.raises(StockError, match="cap is not limited"):
+        await stock.counters.set_customer_limit("cap", 2)
+    assert await stock.counters.all() == []

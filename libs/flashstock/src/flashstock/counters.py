@@ -69,6 +69,26 @@ class Counters:
         assert found is not None  # noqa: S101 - products stay
         return found
 
+    async def set_customer_limit(self, product_id: str, limit: int | None) -> StockLevel:
+        """Let one customer buy at most `limit` units from now on; None for as many as there are.
+
+        Raises:
+            StockError: The product is not limited, or it is no number of units. Nothing is changed.
+        """
+        if limit is not None:
+            _check(limit, least=1)
+        name = ("customer_limit",)
+        change = Update(
+            id=product_key(product_id),
+            assign={} if limit is None else {name: limit},
+            remove=[name] if limit is None else [],
+            where=[Where(("id",), "exists")],
+        )
+        try:
+            return read_product(await self._table.write(change)).level
+        except ConditionFailedError as failed:
+            raise _not_limited(product_id) from failed
+
     async def _create(self, product_id: str, units: int) -> StockLevel:
         item: Item = {
             "id": product_key(product_id),
@@ -109,5 +129,9 @@ def _check(units: int, *, least: int) -> None:
 
 def _not_added(product_id: str, units: int, item: Item | None) -> StockError:
     if item is None:
-        return StockError(f"{product_id} is not limited: set its total first")
+        return _not_limited(product_id)
     return StockError(f"{product_id} cannot have {units} units more: its total would be above {MAX_UNITS}")
+
+
+def _not_limited(product_id: str) -> StockError:
+    return StockError(f"{product_id} is not limited: set its total first")

@@ -25,13 +25,17 @@ class Lease:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StockLevel:
-    """The counters of one product: at every moment total = available + reserved + sold, and none is negative."""
+    """The counters of one product: at every moment total = available + reserved + sold, and none is negative.
+
+    `customer_limit` is the most that one customer may buy, None for no limit. See `Limits`.
+    """
 
     product_id: str
     total: int
     available: int
     reserved: int
     sold: int
+    customer_limit: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,5 +57,6 @@ def read_product(item: Item) -> Product:
     level = StockLevel(
         product_id=str(item["id"]).removeprefix("product#"),
         **{name: counters[name] for name in ("total", "available", "reserved", "sold")},
+        customer_limit=counters.get("customer_limit"),
     )
     return Product(level=level, leases={name: Lease(**lease) for name, lease in counters["leases"].items()})
