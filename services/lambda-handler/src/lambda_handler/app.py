@@ -19,7 +19,7 @@ async def open_consumer(settings: Settings, *, log: JsonLog) -> AsyncIterator[Ca
     Yields:
         What makes a consumer; each is an owner of its own.
     """
-    async with open_connections(settings) as connections:
+    async with open_connections(settings, log=log) as connections:
         yield lambda: build_consumer(settings, connections=connections, log=log)
 
 

@@ -10,8 +10,10 @@ import aiohttp
 from aiobotocore.session import get_session
 
 from flashbus.clients import aws_client
+from flashmsg import Reservation
 from flashpay import DynamoLedger, Gateway, HttpGateway, Ledger, Stock, open_stock
 from lambda_handler.dead_letters import QueueDeadLetters
+from lambda_handler.json_log import JsonLog
 from lambda_handler.record_settler import DeadLetters
 from lambda_handler.settings import Settings
 
@@ -30,7 +32,7 @@ class Connections:
 
 
 @asynccontextmanager
-async def open_connections(settings: Settings) -> AsyncIterator[Connections]:
+async def open_connections(settings: Settings, *, log: JsonLog) -> AsyncIterator[Connections]:
     """Open the ledger's client and the gateway's session; the queue's client only when poison needs it.
 
     No connection is made yet: a snapshot may be taken before the first event, and its connections would be dead.
@@ -44,7 +46,9 @@ async def open_connections(settings: Settings) -> AsyncIterator[Connections]:
         http = await exits.enter_async_context(aiohttp.ClientSession(connector=connector))
         stock = None
         if settings.stock_table is not None:
-            stock = await exits.enter_async_context(open_stock(client=dynamodb, table=settings.stock_table))
+            stock = await exits.enter_async_context(
+                open_stock(client=dynamodb, table=settings.stock_table, on_oversold=partial(_tell_oversold, log))
+            )
         dead_letters = None
         if settings.dead_letter_queue_url is not None:
             dead_letters = QueueDeadLetters(
@@ -57,3 +61,7 @@ async def open_connections(settings: Settings) -> AsyncIterator[Connections]:
             dead_letters=dead_letters,
             stock=stock,
         )
+
+
+def _tell_oversold(log: JsonLog, reservation: Reservation) -> None:
+    log.write("sold_without_units", reservation=reservation.id, units=dict(reservation.units))

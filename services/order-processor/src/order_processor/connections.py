@@ -6,11 +6,13 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 import aiohttp
+import structlog
 from aiobotocore.session import get_session
 
 from flashbus.clients import aws_client
 from flashbus.queue import MessageSender, Queue
 from flashbus.sqs import SqsQueue
+from flashmsg import Reservation
 from flashpay import DynamoLedger, Gateway, HttpGateway, Ledger, Stock, open_stock
 from order_processor.settings import Settings
 
@@ -46,7 +48,9 @@ async def open_connections(settings: Settings) -> AsyncIterator[Connections]:
         )
         stock = None
         if settings.stock_table:
-            stock = await exits.enter_async_context(open_stock(client=dynamodb, table=settings.stock_table))
+            stock = await exits.enter_async_context(
+                open_stock(client=dynamodb, table=settings.stock_table, on_oversold=_tell_oversold)
+            )
         # The slots bound the connections; aiohttp's own limit would hold payments up unseen.
         http = await exits.enter_async_context(
             aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=settings.workers + 1))
@@ -58,3 +62,7 @@ async def open_connections(settings: Settings) -> AsyncIterator[Connections]:
             gateway=HttpGateway(session=http, base_url=settings.gateway_url),
             stock=stock,
         )
+
+
+def _tell_oversold(reservation: Reservation) -> None:
+    structlog.get_logger().error("sold_without_units", reservation=reservation.id, units=dict(reservation.units))
