@@ -2,7 +2,6 @@
 
 import base64
 from collections.abc import Mapping, Sequence
-from dataclasses import astuple
 
 from flashmsg import Reservation
 from flashpay.testing.schedule import Checkpoint, no_checkpoint
@@ -40,10 +39,10 @@ class FakeStock:
         level = await self.stock.counters.get(product_id)
         if level is None:
             raise LookupError(f"{product_id} is not limited")
-        _, total, *three = astuple(level)
-        if sum(three) != total or min(three) < 0:
+        counters = (level.available, level.reserved, level.sold)
+        if sum(counters) != level.total or min(counters) < 0:
             raise AssertionError(f"the counters contradict each other: {level}")
-        return level.available, level.reserved, level.sold
+        return counters
 
     async def settle(self, endings: Sequence[Ending], /) -> None:
         """See `Stock.settle`."""
