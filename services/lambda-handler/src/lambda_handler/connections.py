@@ -1,5 +1,6 @@
 """What the function talks to: DynamoDB, the payment gateway, and the dead-letter queue when poison needs it."""
 
+import json
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -64,4 +65,4 @@ async def open_connections(settings: Settings, *, log: JsonLog) -> AsyncIterator
 
 
 def _tell_oversold(log: JsonLog, reservation: Reservation) -> None:
-    log.write("sold_without_units", reservation=reservation.id, units=dict(reservation.units))
+    log.write("sold_without_units", reservation=reservation.id, units=json.dumps(dict(reservation.units)))
