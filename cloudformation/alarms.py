@@ -51,7 +51,9 @@ def add_alarms(
             ),
         )
     )
-    template.add_output(Output("AlarmTopicArn", Description="Topic that alarms call", Value=topic.ref()))
+    template.add_output(
+        Output("AlarmTopicArn", Description="Topic that alarms call, for a chat or a pager", Value=topic.ref())
+    )
     for watch in watches:
         template.add_resource(_alarm(watch, topic))
 

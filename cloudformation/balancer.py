@@ -77,7 +77,7 @@ def add_balancer(
     template.add_output(
         Output(
             "ApiUrl",
-            Description="Where customers send orders",
+            Description="URL that customers send orders to",
             Value=Join("://", [scheme, balancer.get_att("DNSName")]),
         )
     )

@@ -61,7 +61,7 @@ def build_template(part: Part = "all") -> Template:
 
 
 def render_template(part: Part = "all", *, form: Form = "json") -> str:
-    """The template of that part as text: compact sorted JSON, or YAML."""
+    """The template of that part as text: sorted JSON, or YAML."""
     return render(build_template(part), form=form)
 
 

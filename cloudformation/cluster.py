@@ -31,11 +31,11 @@ def add_cluster(template: Template, *, network: Network) -> Cluster:
     namespace = template.add_resource(
         servicediscovery.PrivateDnsNamespace("Namespace", Name=Sub(NAMESPACE), Vpc=network.vpc.ref())
     )
-    template.add_output(Output("ClusterName", Description="ECS cluster of the services", Value=cluster.ref()))
+    template.add_output(Output("ClusterName", Description="ECS cluster that the services run in", Value=cluster.ref()))
     template.add_output(
         Output(
             "DiscoveryNamespace",
-            Description="DNS zone of the services",
+            Description="Private DNS zone with an A record for every task",
             Value=Sub(NAMESPACE),
         )
     )

@@ -12,7 +12,6 @@ from pathlib import Path
 
 from cloudformation.archive import ArtifactError
 from cloudformation.artifact import PROJECT, TARGETS, build_artifact
-from cloudformation.build import render_template
 from cloudformation.commands import Command, CommandFailedError, carry_out, command, output_of
 
 # The stack's output that says where the images of a service go.
@@ -48,18 +47,21 @@ def push_commands(*, tag: str, outputs: Mapping[str, str]) -> list[Command]:
 
 
 def deploy_commands(
-    *, stack: str, template: Path, parameters: Mapping[str, str], artifact: Path | None
+    *, stack: str, parameters: Mapping[str, str], s3_bucket: str, artifact: Path | None
 ) -> list[Command]:
-    """Upload the function's zip where one is needed, then create or update the stack."""
+    """Upload the function's zip where one is needed, then create or update the stack.
+
+    The template goes through `s3_bucket`; empty for the one that `cloudformation/deploy` makes.
+    """
     upload = []
     if artifact is not None:
         bucket = parameters["ArtifactBucket"]
         upload = [command("aws", "s3", "cp", str(artifact), f"s3://{bucket}/{artifact.name}")]
     overrides = [f"{name}={value}" for name, value in sorted(parameters.items())]
     deploy = command(
-        "aws", "cloudformation", "deploy", "--stack-name", stack, "--template-file", str(template),
-        "--capabilities", "CAPABILITY_IAM", "CAPABILITY_AUTO_EXPAND", "--no-fail-on-empty-changeset",
-        "--tags", "project=flash-sale", *(["--parameter-overrides", *overrides] if overrides else []),
+        "cloudformation/deploy", "--stack-name", stack, *(["--s3-bucket", s3_bucket] if s3_bucket else []),
+        "--parameter-overrides", *overrides,
+        fed_by=command(sys.executable, "-m", "cloudformation.build"),
     )  # fmt: skip
     show = command(
         "aws", "cloudformation", "describe-stacks", "--stack-name", stack,
@@ -94,17 +96,16 @@ def _push(options: argparse.Namespace) -> list[Command]:
 def _deploy(options: argparse.Namespace) -> list[Command]:
     parameters = dict(pair.split("=", 1) for pair in options.parameters)
     parameters |= {"Architecture": options.architecture} | ({"ImageTag": options.tag} if options.tag else {})
-    template = Path("dist", "stack.json")
     artifact = None
     if parameters.get("Consumer", "ecs") != "ecs" and "ArtifactKey" not in parameters:
-        if "ArtifactBucket" not in parameters:
-            raise CommandFailedError("a function needs ArtifactBucket=NAME, an S3 bucket for its zip")
         artifact = _artifact(options)
         parameters["ArtifactKey"] = artifact.name
-    if not options.dry_run:
-        (PROJECT / template).parent.mkdir(exist_ok=True)
-        (PROJECT / template).write_text(render_template(), encoding="utf-8")
-    return deploy_commands(stack=options.stack, template=template, parameters=parameters, artifact=artifact)
+        parameters.setdefault("ArtifactBucket", options.s3_bucket or _bucket(options))
+    return deploy_commands(stack=options.stack, parameters=parameters, s3_bucket=options.s3_bucket, artifact=artifact)
+
+
+def _bucket(options: argparse.Namespace) -> str:
+    return "<BucketName>" if options.dry_run else output_of(command("cloudformation/bucket")).strip()
 
 
 def _artifact(options: argparse.Namespace) -> Path:
@@ -119,6 +120,7 @@ def _destroy(options: argparse.Namespace) -> list[Command]:
         sys.stdout.flush()
         if sys.stdin.readline().strip() != options.stack:
             raise CommandFailedError("nothing was deleted")
+    sys.stderr.write("the bucket of templates and function zips stays: docs/deploy.md says how it goes\n")
     return destroy_commands(stack=options.stack)
 
 
@@ -147,6 +149,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--stack", default="flash-sale", help="name of the stack (flash-sale)")
     parser.add_argument("--tag", default="", help="tag of the images (images, push: the git revision)")
     parser.add_argument("--architecture", choices=PLATFORMS, default="arm64", help="CPU of tasks and function")
+    parser.add_argument("--s3-bucket", default="", metavar="NAME", help="deploy: a bucket of your own on the way")
     parser.add_argument("--dry-run", action="store_true", help="print the commands and run none")
     parser.add_argument("--yes", action="store_true", help="destroy without asking")
     parser.add_argument("parameters", nargs="*", metavar="NAME=VALUE", help="deploy: parameters of the stack")

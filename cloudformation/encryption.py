@@ -33,7 +33,7 @@ def add_encryption(template: Template, *, customer_key_on: str, retain_data_on: 
         kms.Key(
             "Key",
             Condition=customer_key_on,
-            Description="Flash sale",
+            Description="Flash sale: encrypts queues, topics, tables, logs, secret, images and function",
             EnableKeyRotation=True,
             KeyPolicy=policy(*_key_statements()),
             DeletionPolicy=keeping,

@@ -30,7 +30,7 @@ def add_execution(
     secret = template.add_resource(
         secretsmanager.Secret(
             "OrderIdSecret",
-            Description="Certifies order ids",
+            Description="Certifies the order ids that the API issues",
             GenerateSecretString=secretsmanager.GenerateSecretString(
                 PasswordLength=SECRET_LENGTH, ExcludePunctuation=True
             ),

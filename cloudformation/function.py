@@ -19,7 +19,7 @@ from troposphere import (
 
 from cloudformation.encryption import Encryption
 from cloudformation.function_network import FunctionNetwork
-from cloudformation.iam import add_role, allow
+from cloudformation.iam import ORDERS_ACTIONS, STOCK_ACTIONS, add_role, allow
 from cloudformation.messaging import Messaging, add_dead_letter_queue
 from cloudformation.parameters import PipelineParameters
 from cloudformation.tables import Tables
@@ -70,6 +70,7 @@ def add_function(
     )
     variables = {
         "ORDERS_TABLE": tables.orders.ref(),
+        "STOCK_TABLE": tables.stock.ref(),
         "GATEWAY_URL": gateway_url,
         "PAYMENT_TIMEOUT_SECONDS": parameters.payment_timeout_seconds.ref(),
         "LEASE_SECONDS": parameters.lease_seconds.ref(),
@@ -132,8 +133,8 @@ def _reserved(template: Template, parameters: PipelineParameters) -> If:
 
 def _add_outputs(template: Template, *, on: str, function: awslambda.Function, failures: sqs.Queue) -> None:
     for title, description, value in (
-        ("FunctionName", "Function that settles orders", function.ref()),
-        ("FunctionFailureQueueUrl", "Events that failed for good", failures.ref()),
+        ("FunctionName", "Function that settles orders; its log group is /aws/lambda/ and this name", function.ref()),
+        ("FunctionFailureQueueUrl", "URL of the queue of events that the function failed for good", failures.ref()),
     ):
         template.add_output(Output(title, Condition=on, Description=description, Value=value))
 
@@ -150,7 +151,8 @@ def _add_function_role(
 ) -> iam.Role:
     statements: list[object] = [
         allow("logs:CreateLogStream", "logs:PutLogEvents", on=log_group.get_att("Arn")),
-        allow("dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem", on=tables.orders.get_att("Arn")),
+        allow(*ORDERS_ACTIONS, on=tables.orders.get_att("Arn")),
+        allow(*STOCK_ACTIONS, on=tables.stock.get_att("Arn")),
         allow("sqs:SendMessage", on=[failures.get_att("Arn"), messaging.dead_letters.get_att("Arn")]),
         # What the event source mapping does with the function's role.
         allow("sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ReceiveMessage", on=messaging.queue.get_att("Arn")),

@@ -15,6 +15,17 @@ def allow(*actions: str, on: object, when: Mapping[str, object] | None = None) -
     return statement
 
 
+ORDERS_ACTIONS = ("dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem")
+# A transaction is authorised as the writes in it.
+STOCK_ACTIONS = (
+    "dynamodb:BatchGetItem",
+    "dynamodb:ConditionCheckItem",
+    "dynamodb:DeleteItem",
+    "dynamodb:PutItem",
+    "dynamodb:UpdateItem",
+)
+
+
 # Actions whose API names no resource: the only ones allowed on everything.
 WITHOUT_RESOURCE = {
     "ecr:GetAuthorizationToken": "the token is the account's, not a repository's",

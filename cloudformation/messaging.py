@@ -146,9 +146,13 @@ def _add_outputs(template: Template, messaging: Messaging) -> None:
     dead, undelivered = messaging.dead_letters, messaging.subscription_dead_letters
     for title, description, value in (
         ("TopicArn", "Topic that orders are published to", messaging.topic.ref()),
-        ("QueueUrl", "Queue that orders wait in", messaging.queue.ref()),
-        ("QueueArn", "The same queue's ARN", messaging.queue.get_att("Arn")),
-        ("DeadLetterQueueUrl", "Orders that were given up", dead.ref()),
-        ("SubscriptionDeadLetterQueueUrl", "Orders the topic could not deliver", undelivered.ref()),
+        ("QueueUrl", "URL of the queue that orders wait in", messaging.queue.ref()),
+        ("QueueArn", "ARN of the queue that orders wait in", messaging.queue.get_att("Arn")),
+        ("DeadLetterQueueUrl", "URL of the queue of orders that were given up", dead.ref()),
+        (
+            "SubscriptionDeadLetterQueueUrl",
+            "URL of the queue of orders that the topic could not deliver",
+            undelivered.ref(),
+        ),
     ):
         template.add_output(Output(title, Description=description, Value=value))

@@ -49,18 +49,35 @@ class PipelineParameters:
 
 def add_pipeline_parameters(template: Template, *, gateway_scheme: str = "https?") -> PipelineParameters:
     """Add the parameters of topic, queues, tables and function; the payment provider's URL has that scheme."""
-    snap_start = add_flag(template, "SnapStart", default=False, why="Start from a snapshot")
-    retain_data = add_flag(template, "RetainData", default=True, why="Keep data on deletion")
-    customer_key = add_flag(template, "CustomerKey", default=False, why="Encrypt with a key of the stack")
+    snap_start = add_flag(
+        template, "SnapStart", default=False, why="Start environments of the function from a snapshot"
+    )
+    retain_data = add_flag(
+        template,
+        "RetainData",
+        default=True,
+        why="Keep tables, secret, images and the key they are encrypted with when the stack is deleted",
+    )
+    customer_key = add_flag(
+        template,
+        "CustomerKey",
+        default=False,
+        why="Encrypt everything with a KMS key of the stack instead of keys of AWS",
+    )
     return PipelineParameters(
-        consumer=add_choice(template, "Consumer", CONSUMERS, Description="What settles orders"),
+        consumer=add_choice(
+            template,
+            "Consumer",
+            CONSUMERS,
+            Description="Who settles orders: tasks (ecs), a function called by the topic, or one polling the queue",
+        ),
         visibility_seconds=add_number(
             template,
             "VisibilitySeconds",
             default=60,
             low=45,
             high=43200,
-            why="Queue visibility under ecs",
+            why="Seconds that a received message stays hidden; under lambda-sqs it is six function timeouts",
         ),
         max_receives=add_number(
             template,
@@ -68,10 +85,15 @@ def add_pipeline_parameters(template: Template, *, gateway_scheme: str = "https?
             default=100,
             low=3,
             high=1000,
-            why="Receives before dead-lettering",
+            why="Receives of a message before it goes to the dead letters; high, so that an outage is waited out",
         ),
         payment_timeout_seconds=add_number(
-            template, "PaymentTimeoutSeconds", default=10, low=1, high=14, why="Longest wait for one charge"
+            template,
+            "PaymentTimeoutSeconds",
+            default=10,
+            low=1,
+            high=14,
+            why="Longest wait for the answer to one charge, in seconds",
         ),
         lease_seconds=add_number(
             template,
@@ -79,13 +101,13 @@ def add_pipeline_parameters(template: Template, *, gateway_scheme: str = "https?
             default=30,
             low=15,
             high=40,
-            why="How long a claim is exclusive",
+            why="How long a claim on an order is exclusive, in seconds",
         ),
         gateway_url=add_text(
             template,
             "GatewayUrl",
             pattern=gateway_scheme + f"://[A-Za-z0-9.:/_-]{{1,{LONGEST_GATEWAY_HOST}}}",
-            why="Payment provider's base URL",
+            why="Base URL of the external payment provider",
             otherwise="must be an https URL without a query",
         ),
         artifact_bucket=add_text(
@@ -93,7 +115,7 @@ def add_pipeline_parameters(template: Template, *, gateway_scheme: str = "https?
             "ArtifactBucket",
             pattern="[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]",
             default=NO_ARTIFACT,
-            why="Bucket of the function's zip",
+            why="S3 bucket that holds the function's zip",
             otherwise="must be an S3 bucket",
         ),
         artifact_key=add_text(
@@ -101,19 +123,29 @@ def add_pipeline_parameters(template: Template, *, gateway_scheme: str = "https?
             "ArtifactKey",
             pattern=f"[A-Za-z0-9!_.*'()/=-]{{1,{LONGEST_ARTIFACT_KEY}}}",
             default=NO_ARTIFACT,
-            why="Key of the function's zip",
+            why="S3 key of the function's zip; another key publishes another version",
             otherwise=f"must be an S3 key of at most {LONGEST_ARTIFACT_KEY} characters",
         ),
-        architecture=add_choice(template, "Architecture", ("arm64", "x86_64"), Description="CPU of function and tasks"),
+        architecture=add_choice(
+            template,
+            "Architecture",
+            ("arm64", "x86_64"),
+            Description="CPU of function and tasks; images and zip must be built for it",
+        ),
         function_memory=add_number(
-            template, "FunctionMemory", default=512, low=256, high=3008, why="Function memory in MB"
+            template,
+            "FunctionMemory",
+            default=512,
+            low=256,
+            high=3008,
+            why="Memory of the function in MB, and its share of CPU with it",
         ),
         function_timeout=add_choice(
             template,
             "FunctionTimeout",
             FUNCTION_TIMEOUTS,
             Default="30",
-            Description="Function timeout in seconds",
+            Description="Longest run of the function in seconds, longer than any payment",
         ),
         reserved_concurrency=add_number(
             template,
@@ -121,12 +153,12 @@ def add_pipeline_parameters(template: Template, *, gateway_scheme: str = "https?
             default=0,
             low=0,
             high=1000,
-            why="Invocations at once; 0 for no limit",
+            why="Invocations at once under lambda, one payment each; 0 for the limit of the account",
         ),
         snap_start=snap_start,
         snap_start_on=add_switch(template, snap_start),
         log_retention_days=add_choice(
-            template, "LogRetentionDays", (14, 1, 7, 30, 90, 365), Description="Days logs are kept"
+            template, "LogRetentionDays", (14, 1, 7, 30, 90, 365), Description="Days that logs are kept"
         ),
         retain_data_on=add_switch(template, retain_data),
         customer_key=customer_key,
@@ -142,6 +174,6 @@ def add_maximum_concurrency(template: Template) -> FindInMap:
         template,
         "MaximumConcurrency",
         MAXIMUM_CONCURRENCIES,
-        Description="Invocations at once under lambda-sqs, 10 payments each",
+        Description="Invocations at once under lambda-sqs, of 10 payments each",
     )
     return FindInMap("Concurrency", chosen.ref(), "Invocations")

@@ -53,35 +53,37 @@ def add_platform_parameters(template: Template, *, architecture: Parameter) -> P
         template,
         "ImageTag",
         pattern="[A-Za-z0-9_][A-Za-z0-9_.-]{0,127}",
-        why="Image tag; empty for no services",
+        why="Tag of the images to run; empty for no services yet",
         otherwise="must be an image tag",
     )
     payment_gateway = add_choice(
         template,
         "PaymentGateway",
         ("simulated", "external"),
-        Description="The simulated provider, or GatewayUrl",
+        Description="Run the simulated payment provider in the VPC, or call the external one at GatewayUrl",
     )
     gateway_capacity = add_choice(
         template,
         "GatewayCapacity",
         GATEWAY_CAPACITIES,
         Default="100",
-        Description="Payments the provider takes at once",
+        Description="Payments the provider takes at once; processor tasks and invocations never make more",
     )
-    workers = add_choice(template, "Workers", WORKERS, Default="20", Description="Payments at once in a task")
+    workers = add_choice(
+        template, "Workers", WORKERS, Default="20", Description="Payments at once in one processor task"
+    )
     certificate_arn = add_text(
         template,
         "CertificateArn",
         pattern="arn:aws[a-z-]*:acm:.+",
-        why="ACM certificate; empty for plain HTTP",
+        why="ARN of an ACM certificate: HTTPS, and HTTP redirects to it; empty for plain HTTP",
         otherwise="must be the ARN of an ACM certificate",
     )
     alarm_email = add_text(
         template,
         "AlarmEmail",
         pattern=EMAIL,
-        why="Who is told of alarms and budget",
+        why="E-mail address that is told of alarms and budget, after it has confirmed; needs CustomerKey",
         otherwise="must be an e-mail address",
     )
     monthly_budget = add_number(
@@ -90,7 +92,7 @@ def add_platform_parameters(template: Template, *, architecture: Parameter) -> P
         default=0,
         low=0,
         high=1_000_000,
-        why="Forecast to warn of; 0 for none",
+        why="Monthly cost in dollars whose forecast is mailed to AlarmEmail; 0 for no budget",
     )
     for name, capacities in (
         ("ProcessorTasks", _maximum_processors()),
@@ -106,7 +108,12 @@ def add_platform_parameters(template: Template, *, architecture: Parameter) -> P
         simulated_on=template.add_condition("Simulated", Equals(payment_gateway.ref(), "simulated")),
         gateway_capacity=gateway_capacity,
         payment_seconds=add_number(
-            template, "PaymentSeconds", default=3, low=1, high=14, why="What one payment usually takes"
+            template,
+            "PaymentSeconds",
+            default=3,
+            low=1,
+            high=14,
+            why="What one payment usually takes, in seconds; the simulated provider takes exactly that",
         ),
         acceptable_wait_seconds=add_number(
             template,
@@ -114,33 +121,58 @@ def add_platform_parameters(template: Template, *, architecture: Parameter) -> P
             default=60,
             low=10,
             high=3600,
-            why="Wait above which tasks are added",
+            why="How long an order may wait, in seconds, before processor tasks are added and an alarm rings",
         ),
         workers=workers,
         maximum_processors=FindInMap("ProcessorTasks", gateway_capacity.ref(), workers.ref()),
         maximum_invocations=FindInMap("Concurrency", gateway_capacity.ref(), "Invocations"),
         pre_scale_on=add_switch(
-            template, add_flag(template, "PreScale", default=False, why="Keep the most processor tasks running")
+            template,
+            add_flag(
+                template,
+                "PreScale",
+                default=False,
+                why="Keep as many processor tasks running as the provider can feed, from before a sale until after it",
+            ),
         ),
-        minimum_api_tasks=add_number(template, "MinimumApiTasks", default=2, low=1, high=10, why="Fewest API tasks"),
-        maximum_api_tasks=add_number(template, "MaximumApiTasks", default=10, low=10, high=100, why="Most API tasks"),
+        minimum_api_tasks=add_number(
+            template, "MinimumApiTasks", default=2, low=1, high=10, why="Fewest API tasks, also when nobody orders"
+        ),
+        maximum_api_tasks=add_number(
+            template, "MaximumApiTasks", default=10, low=10, high=100, why="Most API tasks, however many order"
+        ),
         previous_order_id_secret=add_choice(
             template,
             "PreviousOrderIdSecret",
             ("AWSCURRENT", "AWSPENDING", "AWSPREVIOUS"),
-            Description="Version whose order ids are ours too",
+            Description="Version of the order-id secret whose ids are recognised besides those of the current one",
         ),
-        api_size=add_choice(template, "ApiSize", tuple(TASK_SIZES), Description="Size of an API task"),
-        processor_size=add_choice(template, "ProcessorSize", tuple(TASK_SIZES), Description="Size of a processor task"),
+        api_size=add_choice(
+            template,
+            "ApiSize",
+            tuple(TASK_SIZES),
+            Description="CPU and memory of an API task; each size is twice the last",
+        ),
+        processor_size=add_choice(
+            template,
+            "ProcessorSize",
+            tuple(TASK_SIZES),
+            Description="CPU and memory of a processor task; each size is twice the last",
+        ),
         spot_weight=add_number(
             template,
             "SpotPerOnDemand",
             default=0,
             low=0,
             high=10,
-            why="Spot tasks per on-demand task",
+            why="Fargate Spot processors for each on-demand one beyond the first",
         ),
-        nat_gateways=add_choice(template, "NatGateways", (1, 0, 2), Description="0 for VPC endpoints alone"),
+        nat_gateways=add_choice(
+            template,
+            "NatGateways",
+            (1, 0, 2),
+            Description="Ways out of the VPC; 0 for VPC endpoints of what the tasks call and no other way out",
+        ),
         certificate_arn=certificate_arn,
         certificate_on=_given(template, "HasCertificate", certificate_arn),
         alarm_email=alarm_email,

@@ -52,7 +52,7 @@ def add_registry(template: Template, *, encryption: Encryption, retain_data_on: 
         template.add_output(
             Output(
                 f"{title}RepositoryUri",
-                Description=f"Images of {name}",
+                Description=f"Repository that images of {name} are pushed to",
                 Value=repository.get_att("RepositoryUri"),
             )
         )

@@ -24,8 +24,8 @@ def _given(parameter: Parameter, *, unset: str) -> Not:
 def add_pipeline_rules(template: Template, *, parameters: PipelineParameters) -> None:
     """Refuse a function without its code."""
     sentence = (
-        "Consumer lambda and lambda-sqs need the function's zip: run make lambda, upload it, and give "
-        "ArtifactBucket and ArtifactKey."
+        "Consumer lambda and lambda-sqs need the function's zip: make deploy brings it, or run make lambda, upload it, "
+        "and give ArtifactBucket and ArtifactKey."
     )
     given = And(
         _given(parameters.artifact_bucket, unset=NO_ARTIFACT), _given(parameters.artifact_key, unset=NO_ARTIFACT)

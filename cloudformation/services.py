@@ -7,7 +7,7 @@ from troposphere import And, Equals, If, Region, Sub, Template, ecs
 from cloudformation.balancer import Balancer
 from cloudformation.cluster import NAMESPACE
 from cloudformation.firewall import API_PORT, GATEWAY_PORT, PROCESSOR_PORT, Firewall
-from cloudformation.iam import allow
+from cloudformation.iam import ORDERS_ACTIONS, STOCK_ACTIONS, allow
 from cloudformation.messaging import Messaging
 from cloudformation.platform_parameters import both
 from cloudformation.tables import Tables
@@ -61,6 +61,7 @@ def add_services(
         "AWS_REGION": Region,
         "GATEWAY_URL": gateway_url,
         "ORDERS_TABLE": tables.orders.ref(),
+        "STOCK_TABLE": tables.stock.ref(),
         "PAYMENT_TIMEOUT_SECONDS": platform.pipeline.payment_timeout_seconds.ref(),
         "LEASE_SECONDS": platform.pipeline.lease_seconds.ref(),
     }
@@ -103,7 +104,8 @@ def _add_api(
         },
         statements=[
             allow("sns:Publish", on=messaging.topic.ref()),
-            allow("dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem", on=tables.orders.get_att("Arn")),
+            allow(*ORDERS_ACTIONS, on=tables.orders.get_att("Arn")),
+            allow(*STOCK_ACTIONS, on=tables.stock.get_att("Arn")),
             allow("dynamodb:Scan", on=tables.products.get_att("Arn")),
         ],
         group=firewall.api.ref(),
@@ -149,7 +151,8 @@ def _add_processor(
                 on=messaging.queue.get_att("Arn"),
             ),
             allow("sqs:SendMessage", on=messaging.dead_letters.get_att("Arn")),
-            allow("dynamodb:GetItem", "dynamodb:PutItem", "dynamodb:UpdateItem", on=tables.orders.get_att("Arn")),
+            allow(*ORDERS_ACTIONS, on=tables.orders.get_att("Arn")),
+            allow(*STOCK_ACTIONS, on=tables.stock.get_att("Arn")),
         ],
         group=firewall.consumer.ref(),
         stop_timeout_seconds=PROCESSOR_STOP_SECONDS,

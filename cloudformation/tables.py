@@ -1,4 +1,4 @@
-"""The DynamoDB tables: the ledger of orders and the catalogue of products."""
+"""The DynamoDB tables: the ledger of orders, the catalogue of products, and the stock of the limited ones."""
 
 from dataclasses import dataclass
 
@@ -13,13 +13,15 @@ class Tables:
 
     orders: dynamodb.Table
     products: dynamodb.Table
+    stock: dynamodb.Table
 
 
 def add_tables(template: Template, *, encryption: Encryption, retain_data_on: str) -> Tables:
-    """Add both tables: on demand, with point-in-time recovery, kept on deletion unless told otherwise."""
+    """Add the tables: on demand, with point-in-time recovery, kept on deletion unless told otherwise."""
     return Tables(
         orders=_add_table(template, "OrdersTable", "order_id", encryption, retain_data_on),
         products=_add_table(template, "ProductsTable", "product_id", encryption, retain_data_on),
+        stock=_add_table(template, "StockTable", "id", encryption, retain_data_on),
     )
 
 
@@ -43,5 +45,5 @@ def _add_table(template: Template, title: str, key: str, encryption: Encryption,
             UpdateReplacePolicy=If(retain_data_on, "Retain", "Delete"),
         )
     )
-    template.add_output(Output(f"{title}Name", Description=f"Table keyed by {key}", Value=table.ref()))
+    template.add_output(Output(f"{title}Name", Description=f"DynamoDB table keyed by {key}", Value=table.ref()))
     return table

@@ -17,7 +17,7 @@ ASYNC_AGE_MS = 300_000
 API_P99_SECONDS = 1.0
 API_5XX_A_MINUTE = 10
 _VISIBLE = "ApproximateNumberOfMessagesVisible"
-_REDRIVE = "read dead_letter_reason, fix the cause, redrive"
+_REDRIVE = "read the attribute dead_letter_reason, fix the cause, then redrive the queue"
 
 
 def queue_watches(
@@ -33,8 +33,8 @@ def queue_watches(
     return [
         Watch(
             title="QueueAge",
-            what="Orders wait too long",
-            runbook="check the gateway, then raise Workers or GatewayCapacity",
+            what="The oldest order in the queue waits longer than AcceptableWaitSeconds",
+            runbook="check that the gateway answers, then raise Workers or GatewayCapacity",
             metric=_of_queue(work, "ApproximateAgeOfOldestMessage"),
             threshold=parameters.acceptable_wait_seconds.ref(),
             minutes=3,
@@ -43,29 +43,29 @@ def queue_watches(
         ),
         Watch(
             title="InFlight",
-            what="SQS nears its limit in flight",
-            runbook="find the consumer that neither acknowledges nor fails",
+            what="The queue nears the 120,000 messages that SQS keeps in flight",
+            runbook="find the consumer that neither acknowledges messages nor fails",
             metric=_of_queue(work, "ApproximateNumberOfMessagesNotVisible"),
             threshold=IN_FLIGHT_THRESHOLD,
         ),
         Watch(
             title="DeadLetters",
-            what="Orders were given up",
+            what="Orders were given up and wait among the dead letters",
             runbook=_REDRIVE,
             metric=_of_queue(messaging.dead_letters, _VISIBLE),
             minutes=1,
         ),
         Watch(
             title="Undelivered",
-            what="The topic could not deliver",
-            runbook="compare queue and key policy with the template, publish again",
+            what="The topic could not deliver orders to the queue or the function",
+            runbook="compare the policies of queue and key with the template, then publish the messages again",
             metric=_of_queue(messaging.subscription_dead_letters, _VISIBLE),
             minutes=1,
         ),
         Watch(
             title="FunctionFailures",
-            what="Events failed for good",
-            runbook="read responsePayload, fix the cause, publish requestPayload again",
+            what="The function failed events for good",
+            runbook="read responsePayload, fix the cause, then publish the message in requestPayload again",
             metric=_of_queue(function.failures, _VISIBLE),
             minutes=1,
         ),
@@ -80,8 +80,8 @@ def service_watches(*, balancer: Balancer, cluster: Cluster) -> list[Watch]:
     return [
         Watch(
             title="Api5xx",
-            what="The API fails requests",
-            runbook="look for status 5xx in the log; 503 is SNS or SYNC_LIMIT",
+            what="The API answers requests with 5xx",
+            runbook="look for status 5xx in the log of the API; a 503 is SNS without an answer, or SYNC_LIMIT",
             metric=Metric(
                 namespace="AWS/ApplicationELB", name="HTTPCode_Target_5XX_Count", dimensions=targets, statistic="Sum"
             ),
@@ -89,21 +89,21 @@ def service_watches(*, balancer: Balancer, cluster: Cluster) -> list[Watch]:
         ),
         Watch(
             title="ApiP99",
-            what=f"The API's p99 is over {API_P99_SECONDS:g} s",
-            runbook="compare CPU and SNS latency; raise MaximumApiTasks",
+            what=f"One request in a hundred takes the API longer than {API_P99_SECONDS:g} s",
+            runbook="compare the CPU of the tasks with the latency of SNS, then raise MaximumApiTasks",
             metric=Metric(namespace="AWS/ApplicationELB", name="TargetResponseTime", dimensions=api, statistic="p99"),
             threshold=API_P99_SECONDS,
         ),
         Watch(
             title="UnhealthyHosts",
-            what="API tasks are not ready",
-            runbook="find the failed check in the log of /readyz",
+            what="API tasks run and are not ready",
+            runbook="find the check of /readyz that fails in the log of the API",
             metric=Metric(namespace="AWS/ApplicationELB", name="UnHealthyHostCount", dimensions=targets),
         ),
         Watch(
             title="ProcessorBelowDesired",
-            what="Processor tasks are missing",
-            runbook="read why tasks stopped in the service's events",
+            what="Fewer processor tasks run than are wanted",
+            runbook="read why tasks stopped in the events of the service order-processor",
             metric=Metric(namespace="ECS/ContainerInsights", name="DesiredTaskCount", dimensions=tasks),
             minus=Metric(namespace="ECS/ContainerInsights", name="RunningTaskCount", dimensions=tasks),
             minutes=10,
@@ -121,20 +121,20 @@ def function_watches(*, function: Function) -> list[Watch]:
     return [
         Watch(
             title="FunctionErrors",
-            what="Invocations fail",
-            runbook="look for done false in the log",
+            what="Invocations of the function fail",
+            runbook="look for lines with done false in the log of the function",
             metric=of_function("Errors", "Sum"),
         ),
         Watch(
             title="FunctionThrottles",
-            what="Invocations are throttled",
-            runbook="raise ReservedConcurrency or the account's limit",
+            what="Invocations of the function are throttled",
+            runbook="raise ReservedConcurrency, or the concurrency limit of the account",
             metric=of_function("Throttles", "Sum"),
         ),
         Watch(
             title="FunctionAge",
-            what="Events wait too long",
-            runbook="raise ReservedConcurrency",
+            what=f"Events wait longer than {ASYNC_AGE_MS // 60_000} minutes for the function",
+            runbook="raise ReservedConcurrency, as far as the gateway can follow",
             metric=of_function("AsyncEventAge", "Maximum"),
             threshold=ASYNC_AGE_MS,
         ),

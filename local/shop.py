@@ -9,7 +9,7 @@ from pathlib import Path
 
 from cloudformation.artifact import build_local_artifact
 from cloudformation.build import render_template
-from local.catalogue import Product, load_catalogue, seed_catalogue
+from local.catalogue import Product, load_catalogue, seed_catalogue, seed_stock, stocked
 from local.emulator import RunningEmulator
 from local.ports import free_port
 from local.processes import ManagedProcess, service_process
@@ -25,7 +25,7 @@ class ShopPlan:
 
     `payment_seconds` is how long the provider takes per charge, `capacity` how many it takes at once (0: no limit),
     `workers` the processor's slots. The environments are laid over what the plan itself gives each service;
-    `parameters` likewise over the stack's.
+    `parameters` likewise over the stack's, and `stock` (units by product id) over the catalogue's.
     """
 
     name: str
@@ -38,6 +38,7 @@ class ShopPlan:
     processor_environment: Mapping[str, str] = field(default_factory=dict)
     gateway_environment: Mapping[str, str] = field(default_factory=dict)
     parameters: Mapping[str, str] = field(default_factory=dict)
+    stock: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,8 +73,9 @@ async def open_shop(plan: ShopPlan, *, emulator: RunningEmulator, folder: Path) 
         exits.push_async_callback(_stop_all, gateway)
         outputs = await _deploy(plan, emulator, gateway_url)
         exits.push_async_callback(delete_stack, emulator.environment, name=plan.name)
-        products = load_catalogue()
+        products = stocked(load_catalogue(), plan.stock)
         await seed_catalogue(emulator.environment, table=outputs["ProductsTableName"], products=products)
+        await seed_stock(emulator.environment, table=outputs["StockTableName"], products=products)
         api, api_url, api_operations_url = _api(plan, emulator, folder, outputs, gateway_url)
         processor, processor_url = _processor(plan, emulator, folder, outputs, gateway_url)
         services = [api] if processor is None else [api, processor]
@@ -161,6 +163,7 @@ def _api(
         "OPERATIONS_PORT": str(operations_port),
         "ORDERS_TOPIC_ARN": outputs["TopicArn"],
         "ORDERS_TABLE": outputs["OrdersTableName"],
+        "STOCK_TABLE": outputs["StockTableName"],
         "PRODUCTS_TABLE": outputs["ProductsTableName"],
         "ORDER_ID_SECRET": secrets.token_urlsafe(48),
         "GATEWAY_URL": gateway_url,
@@ -188,6 +191,7 @@ def _processor(
         "QUEUE_URL": outputs["QueueUrl"],
         "DEAD_LETTER_QUEUE_URL": outputs["DeadLetterQueueUrl"],
         "ORDERS_TABLE": outputs["OrdersTableName"],
+        "STOCK_TABLE": outputs["StockTableName"],
         "GATEWAY_URL": gateway_url,
         "WORKERS": str(plan.workers),
         "WAIT_SECONDS": "2",  # a long poll is never cut short, so this is how long an idle processor takes to stop

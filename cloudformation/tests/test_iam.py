@@ -8,11 +8,12 @@ from typing import Any
 import pytest
 
 from cloudformation.artifact import PROJECT
-from cloudformation.called_actions import called_actions
 from cloudformation.iam import WITHOUT_RESOURCE, everywhere
+from cloudformation.tests.called_actions import called_actions
 
 Document = dict[str, Any]
 FLASHPAY = PROJECT / "libs" / "flashpay" / "src"
+FLASHSTOCK = PROJECT / "libs" / "flashstock" / "src"
 FLASHBUS = PROJECT / "libs" / "flashbus" / "src" / "flashbus"
 SERVICES = {"ApiRole": "order-api", "ProcessorRole": "order-processor", "FunctionRole": "lambda-handler"}
 # What AWS does in a function's name: logs, the event source mapping, interfaces in the VPC.
@@ -34,11 +35,11 @@ PLATFORM_ACTIONS = {
 
 
 def sources(service: str) -> list[Path]:
-    """A service's own code, flashpay, and those modules of the bus that it imports: no service uses all of them."""
+    """A service's own code, flashpay, flashstock, and those modules of the bus that it imports (none uses all)."""
     own = PROJECT / "services" / service / "src"
     text = "\n".join(file.read_text(encoding="utf-8") for file in own.rglob("*.py") if "testing" not in file.parts)
     imported = set(re.findall(r"^from flashbus\.(\w+) import", text, re.MULTILINE))
-    return [own, FLASHPAY, *(FLASHBUS / f"{name}.py" for name in sorted(imported))]
+    return [own, FLASHPAY, FLASHSTOCK, *(FLASHBUS / f"{name}.py" for name in sorted(imported))]
 
 
 def statements(role: Document) -> Iterator[Document]:

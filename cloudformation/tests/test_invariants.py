@@ -292,7 +292,7 @@ def test_every_log_group_forgets(either: Document) -> None:
 
 
 def test_tables_can_be_restored_and_are_kept_by_default(either: Document) -> None:
-    for title in ("OrdersTable", "ProductsTable"):
+    for title in ("OrdersTable", "ProductsTable", "StockTable"):
         table = either["Resources"][title]
         assert table["Properties"]["PointInTimeRecoverySpecification"] == {"PointInTimeRecoveryEnabled": True}
         assert (

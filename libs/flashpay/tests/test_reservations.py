@@ -23,7 +23,7 @@ from flashpay import (
 from flashpay.reservations import endings
 from flashpay.testing import START, FakeGateway, FakeStock, ManualClock, MemoryLedger, Reply, sample_order
 from flashpay.testing import sample_reservation as reservation
-from flashstock.endings import Ending, Outcome
+from flashstock.endings import Outcome
 
 ORDER = sample_order()
 OTHER_CONTENT = sample_order(quantity=3)
@@ -63,7 +63,7 @@ def test_which_reservations_have_found_their_end(
     ended: list[tuple[Reservation, Outcome]],
 ) -> None:
     entry = replace(OPEN, status=status, reservation=own)
-    assert endings(entry, brought) == [Ending(reservation=one, outcome=outcome) for one, outcome in ended]
+    assert [(ending.reservation, ending.outcome) for ending in endings(entry, brought)] == ended
 
 
 @pytest.mark.parametrize(("reply", "level"), [(Reply.APPROVE, (6, 2, 2)), (Reply.DECLINE, (8, 2, 0))])

@@ -10,11 +10,11 @@ NEEDED = {"ORDERS_TABLE": "orders", "GATEWAY_URL": "http://gateway.test"}
 def test_defaults_follow_the_design() -> None:
     settings = Settings.from_environment(NEEDED)
     assert (settings.payment_timeout, settings.lease) == (timedelta(seconds=10), timedelta(seconds=30))
-    assert (settings.dead_letter_queue_url, settings.max_receives) == (None, 100)
+    assert (settings.dead_letter_queue_url, settings.max_receives, settings.stock_table) == (None, 100, None)
 
 
 def test_what_is_set_is_taken() -> None:
-    settings = FunctionSettings.from_environment(
+    settings = Settings.from_environment(
         NEEDED
         | {
             "AWS_REGION": "eu-central-1",
@@ -22,9 +22,10 @@ def test_what_is_set_is_taken() -> None:
             "LEASE_SECONDS": "0.75",
             "DEAD_LETTER_QUEUE_URL": "http://queue.test",
             "MAX_RECEIVES": "7",
+            "STOCK_TABLE": "stock",
         }
     )
-    assert settings == FunctionSettings(
+    assert settings == Settings(
         orders_table="orders",
         gateway_url="http://gateway.test",
         region="eu-central-1",
@@ -32,6 +33,7 @@ def test_what_is_set_is_taken() -> None:
         lease=timedelta(milliseconds=750),
         dead_letter_queue_url="http://queue.test",
         max_receives=7,
+        stock_table="stock",
     )
 
 
@@ -44,12 +46,12 @@ def test_what_is_set_is_taken() -> None:
     ],
 )
 def test_the_region_is_that_of_the_environment(variables: dict[str, str], region: str) -> None:
-    assert FunctionSettings.from_environment(NEEDED | variables).region == region
+    assert Settings.from_environment(NEEDED | variables).region == region
 
 
 def test_an_empty_variable_counts_as_unset() -> None:
-    settings = Settings.from_environment(NEEDED | {"DEAD_LETTER_QUEUE_URL": "", "LEASE_SECONDS": ""})
-    assert settings.dead_letter_queue_url is None
+    settings = Settings.from_environment(NEEDED | {"DEAD_LETTER_QUEUE_URL": "", "STOCK_TABLE": "", "LEASE_SECONDS": ""})
+    assert (settings.dead_letter_queue_url, settings.stock_table) == (None, None)
     assert settings.lease == timedelta(seconds=30)
 
 

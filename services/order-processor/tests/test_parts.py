@@ -6,17 +6,8 @@ from datetime import timedelta
 import pytest
 from structlog.testing import capture_logs
 
-from flashops.settings import SettingsError
 from flashpay.testing import Reply
-from order_processor.settings import Settings
 from order_processor.testing import ProcessorHarness
-
-REQUIRED = {
-    "QUEUE_URL": "http://localhost:4566/000000000000/orders",
-    "DEAD_LETTER_QUEUE_URL": "http://localhost:4566/000000000000/dead",
-    "ORDERS_TABLE": "orders",
-    "GATEWAY_URL": "http://localhost:8090",
-}
 
 
 async def test_permits_that_an_open_breaker_does_not_allow_are_given_back() -> None:
@@ -34,55 +25,6 @@ async def test_permits_that_an_open_breaker_does_not_allow_are_given_back() -> N
         await asyncio.sleep(5)
         assert processor.gateway.in_flight == 7
         processor.gateway.let_go()
-
-
-def test_the_defaults_are_in_order() -> None:
-    settings = Settings.from_environment(REQUIRED)
-    assert (settings.workers, settings.port, settings.max_receives) == (20, 8081, 100)
-    assert settings.visibility > settings.lease > settings.payment_timeout
-
-
-@pytest.mark.parametrize(
-    ("variables", "message"),
-    [
-        (
-            {"VISIBILITY_SECONDS": "30"},
-            "VISIBILITY_SECONDS (30) must be greater than LEASE_SECONDS (30)",
-        ),
-        (
-            {"PAYMENT_TIMEOUT_SECONDS": "30"},
-            "LEASE_SECONDS (30) must be greater than PAYMENT_TIMEOUT_SECONDS (30)",
-        ),
-        ({"DRAIN_SECONDS": "20"}, "DRAIN_SECONDS (20) must be greater than WAIT_SECONDS (20)"),
-        (
-            {"MAX_RECEIVES": "5"},
-            "MAX_RECEIVES (5) must be greater than BREAKER_THRESHOLD (5)",
-        ),
-        (
-            {"DRAIN_SECONDS": "9", "WAIT_SECONDS": "1"},
-            "DRAIN_SECONDS (9) must be greater than PAYMENT_TIMEOUT_SECONDS (10)",
-        ),
-    ],
-)
-def test_times_out_of_order_are_named(variables: dict[str, str], message: str) -> None:
-    with pytest.raises(SettingsError) as caught:
-        Settings.from_environment(REQUIRED | variables)
-    assert caught.value.problems == (message,)
-
-
-@pytest.mark.parametrize(
-    ("variable", "value"),
-    [("WORKERS", "0"), ("WAIT_SECONDS", "21"), ("GATEWAY_URL", "gateway:80"), ("LEASE_SECONDS", "nan")],
-)
-def test_a_wrong_variable_is_named(variable: str, value: str) -> None:
-    with pytest.raises(SettingsError, match=f"^{variable}: "):
-        Settings.from_environment(REQUIRED | {variable: value})
-
-
-@pytest.mark.parametrize(("workers", "pollers"), [(1, 1), (2, 2), (20, 2), (30, 3), (100, 4), (1000, 4)])
-def test_pollers_follow_the_slots(workers: int, pollers: int) -> None:
-    settings = Settings.from_environment(REQUIRED | {"WORKERS": str(workers)})
-    assert settings.poller_count == pollers
 
 
 async def test_one_line_of_log_per_message() -> None:

@@ -42,6 +42,7 @@ from flashpay.settlement import (
     Settlement,
     Settler,
 )
+from flashpay.stock import open_stock
 from flashpay.table import DynamoClient
 
 __all__ = [
@@ -99,5 +100,6 @@ __all__ = [
     "decide",
     "decide_given_up",
     "decide_poison",
+    "open_stock",
     "utc_now",
 ]

@@ -4,7 +4,7 @@ from flashpay.testing.gateway import Abandonment, FakeCharge, FakeGateway, Reply
 from flashpay.testing.ledger import MemoryLedger
 from flashpay.testing.orders import START, ManualClock, sample_order
 from flashpay.testing.schedule import Checkpoint, no_checkpoint
-from flashpay.testing.stock import FakeStock, sample_reservation
+from flashpay.testing.stock import FakeStock, level_of, sample_reservation, set_up_product
 
 __all__ = [
     "START",
@@ -16,7 +16,9 @@ __all__ = [
     "ManualClock",
     "MemoryLedger",
     "Reply",
+    "level_of",
     "no_checkpoint",
     "sample_order",
     "sample_reservation",
+    "set_up_product",
 ]

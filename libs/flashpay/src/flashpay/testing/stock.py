@@ -2,13 +2,13 @@
 
 import base64
 from collections.abc import Mapping, Sequence
-from dataclasses import astuple
 
 from flashmsg import Reservation
 from flashpay.testing.schedule import Checkpoint, no_checkpoint
 from flashstock.endings import Ending
 from flashstock.errors import StockUnavailableError
 from flashstock.leases import NOTHING
+from flashstock.stock import Stock as WholeStock
 from flashstock.testing import memory_stock
 
 _SELLER = "seller"
@@ -30,20 +30,11 @@ class FakeStock:
 
     async def set_up(self, product_id: str = "gadget", *, total: int, reserved: int) -> None:
         """Let there be a limited product, with so many of its units reserved."""
-        if not await self.stock.sessions.list():
-            await self.stock.sessions.open(_SELLER, owner="test", slots=1)
-        await self.stock.counters.set_total(product_id, total)
-        await self.stock.leases.change(product_id, _SELLER, NOTHING, by=reserved)
+        await set_up_product(self.stock, product_id, total=total, reserved=reserved)
 
     async def level(self, product_id: str = "gadget") -> tuple[int, int, int]:
         """How many units are available, reserved and sold."""
-        level = await self.stock.counters.get(product_id)
-        if level is None:
-            raise LookupError(f"{product_id} is not limited")
-        _, total, *three = astuple(level)
-        if sum(three) != total or min(three) < 0:
-            raise AssertionError(f"the counters contradict each other: {level}")
-        return level.available, level.reserved, level.sold
+        return await level_of(self.stock, product_id)
 
     async def settle(self, endings: Sequence[Ending], /) -> None:
         """See `Stock.settle`."""
@@ -68,3 +59,22 @@ def sample_reservation(name: str = "first", units: Mapping[str, int] | None = No
     """A reservation of what `sample_order` asks for; `name` decides its id."""
     digits = base64.b32encode(name.encode()).decode("ascii").rstrip("=").lower().ljust(20, "a")
     return Reservation(id=f"rsv_{digits}", units=units or {"gadget": 2})
+
+
+async def set_up_product(stock: WholeStock, product_id: str = "gadget", *, total: int, reserved: int) -> None:
+    """Let there be a limited product, with so many of its units reserved."""
+    if not await stock.sessions.list():
+        await stock.sessions.open(_SELLER, owner="test", slots=1)
+    await stock.counters.set_total(product_id, total)
+    await stock.leases.change(product_id, _SELLER, NOTHING, by=reserved)
+
+
+async def level_of(stock: WholeStock, product_id: str = "gadget") -> tuple[int, int, int]:
+    """How many units of a product are available, reserved and sold."""
+    level = await stock.counters.get(product_id)
+    if level is None:
+        raise LookupError(f"{product_id} is not limited")
+    counters = (level.available, level.reserved, level.sold)
+    if sum(counters) != level.total or min(counters) < 0:
+        raise AssertionError(f"the counters contradict each other: {level}")
+    return counters

@@ -10,7 +10,7 @@ from prometheus_client import CollectorRegistry
 from flashbus.consumer import Consumer
 from flashbus.testing import FakeQueue, loop_time
 from flashmsg import Order, OrderPlaced, OrderStatus, PricedLine, encode
-from flashpay.testing import FakeGateway, MemoryLedger
+from flashpay.testing import FakeGateway, FakeStock, MemoryLedger
 from order_processor.app import build_consumer
 from order_processor.connections import Connections
 from order_processor.settings import Settings
@@ -28,7 +28,7 @@ def _fields(variables: Mapping[str, object]) -> Iterator[tuple[str, object]]:
 
 
 class ProcessorHarness:
-    """A processor with a queue, a ledger and a gateway in memory; all run on the event loop's clock.
+    """A processor with a queue, a ledger, a gateway and limited stock in memory, on the event loop's clock.
 
     Args:
         variables: Settings by their variables in lower case, `drain_seconds=2.0`; unchecked.
@@ -46,6 +46,7 @@ class ProcessorHarness:
         self.queue, self.dead = FakeQueue(), FakeQueue()
         self.gateway = FakeGateway()
         self.ledger = MemoryLedger(clock=self.now)
+        self.stock = FakeStock()
         self.registry = CollectorRegistry()
         self.stop = asyncio.Event()
         self.consumer: Consumer | None = None
@@ -84,7 +85,11 @@ class ProcessorHarness:
         self.consumer = build_consumer(
             self.settings,
             connections=Connections(
-                queue=self.queue, dead_letter_queue=self.dead, ledger=self.ledger, gateway=self.gateway
+                queue=self.queue,
+                dead_letter_queue=self.dead,
+                ledger=self.ledger,
+                gateway=self.gateway,
+                stock=self.stock,
             ),
             registry=self.registry,
             stop=self.stop,

@@ -9,6 +9,7 @@ _PLAIN_HTTP = "answers plainly only where no certificate is given, else it redir
 ACCEPTED: dict[str, dict[str, str]] = {
     "OrdersTable": {"CKV_AWS_119": _KEY_BY_PARAMETER},
     "ProductsTable": {"CKV_AWS_119": _KEY_BY_PARAMETER},
+    "StockTable": {"CKV_AWS_119": _KEY_BY_PARAMETER},
     "ApiRepository": {"CKV_AWS_136": _KEY_BY_PARAMETER},
     "ProcessorRepository": {"CKV_AWS_136": _KEY_BY_PARAMETER},
     "GatewayRepository": {"CKV_AWS_136": _KEY_BY_PARAMETER},

@@ -25,7 +25,7 @@ def emulated(template: Mapping[str, Any]) -> dict[str, Any]:
     refused = {
         title
         for title, resource in template["Resources"].items()
-        if title in REFUSED_RESOURCES or (isinstance(resource, dict) and resource["Type"] in REFUSED_KINDS)
+        if title in REFUSED_RESOURCES or resource["Type"] in REFUSED_KINDS
     }
     kept = {title: resource for title, resource in template["Resources"].items() if title not in refused}
     return {**template, "Resources": _without_references(kept, refused)}
