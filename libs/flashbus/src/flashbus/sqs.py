@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from flashbus.attributes import message_attributes
 from flashbus.queue import EntryFailure, Message, QueueUnavailableError, VisibilityChange
 
 _GONE = frozenset({"ReceiptHandleIsInvalid", "MessageNotInflight", "InvalidParameterValue"})
@@ -72,9 +73,10 @@ class SqsQueue:
 
     async def send(self, body: str, *, attributes: Mapping[str, str]) -> None:
         """See `MessageSender.send`."""
-        typed = {name: {"DataType": "String", "StringValue": value} for name, value in attributes.items()}
         async with _wrapped("send"):
-            await self._client.send_message(QueueUrl=self._url, MessageBody=body, MessageAttributes=typed)
+            await self._client.send_message(
+                QueueUrl=self._url, MessageBody=body, MessageAttributes=message_attributes(attributes)
+            )
 
 
 @asynccontextmanager

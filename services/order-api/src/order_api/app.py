@@ -10,8 +10,7 @@ from flashbus.publisher import GroupCommitPublisher
 from flashbus.topic import Topic
 from flashops.health import Health
 from flashops.owner import owner_name
-from flashpay import Settler
-from flashpay.ledger import utc_now
+from flashpay import Settler, utc_now
 from order_api import app_keys
 from order_api.async_orders import post_async_order
 from order_api.bodies import leave_expectation

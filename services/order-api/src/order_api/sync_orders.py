@@ -1,11 +1,20 @@
 """`POST /orders/sync`: settle while the customer waits, or fall back to the queue."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 from aiohttp import web
 
 from flashmsg import Order
-from flashpay import Busy, Duplicate, FlashpayError, GatewayRefusedError, GatewayUnavailableError, Mismatch, Settled
+from flashpay import (
+    Busy,
+    Duplicate,
+    FlashpayError,
+    GatewayRefusedError,
+    GatewayUnavailableError,
+    Mismatch,
+    Settled,
+    utc_now,
+)
 from order_api.acceptance import draft_of, is_made_of, order_of, queue
 from order_api.app_keys import METRICS, RETRY_AFTER, SETTINGS, SETTLEMENT_LIMITER
 from order_api.intake import IDEMPOTENCY_KEY, Draft
@@ -83,6 +92,6 @@ async def _busy(request: web.Request, draft: Draft, order: Order, lease_until: d
         "in_progress",
         "The same order is being paid already",
         errors=[(IDEMPOTENCY_KEY, "A request with this key is in progress")],
-        retry_after=request.app[RETRY_AFTER].spread(lease_until - datetime.now(UTC)),
+        retry_after=request.app[RETRY_AFTER].spread(lease_until - utc_now()),
         receipt=draft.receipt,
     )
