@@ -1,7 +1,7 @@
 """The products table on DynamoDB."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Protocol
 
 import aiohttp
@@ -46,12 +46,7 @@ class DynamoProducts:
         position: dict[str, object] = {}
         while True:
             page = await self._page(position)
-            for row in page.get("Items", ()):
-                product = _product(row)
-                if product is None:
-                    log.warning("product_invalid", product_id=_shown(row))
-                else:
-                    products[product.product_id] = product
+            products |= {product.product_id: product for product in _products(page.get("Items", ()))}
             if not page.get("LastEvaluatedKey"):
                 return products
             position = {"ExclusiveStartKey": page["LastEvaluatedKey"]}
@@ -68,6 +63,15 @@ class DynamoProducts:
             )
         except (BotoCoreError, ClientError, aiohttp.ClientError, OSError) as exc:
             raise CatalogueError(f"{type(exc).__name__}: {exc}") from exc
+
+
+def _products(rows: Iterable[Any]) -> Iterator[Product]:
+    for row in rows:
+        product = _product(row)
+        if product is None:
+            log.warning("product_invalid", product_id=_shown(row))
+        else:
+            yield product
 
 
 def _product(row: Mapping[str, Mapping[str, str]]) -> Product | None:

@@ -15,7 +15,7 @@ from flashpay import (
     Settled,
     utc_now,
 )
-from order_api.acceptance import draft_of, is_made_of, order_of, queue
+from order_api.acceptance import draft_of, is_made_of, note_acceptance, order_of, queue
 from order_api.app_keys import METRICS, RETRY_AFTER, SETTINGS, SETTLEMENT_LIMITER
 from order_api.intake import IDEMPOTENCY_KEY, Draft
 from order_api.rejections import Rejection, mismatch, outcome_unknown, turned_away
@@ -39,8 +39,7 @@ async def post_sync_order(request: web.Request) -> web.Response:
         return await _unsettled(request, draft, order, exc)
     match settlement:
         case Settled(entry=entry):
-            request.app[METRICS].accepted("sync", repeated=not is_made_of(entry, order))
-            request[REQUEST_CONTEXT].fields["mode"] = "sync"
+            note_acceptance(request, "sync", repeated=not is_made_of(entry, order))
             return order_response(OrderView.of(entry))
         case Duplicate(entry=entry):
             # Accepted when it was settled; counting it again would make orders out of retries.

@@ -47,11 +47,8 @@ class MessageSettler:
 
     async def settle(self, message: Message) -> Disposition:
         """Settle the order in a message, as far as that is possible; raises nothing but cancellation."""
-        delivery = Delivery(
-            receives=message.receive_count,
-            max_receives=self._max_receives,
-            redriven=is_redriven(message.attributes),
-        )
+        redriven = is_redriven(message.attributes)
+        delivery = Delivery(receives=message.receive_count, max_receives=self._max_receives, redriven=redriven)
         try:
             event = decode_sqs_body(message.body)
         except FlashmsgError as exc:
