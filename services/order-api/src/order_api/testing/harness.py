@@ -74,7 +74,7 @@ class Answer:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Shop:
+class RunningApi:
     """A running API and everything behind it."""
 
     port: int
@@ -134,7 +134,7 @@ class Shop:
 @asynccontextmanager
 async def running_shop(
     *, wait_ready: bool = True, products: FakeProducts | None = None, **variables: str
-) -> AsyncIterator[Shop]:
+) -> AsyncIterator[RunningApi]:
     """Run the API; `variables` are its environment.
 
     Args:
@@ -154,7 +154,7 @@ async def running_shop(
     ):
         if wait_ready:
             await wait_until(lambda: source.loads)
-        yield Shop(
+        yield RunningApi(
             port=int(runner.addresses[0][1]),
             operations_port=operations_port,
             session=session,
