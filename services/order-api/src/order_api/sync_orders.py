@@ -1,6 +1,6 @@
 """`POST /orders/sync`: settle while the customer waits, or fall back to the queue."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 from aiohttp import web
 
@@ -14,8 +14,9 @@ from flashpay import (
     Mismatch,
     Settled,
     SoldOut,
+    utc_now,
 )
-from order_api.acceptance import draft_of, is_made_of, order_of, queue
+from order_api.acceptance import draft_of, is_made_of, note_acceptance, order_of, queue
 from order_api.app_keys import METRICS, RETRY_AFTER, SETTINGS, SETTLEMENT_LIMITER
 from order_api.intake import IDEMPOTENCY_KEY, Draft
 from order_api.rejections import Rejection, mismatch, outcome_unknown, turned_away
@@ -39,8 +40,7 @@ async def post_sync_order(request: web.Request) -> web.Response:
         return await _unsettled(request, draft, order, exc)
     match settlement:
         case Settled(entry=entry):
-            request.app[METRICS].accepted("sync", repeated=not is_made_of(entry, order))
-            request[REQUEST_CONTEXT].fields["mode"] = "sync"
+            note_acceptance(request, "sync", repeated=not is_made_of(entry, order))
             return order_response(OrderView.of(entry))
         case Duplicate(entry=entry) | SoldOut(entry=entry):
             # Accepted when it was settled; counting it again would make orders out of retries.
@@ -92,6 +92,6 @@ async def _busy(request: web.Request, draft: Draft, order: Order, lease_until: d
         "in_progress",
         "The same order is being paid already",
         errors=[(IDEMPOTENCY_KEY, "A request with this key is in progress")],
-        retry_after=request.app[RETRY_AFTER].spread(lease_until - datetime.now(UTC)),
+        retry_after=request.app[RETRY_AFTER].spread(lease_until - utc_now()),
         receipt=draft.receipt,
     )
