@@ -31,6 +31,12 @@ def pipeline() -> dict[str, Any]:
     return document
 
 
+@pytest.fixture(params=["pipeline", "whole"])
+def either(request: pytest.FixtureRequest) -> dict[str, Any]:
+    template: dict[str, Any] = request.getfixturevalue(request.param)
+    return template
+
+
 def _tool(environment: str, name: str) -> str:
     tool = PROJECT / environment / "bin" / name
     assert tool.exists(), f"{name} is not installed in {environment}: run `make install`"

@@ -53,6 +53,13 @@ def dockerfile(service: str) -> Dockerfile:
     return Dockerfile(text=(PROJECT / "services" / service / "Dockerfile").read_text(encoding="utf-8"))
 
 
+def left_out(service: str) -> list[str]:
+    """The names that stay out of an image wherever they are, as its `.dockerignore` says."""
+    ignored = (PROJECT / "services" / service / "Dockerfile.dockerignore").read_text(encoding="utf-8").splitlines()
+    # Of two patterns that match the last one counts, so what is left out everywhere comes after what is let in.
+    return [line.removeprefix("**/") for line in ignored[max(i for i, x in enumerate(ignored) if x[0] == "!") + 1 :]]
+
+
 @pytest.fixture(scope="session")
 def installed(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
     """What a service's Dockerfile installs from its lock; two services with the same lock share one installation."""
@@ -95,7 +102,8 @@ async def test_the_service_starts_from_what_its_image_holds(
 ) -> None:
     app = tmp_path / "app"
     for source in dockerfile(service).sources:
-        shutil.copytree(source, app, dirs_exist_ok=True, ignore=shutil.ignore_patterns("__pycache__"))
+        shutil.copytree(source, app, dirs_exist_ok=True, ignore=shutil.ignore_patterns(*left_out(service)))
+    assert not list(app.rglob("testing"))
     port, operations_port = free_port(), free_port()
     url = f"http://127.0.0.1:{operations_port if service == 'order-api' else port}/livez"
     process = ManagedProcess(

@@ -42,7 +42,7 @@ def test_a_pipe_that_nobody_reads_holds_nobody_up_and_the_loss_is_told(pipe: tup
     kept = lines(reader)
     assert [line["number"] for line in kept] == list(range(len(kept)))
     log.write("after")
-    assert lines(reader) == [{"event": "journal_lines_dropped", "count": 2_000 - len(kept)}, {"event": "after"}]
+    assert lines(reader) == [{"event": "log_lines_dropped", "count": 2_000 - len(kept)}, {"event": "after"}]
 
 
 def told_by_the_next_line(log: JsonLog, monkeypatch: pytest.MonkeyPatch) -> list[dict[str, object]]:

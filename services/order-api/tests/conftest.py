@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from local.emulator import RunningEmulator
-from order_api.testing import FakeStock, Shop, running_shop
+from order_api.testing import FakeStock, RunningApi, running_shop
 
 
 @pytest.fixture
@@ -16,7 +16,7 @@ def aws(embedded_aws: RunningEmulator, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-async def shop() -> AsyncIterator[Shop]:
+async def shop() -> AsyncIterator[RunningApi]:
     """The API with its default settings over a real socket, fakes behind it."""
     async with running_shop() as running:
         yield running
@@ -31,7 +31,7 @@ async def stock() -> FakeStock:
 
 
 @pytest.fixture
-async def limited_shop(stock: FakeStock) -> AsyncIterator[Shop]:
+async def limited_shop(stock: FakeStock) -> AsyncIterator[RunningApi]:
     """The API with ten pens. Only orders call the stock: nothing is refreshed, and no heartbeat is due."""
     async with running_shop(stock=stock, STOCK_REFRESH_SECONDS="3600", STOCK_LEASE_SECONDS="3600") as running:
         yield running

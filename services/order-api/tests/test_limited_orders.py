@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from flashmsg import Reservation
-from order_api.testing import Answer, FakeStock, Shop, running_shop
+from order_api.testing import Answer, FakeStock, RunningApi, running_shop
 
 KEY = {"Idempotency-Key": "basket-1"}
 OTHER_KEY = {"Idempotency-Key": "basket-2"}
@@ -13,17 +13,17 @@ OTHER_KEY = {"Idempotency-Key": "basket-2"}
 QUIET = "3600"
 
 
-async def order_both(shop: Shop, *, pens: int, phones: int = 1) -> Answer:
+async def order_both(shop: RunningApi, *, pens: int, phones: int = 1) -> Answer:
     items = [{"product_id": "phone-x", "quantity": phones}, {"product_id": "pen", "quantity": pens}]
     return await shop.request("POST", "/orders/async", json={"customer_id": 1, "items": items})
 
 
-def reservations(shop: Shop) -> list[Reservation]:
+def reservations(shop: RunningApi) -> list[Reservation]:
     """Those of the published events."""
     return [event.reservation for event in shop.events if event.reservation is not None]
 
 
-async def test_an_accepted_order_has_its_units(limited_shop: Shop, stock: FakeStock) -> None:
+async def test_an_accepted_order_has_its_units(limited_shop: RunningApi, stock: FakeStock) -> None:
     assert (await limited_shop.order("async", quantity=3)).status == 202
     (reservation,) = reservations(limited_shop)
     assert reservation.units == {"pen": 3}
@@ -33,7 +33,7 @@ async def test_an_accepted_order_has_its_units(limited_shop: Shop, stock: FakeSt
 
 
 async def test_an_order_without_limited_products_costs_no_call_and_no_read_of_the_ledger(
-    limited_shop: Shop, stock: FakeStock
+    limited_shop: RunningApi, stock: FakeStock
 ) -> None:
     calls = stock.calls
     assert (await limited_shop.order("async", product_id="phone-x")).status == 202
@@ -44,7 +44,7 @@ async def test_an_order_without_limited_products_costs_no_call_and_no_read_of_th
     assert reservations(limited_shop) == []
 
 
-async def test_of_a_mixed_order_only_what_is_limited_is_reserved(limited_shop: Shop) -> None:
+async def test_of_a_mixed_order_only_what_is_limited_is_reserved(limited_shop: RunningApi) -> None:
     assert (await order_both(limited_shop, pens=2)).status == 202
     assert [reservation.units for reservation in reservations(limited_shop)] == [{"pen": 2}]
 
@@ -59,7 +59,7 @@ async def test_a_line_too_many_reserves_nothing(stock: FakeStock) -> None:
     assert await stock.figures("pen") == (10, 0, 0)
 
 
-async def test_sold_out_names_the_product_and_is_told_from_memory(limited_shop: Shop, stock: FakeStock) -> None:
+async def test_sold_out_names_the_product_and_is_told_from_memory(limited_shop: RunningApi, stock: FakeStock) -> None:
     assert (await limited_shop.order("async", quantity=10)).status == 202
     refused = await limited_shop.order("async", quantity=1)
     assert refused.problem == (409, "sold-out")
@@ -75,7 +75,7 @@ async def test_sold_out_names_the_product_and_is_told_from_memory(limited_shop: 
     assert len(limited_shop.events) == 1
 
 
-async def test_units_that_come_back_are_sold(limited_shop: Shop, stock: FakeStock) -> None:
+async def test_units_that_come_back_are_sold(limited_shop: RunningApi, stock: FakeStock) -> None:
     assert (await limited_shop.order("async", quantity=10)).status == 202
     assert (await limited_shop.order("async", quantity=1)).status == 409
     await stock.counters.add("pen", 1)
@@ -87,7 +87,7 @@ async def test_units_that_come_back_are_sold(limited_shop: Shop, stock: FakeStoc
 
 @pytest.mark.parametrize("mode", ["async", "sync"])
 async def test_of_many_buyers_at_once_exactly_as_many_get_a_unit_as_there_are(
-    limited_shop: Shop, stock: FakeStock, mode: str
+    limited_shop: RunningApi, stock: FakeStock, mode: str
 ) -> None:
     answers = await asyncio.gather(*(limited_shop.order(mode, quantity=1, customer_id=n) for n in range(1, 51)))
     accepted = [answer for answer in answers if answer.status in {200, 202}]
@@ -126,7 +126,7 @@ async def test_a_limit_on_one_line_leaves_the_other_line_uncounted(stock: FakeSt
         assert (await shop.order("async", product_id="phone-x", quantity=5)).status == 202
 
 
-async def test_a_repeated_key_reserves_once(limited_shop: Shop, stock: FakeStock) -> None:
+async def test_a_repeated_key_reserves_once(limited_shop: RunningApi, stock: FakeStock) -> None:
     first = await limited_shop.order("async", headers=KEY)
     calls = stock.calls
     again = await limited_shop.order("async", headers=KEY)
@@ -138,7 +138,7 @@ async def test_a_repeated_key_reserves_once(limited_shop: Shop, stock: FakeStock
     assert await stock.figures("pen") == (8, 2, 0)
 
 
-async def test_a_repeat_is_not_told_sold_out_because_its_own_order_has_the_last_unit(limited_shop: Shop) -> None:
+async def test_a_repeat_is_not_told_sold_out_because_its_own_order_has_the_last_unit(limited_shop: RunningApi) -> None:
     assert (await limited_shop.order("async", quantity=10, headers=KEY)).status == 202
     for mode, expected in (("async", 202), ("sync", 200)):
         assert (await limited_shop.order(mode, quantity=10, headers=KEY)).status == expected
@@ -147,7 +147,9 @@ async def test_a_repeat_is_not_told_sold_out_because_its_own_order_has_the_last_
     assert other.json["idempotency_key"] == "basket-2", "another request with this key may have an order"
 
 
-async def test_of_two_requests_with_one_key_at_once_one_keeps_its_units(limited_shop: Shop, stock: FakeStock) -> None:
+async def test_of_two_requests_with_one_key_at_once_one_keeps_its_units(
+    limited_shop: RunningApi, stock: FakeStock
+) -> None:
     answers = await asyncio.gather(*(limited_shop.order("async", headers=KEY) for _ in range(5)))
     assert [answer.status for answer in answers] == [202] * 5
     assert len({answer.json["order_id"] for answer in answers}) == 1
@@ -156,7 +158,9 @@ async def test_of_two_requests_with_one_key_at_once_one_keeps_its_units(limited_
     assert await stock.figures("pen") == (8, 2, 0)
 
 
-async def test_a_key_with_another_body_is_refused_and_reserves_nothing(limited_shop: Shop, stock: FakeStock) -> None:
+async def test_a_key_with_another_body_is_refused_and_reserves_nothing(
+    limited_shop: RunningApi, stock: FakeStock
+) -> None:
     assert (await limited_shop.order("async", headers=KEY, quantity=2)).status == 202
     for mode in ("async", "sync"):
         assert (await limited_shop.order(mode, headers=KEY, quantity=3)).problem == (422, "mismatch")
@@ -164,7 +168,7 @@ async def test_a_key_with_another_body_is_refused_and_reserves_nothing(limited_s
     assert await stock.figures("pen") == (8, 2, 0)
 
 
-async def test_two_bodies_under_one_key_at_once_are_one_order(limited_shop: Shop, stock: FakeStock) -> None:
+async def test_two_bodies_under_one_key_at_once_are_one_order(limited_shop: RunningApi, stock: FakeStock) -> None:
     answers = await asyncio.gather(*(limited_shop.order("async", headers=KEY, quantity=n) for n in (2, 3)))
     assert sorted(answer.status for answer in answers) == [202, 422]
     (event,) = limited_shop.events

@@ -5,14 +5,14 @@ import asyncio
 import pytest
 
 from flashmsg import Reservation
-from order_api.testing import Answer, FakeStock, Shop, running_shop, wait_until
+from order_api.testing import Answer, FakeStock, RunningApi, running_shop, wait_until
 
 KEY = {"Idempotency-Key": "basket-1"}
 # Nothing but orders makes calls meanwhile.
 QUIET = "3600"
 
 
-def reservations(shop: Shop) -> list[Reservation]:
+def reservations(shop: RunningApi) -> list[Reservation]:
     """Those of the published events."""
     return [event.reservation for event in shop.events if event.reservation is not None]
 
@@ -41,7 +41,7 @@ async def test_what_was_certainly_not_published_gives_its_units_and_its_count_ba
 
 
 async def test_with_a_key_an_order_that_is_written_down_is_published_when_the_topic_is_back(
-    limited_shop: Shop, stock: FakeStock
+    limited_shop: RunningApi, stock: FakeStock
 ) -> None:
     limited_shop.topic.down = True
     refused = await limited_shop.order("async", headers=KEY)
@@ -58,7 +58,7 @@ async def test_with_a_key_an_order_that_is_written_down_is_published_when_the_to
 
 @pytest.mark.parametrize("headers", [None, KEY], ids=["no key", "key"])
 async def test_an_uncertain_publish_keeps_its_units_until_it_is_certain(
-    limited_shop: Shop, stock: FakeStock, headers: dict[str, str] | None
+    limited_shop: RunningApi, stock: FakeStock, headers: dict[str, str] | None
 ) -> None:
     limited_shop.topic.losing = True
     unknown = await limited_shop.order("async", headers=headers)
@@ -74,7 +74,7 @@ async def test_an_uncertain_publish_keeps_its_units_until_it_is_certain(
 
 
 async def test_a_ledger_that_goes_away_leaves_the_journal_to_place_the_order(
-    limited_shop: Shop, stock: FakeStock, monkeypatch: pytest.MonkeyPatch
+    limited_shop: RunningApi, stock: FakeStock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def get(_order_id: str) -> None:
         limited_shop.ledger.unavailable = True
@@ -90,7 +90,7 @@ async def test_a_ledger_that_goes_away_leaves_the_journal_to_place_the_order(
 
 
 async def test_without_an_answer_of_the_ledger_to_a_key_nothing_is_reserved(
-    limited_shop: Shop, stock: FakeStock
+    limited_shop: RunningApi, stock: FakeStock
 ) -> None:
     limited_shop.ledger.unavailable = True
     answer = await limited_shop.order("async", headers=KEY)
@@ -99,7 +99,7 @@ async def test_without_an_answer_of_the_ledger_to_a_key_nothing_is_reserved(
 
 
 async def test_while_the_stock_is_away_limited_products_are_not_sold_and_others_are(
-    limited_shop: Shop, stock: FakeStock
+    limited_shop: RunningApi, stock: FakeStock
 ) -> None:
     stock.down = True
     for mode in ("async", "sync"):
@@ -139,7 +139,7 @@ async def test_a_count_of_which_nobody_knows_leaves_the_journal_to_place_the_ord
 
 
 async def test_an_order_that_somebody_else_may_publish_is_not_called_not_accepted(
-    limited_shop: Shop, stock: FakeStock
+    limited_shop: RunningApi, stock: FakeStock
 ) -> None:
     limited_shop.topic.gate.clear()
     ordering = asyncio.create_task(limited_shop.order("async"))
@@ -166,14 +166,14 @@ async def test_a_lowered_limit_does_not_refuse_what_was_accepted(stock: FakeStoc
     assert await stock.figures("pen") == (6, 4, 0)
 
 
-async def test_a_stopped_api_leaves_no_session_and_no_idle_unit(limited_shop: Shop, stock: FakeStock) -> None:
+async def test_a_stopped_api_leaves_no_session_and_no_idle_unit(limited_shop: RunningApi, stock: FakeStock) -> None:
     assert (await limited_shop.order("async", quantity=1)).status == 202
     await limited_shop.runner.cleanup()
     assert await stock.sessions.list() == []
     assert await stock.figures("pen") == (9, 1, 0)
 
 
-async def test_a_doubt_is_published_before_the_api_has_stopped(limited_shop: Shop) -> None:
+async def test_a_doubt_is_published_before_the_api_has_stopped(limited_shop: RunningApi) -> None:
     limited_shop.topic.losing = True
     assert_unknown(await limited_shop.order("async"))
     limited_shop.topic.published.clear()
@@ -183,7 +183,7 @@ async def test_a_doubt_is_published_before_the_api_has_stopped(limited_shop: Sho
 
 
 async def test_a_crash_in_the_middle_of_an_order_leaves_it_to_the_journal(
-    limited_shop: Shop, monkeypatch: pytest.MonkeyPatch
+    limited_shop: RunningApi, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def crash(*_arguments: object, **_options: object) -> object:
         monkeypatch.undo()

@@ -6,7 +6,7 @@ import pytest
 
 from flashmsg import OrderStatus
 from flashpay.testing import Reply
-from order_api.testing import Answer, FakeStock, Shop, running_shop, wait_until
+from order_api.testing import Answer, FakeStock, RunningApi, running_shop, wait_until
 
 KEY = {"Idempotency-Key": "basket-1"}
 QUIET = "3600"
@@ -17,13 +17,13 @@ def assert_unknown(answer: Answer) -> None:
     assert set(answer.json) > {"order_id", "status_url", "idempotency_key"}
 
 
-async def until_entry(shop: Shop, answer: Answer, status: OrderStatus) -> None:
+async def until_entry(shop: RunningApi, answer: Answer, status: OrderStatus) -> None:
     order_id = answer.json["order_id"]
     await wait_until(lambda: order_id in shop.ledger.entries and shop.ledger.entries[order_id].status is status)
 
 
 async def test_a_paid_order_has_sold_its_units_and_a_declined_one_has_returned_them(
-    limited_shop: Shop, stock: FakeStock
+    limited_shop: RunningApi, stock: FakeStock
 ) -> None:
     limited_shop.gateway.plan(Reply.APPROVE, Reply.DECLINE)
     answers = [await limited_shop.order("sync", quantity=2), await limited_shop.order("sync", quantity=3)]
@@ -33,7 +33,7 @@ async def test_a_paid_order_has_sold_its_units_and_a_declined_one_has_returned_t
     assert limited_shop.events == []
 
 
-async def test_the_entry_of_the_order_names_its_units(limited_shop: Shop) -> None:
+async def test_the_entry_of_the_order_names_its_units(limited_shop: RunningApi) -> None:
     answer = await limited_shop.order("sync", quantity=2)
     reservation = limited_shop.ledger.entries[answer.json["order_id"]].reservation
     assert reservation is not None
@@ -42,7 +42,9 @@ async def test_the_entry_of_the_order_names_its_units(limited_shop: Shop) -> Non
 
 
 @pytest.mark.parametrize("second", ["async", "sync"])
-async def test_a_repeat_of_a_paid_order_reserves_nothing(limited_shop: Shop, stock: FakeStock, second: str) -> None:
+async def test_a_repeat_of_a_paid_order_reserves_nothing(
+    limited_shop: RunningApi, stock: FakeStock, second: str
+) -> None:
     first = await limited_shop.order("sync", headers=KEY)
     calls = stock.calls
     again = await limited_shop.order(second, headers=KEY)
@@ -69,7 +71,9 @@ async def test_who_finds_no_place_costs_no_write_and_holds_nothing(stock: FakeSt
     assert await stock.figures("pen") == (0, 0, 10)
 
 
-async def test_of_two_requests_with_one_key_at_once_one_keeps_its_units(limited_shop: Shop, stock: FakeStock) -> None:
+async def test_of_two_requests_with_one_key_at_once_one_keeps_its_units(
+    limited_shop: RunningApi, stock: FakeStock
+) -> None:
     answers = await asyncio.gather(*(limited_shop.order("sync", headers=KEY) for _ in range(4)))
     assert {answer.status for answer in answers} <= {200, 202}
     assert len({answer.json["order_id"] for answer in answers}) == 1
@@ -131,7 +135,7 @@ async def test_the_naive_shop_leaves_a_late_order_to_the_journal(stock: FakeStoc
 
 
 async def test_a_charge_without_an_answer_goes_to_the_queue_with_its_units(
-    limited_shop: Shop, stock: FakeStock
+    limited_shop: RunningApi, stock: FakeStock
 ) -> None:
     limited_shop.gateway.plan(Reply.FAIL)
     assert (await limited_shop.order("sync")).status == 202
@@ -141,7 +145,7 @@ async def test_a_charge_without_an_answer_goes_to_the_queue_with_its_units(
 
 
 async def test_a_stock_that_goes_away_after_the_charge_sends_the_order_to_the_queue(
-    limited_shop: Shop, stock: FakeStock
+    limited_shop: RunningApi, stock: FakeStock
 ) -> None:
     limited_shop.gateway.hold()
     ordering = asyncio.create_task(limited_shop.order("sync"))

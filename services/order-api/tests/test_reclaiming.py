@@ -13,7 +13,7 @@ from flashstock.pages import JournalEntry
 from flashstock.seller import Seller
 from order_api.limited_sale import CUSTOMER_LIMITS
 from order_api.order_ids import OrderIds
-from order_api.testing import SECRET, FakeStock, Shop, running_shop, wait_until
+from order_api.testing import SECRET, FakeStock, RunningApi, running_shop, wait_until
 
 LEASE_SECONDS = "0.3"
 IDS = OrderIds(secret=SECRET.encode())
@@ -21,7 +21,7 @@ IDS = OrderIds(secret=SECRET.encode())
 
 def order_of(customer_id: int, *, quantity: int = 2) -> Order:
     return Order(
-        order_id=IDS.derive(customer_id=customer_id, idempotency_key="basket-1"),
+        order_id=IDS.candidates(customer_id=customer_id, idempotency_key="basket-1")[0],
         customer_id=customer_id,
         items=(PricedLine(product_id="pen", quantity=quantity, unit_price_minor=250),),
         currency="EUR",
@@ -68,7 +68,7 @@ class DeadProcess:
 
 
 @asynccontextmanager
-async def surviving(stock: FakeStock) -> AsyncIterator[Shop]:
+async def surviving(stock: FakeStock) -> AsyncIterator[RunningApi]:
     async with running_shop(stock=stock, STOCK_LEASE_SECONDS=LEASE_SECONDS) as shop:
         yield shop
 

@@ -183,6 +183,17 @@ async def test_while_nothing_comes_to_its_end_it_is_not_ready(stack: Stack, tmp_
         await until_readiness(stack, process, 200, status="ready", checks=READY)
 
 
+async def test_its_port_takes_as_many_connections_as_it_is_told(stack: Stack, tmp_path: Path) -> None:
+    async with (
+        running({**stack.variables, "MAX_CONNECTIONS": "1"}, tmp_path / "log") as process,
+        aiohttp.ClientSession(stack.operations_url) as another,
+    ):
+        await until_readiness(stack, process, 200, status="ready", checks=READY)
+        async with aiohttp.ClientSession(stack.operations_url) as first:
+            assert (await first.get("/livez")).status == 200
+            assert (await another.get("/livez")).status == 503
+
+
 async def test_a_missing_variable_ends_it_with_its_name(stack: Stack, tmp_path: Path) -> None:
     variables = {name: value for name, value in stack.variables.items() if name != "QUEUE_URL"}
     async with running(variables, tmp_path / "log") as process:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TypeAlias
 
-from flashmsg import Order, OrderStatus, Reservation
+from flashmsg import Order, OrderStatus
 from flashpay.entries import LedgerEntry
 
 
@@ -74,15 +74,6 @@ def evaluate_claim(entry: LedgerEntry, order: Order, *, owner: str, now: datetim
     if entry.owner == owner:
         return claimed(entry)
     return HeldElsewhere(lease_until=entry.lease_until)
-
-
-def claimed_reservation(entry: LedgerEntry, reservation: Reservation | None) -> Reservation | None:
-    """The reservation that an entry has once it is taken over by a claim with this one.
-
-    That of the first claim stays for ever: it came with a message, so it was not withdrawn. That of an acceptance
-    may have been, and gives way to it.
-    """
-    return reservation or entry.reservation if entry.status is OrderStatus.PENDING else entry.reservation
 
 
 def evaluate_acceptance(entry: LedgerEntry, order: Order, *, owner: str) -> Acceptance:

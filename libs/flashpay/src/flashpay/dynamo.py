@@ -10,7 +10,6 @@ from flashpay.claims import (
     Claim,
     Claimed,
     claimed,
-    claimed_reservation,
     evaluate_acceptance,
     evaluate_claim,
     may_fail,
@@ -18,12 +17,14 @@ from flashpay.claims import (
 from flashpay.entries import LedgerEntry, whole_ms
 from flashpay.errors import LedgerUnavailableError
 from flashpay.gateway import Approved, ChargeResult
-from flashpay.items import moment, number, reserved, text
+from flashpay.items import moment, number, text, to_item
 from flashpay.ledger import Clock, RecordedOrder, recorded_before, utc_now
 from flashpay.table import Condition, DynamoClient, OrdersTable, Unchanged, Written
 
 _PROCESSING = text(OrderStatus.PROCESSING)
 _FAILED = text(OrderStatus.FAILED)
+# What a claim changes of an entry.
+_CLAIMED = ("status", "owner", "attempt", "lease_until", "updated_at", "reservation")
 # Each lost round means that another owner moved the order on, so the next one all but ends the matter.
 _ROUNDS = 5
 
@@ -51,7 +52,7 @@ class DynamoLedger:
         outcome = await self._table.insert(entry)
         if isinstance(outcome, Written):
             return Accepted(entry=outcome.entry, first=True)
-        return evaluate_acceptance(_present(outcome, order.order_id), order, owner=owner)
+        return evaluate_acceptance(_standing(outcome, order.order_id), order, owner=owner)
 
     async def claim(
         self,
@@ -70,13 +71,12 @@ class DynamoLedger:
         for _ in range(_ROUNDS):
             if isinstance(outcome, Written):
                 return claimed(outcome.entry)
-            entry = _present(outcome, order.order_id)
+            entry = _standing(outcome, order.order_id)
             answer = evaluate_claim(entry, order, owner=owner, now=now, reopen=reopen)
             if answer is not None:
                 return answer
-            outcome = await self._take_over(
-                entry, owner=owner, lease_until=lease_until, now=now, reservation=reservation
-            )
+            taken = entry.taken_over(owner=owner, lease_until=lease_until, now=now, reservation=reservation)
+            outcome = await self._take_over(entry, taken)
         raise _contention(order.order_id)
 
     async def record(self, claimed: Claimed, result: ChargeResult) -> RecordedOrder:
@@ -95,7 +95,7 @@ class DynamoLedger:
         )
         if isinstance(outcome, Written):
             return RecordedOrder(entry=outcome.entry, first=True)
-        return recorded_before(_present(outcome, order_id), claimed, result)
+        return recorded_before(_standing(outcome, order_id), claimed, result)
 
     async def release(self, claimed: Claimed) -> None:
         """See `Ledger.release`. One write."""
@@ -115,22 +115,16 @@ class DynamoLedger:
     ) -> LedgerEntry:
         """See `Ledger.fail`. Two writes for an order that was claimed before."""
         now = self._now()
+        ended = moment(now)
         unclaimed = LedgerEntry.failed_unclaimed(order, reason=reason, now=now, reservation=reservation)
         outcome = await self._table.insert(unclaimed)
         for _ in range(_ROUNDS):
-            if isinstance(outcome, Written):
-                return outcome.entry
-            entry = _present(outcome, order.order_id)
-            if not may_fail(entry, order, now=now, attempt=attempt):
+            entry = _standing(outcome, order.order_id)
+            if isinstance(outcome, Written) or not may_fail(entry, order, now=now, attempt=attempt):
                 return entry
             outcome = await self._table.update(
                 order.order_id,
-                assign={
-                    "status": _FAILED,
-                    "reason": text(reason),
-                    "updated_at": moment(now),
-                    "completed_at": moment(now),
-                },
+                assign={"status": _FAILED, "reason": text(reason), "updated_at": ended, "completed_at": ended},
                 remove=("lease_until",),
                 where=_unmoved(entry),
             )
@@ -145,32 +139,17 @@ class DynamoLedger:
             remove=("reason",),
             where={"status": (_FAILED,), "fingerprint": (text(order.fingerprint),)},
         )
-        return outcome.entry if isinstance(outcome, Written) else _present(outcome, order.order_id)
+        return _standing(outcome, order.order_id)
 
     async def get(self, order_id: str) -> LedgerEntry | None:
         """See `Ledger.get`. A strongly consistent read."""
         return await self._table.get(order_id)
 
-    async def _take_over(
-        self,
-        entry: LedgerEntry,
-        *,
-        owner: str,
-        lease_until: datetime,
-        now: datetime,
-        reservation: Reservation | None,
-    ) -> Written | Unchanged:
-        kept = claimed_reservation(entry, reservation)
+    async def _take_over(self, entry: LedgerEntry, taken: LedgerEntry) -> Written | Unchanged:
+        item = to_item(taken)
         return await self._table.update(
             entry.order_id,
-            assign={
-                **({} if kept is None or kept == entry.reservation else {"reservation": reserved(kept)}),
-                "status": _PROCESSING,
-                "owner": text(owner),
-                "attempt": number(entry.attempt + 1),
-                "lease_until": moment(lease_until),
-                "updated_at": moment(now),
-            },
+            assign={name: item[name] for name in _CLAIMED if name in item},
             remove=("completed_at", "reason"),
             where=_unmoved(entry),
         )
@@ -184,7 +163,7 @@ def _unmoved(entry: LedgerEntry) -> Condition:
     return {"status": (text(entry.status),), "attempt": (number(entry.attempt),)}
 
 
-def _present(outcome: Unchanged, order_id: str) -> LedgerEntry:
+def _standing(outcome: Written | Unchanged, order_id: str) -> LedgerEntry:
     if outcome.entry is None:
         raise LedgerUnavailableError(f"{order_id} is not in the ledger", reason="entry_missing")
     return outcome.entry

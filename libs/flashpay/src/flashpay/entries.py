@@ -94,6 +94,27 @@ class LedgerEntry:
             lease_until=whole_ms(lease_until),
         )
 
+    def taken_over(
+        self, *, owner: str, lease_until: datetime, now: datetime, reservation: Reservation | None
+    ) -> "LedgerEntry":
+        """This entry under the next claim.
+
+        The reservation of the first claim stays for ever: it came with a message, so it was not withdrawn. That of
+        an acceptance may have been, and gives way to it.
+        """
+        first = self.status is OrderStatus.PENDING
+        return replace(
+            self,
+            status=OrderStatus.PROCESSING,
+            owner=owner,
+            attempt=self.attempt + 1,
+            lease_until=whole_ms(lease_until),
+            updated_at=whole_ms(now),
+            completed_at=None,
+            reason=None,
+            reservation=reservation or self.reservation if first else self.reservation,
+        )
+
     @classmethod
     def failed_unclaimed(
         cls, order: Order, *, reason: str, now: datetime, reservation: Reservation | None = None

@@ -46,13 +46,8 @@ def to_item(entry: LedgerEntry) -> Item:
             if value is not None:
                 item[name] = attribute(value)
     if entry.reservation is not None:
-        item["reservation"] = reserved(entry.reservation)
+        item["reservation"] = text(entry.reservation.model_dump_json())
     return item
-
-
-def reserved(reservation: Reservation) -> Attribute:
-    """A reservation as a text attribute."""
-    return text(reservation.model_dump_json())
 
 
 def from_item(item: Item) -> LedgerEntry:

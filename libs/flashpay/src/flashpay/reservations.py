@@ -72,10 +72,7 @@ class Reservations:
             raise StockUnsettledError(f"{entry.order_id} is {entry.status.value}: {error}", settled=settled) from error
 
     async def reopen(self, order: Order) -> bool | SoldOut:
-        """Reserve the units of a failed order again, or call it sold out in the ledger.
-
-        Returns:
-            Whether the order may be opened again: not where it is not a failed one.
+        """Reserve the units of a failed order again, or call it sold out. False where there is no failed order to open.
 
         Raises:
             StockUnsettledError: It is not known whether the units are reserved; asked again, they are so once.
@@ -83,11 +80,9 @@ class Reservations:
         entry = await self._ledger.get(order.order_id)
         if entry is None or entry.status is not OrderStatus.FAILED or entry.fingerprint != order.fingerprint:
             return False
-        if entry.reservation is None:
-            return True
-        stock = self._known(settled=False)
         try:
-            await stock.reopen(entry.reservation)
+            if entry.reservation is not None:
+                await self._known(settled=False).reopen(entry.reservation)
         except SoldOutError:
             entry = await self._ledger.sell_out(order)
             return SoldOut(entry=entry) if entry.status is OrderStatus.SOLD_OUT else False

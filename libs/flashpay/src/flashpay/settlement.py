@@ -146,8 +146,7 @@ class Settler:
     ) -> GiveUp:
         """Mark an order failed under `reason` and return its reserved units, unless it was charged or may have been.
 
-        A charge that turns out to have been made, or declined, is recorded instead. Only a lookup knows: an
-        earlier attempt may have been left without an answer. `uncharged` says that the caller is certain already.
+        A charge that is found made, or declined, is recorded instead; with `uncharged` the caller is certain already.
 
         Raises:
             FlashpayError: The ledger did not do its part, or the receipt is for another charge.
@@ -179,12 +178,10 @@ class Settler:
         return await self._record(claim, result)
 
     async def _fail(self, claim: Claimed, reason: str, *, uncharged: bool) -> GiveUp:
-        known: ChargeKnown = NotCharged()
-        if not uncharged:
-            try:
-                known = await self._holding(claim, self._charger.lookup(_request(claim.order, None)))
-            except GatewayUnavailableError as error:
-                return ChargeUnknown(error=error)
+        try:
+            known = NotCharged() if uncharged else await self._look_up(claim)
+        except GatewayUnavailableError as error:
+            return ChargeUnknown(error=error)
         if not isinstance(known, NotCharged):
             return await self._record(claim, known)
         return GivenUp(entry=await self._ledger.fail(claim.order, reason=reason, attempt=claim.attempt))
@@ -201,6 +198,9 @@ class Settler:
     def _attempt_name(self) -> str:
         # Unique per attempt, so that two deliveries of one message in the same worker exclude each other.
         return f"{self._owner}/{secrets.token_hex(6)}"
+
+    async def _look_up(self, claim: Claimed) -> ChargeKnown:
+        return await self._holding(claim, self._charger.lookup(_request(claim.order, None)))
 
     async def _charge(self, claim: Claimed, request: ChargeRequest, on_unanswered: Unanswered | None) -> ChargeResult:
         try:

@@ -36,16 +36,12 @@ async def _serve(
 ) -> None:
     metrics, limits = ConnectionMetrics(registry), settings.connection_limits
     runner = Runner(app, metrics=metrics, limits=limits, shutdown_timeout=settings.shutdown_timeout)
-    listening = asyncio.Event()
-
-    async def listens() -> bool:
-        return listening.is_set()
+    listening = _listening_check(health)
 
     def tell(host: str, port: int) -> None:
         listening.set()
         structlog.get_logger().info("listening", host=host, port=port, operations_port=operations_port)
 
-    health.add_check("listening", listens)
     # Up before the port for customers and until the last request has ended: readiness is false all the while.
     async with operations_server(
         host=settings.operations_host,
@@ -64,6 +60,17 @@ async def _serve(
             drain_grace=settings.drain_grace,
             on_listening=tell,
         )
+
+
+def _listening_check(health: Health) -> asyncio.Event:
+    """Let readiness wait for the port for customers: for the event that is returned."""
+    listening = asyncio.Event()
+
+    async def listens() -> bool:
+        return listening.is_set()
+
+    health.add_check("listening", listens)
+    return listening
 
 
 def main() -> None:

@@ -103,10 +103,15 @@ async def queue(
     # A terminal order needs no message; of any other one an earlier message may have been lost.
     if known is None or not known.entry.status.is_terminal:
         await _publish(request, draft, accepted, units, reservation=reservation, settling=settling)
-    mine = known is None or known.first or (settling and is_made_of(known.entry, order))
-    request.app[METRICS].accepted(mode, repeated=not mine)
-    request[REQUEST_CONTEXT].fields["mode"] = mode
+    first = known is None or known.first or (settling and is_made_of(known.entry, order))
+    note_acceptance(request, mode, repeated=not first)
     return acceptance_response(order.order_id)
+
+
+def note_acceptance(request: web.Request, mode: str, *, repeated: bool) -> None:
+    """Count an order taken, and name in the request's log line how."""
+    request.app[METRICS].accepted(mode, repeated=repeated)
+    request[REQUEST_CONTEXT].fields["mode"] = mode
 
 
 def is_made_of(entry: LedgerEntry, order: Order) -> bool:

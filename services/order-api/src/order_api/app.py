@@ -10,8 +10,7 @@ from flashbus.publisher import GroupCommitPublisher
 from flashbus.topic import Topic
 from flashops.health import Health
 from flashops.owner import owner_name
-from flashpay import Settler
-from flashpay.ledger import utc_now
+from flashpay import Settler, utc_now
 from order_api import app_keys
 from order_api.async_orders import post_async_order
 from order_api.bodies import leave_expectation
@@ -57,15 +56,31 @@ def create_app(
     Returns:
         The application, not started. It opens nothing that it was given and closes nothing of it.
     """
-    health = health or Health()
-    registry = registry or CollectorRegistry()
+    registry, health = registry or CollectorRegistry(), health or Health()
     metrics = Metrics(registry)
     app = web.Application(middlewares=[telemetry(metrics)])
+    app[app_keys.OPENAPI] = document_json()
     app[app_keys.SETTINGS] = settings
     app[app_keys.METRICS] = metrics
+    _add_parts(app, settings, connections, metrics, now)
+    _add_selling(app, settings, connections, registry)
+    app.cleanup_ctx.append(_running)
+    health.add_check("catalogue", app[_CATALOGUE].check)
+    if connections.stock is not None:
+        health.add_check("stock", app[_SELLING].levels.check)
+    _add_routes(app)
+    return app
+
+
+def _add_parts(
+    app: web.Application,
+    settings: Settings,
+    connections: Connections,
+    metrics: Metrics,
+    now: Callable[[], datetime],
+) -> None:
     app[app_keys.RETRY_AFTER] = RetryAfter()
     app[app_keys.BOOK] = OrderBook(ledger=connections.ledger, timeout=settings.publish_timeout)
-    app[app_keys.OPENAPI] = document_json()
     app[_CATALOGUE] = _catalogue(settings, connections.products, metrics)
     app[app_keys.INTAKE] = Intake(
         ids=settings.order_ids,
@@ -74,6 +89,12 @@ def create_app(
         now=now,
     )
     app[app_keys.PUBLISHER] = _publisher(settings, connections.topic, metrics)
+    app[app_keys.SETTLEMENT_LIMITER] = _settlement_limiter(settings, connections, metrics)
+
+
+def _add_selling(
+    app: web.Application, settings: Settings, connections: Connections, registry: CollectorRegistry
+) -> None:
     app[_SELLING] = selling(
         settings,
         stock=connections.stock,
@@ -83,13 +104,6 @@ def create_app(
     )
     app[app_keys.SALE] = app[_SELLING].sale
     app[app_keys.LISTING] = ProductListing(catalogue=app[_CATALOGUE], stock=app[_SELLING].levels)
-    app[app_keys.SETTLEMENT_LIMITER] = _settlement_limiter(settings, connections, metrics)
-    app.cleanup_ctx.append(_running)
-    health.add_check("catalogue", app[_CATALOGUE].check)
-    if connections.stock is not None:
-        health.add_check("stock", app[_SELLING].levels.check)
-    _add_routes(app)
-    return app
 
 
 def _catalogue(settings: Settings, products: ProductSource, metrics: Metrics) -> Catalogue:

@@ -1,12 +1,13 @@
 """What the API talks to: SNS, DynamoDB and the payment gateway."""
 
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any
 
 import aiohttp
-from aiobotocore.session import get_session
+from aiobotocore.session import AioSession, get_session
 
 from flashbus.clients import aws_client
 from flashbus.sns import SnsTopic
@@ -36,21 +37,9 @@ class Connections:
 @asynccontextmanager
 async def open_connections(settings: Settings) -> AsyncIterator[Connections]:
     """Open clients of everything outside; they are closed with the block. Nothing is called yet."""
-    publish_timeout = settings.publish_timeout
     session = get_session()
     async with AsyncExitStack() as stack:
-        # The publisher's own deadline ends a call. The topic tries again itself: behind botocore's own retries a first
-        # attempt that may have arrived could not be told from one that did not.
-        sns = await stack.enter_async_context(
-            aws_client(
-                "sns",
-                # Sooner than the publisher's deadline: what never got a connection was certainly not taken.
-                connect_timeout=publish_timeout / 2,
-                read_timeout=publish_timeout,
-                max_attempts=1,
-                session=session,
-            )
-        )
+        sns = await stack.enter_async_context(_sns_client(settings.publish_timeout, session))
         dynamo = await stack.enter_async_context(
             aws_client("dynamodb", connect_timeout=_DYNAMO_TIMEOUT, read_timeout=_DYNAMO_TIMEOUT, session=session)
         )
@@ -64,3 +53,16 @@ async def open_connections(settings: Settings) -> AsyncIterator[Connections]:
             products=DynamoProducts(client=dynamo, table=settings.products_table),
             stock=dynamo_stock(client=dynamo, table=settings.stock_table) if settings.stock_table else None,
         )
+
+
+def _sns_client(publish_timeout: timedelta, session: AioSession) -> AbstractAsyncContextManager[Any]:
+    # The publisher's own deadline ends a call. The topic tries again itself: behind botocore's own retries a first
+    # attempt that may have arrived could not be told from one that did not.
+    return aws_client(
+        "sns",
+        # Sooner than the publisher's deadline: what never got a connection was certainly not taken.
+        connect_timeout=publish_timeout / 2,
+        read_timeout=publish_timeout,
+        max_attempts=1,
+        session=session,
+    )

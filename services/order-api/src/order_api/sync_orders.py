@@ -1,6 +1,6 @@
 """`POST /orders/sync`: settle while the customer waits, or fall back to the queue."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from functools import partial
 
 from aiohttp import web
@@ -16,8 +16,9 @@ from flashpay import (
     Settled,
     Settlement,
     SoldOut,
+    utc_now,
 )
-from order_api.acceptance import draft_of, is_made_of, order_of, queue
+from order_api.acceptance import draft_of, is_made_of, note_acceptance, order_of, queue
 from order_api.app_keys import METRICS, RETRY_AFTER, SETTINGS, SETTLEMENT_LIMITER
 from order_api.intake import IDEMPOTENCY_KEY, Draft
 from order_api.limited_orders import journaled, reserved
@@ -60,8 +61,7 @@ async def _answer(
 ) -> web.Response:
     match settlement:
         case Settled(entry=entry):
-            request.app[METRICS].accepted("sync", repeated=not is_made_of(entry, order))
-            request[REQUEST_CONTEXT].fields["mode"] = "sync"
+            note_acceptance(request, "sync", repeated=not is_made_of(entry, order))
             return order_response(OrderView.of(entry))
         case Duplicate(entry=entry) | SoldOut(entry=entry):
             # Accepted when it was settled; counting it again would make orders out of retries.
@@ -119,6 +119,6 @@ async def _busy(
         "in_progress",
         "The same order is being paid already",
         errors=[(IDEMPOTENCY_KEY, "A request with this key is in progress")],
-        retry_after=request.app[RETRY_AFTER].spread(lease_until - datetime.now(UTC)),
+        retry_after=request.app[RETRY_AFTER].spread(lease_until - utc_now()),
         receipt=draft.receipt,
     )

@@ -25,14 +25,7 @@ async def serve(settings: Settings, *, streams: StandardStreams) -> None:
     async with Shutdown() as shutdown, open_connections(settings) as connections:
         consumer = build_consumer(settings, connections=connections, registry=registry, stop=shutdown.event)
 
-        async def receiving() -> bool:
-            return consumer.receiving
-
-        async def progressing() -> bool:
-            return not consumer.stalled
-
-        health.add_check("queue", receiving)
-        health.add_check("progress", progressing)
+        _add_checks(health, consumer)
         async with operations_server(
             host=settings.host,
             port=settings.port,
@@ -43,6 +36,17 @@ async def serve(settings: Settings, *, streams: StandardStreams) -> None:
             structlog.get_logger().info("listening", host=settings.host, port=port, workers=settings.workers)
             await _run_until_drained(consumer, health, shutdown)
     structlog.get_logger().info("stopped")
+
+
+def _add_checks(health: Health, consumer: Consumer) -> None:
+    async def receiving() -> bool:
+        return consumer.receiving
+
+    async def progressing() -> bool:
+        return not consumer.stalled
+
+    health.add_check("queue", receiving)
+    health.add_check("progress", progressing)
 
 
 async def _run_until_drained(consumer: Consumer, health: Health, shutdown: Shutdown) -> None:

@@ -9,8 +9,7 @@ from prometheus_client import CollectorRegistry
 from flashbus.backoff import Backoff
 from flashbus.consumer import Consumer
 from flashops.owner import owner_name
-from flashpay import CircuitBreaker, Clock, FlashpayError, Ledger, Settler
-from flashpay.ledger import utc_now
+from flashpay import CircuitBreaker, Clock, FlashpayError, Ledger, Settler, utc_now
 from order_processor.connections import Connections
 from order_processor.handler import MessageHandler
 from order_processor.message_settler import MessageSettler

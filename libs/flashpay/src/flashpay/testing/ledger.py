@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import datetime, timedelta
+from functools import partial
 
 from flashmsg import Order, OrderStatus, Reservation
 from flashpay.claims import (
@@ -10,7 +11,6 @@ from flashpay.claims import (
     Claim,
     Claimed,
     claimed,
-    claimed_reservation,
     evaluate_acceptance,
     evaluate_claim,
     may_fail,
@@ -66,29 +66,13 @@ class MemoryLedger:
         lease_until = whole_ms(now + lease)  # from before the request leaves, as DynamoLedger counts it
         await self._call("claim")
         entry = self.entries.get(order.order_id)
-        if entry is None:
-            taken = LedgerEntry.claimed_first(
-                order, owner=owner, lease_until=lease_until, now=now, reservation=reservation
-            )
-        else:
-            answer = evaluate_claim(entry, order, owner=owner, now=now, reopen=reopen)
-            if answer is not None:
-                await self._checkpoint("claim.done")
-                return answer
-            taken = replace(
-                entry,
-                status=OrderStatus.PROCESSING,
-                owner=owner,
-                attempt=entry.attempt + 1,
-                lease_until=lease_until,
-                updated_at=now,
-                completed_at=None,
-                reason=None,
-                reservation=claimed_reservation(entry, reservation),
-            )
-        self.entries[order.order_id] = taken
+        answer = None if entry is None else evaluate_claim(entry, order, owner=owner, now=now, reopen=reopen)
+        if answer is None:
+            take = entry.taken_over if entry is not None else partial(LedgerEntry.claimed_first, order)
+            entry = take(owner=owner, lease_until=lease_until, now=now, reservation=reservation)
+            self.entries[order.order_id], answer = entry, claimed(entry)
         await self._checkpoint("claim.done")
-        return claimed(taken)
+        return answer
 
     async def record(self, claimed: Claimed, result: ChargeResult) -> RecordedOrder:
         """See `Ledger.record`."""
@@ -100,18 +84,7 @@ class MemoryLedger:
         if entry.status not in {OrderStatus.PROCESSING, OrderStatus.FAILED}:
             recorded = recorded_before(entry, claimed, result)
         else:
-            now = self._now()
-            approved = isinstance(result, Approved)
-            self.entries[order_id] = replace(
-                entry,
-                status=OrderStatus.COMPLETED if approved else OrderStatus.DECLINED,
-                charge_id=result.charge_id if isinstance(result, Approved) else None,
-                reason=None if isinstance(result, Approved) else result.reason,
-                owner=claimed.owner,
-                lease_until=None,
-                updated_at=now,
-                completed_at=now,
-            )
+            self.entries[order_id] = _settled(entry, result, owner=claimed.owner, now=self._now())
             recorded = RecordedOrder(entry=self.entries[order_id], first=True)
         await self._checkpoint("record.done")
         return recorded
@@ -139,14 +112,7 @@ class MemoryLedger:
         if entry is None:
             entry = LedgerEntry.failed_unclaimed(order, reason=reason, now=now, reservation=reservation)
         elif may_fail(entry, order, now=now, attempt=attempt):
-            entry = replace(
-                entry,
-                status=OrderStatus.FAILED,
-                reason=reason,
-                lease_until=None,
-                updated_at=now,
-                completed_at=now,
-            )
+            entry = _failed(entry, reason=reason, now=now)
         self.entries[order.order_id] = entry
         await self._checkpoint("fail.done")
         return entry
@@ -176,3 +142,21 @@ class MemoryLedger:
         await self._checkpoint(f"{method}.called")
         if self.unavailable:
             raise LedgerUnavailableError("the ledger is made unavailable by the test", reason="connection")
+
+
+def _failed(entry: LedgerEntry, *, reason: str, now: datetime) -> LedgerEntry:
+    return replace(entry, status=OrderStatus.FAILED, reason=reason, lease_until=None, updated_at=now, completed_at=now)
+
+
+def _settled(entry: LedgerEntry, result: ChargeResult, *, owner: str, now: datetime) -> LedgerEntry:
+    approved = isinstance(result, Approved)
+    return replace(
+        entry,
+        status=OrderStatus.COMPLETED if approved else OrderStatus.DECLINED,
+        charge_id=result.charge_id if isinstance(result, Approved) else None,
+        reason=None if isinstance(result, Approved) else result.reason,
+        owner=owner,
+        lease_until=None,
+        updated_at=now,
+        completed_at=now,
+    )

@@ -3,7 +3,7 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
@@ -76,7 +76,7 @@ class Answer:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Shop:
+class RunningApi:
     """A running API and everything behind it."""
 
     port: int
@@ -140,7 +140,7 @@ async def running_shop(
     products: FakeProducts | None = None,
     stock: Stock | None = None,
     **variables: str,
-) -> AsyncIterator[Shop]:
+) -> AsyncIterator[RunningApi]:
     """Run the API; `variables` are its environment.
 
     Args:
@@ -149,28 +149,21 @@ async def running_shop(
         stock: Where limited products have their units; nothing is limited by default.
         variables: Replace or add environment variables.
     """
-    topic, ledger, gateway = FakeTopic(), MemoryLedger(), FakeGateway()
     source = FakeProducts(PEN, PHONE) if products is None else products
+    topic, ledger, gateway = FakeTopic(), MemoryLedger(), FakeGateway()
     health, registry = Health(), CollectorRegistry()
     settings = Settings.from_environment(environment(**variables))
     connections = Connections(topic=topic, ledger=ledger, gateway=gateway, products=source, stock=stock)
     app = create_app(settings, connections=connections, health=health, registry=registry)
-    metrics, limits = ConnectionMetrics(registry), settings.connection_limits
-    runner = Runner(app, metrics=metrics, limits=limits, shutdown_timeout=timedelta(seconds=10))
-    async with AsyncExitStack() as exits:
-        exits.push_async_callback(runner.cleanup)
-        await runner.setup()
-        await web.TCPSite(runner, "127.0.0.1", 0).start()
-        operations = operations_server(
-            host="127.0.0.1", port=0, registry=registry, health=health, limits=limits, metrics=metrics
-        )
-        operations_port = await exits.enter_async_context(operations)
-        session = await exits.enter_async_context(aiohttp.ClientSession())
+    async with (
+        _serving(app, settings, health, registry) as (runner, operations_port),
+        aiohttp.ClientSession() as session,
+    ):
         if wait_ready:
             await wait_until(lambda: source.loads)
         if wait_ready and stock is not None:
             await wait_until(lambda: app[SALE].is_known)
-        yield Shop(
+        yield RunningApi(
             port=int(runner.addresses[0][1]),
             operations_port=operations_port,
             session=session,
@@ -182,6 +175,23 @@ async def running_shop(
             health=health,
             runner=runner,
         )
+
+
+@asynccontextmanager
+async def _serving(
+    app: web.Application, settings: Settings, health: Health, registry: CollectorRegistry
+) -> AsyncIterator[tuple[Runner, int]]:
+    metrics, limits = ConnectionMetrics(registry), settings.connection_limits
+    runner = Runner(app, metrics=metrics, limits=limits, shutdown_timeout=timedelta(seconds=10))
+    await runner.setup()
+    try:
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        async with operations_server(
+            host="127.0.0.1", port=0, registry=registry, health=health, limits=limits, metrics=metrics
+        ) as operations_port:
+            yield runner, operations_port
+    finally:
+        await runner.cleanup()
 
 
 async def exchange(port: int, request: bytes, *, longest_seconds: float = 10, has_body: bool = True) -> Answer:

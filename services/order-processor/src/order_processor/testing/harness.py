@@ -84,13 +84,7 @@ class ProcessorHarness:
         """Run the processor; the block's end stops it and waits for the drain."""
         self.consumer = build_consumer(
             self.settings,
-            connections=Connections(
-                queue=self.queue,
-                dead_letter_queue=self.dead,
-                ledger=self.ledger,
-                gateway=self.gateway,
-                stock=self.stock,
-            ),
+            connections=self._connections(),
             registry=self.registry,
             stop=self.stop,
             clock=self.now,
@@ -102,6 +96,15 @@ class ProcessorHarness:
             self.stop.set()
             await asyncio.wait([task])
         task.result()
+
+    def _connections(self) -> Connections:
+        return Connections(
+            queue=self.queue,
+            dead_letter_queue=self.dead,
+            ledger=self.ledger,
+            gateway=self.gateway,
+            stock=self.stock,
+        )
 
     async def until(self, predicate: Callable[[], object], *, seconds: float = 3600) -> float:
         """Wait until `predicate` holds; the time it then is. Raises TimeoutError after `seconds`."""
