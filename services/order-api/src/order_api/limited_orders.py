@@ -61,6 +61,10 @@ async def journaled(request: web.Request, draft: Draft, order: Order, units: Res
         if exc.certain:
             raise _unavailable(request, draft, exc, request.app[SALE].outage) from exc
         raise _unknown(request, draft, exc) from exc
+    await _counted(request, draft, order, units)
+
+
+async def _counted(request: web.Request, draft: Draft, order: Order, units: ReservedUnits) -> None:
     try:
         await units.count(order)
     except LimitReachedError as exc:

@@ -1,7 +1,8 @@
 """The sale of limited products: what of an order is limited, and whose its units are until it is handed on."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import timedelta
 from types import TracebackType
 from typing import Self
@@ -159,16 +160,21 @@ class LimitedSale:
         for level in levels:
             if level.customer_limit is not None and units[level.product_id] > level.customer_limit:
                 raise LimitReachedError(level.product_id, limit=level.customer_limit)
-        try:
+        with self._noted():
             hold = await self._seller.reserve({level.product_id: units[level.product_id] for level in levels})
-        except SoldOutError:
-            self._outage.ended()
-            raise
+        return ReservedUnits(hold, levels=levels, limits=self._limits)
+
+    @contextmanager
+    def _noted(self) -> Iterator[None]:
+        try:
+            yield
         except StockUnavailableError:
             self._outage.failed()
             raise
+        except SoldOutError:
+            self._outage.ended()
+            raise
         self._outage.ended()
-        return ReservedUnits(hold, levels=levels, limits=self._limits)
 
 
 async def count_purchase(limits: Limits, order: Order, customer_limits: Mapping[str, int]) -> None:
@@ -179,22 +185,17 @@ async def count_purchase(limits: Limits, order: Order, customer_limits: Mapping[
         StockUnavailableError: It is not known what was counted.
     """
     counted: list[str] = []
-    for item in order.items:
-        limit = customer_limits.get(item.product_id)
-        if limit is None:
-            continue
+    customer_id, order_id = order.customer_id, order.order_id
+    units = {item.product_id: item.quantity for item in order.items}
+    for product_id, limit in customer_limits.items():
         try:
             await limits.take(
-                item.product_id,
-                customer_id=order.customer_id,
-                order_id=order.order_id,
-                units=item.quantity,
-                limit=limit,
+                product_id, customer_id=customer_id, order_id=order_id, units=units[product_id], limit=limit
             )
         except LimitReachedError:
             await release_purchase(limits, order, counted)
             raise
-        counted.append(item.product_id)
+        counted.append(product_id)
 
 
 async def release_purchase(limits: Limits, order: Order, products: Sequence[str]) -> None:

@@ -12,6 +12,12 @@ class RefreshLoop:
     """Calls `refresh` at once and after every pause, while its block is open.
 
     Used as an async context manager; entering it waits for nothing.
+
+    Args:
+        refresh: Reads the source once; an error of the source is its own affair.
+        pause: How long to wait now before the next call.
+        on_crash: Told of an error that `refresh` did not expect; the loop goes on.
+        name: Of the task.
     """
 
     def __init__(
@@ -22,14 +28,6 @@ class RefreshLoop:
         on_crash: Callable[[Exception], object],
         name: str,
     ) -> None:
-        """Wire the loop.
-
-        Args:
-            refresh: Reads the source once; an error of the source is its own affair.
-            pause: How long to wait now before the next call.
-            on_crash: Told of an error that `refresh` did not expect; the loop goes on.
-            name: Of the task.
-        """
         self._refresh = refresh
         self._pause = pause
         self._on_crash = on_crash

@@ -38,6 +38,12 @@ class StockLevels:
     They are what the stock table said at the last refresh: good for telling what is left, and for knowing that a
     product is limited. Whether a unit can still be had is decided by its reservation alone. The last copy stays in
     use while the source fails. Used as an async context manager, which runs the refresh.
+
+    Args:
+        source: Read in one go at each refresh; None where nothing is limited: then nothing is ever read.
+        refresh: How long a copy is used before the next one is read.
+        on_refresh: Told the counters of a new copy.
+        on_failure: Told that a refresh failed.
     """
 
     def __init__(
@@ -48,14 +54,6 @@ class StockLevels:
         on_refresh: Callable[[Sequence[StockLevel]], object] | None = None,
         on_failure: Callable[[], object] | None = None,
     ) -> None:
-        """Wire the levels.
-
-        Args:
-            source: Read in one go at each refresh; None where nothing is limited: then nothing is ever read.
-            refresh: How long a copy is used before the next one is read.
-            on_refresh: Told the counters of a new copy.
-            on_failure: Told that a refresh failed.
-        """
         self._source = source
         self._on_refresh = on_refresh
         self._on_failure = on_failure

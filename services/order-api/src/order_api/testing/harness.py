@@ -160,9 +160,7 @@ async def running_shop(
         aiohttp.ClientSession() as session,
     ):
         if wait_ready:
-            await wait_until(lambda: source.loads)
-        if wait_ready and stock is not None:
-            await wait_until(lambda: app[SALE].is_known)
+            await wait_until(lambda: source.loads and app[SALE].is_known)
         yield RunningApi(
             port=int(runner.addresses[0][1]),
             operations_port=operations_port,
