@@ -1,7 +1,7 @@
 """The stock protocol, searched: every order of steps of sellers, reclaimers and processors, with late and lost writes.
 
 A process that is killed is one that takes no further step, one that was stopped takes it later, and a reclaimer may
-suspect anybody at any moment. The search has all of these: whatever a process still wants to do, a state is judged as one
+suspect anybody at any moment. The search has all of these: whatever a process still wants to do, a state counts as one
 at rest as soon as the sessions are reclaimed and the queue is empty.
 """
 

@@ -17,6 +17,8 @@ class Rules:
     refused_page_is_looked_at: bool = True
     idle_excludes_used: bool = True
     first_lease_needs_open_session: bool = True
+    lease_stays_with_session: bool = True
+    hold_ends_with_session: bool = True
     withdrawal_needs_open_slot: bool = True
     slots_close_before_lease: bool = True
     lease_closes_at_its_sequence: bool = True
@@ -44,7 +46,9 @@ class World:
     unanswered: tuple[str, ...] = WRITES
     # How often a lease may be changed: lease and return could alternate for ever.
     leases: int = 2
-    # Whether the topic may refuse, the provider decline, an order fail and be redriven.
+    # Whether a process may open another session when its first is gone, the topic refuse, the provider decline, and an
+    # order fail and be redriven.
+    reopens: bool = False
     refusals: bool = True
     declines: bool = False
     fails: bool = False

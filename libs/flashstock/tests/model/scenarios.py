@@ -37,11 +37,31 @@ SAME_KEY = World(
     leases=1,
     declines=True,
 )
+AGAIN = World(
+    name="a lease taken, given back and taken again",
+    total=1,
+    places=(0,),
+    orders=(0,),
+    unanswered=("lease",),
+    leases=5,
+    refusals=False,
+)
+REOPENED = World(
+    name="a process opens another session",
+    total=1,
+    places=(0, 0),
+    orders=(0, 1),
+    late=0,
+    unanswered=(),
+    leases=1,
+    reopens=True,
+    refusals=False,
+)
 FAILING = World(
     name="an order that fails and is redriven", total=1, places=(0,), orders=(0,), fails=True, declines=True
 )
 
-WORLDS = (ONE_ORDER, LAST_UNIT, IDLE_UNIT, ONE_SLOT, TWO_SLOTS, SAME_KEY, FAILING)
+WORLDS = (ONE_ORDER, LAST_UNIT, IDLE_UNIT, ONE_SLOT, TWO_SLOTS, SAME_KEY, AGAIN, REOPENED, FAILING)
 
 # Too wide for a test: `python -m libs.flashstock.tests.model` takes some minutes for them.
 WIDE_WORLDS = (

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from libs.flashstock.tests.model.state import Page, Process, Stage, State, Write, put
+from libs.flashstock.tests.model.state import Life, Page, Process, Session, Slot, Stage, State, Write, put
 from libs.flashstock.tests.model.table import Table
 
 Step = tuple[str, State]
@@ -25,6 +25,8 @@ class Seller:
             yield self._repeat_page(state, page)
         for reservation in mine:
             yield from self._requests(state, reservation)
+        if self.table.world.reopens and state.sessions[self.session].life is Life.GONE:
+            yield from self._reopen(state, mine)
 
     def _memory(self, state: State) -> Process:
         return state.processes[self.session]
@@ -37,6 +39,18 @@ class Seller:
 
     def _say(self, words: str) -> str:
         return f"process {self.session} {words}"
+
+    def _reopen(self, state: State, mine: list[int]) -> Iterator[Step]:
+        """Open another session, here under the same number: so the first one must have left nothing behind."""
+        left = {state.stages[number] for number in mine} - {Stage.NEW, Stage.HELD, Stage.DONE}
+        if left or state.flight:
+            return
+        for number in mine:
+            if state.stages[number] is Stage.HELD and self.table.rules.hold_ends_with_session:
+                state = _tell(_stage(state, number, Stage.DONE), number, accepted=False)
+        opened = Session(Life.OPEN, (Slot(),) * self.table.world.slots)
+        state = state._replace(processes=put(state.processes, self.session, Process()))
+        yield self._say("opens another session"), state._replace(sessions=put(state.sessions, self.session, opened))
 
     # Leases
 
@@ -69,7 +83,8 @@ class Seller:
         """Whatever has landed, what the item says now is the truth, as nothing older can land any more."""
         lease = state.sessions[self.session].lease
         if lease is None:
-            return self._remember(state, fenced=True, idle=0, unsure=False)
+            fenced = self.table.rules.lease_stays_with_session or state.sessions[self.session].life is not Life.OPEN
+            return self._remember(state, fenced=fenced, idle=0, unsure=False, sequence=0)
         held = sum(state.stages[number] in {Stage.HELD, Stage.SENT} for number in mine)
         idle = lease.units - self._memory(state).used - held
         return self._remember(state, sequence=lease.sequence, idle=max(0, idle), unsure=False)

@@ -21,7 +21,10 @@ class Table:
             lease = Lease(0, 0)
         if lease.sequence != expected or units > state.available:
             return None
-        changed = found._replace(lease=Lease(lease.units + units, expected + 1))
+        left: Lease | None = Lease(lease.units + units, expected + 1)
+        if lease.units + units == 0 and not self.rules.lease_stays_with_session:
+            left = None
+        changed = found._replace(lease=left)
         return _with_session(state, session, changed)._replace(
             available=state.available - units, reserved=state.reserved + units
         )

@@ -4,11 +4,13 @@ from dataclasses import dataclass
 
 from libs.flashstock.tests.model.rules import Rules, World
 from libs.flashstock.tests.model.scenarios import (
+    AGAIN,
     FAILING,
     IDLE_UNIT,
     LAST_UNIT,
     ONE_ORDER,
     ONE_SLOT,
+    REOPENED,
     SAME_KEY,
     TWO_SLOTS,
 )
@@ -90,6 +92,18 @@ VARIANTS = (
         rules=Rules(first_lease_needs_open_session=False),
         world=ONE_ORDER,
         fault=LEAK,
+    ),
+    Variant(
+        name="an empty lease removed from a living session",
+        rules=Rules(lease_stays_with_session=False),
+        world=AGAIN,
+        fault=NEGATIVE,
+    ),
+    Variant(
+        name="a hold taken along into another session",
+        rules=Rules(hold_ends_with_session=False),
+        world=REOPENED,
+        fault=NEGATIVE,
     ),
     # The reclaimer.
     Variant(
