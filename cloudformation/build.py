@@ -8,31 +8,31 @@ from dataclasses import dataclass
 
 from troposphere import Template
 
-from cloudformation.alarms import add_alarms
-from cloudformation.balancer import add_balancer
-from cloudformation.budget import add_budget
-from cloudformation.cluster import add_cluster
-from cloudformation.dashboard import add_dashboard
-from cloudformation.encryption import Encryption, add_encryption
-from cloudformation.endpoints import add_endpoints
-from cloudformation.execution import add_execution
-from cloudformation.firewall import add_firewall
-from cloudformation.function import add_function
-from cloudformation.function_network import place_function
-from cloudformation.messaging import Messaging, add_messaging
-from cloudformation.network import add_network
-from cloudformation.order_metrics import add_order_metrics
 from cloudformation.parameters import PipelineParameters, add_maximum_concurrency, add_pipeline_parameters
 from cloudformation.platform_parameters import add_platform_parameters
-from cloudformation.registry import add_registry
 from cloudformation.rendering import Form, Part, main, render
+from cloudformation.resources.alarms import add_alarms
+from cloudformation.resources.balancer import add_balancer
+from cloudformation.resources.budget import add_budget
+from cloudformation.resources.cluster import add_cluster
+from cloudformation.resources.dashboard import add_dashboard
+from cloudformation.resources.encryption import Encryption, add_encryption
+from cloudformation.resources.endpoints import add_endpoints
+from cloudformation.resources.execution import add_execution
+from cloudformation.resources.firewall import add_firewall
+from cloudformation.resources.function import add_function
+from cloudformation.resources.function_network import place_function
+from cloudformation.resources.messaging import Messaging, add_messaging
+from cloudformation.resources.network import add_network
+from cloudformation.resources.order_metrics import add_order_metrics
+from cloudformation.resources.registry import add_registry
+from cloudformation.resources.scaling import add_scaling
+from cloudformation.resources.services import add_services, payment_gateway_url
+from cloudformation.resources.tables import Tables, add_tables
+from cloudformation.resources.tasks import Platform
+from cloudformation.resources.triggers import add_triggers
+from cloudformation.resources.watches import function_watches, queue_watches, service_watches
 from cloudformation.rules import add_pipeline_rules, add_platform_rules
-from cloudformation.scaling import add_scaling
-from cloudformation.services import add_services, payment_gateway_url
-from cloudformation.tables import Tables, add_tables
-from cloudformation.tasks import Platform
-from cloudformation.triggers import add_triggers
-from cloudformation.watches import function_watches, queue_watches, service_watches
 
 
 @dataclass(frozen=True, kw_only=True)

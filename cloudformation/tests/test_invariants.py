@@ -8,12 +8,12 @@ from typing import Any
 
 import pytest
 
-from cloudformation import services
 from cloudformation.artifact import PROJECT
-from cloudformation.firewall import API_OPERATIONS_PORT, API_PORT
-from cloudformation.messaging import VISIBILITY_PER_FUNCTION_TIMEOUT
 from cloudformation.parameters import FUNCTION_TIMEOUTS, LONGEST_ARTIFACT_KEY, LONGEST_GATEWAY_HOST
 from cloudformation.platform_parameters import GATEWAY_CAPACITIES, WORKERS
+from cloudformation.resources import services
+from cloudformation.resources.firewall import API_OPERATIONS_PORT, API_PORT
+from cloudformation.resources.messaging import VISIBILITY_PER_FUNCTION_TIMEOUT
 from order_api.settings import Settings as ApiSettings
 from order_processor.settings import ProcessorSettings
 

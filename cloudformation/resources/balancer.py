@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from troposphere import If, Join, Output, Template
 from troposphere import elasticloadbalancingv2 as elb
 
-from cloudformation.firewall import API_OPERATIONS_PORT, API_PORT, HTTP, HTTPS, Firewall
-from cloudformation.network import Network
 from cloudformation.platform_parameters import PlatformParameters
+from cloudformation.resources.firewall import API_OPERATIONS_PORT, API_PORT, HTTP, HTTPS, Firewall
+from cloudformation.resources.network import Network
 
 TLS_POLICY = "ELBSecurityPolicy-TLS13-1-2-Res-2021-06"
 DEREGISTRATION_SECONDS = 30

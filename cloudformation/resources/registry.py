@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from troposphere import If, NoValue, Output, Template, ecr
 
-from cloudformation.encryption import Encryption
+from cloudformation.resources.encryption import Encryption
 
 KEPT_IMAGES = 20
 

@@ -2,8 +2,8 @@
 
 from troposphere import Ref, Template, logs
 
-from cloudformation.execution import Execution
-from cloudformation.function import Function
+from cloudformation.resources.execution import Execution
+from cloudformation.resources.function import Function
 
 # As the services write them; a test holds them against the code. The outcome, not the order's status: a duplicate of a
 # completed order has that status too.

@@ -2,8 +2,8 @@
 
 from troposphere import Sub, Template, ec2
 
-from cloudformation.firewall import Firewall
-from cloudformation.network import Network
+from cloudformation.resources.firewall import Firewall
+from cloudformation.resources.network import Network
 
 # What a task calls, by itself or to be started. Each costs by the hour and zone.
 INTERFACES = ("ecr.api", "ecr.dkr", "logs", "secretsmanager", "sns", "sqs")

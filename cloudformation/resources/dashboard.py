@@ -2,10 +2,10 @@
 
 from troposphere import GenericHelperFn, Region, Sub, Template, cloudwatch
 
-from cloudformation.balancer import Balancer
-from cloudformation.cluster import Cluster
-from cloudformation.messaging import Messaging
-from cloudformation.order_metrics import COLD_START, COMPLETED, NAMESPACE
+from cloudformation.resources.balancer import Balancer
+from cloudformation.resources.cluster import Cluster
+from cloudformation.resources.messaging import Messaging
+from cloudformation.resources.order_metrics import COLD_START, COMPLETED, NAMESPACE
 
 # In a row of metrics CloudWatch reads "." as the value above it, and "..." as all of them.
 Row = list[object]

@@ -4,10 +4,10 @@ from dataclasses import dataclass
 
 from troposphere import If, Template, iam, logs, secretsmanager
 
-from cloudformation.encryption import Encryption
-from cloudformation.iam import add_role, allow, everywhere
 from cloudformation.parameters import PipelineParameters
-from cloudformation.registry import Registry
+from cloudformation.resources.encryption import Encryption
+from cloudformation.resources.iam import add_role, allow, everywhere
+from cloudformation.resources.registry import Registry
 
 TASKS_PRINCIPAL = "ecs-tasks.amazonaws.com"
 SECRET_LENGTH = 64

@@ -3,13 +3,13 @@
 from troposphere import If, NoValue, sqs
 from troposphere import applicationautoscaling as scaling
 
-from cloudformation.alarms import Metric, Watch
-from cloudformation.balancer import Balancer
-from cloudformation.cluster import Cluster
-from cloudformation.function import Function
-from cloudformation.messaging import Messaging
 from cloudformation.platform_parameters import PlatformParameters
-from cloudformation.services import Services
+from cloudformation.resources.alarms import Metric, Watch
+from cloudformation.resources.balancer import Balancer
+from cloudformation.resources.cluster import Cluster
+from cloudformation.resources.function import Function
+from cloudformation.resources.messaging import Messaging
+from cloudformation.resources.services import Services
 
 # SQS holds about 120,000 messages in flight for one queue; this is 80 % of it.
 IN_FLIGHT_THRESHOLD = 96_000

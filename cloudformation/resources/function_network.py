@@ -4,10 +4,10 @@ from dataclasses import dataclass
 
 from troposphere import Parameter, awslambda
 
-from cloudformation.firewall import Firewall
-from cloudformation.iam import Statement, everywhere
-from cloudformation.network import Network
 from cloudformation.platform_parameters import PlatformParameters
+from cloudformation.resources.firewall import Firewall
+from cloudformation.resources.iam import Statement, everywhere
+from cloudformation.resources.network import Network
 
 
 @dataclass(frozen=True, kw_only=True)

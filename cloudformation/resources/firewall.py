@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from troposphere import Template, ec2
 
-from cloudformation.network import ANYWHERE, VPC_CIDR, Network
+from cloudformation.resources.network import ANYWHERE, VPC_CIDR, Network
 
 API_PORT = 8080
 # Beside the other, so that one rule lets the load balancer to both; it asks for readiness there and leads nobody to it.

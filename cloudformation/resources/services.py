@@ -4,14 +4,14 @@ from dataclasses import dataclass
 
 from troposphere import And, Equals, If, Region, Sub, Template, ecs
 
-from cloudformation.balancer import Balancer
-from cloudformation.cluster import NAMESPACE
-from cloudformation.firewall import API_PORT, GATEWAY_PORT, PROCESSOR_PORT, Firewall
-from cloudformation.iam import allow
-from cloudformation.messaging import Messaging
 from cloudformation.platform_parameters import both
-from cloudformation.tables import Tables
-from cloudformation.tasks import Platform, Workload, add_service
+from cloudformation.resources.balancer import Balancer
+from cloudformation.resources.cluster import NAMESPACE
+from cloudformation.resources.firewall import API_PORT, GATEWAY_PORT, PROCESSOR_PORT, Firewall
+from cloudformation.resources.iam import allow
+from cloudformation.resources.messaging import Messaging
+from cloudformation.resources.tables import Tables
+from cloudformation.resources.tasks import Platform, Workload, add_service
 
 # Above the processor's drain and the API's longest order (tests hold both); 120 s is Fargate's most.
 PROCESSOR_STOP_SECONDS = 120
