@@ -8,8 +8,9 @@ from dataclasses import dataclass
 
 from troposphere import Template
 
-from cloudformation.parameters import PipelineParameters, add_maximum_concurrency, add_pipeline_parameters
-from cloudformation.platform_parameters import add_platform_parameters
+from cloudformation.parameters.pipeline import PipelineParameters, add_maximum_concurrency, add_pipeline_parameters
+from cloudformation.parameters.platform import add_platform_parameters
+from cloudformation.parameters.rules import add_pipeline_rules, add_platform_rules
 from cloudformation.rendering import Form, Part, main, render
 from cloudformation.resources.alarms import add_alarms
 from cloudformation.resources.balancer import add_balancer
@@ -32,7 +33,6 @@ from cloudformation.resources.tables import Tables, add_tables
 from cloudformation.resources.tasks import Platform
 from cloudformation.resources.triggers import add_triggers
 from cloudformation.resources.watches import function_watches, queue_watches, service_watches
-from cloudformation.rules import add_pipeline_rules, add_platform_rules
 
 
 @dataclass(frozen=True, kw_only=True)

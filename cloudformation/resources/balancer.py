@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from troposphere import If, Join, Output, Template
 from troposphere import elasticloadbalancingv2 as elb
 
-from cloudformation.platform_parameters import PlatformParameters
+from cloudformation.parameters.platform import PlatformParameters
 from cloudformation.resources.firewall import API_OPERATIONS_PORT, API_PORT, HTTP, HTTPS, Firewall
 from cloudformation.resources.network import Network
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from troposphere import If, Template, iam, logs, secretsmanager
 
-from cloudformation.parameters import PipelineParameters
+from cloudformation.parameters.pipeline import PipelineParameters
 from cloudformation.resources.encryption import Encryption
 from cloudformation.resources.iam import add_role, allow, everywhere
 from cloudformation.resources.registry import Registry

@@ -17,7 +17,7 @@ from troposphere import (
     sqs,
 )
 
-from cloudformation.parameters import PipelineParameters
+from cloudformation.parameters.pipeline import PipelineParameters
 from cloudformation.resources.encryption import Encryption
 from cloudformation.resources.function_network import FunctionNetwork
 from cloudformation.resources.iam import add_role, allow

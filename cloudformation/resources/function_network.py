@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from troposphere import Parameter, awslambda
 
-from cloudformation.platform_parameters import PlatformParameters
+from cloudformation.parameters.platform import PlatformParameters
 from cloudformation.resources.firewall import Firewall
 from cloudformation.resources.iam import Statement, everywhere
 from cloudformation.resources.network import Network

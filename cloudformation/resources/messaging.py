@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from troposphere import Equals, FindInMap, If, Output, Sub, Template, sns, sqs
 
-from cloudformation.parameters import FUNCTION_TIMEOUTS, PipelineParameters
+from cloudformation.parameters.pipeline import FUNCTION_TIMEOUTS, PipelineParameters
 from cloudformation.resources.encryption import Encryption
 from cloudformation.resources.iam import allow, policy
 

@@ -12,7 +12,7 @@ CloudFormation cannot do. A scaled-in task is not killed while it works: it drai
 from troposphere import If, Join, Sub, Template, ecs
 from troposphere import applicationautoscaling as scaling
 
-from cloudformation.platform_parameters import PlatformParameters
+from cloudformation.parameters.platform import PlatformParameters
 from cloudformation.resources.balancer import Balancer
 from cloudformation.resources.cluster import Cluster
 from cloudformation.resources.messaging import Messaging

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from troposphere import And, Equals, If, Region, Sub, Template, ecs
 
-from cloudformation.platform_parameters import both
+from cloudformation.parameters.platform import both
 from cloudformation.resources.balancer import Balancer
 from cloudformation.resources.cluster import NAMESPACE
 from cloudformation.resources.firewall import API_PORT, GATEWAY_PORT, PROCESSOR_PORT, Firewall

@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 
 from troposphere import FindInMap, If, Join, Ref, Region, Template, ecr, ecs, iam
 
-from cloudformation.parameters import PipelineParameters
-from cloudformation.platform_parameters import TASK_SIZES, PlatformParameters
+from cloudformation.parameters.pipeline import PipelineParameters
+from cloudformation.parameters.platform import TASK_SIZES, PlatformParameters
 from cloudformation.resources.cluster import Cluster, add_discovery
 from cloudformation.resources.encryption import Encryption
 from cloudformation.resources.execution import TASKS_PRINCIPAL, Execution

@@ -2,7 +2,7 @@
 
 from troposphere import GenericHelperFn, Not, Template, awslambda, sns
 
-from cloudformation.parameters import BATCH_SIZE
+from cloudformation.parameters.pipeline import BATCH_SIZE
 from cloudformation.resources.function import ALIAS, Function
 from cloudformation.resources.messaging import Messaging
 

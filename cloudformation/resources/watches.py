@@ -3,7 +3,7 @@
 from troposphere import If, NoValue, sqs
 from troposphere import applicationautoscaling as scaling
 
-from cloudformation.platform_parameters import PlatformParameters
+from cloudformation.parameters.platform import PlatformParameters
 from cloudformation.resources.alarms import Metric, Watch
 from cloudformation.resources.balancer import Balancer
 from cloudformation.resources.cluster import Cluster

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from cloudformation.artifact import PROJECT
-from cloudformation.parameters import FUNCTION_TIMEOUTS, LONGEST_ARTIFACT_KEY, LONGEST_GATEWAY_HOST
-from cloudformation.platform_parameters import GATEWAY_CAPACITIES, WORKERS
+from cloudformation.parameters.pipeline import FUNCTION_TIMEOUTS, LONGEST_ARTIFACT_KEY, LONGEST_GATEWAY_HOST
+from cloudformation.parameters.platform import GATEWAY_CAPACITIES, WORKERS
 from cloudformation.resources import services
 from cloudformation.resources.firewall import API_OPERATIONS_PORT, API_PORT
 from cloudformation.resources.messaging import VISIBILITY_PER_FUNCTION_TIMEOUT
