@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
-from cloudformation.artifact import PROJECT
+from cloudformation.delivery.artifact import PROJECT
 from local.aws import aws_client
 from local.emulator import RunningEmulator
 from local.stack import delete_stack

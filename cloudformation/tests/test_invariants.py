@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from cloudformation.artifact import PROJECT
+from cloudformation.delivery.artifact import PROJECT
 from cloudformation.parameters.pipeline import FUNCTION_TIMEOUTS, LONGEST_ARTIFACT_KEY, LONGEST_GATEWAY_HOST
 from cloudformation.parameters.platform import GATEWAY_CAPACITIES, WORKERS
 from cloudformation.resources import services
