@@ -23,7 +23,7 @@ LONG_MODULES = {
     "tests/contracts/test_gateway_contract.py",
 }
 LONG_FUNCTIONS = {
-    "cloudformation/resources/balancer.py add_balancer",
+    "cloudformation/resources/load_balancer.py add_load_balancer",
     "cloudformation/build.py _add_system",
     "cloudformation/resources/function.py add_function",
     "cloudformation/parameters/pipeline.py add_pipeline_parameters",

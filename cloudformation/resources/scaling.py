@@ -13,8 +13,8 @@ from troposphere import If, Join, Sub, Template, ecs
 from troposphere import applicationautoscaling as scaling
 
 from cloudformation.parameters.platform import PlatformParameters
-from cloudformation.resources.balancer import Balancer
 from cloudformation.resources.cluster import Cluster
+from cloudformation.resources.load_balancer import LoadBalancer
 from cloudformation.resources.messaging import Messaging
 from cloudformation.resources.services import Services
 
@@ -30,7 +30,7 @@ def add_scaling(
     *,
     parameters: PlatformParameters,
     cluster: Cluster,
-    balancer: Balancer,
+    balancer: LoadBalancer,
     messaging: Messaging,
     services: Services,
 ) -> scaling.ScalingPolicy:

@@ -12,7 +12,7 @@ from cloudformation.resources.encryption import Encryption
 from cloudformation.resources.execution import TASKS_PRINCIPAL, Execution
 from cloudformation.resources.iam import add_role
 from cloudformation.resources.network import Network
-from cloudformation.resources.registry import Registry
+from cloudformation.resources.repositories import Repositories
 
 # As the Dockerfiles create it; they also say where it listens.
 USER = "10001:10001"
@@ -27,7 +27,7 @@ class Platform:
     encryption: Encryption
     network: Network
     cluster: Cluster
-    registry: Registry
+    repositories: Repositories
     execution: Execution
 
 

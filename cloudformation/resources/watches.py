@@ -5,9 +5,9 @@ from troposphere import applicationautoscaling as scaling
 
 from cloudformation.parameters.platform import PlatformParameters
 from cloudformation.resources.alarms import Metric, Watch
-from cloudformation.resources.balancer import Balancer
 from cloudformation.resources.cluster import Cluster
 from cloudformation.resources.function import Function
+from cloudformation.resources.load_balancer import LoadBalancer
 from cloudformation.resources.messaging import Messaging
 from cloudformation.resources.services import Services
 
@@ -72,7 +72,7 @@ def queue_watches(
     ]
 
 
-def service_watches(*, balancer: Balancer, cluster: Cluster) -> list[Watch]:
+def service_watches(*, balancer: LoadBalancer, cluster: Cluster) -> list[Watch]:
     """The API as the load balancer sees it, and the processor's tasks."""
     api = {"LoadBalancer": balancer.balancer.get_att("LoadBalancerFullName")}
     targets = api | {"TargetGroup": balancer.targets.get_att("TargetGroupFullName")}

@@ -14,7 +14,7 @@ import pytest
 
 from cloudformation.build import render_template
 from cloudformation.delivery.artifact import PROJECT
-from cloudformation.resources.firewall import API_OPERATIONS_PORT, API_PORT, GATEWAY_PORT, PROCESSOR_PORT
+from cloudformation.resources.security_groups import API_OPERATIONS_PORT, API_PORT, GATEWAY_PORT, PROCESSOR_PORT
 from local.emulator import RunningEmulator
 from local.ports import free_port
 from local.processes import ManagedProcess

@@ -12,8 +12,8 @@ from cloudformation.delivery.artifact import PROJECT
 from cloudformation.parameters.pipeline import FUNCTION_TIMEOUTS, LONGEST_ARTIFACT_KEY, LONGEST_GATEWAY_HOST
 from cloudformation.parameters.platform import GATEWAY_CAPACITIES, WORKERS
 from cloudformation.resources import services
-from cloudformation.resources.firewall import API_OPERATIONS_PORT, API_PORT
 from cloudformation.resources.messaging import VISIBILITY_PER_FUNCTION_TIMEOUT
+from cloudformation.resources.security_groups import API_OPERATIONS_PORT, API_PORT
 from order_api.settings import Settings as ApiSettings
 from order_processor.settings import ProcessorSettings
 

@@ -16,7 +16,7 @@ COLD_START = "ColdStartSeconds"
 NAMESPACE = Ref("AWS::StackName")
 
 
-def add_order_metrics(template: Template, *, execution: Execution, function: Function) -> None:
+def add_metric_filters(template: Template, *, execution: Execution, function: Function) -> None:
     """Add the filters that turn log lines into metrics."""
     processor, handler = execution.log_group, function.log_group
     _add_filter(template, "ProcessorCompleted", processor, PROCESSOR_COMPLETED, COMPLETED, "1")
