@@ -6,7 +6,7 @@ import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from cloudformation.artifact import PROJECT
+from cloudformation.delivery.artifact import PROJECT
 
 
 class CommandFailedError(Exception):

@@ -2,17 +2,17 @@
 
 from troposphere import GenericHelperFn, Region, Sub, Template, cloudwatch
 
-from cloudformation.balancer import Balancer
-from cloudformation.cluster import Cluster
-from cloudformation.messaging import Messaging
-from cloudformation.order_metrics import COLD_START, COMPLETED, NAMESPACE
+from cloudformation.resources.cluster import Cluster
+from cloudformation.resources.load_balancer import LoadBalancer
+from cloudformation.resources.messaging import Messaging
+from cloudformation.resources.metric_filters import COLD_START, COMPLETED, NAMESPACE
 
 # In a row of metrics CloudWatch reads "." as the value above it, and "..." as all of them.
 Row = list[object]
 Figure = tuple[str, str, list[Row]]
 
 
-def add_dashboard(template: Template, *, cluster: Cluster, balancer: Balancer, messaging: Messaging) -> None:
+def add_dashboard(template: Template, *, cluster: Cluster, balancer: LoadBalancer, messaging: Messaging) -> None:
     """Add the dashboard of the monitoring figures."""
     figures = [
         *_order_figures(messaging),

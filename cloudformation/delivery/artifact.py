@@ -1,4 +1,4 @@
-"""Build the function's zips: `python -m cloudformation.artifact [--target x86_64|arm64|local|all] [-o FOLDER]`.
+"""Build the function's zips: `python -m cloudformation.delivery.artifact [--target CPU] [-o FOLDER]`.
 
 `x86_64` and `arm64` are for Lambda's python3.13; `local` is for this interpreter, which the embedded AWS uses. Each
 holds the hash-checked dependencies of services/lambda-handler/requirements.lock, the packages of this project and
@@ -17,10 +17,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from cloudformation.archive import ArtifactError, write_archive
-from cloudformation.interpreters import find_interpreter
+from cloudformation.delivery.archive import ArtifactError, write_archive
+from cloudformation.delivery.interpreters import find_interpreter
 
-PROJECT = Path(__file__).resolve().parent.parent
+PROJECT = Path(__file__).resolve().parents[2]
 LOCK = PROJECT / "services" / "lambda-handler" / "requirements.lock"
 PACKAGES = (
     PROJECT / "libs" / "flashbus" / "src" / "flashbus",
@@ -161,7 +161,9 @@ def _forget_older(target: Target, archive: Path) -> None:
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Build what was asked for and print the path of each zip; returns the exit code."""
-    parser = argparse.ArgumentParser(prog="python -m cloudformation.artifact", description="Build the function's zips.")
+    parser = argparse.ArgumentParser(
+        prog="python -m cloudformation.delivery.artifact", description="Build the function's zips."
+    )
     parser.add_argument("--target", choices=(*TARGETS, "all"), default="all", help="what the zip runs on")
     parser.add_argument("-o", "--output", type=Path, default=PROJECT / "dist", metavar="FOLDER", help="default: dist")
     options = parser.parse_args(arguments)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from troposphere import AccountId, If, NoValue, Sub, Template, kms
 
-from cloudformation.iam import Statement, allow, policy
+from cloudformation.resources.iam import Statement, allow, policy
 
 # As in the key policies AWS writes itself: a table needs more of them than a queue, and none of them hands the key out.
 _USES = ("kms:Decrypt", "kms:DescribeKey", "kms:Encrypt", "kms:GenerateDataKey*", "kms:ReEncrypt*")

@@ -4,14 +4,14 @@ from dataclasses import dataclass
 
 from troposphere import And, Equals, If, Region, Sub, Template, ecs
 
-from cloudformation.balancer import Balancer
-from cloudformation.cluster import NAMESPACE
-from cloudformation.firewall import API_PORT, GATEWAY_PORT, PROCESSOR_PORT, Firewall
-from cloudformation.iam import ORDERS_ACTIONS, STOCK_ACTIONS, allow
-from cloudformation.messaging import Messaging
-from cloudformation.platform_parameters import both
-from cloudformation.tables import Tables
-from cloudformation.tasks import Platform, Workload, add_service
+from cloudformation.parameters.platform import both
+from cloudformation.resources.cluster import NAMESPACE
+from cloudformation.resources.iam import ORDERS_ACTIONS, STOCK_ACTIONS, allow
+from cloudformation.resources.load_balancer import LoadBalancer
+from cloudformation.resources.messaging import Messaging
+from cloudformation.resources.security_groups import API_PORT, GATEWAY_PORT, PROCESSOR_PORT, SecurityGroups
+from cloudformation.resources.tables import Tables
+from cloudformation.resources.tasks import Platform, Workload, add_service
 
 # Above the processor's drain and the API's longest order (tests hold both); 120 s is Fargate's most.
 PROCESSOR_STOP_SECONDS = 120
@@ -45,8 +45,8 @@ def add_services(
     template: Template,
     *,
     platform: Platform,
-    firewall: Firewall,
-    balancer: Balancer,
+    security_groups: SecurityGroups,
+    balancer: LoadBalancer,
     messaging: Messaging,
     tables: Tables,
     gateway_url: object,
@@ -66,9 +66,9 @@ def add_services(
         "LEASE_SECONDS": platform.pipeline.lease_seconds.ref(),
     }
     return Services(
-        api=_add_api(template, platform, firewall, balancer, messaging, tables, timing),
-        processor=_add_processor(template, platform, firewall, messaging, tables, timing, processor_on),
-        gateway=_add_gateway(template, platform, firewall, gateway_on),
+        api=_add_api(template, platform, security_groups, balancer, messaging, tables, timing),
+        processor=_add_processor(template, platform, security_groups, messaging, tables, timing, processor_on),
+        gateway=_add_gateway(template, platform, security_groups, gateway_on),
         api_on=images_on,
         processor_on=processor_on,
     )
@@ -77,8 +77,8 @@ def add_services(
 def _add_api(
     template: Template,
     platform: Platform,
-    firewall: Firewall,
-    balancer: Balancer,
+    security_groups: SecurityGroups,
+    balancer: LoadBalancer,
     messaging: Messaging,
     tables: Tables,
     timing: dict[str, object],
@@ -88,7 +88,7 @@ def _add_api(
         title="Api",
         name="order-api",
         condition=platform.parameters.images_on,
-        repository=platform.registry.api,
+        repository=platform.repositories.api,
         port=API_PORT,
         size=platform.parameters.api_size.ref(),
         environment={
@@ -108,7 +108,7 @@ def _add_api(
             allow(*STOCK_ACTIONS, on=tables.stock.get_att("Arn")),
             allow("dynamodb:Scan", on=tables.products.get_att("Arn")),
         ],
-        group=firewall.api.ref(),
+        group=security_groups.api.ref(),
         stop_timeout_seconds=API_STOP_SECONDS,
         load_balancers=[
             ecs.LoadBalancer(ContainerName="order-api", ContainerPort=API_PORT, TargetGroupArn=balancer.targets.ref())
@@ -122,7 +122,7 @@ def _add_api(
 def _add_processor(
     template: Template,
     platform: Platform,
-    firewall: Firewall,
+    security_groups: SecurityGroups,
     messaging: Messaging,
     tables: Tables,
     timing: dict[str, object],
@@ -132,7 +132,7 @@ def _add_processor(
         title="Processor",
         name="order-processor",
         condition=condition,
-        repository=platform.registry.processor,
+        repository=platform.repositories.processor,
         port=PROCESSOR_PORT,
         size=platform.parameters.processor_size.ref(),
         environment={
@@ -154,7 +154,7 @@ def _add_processor(
             allow(*ORDERS_ACTIONS, on=tables.orders.get_att("Arn")),
             allow(*STOCK_ACTIONS, on=tables.stock.get_att("Arn")),
         ],
-        group=firewall.consumer.ref(),
+        group=security_groups.consumer.ref(),
         stop_timeout_seconds=PROCESSOR_STOP_SECONDS,
         on_spot=True,
         # Old and new tasks side by side would be twice what the gateway takes; meanwhile orders wait in the queue.
@@ -163,12 +163,14 @@ def _add_processor(
     return add_service(template, workload, platform=platform)
 
 
-def _add_gateway(template: Template, platform: Platform, firewall: Firewall, condition: str) -> ecs.Service:
+def _add_gateway(
+    template: Template, platform: Platform, security_groups: SecurityGroups, condition: str
+) -> ecs.Service:
     workload = Workload(
         title="Gateway",
         name=GATEWAY_NAME,
         condition=condition,
-        repository=platform.registry.gateway,
+        repository=platform.repositories.gateway,
         port=GATEWAY_PORT,
         size=None,
         environment={
@@ -176,7 +178,7 @@ def _add_gateway(template: Template, platform: Platform, firewall: Firewall, con
             "LATENCY_SECONDS": platform.parameters.payment_seconds.ref(),
         },
         statements=[],
-        group=firewall.gateway.ref(),
+        group=security_groups.gateway.ref(),
         stop_timeout_seconds=GATEWAY_STOP_SECONDS,
         writable_folder=GATEWAY_DATA,
         # One ledger: never two of it at once.

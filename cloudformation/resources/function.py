@@ -17,12 +17,12 @@ from troposphere import (
     sqs,
 )
 
-from cloudformation.encryption import Encryption
-from cloudformation.function_network import FunctionNetwork
-from cloudformation.iam import ORDERS_ACTIONS, STOCK_ACTIONS, add_role, allow
-from cloudformation.messaging import Messaging, add_dead_letter_queue
-from cloudformation.parameters import PipelineParameters
-from cloudformation.tables import Tables
+from cloudformation.parameters.pipeline import PipelineParameters
+from cloudformation.resources.encryption import Encryption
+from cloudformation.resources.function_network import FunctionNetwork
+from cloudformation.resources.iam import ORDERS_ACTIONS, STOCK_ACTIONS, add_role, allow
+from cloudformation.resources.messaging import Messaging, add_dead_letter_queue
+from cloudformation.resources.tables import Tables
 
 RUNTIME = "python3.13"
 HANDLER = "lambda_handler.main.handler"

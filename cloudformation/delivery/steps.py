@@ -10,9 +10,9 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from cloudformation.archive import ArtifactError
-from cloudformation.artifact import PROJECT, TARGETS, build_artifact
-from cloudformation.commands import Command, CommandFailedError, carry_out, command, output_of
+from cloudformation.delivery.archive import ArtifactError
+from cloudformation.delivery.artifact import PROJECT, TARGETS, build_artifact
+from cloudformation.delivery.commands import Command, CommandFailedError, carry_out, command, output_of
 
 # The stack's output that says where the images of a service go.
 REPOSITORIES = {
@@ -162,7 +162,3 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stderr.write(f"{error}\n")
         return 1
     return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -4,10 +4,10 @@ from dataclasses import dataclass
 
 from troposphere import Parameter, awslambda
 
-from cloudformation.firewall import Firewall
-from cloudformation.iam import Statement, everywhere
-from cloudformation.network import Network
-from cloudformation.platform_parameters import PlatformParameters
+from cloudformation.parameters.platform import PlatformParameters
+from cloudformation.resources.iam import Statement, everywhere
+from cloudformation.resources.network import Network
+from cloudformation.resources.security_groups import SecurityGroups
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,12 +20,16 @@ class FunctionNetwork:
     statement: Statement
 
 
-def place_function(*, parameters: PlatformParameters, network: Network, firewall: Firewall) -> FunctionNetwork:
+def place_function(
+    *, parameters: PlatformParameters, network: Network, security_groups: SecurityGroups
+) -> FunctionNetwork:
     """Put the function into the private subnets for as long as the simulated gateway is what it calls."""
     return FunctionNetwork(
         inside=parameters.simulated_on,
         chosen_by=parameters.payment_gateway,
-        config=awslambda.VPCConfig(SecurityGroupIds=[firewall.consumer.ref()], SubnetIds=network.private_subnet_refs),
+        config=awslambda.VPCConfig(
+            SecurityGroupIds=[security_groups.consumer.ref()], SubnetIds=network.private_subnet_refs
+        ),
         statement=everywhere(
             "ec2:AssignPrivateIpAddresses",
             "ec2:CreateNetworkInterface",

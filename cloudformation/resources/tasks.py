@@ -5,14 +5,14 @@ from dataclasses import dataclass, field
 
 from troposphere import FindInMap, If, Join, Ref, Region, Template, ecr, ecs, iam
 
-from cloudformation.cluster import Cluster, add_discovery
-from cloudformation.encryption import Encryption
-from cloudformation.execution import TASKS_PRINCIPAL, Execution
-from cloudformation.iam import add_role
-from cloudformation.network import Network
-from cloudformation.parameters import PipelineParameters
-from cloudformation.platform_parameters import TASK_SIZES, PlatformParameters
-from cloudformation.registry import Registry
+from cloudformation.parameters.pipeline import PipelineParameters
+from cloudformation.parameters.platform import TASK_SIZES, PlatformParameters
+from cloudformation.resources.cluster import Cluster, add_discovery
+from cloudformation.resources.encryption import Encryption
+from cloudformation.resources.execution import TASKS_PRINCIPAL, Execution
+from cloudformation.resources.iam import add_role
+from cloudformation.resources.network import Network
+from cloudformation.resources.repositories import Repositories
 
 # As the Dockerfiles create it; they also say where it listens.
 USER = "10001:10001"
@@ -27,7 +27,7 @@ class Platform:
     encryption: Encryption
     network: Network
     cluster: Cluster
-    registry: Registry
+    repositories: Repositories
     execution: Execution
 
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from troposphere import Output, Sub, Template, ecs, servicediscovery
 
-from cloudformation.network import Network
+from cloudformation.resources.network import Network
 
 # A task that left is still named for as long as resolvers keep the answer.
 DNS_SECONDS = 10

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 from troposphere import And, Equals, FindInMap, Not, Parameter, Template
 
-from cloudformation.parameter_kinds import add_choice, add_flag, add_number, add_switch, add_text
-from cloudformation.parameters import BATCH_SIZE
+from cloudformation.parameters.kinds import add_choice, add_flag, add_number, add_switch, add_text
+from cloudformation.parameters.pipeline import BATCH_SIZE
 
 # The most tasks, or invocations, that a gateway of a capacity can feed are looked up, since CloudFormation cannot
 # divide: so that tasks x workers never exceeds what the gateway takes at once, nor invocations x batch.

@@ -4,10 +4,10 @@ from dataclasses import dataclass
 
 from troposphere import If, Template, iam, logs, secretsmanager
 
-from cloudformation.encryption import Encryption
-from cloudformation.iam import add_role, allow, everywhere
-from cloudformation.parameters import PipelineParameters
-from cloudformation.registry import Registry
+from cloudformation.parameters.pipeline import PipelineParameters
+from cloudformation.resources.encryption import Encryption
+from cloudformation.resources.iam import add_role, allow, everywhere
+from cloudformation.resources.repositories import Repositories
 
 TASKS_PRINCIPAL = "ecs-tasks.amazonaws.com"
 SECRET_LENGTH = 64
@@ -23,7 +23,7 @@ class Execution:
 
 
 def add_execution(
-    template: Template, *, pipeline: PipelineParameters, encryption: Encryption, registry: Registry
+    template: Template, *, pipeline: PipelineParameters, encryption: Encryption, repositories: Repositories
 ) -> Execution:
     """Add secret, log group and the one role that the ECS agent uses for every service."""
     keeping = If(pipeline.retain_data_on, "Retain", "Delete")
@@ -48,7 +48,7 @@ def add_execution(
             "ecr:BatchCheckLayerAvailability",
             "ecr:BatchGetImage",
             "ecr:GetDownloadUrlForLayer",
-            on=[repository.get_att("Arn") for repository in registry.all],
+            on=[repository.get_att("Arn") for repository in repositories.all],
         ),
         allow("logs:CreateLogStream", "logs:PutLogEvents", on=log_group.get_att("Arn")),
         allow("secretsmanager:GetSecretValue", on=secret.ref()),

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 from troposphere import Equals, FindInMap, If, Output, Sub, Template, sns, sqs
 
-from cloudformation.encryption import Encryption
-from cloudformation.iam import allow, policy
-from cloudformation.parameters import FUNCTION_TIMEOUTS, PipelineParameters
+from cloudformation.parameters.pipeline import FUNCTION_TIMEOUTS, PipelineParameters
+from cloudformation.resources.encryption import Encryption
+from cloudformation.resources.iam import allow, policy
 
 SOURCE_RETENTION_SECONDS = 4 * 24 * 3600
 DEAD_LETTER_RETENTION_SECONDS = 14 * 24 * 3600

@@ -5,13 +5,13 @@ from dataclasses import dataclass
 
 from troposphere import If, NoValue, Output, Template, ecr
 
-from cloudformation.encryption import Encryption
+from cloudformation.resources.encryption import Encryption
 
 KEPT_IMAGES = 20
 
 
 @dataclass(frozen=True, kw_only=True)
-class Registry:
+class Repositories:
     """Where each service's images are."""
 
     api: ecr.Repository
@@ -24,7 +24,7 @@ class Registry:
         return (self.api, self.processor, self.gateway)
 
 
-def add_registry(template: Template, *, encryption: Encryption, retain_data_on: str) -> Registry:
+def add_repositories(template: Template, *, encryption: Encryption, retain_data_on: str) -> Repositories:
     """Add a repository for each image, with tags that cannot be moved and a scan of what is pushed."""
     expire = {
         "rulePriority": 1,
@@ -58,7 +58,7 @@ def add_registry(template: Template, *, encryption: Encryption, retain_data_on: 
         )
         return repository
 
-    return Registry(
+    return Repositories(
         api=add_repository("Api", "order-api"),
         processor=add_repository("Processor", "order-processor"),
         gateway=add_repository("Gateway", "payment-gateway"),

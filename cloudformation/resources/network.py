@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from troposphere import Equals, GetAZs, If, Not, Ref, Select, Template, ec2
 
-from cloudformation.platform_parameters import PlatformParameters
+from cloudformation.parameters.platform import PlatformParameters
 
 VPC_CIDR = "10.0.0.0/16"
 PUBLIC_CIDRS = ("10.0.1.0/24", "10.0.2.0/24")

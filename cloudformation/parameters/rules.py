@@ -4,8 +4,8 @@ from collections.abc import Mapping
 
 from troposphere import And, Equals, Not, Or, Parameter, Template
 
-from cloudformation.parameters import BATCH_SIZE, NO_ARTIFACT, PipelineParameters
-from cloudformation.platform_parameters import GATEWAY_CAPACITIES, LEAST_INVOCATIONS, WORKERS, PlatformParameters
+from cloudformation.parameters.pipeline import BATCH_SIZE, NO_ARTIFACT, PipelineParameters
+from cloudformation.parameters.platform import GATEWAY_CAPACITIES, LEAST_INVOCATIONS, WORKERS, PlatformParameters
 
 
 def add_rule(template: Template, name: str, *, when: object | None = None, hold: Mapping[str, object]) -> None:

@@ -2,9 +2,9 @@
 
 from troposphere import GenericHelperFn, Not, Template, awslambda, sns
 
-from cloudformation.function import ALIAS, Function
-from cloudformation.messaging import Messaging
-from cloudformation.parameters import BATCH_SIZE
+from cloudformation.parameters.pipeline import BATCH_SIZE
+from cloudformation.resources.function import ALIAS, Function
+from cloudformation.resources.messaging import Messaging
 
 EVENT_AGE_SECONDS = 6 * 3600
 EVENT_RETRIES = 2

@@ -3,13 +3,13 @@
 from troposphere import If, NoValue, sqs
 from troposphere import applicationautoscaling as scaling
 
-from cloudformation.alarms import Metric, Watch
-from cloudformation.balancer import Balancer
-from cloudformation.cluster import Cluster
-from cloudformation.function import Function
-from cloudformation.messaging import Messaging
-from cloudformation.platform_parameters import PlatformParameters
-from cloudformation.services import Services
+from cloudformation.parameters.platform import PlatformParameters
+from cloudformation.resources.alarms import Metric, Watch
+from cloudformation.resources.cluster import Cluster
+from cloudformation.resources.function import Function
+from cloudformation.resources.load_balancer import LoadBalancer
+from cloudformation.resources.messaging import Messaging
+from cloudformation.resources.services import Services
 
 # SQS holds about 120,000 messages in flight for one queue; this is 80 % of it.
 IN_FLIGHT_THRESHOLD = 96_000
@@ -72,7 +72,7 @@ def queue_watches(
     ]
 
 
-def service_watches(*, balancer: Balancer, cluster: Cluster) -> list[Watch]:
+def service_watches(*, balancer: LoadBalancer, cluster: Cluster) -> list[Watch]:
     """The API as the load balancer sees it, and the processor's tasks."""
     api = {"LoadBalancer": balancer.balancer.get_att("LoadBalancerFullName")}
     targets = api | {"TargetGroup": balancer.targets.get_att("TargetGroupFullName")}

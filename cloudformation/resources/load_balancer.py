@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from troposphere import If, Join, Output, Template
 from troposphere import elasticloadbalancingv2 as elb
 
-from cloudformation.firewall import API_OPERATIONS_PORT, API_PORT, HTTP, HTTPS, Firewall
-from cloudformation.network import Network
-from cloudformation.platform_parameters import PlatformParameters
+from cloudformation.parameters.platform import PlatformParameters
+from cloudformation.resources.network import Network
+from cloudformation.resources.security_groups import API_OPERATIONS_PORT, API_PORT, HTTP, HTTPS, SecurityGroups
 
 TLS_POLICY = "ELBSecurityPolicy-TLS13-1-2-Res-2021-06"
 DEREGISTRATION_SECONDS = 30
@@ -16,7 +16,7 @@ INSIDE_ONLY = ("/metrics", "/livez", "/readyz")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Balancer:
+class LoadBalancer:
     """The load balancer and the API's targets behind it."""
 
     balancer: elb.LoadBalancer
@@ -25,15 +25,15 @@ class Balancer:
     attached: elb.ListenerRule
 
 
-def add_balancer(
-    template: Template, *, parameters: PlatformParameters, network: Network, firewall: Firewall
-) -> Balancer:
+def add_load_balancer(
+    template: Template, *, parameters: PlatformParameters, network: Network, security_groups: SecurityGroups
+) -> LoadBalancer:
     """Add load balancer, target group and listeners."""
     balancer = template.add_resource(
         elb.LoadBalancer(
             "Balancer",
             Scheme="internet-facing",
-            SecurityGroups=[firewall.balancer.ref()],
+            SecurityGroups=[security_groups.balancer.ref()],
             Subnets=[subnet.ref() for subnet in network.public_subnets],
             LoadBalancerAttributes=_attributes(),
             # Without the way out first, the balancer cannot be made.
@@ -81,7 +81,7 @@ def add_balancer(
             Value=Join("://", [scheme, balancer.get_att("DNSName")]),
         )
     )
-    return Balancer(balancer=balancer, targets=targets, attached=inside_only)
+    return LoadBalancer(balancer=balancer, targets=targets, attached=inside_only)
 
 
 def _attributes() -> list[elb.LoadBalancerAttributes]:

@@ -5,8 +5,8 @@ from dataclasses import dataclass, field
 
 from troposphere import If, NoValue, Output, Template, cloudwatch, sns
 
-from cloudformation.encryption import Encryption
-from cloudformation.platform_parameters import PlatformParameters
+from cloudformation.parameters.platform import PlatformParameters
+from cloudformation.resources.encryption import Encryption
 
 PERIOD_SECONDS = 60
 

@@ -2,8 +2,8 @@
 
 from troposphere import Ref, Template, logs
 
-from cloudformation.execution import Execution
-from cloudformation.function import Function
+from cloudformation.resources.execution import Execution
+from cloudformation.resources.function import Function
 
 # As the services write them; a test holds them against the code. The outcome, not the order's status: a duplicate of a
 # completed order has that status too.
@@ -16,7 +16,7 @@ COLD_START = "ColdStartSeconds"
 NAMESPACE = Ref("AWS::StackName")
 
 
-def add_order_metrics(template: Template, *, execution: Execution, function: Function) -> None:
+def add_metric_filters(template: Template, *, execution: Execution, function: Function) -> None:
     """Add the filters that turn log lines into metrics."""
     processor, handler = execution.log_group, function.log_group
     _add_filter(template, "ProcessorCompleted", processor, PROCESSOR_COMPLETED, COMPLETED, "1")

@@ -2,7 +2,7 @@
 
 from troposphere import Template, budgets
 
-from cloudformation.platform_parameters import PlatformParameters
+from cloudformation.parameters.platform import PlatformParameters
 
 
 def add_budget(template: Template, *, parameters: PlatformParameters) -> None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from troposphere import FindInMap, Parameter, Template
 
-from cloudformation.parameter_kinds import add_choice, add_flag, add_number, add_switch, add_text
+from cloudformation.parameters.kinds import add_choice, add_flag, add_number, add_switch, add_text
 
 CONSUMERS = ("ecs", "lambda", "lambda-sqs")
 # An S3 name cannot be empty, not even where it is not used.

@@ -2,15 +2,15 @@
 
 from troposphere import Sub, Template, ec2
 
-from cloudformation.firewall import Firewall
-from cloudformation.network import Network
+from cloudformation.resources.network import Network
+from cloudformation.resources.security_groups import SecurityGroups
 
 # What a task calls, by itself or to be started. Each costs by the hour and zone.
 INTERFACES = ("ecr.api", "ecr.dkr", "logs", "secretsmanager", "sns", "sqs")
 GATEWAYS = ("dynamodb", "s3")
 
 
-def add_endpoints(template: Template, *, network: Network, firewall: Firewall) -> None:
+def add_vpc_endpoints(template: Template, *, network: Network, security_groups: SecurityGroups) -> None:
     """Add the endpoints."""
     for service in GATEWAYS:
         template.add_resource(
@@ -32,7 +32,7 @@ def add_endpoints(template: Template, *, network: Network, firewall: Firewall) -
                 ServiceName=_service(service),
                 PrivateDnsEnabled=True,
                 SubnetIds=network.private_subnet_refs,
-                SecurityGroupIds=[firewall.endpoints.ref()],
+                SecurityGroupIds=[security_groups.endpoints.ref()],
             )
         )
 

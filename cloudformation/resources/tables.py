@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from troposphere import If, NoValue, Output, Template, dynamodb
 
-from cloudformation.encryption import Encryption
+from cloudformation.resources.encryption import Encryption
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from troposphere import Template, ec2
 
-from cloudformation.network import ANYWHERE, VPC_CIDR, Network
+from cloudformation.resources.network import ANYWHERE, VPC_CIDR, Network
 
 API_PORT = 8080
 # Beside the other, so that one rule lets the load balancer to both; it asks for readiness there and leads nobody to it.
@@ -15,7 +15,7 @@ HTTP, HTTPS = 80, 443
 
 
 @dataclass(frozen=True, kw_only=True)
-class Firewall:
+class SecurityGroups:
     """One security group per kind of thing in the VPC; the processor and the function are both consumers."""
 
     balancer: ec2.SecurityGroup
@@ -25,7 +25,7 @@ class Firewall:
     endpoints: ec2.SecurityGroup
 
 
-def add_firewall(template: Template, *, network: Network) -> Firewall:
+def add_security_groups(template: Template, *, network: Network) -> SecurityGroups:
     """Add the groups."""
 
     def add_group(title: str, name: str, *ways_in: ec2.SecurityGroupRule) -> ec2.SecurityGroup:
@@ -40,7 +40,7 @@ def add_firewall(template: Template, *, network: Network) -> Firewall:
     api = add_group("ApiGroup", "API", _from(balancer, API_OPERATIONS_PORT, to=API_PORT))
     consumer = add_group("ConsumerGroup", "Processor and function")
     gateway = add_group("GatewayGroup", "Payment gateway", *(_from(group, GATEWAY_PORT) for group in (api, consumer)))
-    return Firewall(
+    return SecurityGroups(
         balancer=balancer,
         api=api,
         consumer=consumer,

@@ -12,11 +12,11 @@ CloudFormation cannot do. A scaled-in task is not killed while it works: it drai
 from troposphere import If, Join, Sub, Template, ecs
 from troposphere import applicationautoscaling as scaling
 
-from cloudformation.balancer import Balancer
-from cloudformation.cluster import Cluster
-from cloudformation.messaging import Messaging
-from cloudformation.platform_parameters import PlatformParameters
-from cloudformation.services import Services
+from cloudformation.parameters.platform import PlatformParameters
+from cloudformation.resources.cluster import Cluster
+from cloudformation.resources.load_balancer import LoadBalancer
+from cloudformation.resources.messaging import Messaging
+from cloudformation.resources.services import Services
 
 # A minute; a task of the smallest size takes about three times as many.
 API_REQUESTS_PER_TASK = 6000
@@ -30,7 +30,7 @@ def add_scaling(
     *,
     parameters: PlatformParameters,
     cluster: Cluster,
-    balancer: Balancer,
+    balancer: LoadBalancer,
     messaging: Messaging,
     services: Services,
 ) -> scaling.ScalingPolicy:
