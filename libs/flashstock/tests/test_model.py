@@ -10,9 +10,9 @@ from collections.abc import Callable
 import pytest
 
 from libs.flashstock.tests.model.rules import Rules, World
-from libs.flashstock.tests.model.scenarios import LAST_UNIT, ONE_ORDER, SAME_KEY, WORLDS
+from libs.flashstock.tests.model.scenarios import FAILING, LAST_UNIT, LATE_ANSWER, ONE_ORDER, SAME_KEY, WORLDS
 from libs.flashstock.tests.model.search import search
-from libs.flashstock.tests.model.state import Stage, State, Status
+from libs.flashstock.tests.model.state import End, Guard, Stage, State, Status
 from libs.flashstock.tests.model.variants import VARIANTS, Variant
 
 
@@ -54,6 +54,14 @@ def _one_order_of_two_reservations_is_sold_once(state: State) -> bool:
     return state.is_quiet and state.accepted == (True, True) and (state.available, state.sold) == (1, 1)
 
 
+def _redriven_and_sold(state: State) -> bool:
+    return state.is_quiet and state.endings[0] == Guard(End.SOLD, opened=1) and state.sold == 1
+
+
+def _paid_after_it_was_returned(state: State) -> bool:
+    return state.is_quiet and state.endings[0] == Guard(End.SOLD, opened=0) and state.sold == 1
+
+
 @pytest.mark.parametrize(
     ("world", "wanted"),
     [
@@ -61,6 +69,8 @@ def _one_order_of_two_reservations_is_sold_once(state: State) -> bool:
         (ONE_ORDER, _declined_and_back_for_sale),
         (LAST_UNIT, _died_before_its_page_and_the_unit_is_sold_elsewhere),
         (LAST_UNIT, _withdrawn_and_sold_elsewhere),
+        (FAILING, _redriven_and_sold),
+        (LATE_ANSWER, _paid_after_it_was_returned),
         (SAME_KEY, _one_order_of_two_reservations_is_sold_once),
     ],
     ids=lambda value: getattr(value, "__name__", None) or value.name,

@@ -16,7 +16,11 @@ def _at_every_moment(state: State, world: World) -> str | None:
         return f"a count is negative: available, reserved, sold = {counts}"
     if sum(counts) != world.total:
         return f"{counts} are not {world.total} together"
-    if sum(charged) > world.total or sum(end is End.SOLD for end in state.endings) > world.total:
+    units = world.total + len(world.orders) * world.late_answers
+    if (
+        sum(charged) > units
+        or sum(guard is not None and guard.end is End.SOLD for guard in state.endings) > world.total
+    ):
         return "oversold: more orders are charged than there are units"
     for order, is_charged in enumerate(charged):
         told = {said for said, its in zip(state.accepted, world.orders, strict=True) if its == order}
@@ -32,6 +36,9 @@ def _at_rest(state: State, world: World) -> str | None:
     for said, order in zip(state.accepted, world.orders, strict=True):
         if said and state.ledger[order] is None:
             return f"order {order} was accepted and is lost"
-    if state.sold != charged:
+    unbacked = sum(guard is not None and guard.end is End.UNBACKED for guard in state.endings)
+    if unbacked and not world.late_answers:
+        return f"{unbacked} orders are charged without a unit"
+    if state.sold + unbacked != charged:
         return f"{charged} orders are charged, {state.sold} units are sold"
     return None

@@ -26,7 +26,10 @@ class Rules:
     endings_are_guarded: bool = True
     guard_is_of_the_reservation: bool = True
     ledger_keeps_the_reservation: bool = True
-    failed_keeps_its_units: bool = True
+    reopening_keeps_the_guard: bool = True
+    reopening_follows_the_claim: bool = True
+    ending_names_its_reopening: bool = True
+    late_answer_takes_a_unit: bool = True
 
 
 WRITES = ("lease", "page", "publish", "withdrawal", "closing", "ending")
@@ -52,6 +55,8 @@ class World:
     refusals: bool = True
     declines: bool = False
     fails: bool = False
+    # Whether a failed order may be completed by an answer that comes late, as decision 13 has it.
+    late_answers: bool = False
 
     @property
     def sessions(self) -> int:

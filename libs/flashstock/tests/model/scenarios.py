@@ -58,10 +58,26 @@ REOPENED = World(
     refusals=False,
 )
 FAILING = World(
-    name="an order that fails and is redriven", total=1, places=(0,), orders=(0,), fails=True, declines=True
+    name="an order that fails and is redriven",
+    total=1,
+    places=(0, 0),
+    orders=(0, 1),
+    unanswered=("ending",),
+    refusals=False,
+    fails=True,
+)
+LATE_ANSWER = World(
+    name="a failed order is paid after all",
+    total=1,
+    places=(0,),
+    orders=(0,),
+    unanswered=("ending",),
+    refusals=False,
+    fails=True,
+    late_answers=True,
 )
 
-WORLDS = (ONE_ORDER, LAST_UNIT, IDLE_UNIT, ONE_SLOT, TWO_SLOTS, SAME_KEY, AGAIN, REOPENED, FAILING)
+WORLDS = (ONE_ORDER, LAST_UNIT, IDLE_UNIT, ONE_SLOT, TWO_SLOTS, SAME_KEY, AGAIN, REOPENED, FAILING, LATE_ANSWER)
 
 # Too wide for a test: `python -m libs.flashstock.tests.model` takes some minutes for them.
 WIDE_WORLDS = (

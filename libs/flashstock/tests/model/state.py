@@ -39,12 +39,16 @@ class Stage(Named):
 class End(Named):
     SOLD = auto()
     RETURNED = auto()
+    REOPENED = auto()  # a failed order is redriven: its reservation is to end again
+    UNBACKED = auto()  # paid after its unit had been returned and sold to another
 
 
 class Status(Named):
     COMPLETED = auto()
     DECLINED = auto()
     FAILED = auto()
+    CLAIMED = auto()  # again, after it had failed
+    CHARGING = auto()  # claimed again, and its reservation reopened
 
 
 class Page(NamedTuple):
@@ -90,6 +94,11 @@ class Reclaim(NamedTuple):
     used: int
 
 
+class Guard(NamedTuple):
+    end: End
+    opened: int = 0  # how often it was reopened
+
+
 class Entry(NamedTuple):
     status: Status
     reservation: int
@@ -104,7 +113,7 @@ class State(NamedTuple):
     stages: tuple[Stage, ...]
     accepted: tuple[bool | None, ...]  # told to the client: 202, "not accepted", or nothing that binds
     slots: tuple[int, ...]  # where the process journaled a reservation
-    endings: tuple[End | None, ...]
+    endings: tuple[Guard | None, ...]
     ledger: tuple[Entry | None, ...]
     queue: tuple[bool, ...]
     flight: tuple["Write", ...]
@@ -113,8 +122,13 @@ class State(NamedTuple):
 
     @property
     def is_quiet(self) -> bool:
-        """Every session is reclaimed, the queue is empty, and nothing is on its way."""
-        return not self.flight and not any(self.queue) and all(session.life is Life.GONE for session in self.sessions)
+        """Every session is reclaimed, the queue is empty but for dead letters, and nothing is on its way."""
+        dead = [entry.reservation for entry in self.ledger if entry and entry.status is Status.FAILED]
+        waiting = any(
+            waits and not (number in dead and (guard := self.endings[number]) and guard.end is End.RETURNED)
+            for number, waits in enumerate(self.queue)
+        )
+        return not self.flight and not waiting and all(session.life is Life.GONE for session in self.sessions)
 
 
 class Write(NamedTuple):

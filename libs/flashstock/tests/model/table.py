@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from libs.flashstock.tests.model.rules import Rules, World
-from libs.flashstock.tests.model.state import End, Lease, Life, Page, Session, Slot, State, Status, Write, put
+from libs.flashstock.tests.model.state import End, Guard, Lease, Life, Page, Session, Slot, State, Status, Write, put
 
 
 @dataclass(frozen=True)
@@ -51,22 +51,61 @@ class Table:
         found = state.sessions[session].slots[slot]
         if self.rules.withdrawal_needs_open_slot and (found is None or found.closed):
             return None
-        return self.end(state, reservation, End.RETURNED)
+        return self.end(state, reservation, End.RETURNED, 0)
 
     def guard(self, reservation: int) -> int:
         return reservation if self.rules.guard_is_of_the_reservation else self.world.orders[reservation]
 
-    def end(self, state: State, reservation: int, end: End) -> State | None:
-        guard = self.guard(reservation)
-        if state.endings[guard] is not None and self.rules.endings_are_guarded:
+    def end(self, state: State, reservation: int, end: End, opened: int) -> State | None:
+        """End a reservation that has no guard, or whose guard was reopened for the time that the caller has seen."""
+        place = self.guard(reservation)
+        guard = state.endings[place]
+        if guard and self.rules.endings_are_guarded:
+            same = guard.opened == opened or not self.rules.ending_names_its_reopening
+            if guard.end is not End.REOPENED or not same:
+                return None
+        elif opened:
             return None
         sold = end is End.SOLD
         return state._replace(
-            endings=put(state.endings, guard, end),
+            endings=put(state.endings, place, Guard(end, guard.opened if guard else 0)),
             reserved=state.reserved - 1,
             sold=state.sold + sold,
             available=state.available + (not sold),
         )
+
+    def reopen(self, state: State, reservation: int) -> State | None:
+        place = self.guard(reservation)
+        guard = state.endings[place]
+        if guard is None or guard.end is not End.RETURNED or guard.opened or not state.available:
+            return None
+        again = Guard(End.REOPENED, guard.opened + 1) if self.rules.reopening_keeps_the_guard else None
+        return state._replace(
+            endings=put(state.endings, place, again), available=state.available - 1, reserved=state.reserved + 1
+        )
+
+    def sell_returned(self, state: State, reservation: int) -> State:
+        """An order was paid after it had failed: its unit is taken again, if there is one."""
+        place = self.guard(reservation)
+        guard = state.endings[place]
+        assert guard
+        if not state.available:
+            return state._replace(endings=put(state.endings, place, guard._replace(end=End.UNBACKED)))
+        return state._replace(
+            endings=put(state.endings, place, guard._replace(end=End.SOLD)),
+            available=state.available - 1,
+            sold=state.sold + 1,
+        )
+
+    def has_ended(self, state: State, reservation: int) -> bool:
+        """Whether another receive of the message would change nothing."""
+        entry, guard = state.ledger[self.world.orders[reservation]], state.endings[self.guard(reservation)]
+        if entry is None or guard is None or guard.end is End.REOPENED:
+            return False
+        own = entry.reservation == reservation
+        if own and entry.status is Status.COMPLETED and self.rules.late_answer_takes_a_unit:
+            return guard.end is not End.RETURNED
+        return not own or entry.status in {Status.COMPLETED, Status.DECLINED}
 
     def publish(self, state: State, reservation: int) -> State:
         """One copy stands for all: a message is there until it is acknowledged, however often it is worked."""
@@ -74,9 +113,7 @@ class Table:
 
     def settled(self, state: State, reservation: int) -> State:
         """Without a message whose order and reservation have ended: another receive of it would change nothing."""
-        entry = state.ledger[self.world.orders[reservation]]
-        ended = entry and entry.status is not Status.FAILED and state.endings[self.guard(reservation)]
-        if ended and self.rules.endings_are_guarded:
+        if self.has_ended(state, reservation) and self.rules.endings_are_guarded:
             return state._replace(queue=put(state.queue, reservation, item=False))
         return state
 
@@ -93,7 +130,7 @@ class Table:
                 return self.withdraw(state, write.session, write.number, write.expected)
             case "ending":
                 assert write.end
-                return self.end(state, write.number, write.end)
+                return self.end(state, write.number, write.end, write.expected)
             case _:
                 return self.publish(state, write.number)
 

@@ -8,6 +8,7 @@ from libs.flashstock.tests.model.scenarios import (
     FAILING,
     IDLE_UNIT,
     LAST_UNIT,
+    LATE_ANSWER,
     ONE_ORDER,
     ONE_SLOT,
     REOPENED,
@@ -29,6 +30,7 @@ class Variant:
 LEAK = "reserved by nobody"
 LIE = "was told that it is not accepted"
 NEGATIVE = "a count is negative"
+OVERSOLD = "oversold"
 UNEQUAL = "units are sold"
 
 VARIANTS = (
@@ -138,10 +140,29 @@ VARIANTS = (
         world=SAME_KEY,
         fault=UNEQUAL,
     ),
+    # Orders that fail, and give their units back.
     Variant(
-        name="a failed order gives its units back",
-        rules=Rules(failed_keeps_its_units=False),
+        name="a guard deleted when its order is redriven",
+        rules=Rules(reopening_keeps_the_guard=False),
         world=FAILING,
+        fault=OVERSOLD,
+    ),
+    Variant(
+        name="reopened before it is claimed",
+        rules=Rules(reopening_follows_the_claim=False),
+        world=FAILING,
+        fault=OVERSOLD,
+    ),
+    Variant(
+        name="an ending that fits every reopening",
+        rules=Rules(ending_names_its_reopening=False),
+        world=FAILING,
+        fault=OVERSOLD,
+    ),
+    Variant(
+        name="a late answer that takes no unit",
+        rules=Rules(late_answer_takes_a_unit=False),
+        world=LATE_ANSWER,
         fault=UNEQUAL,
     ),
 )
