@@ -105,7 +105,7 @@ snapshot: install ## Renew the snapshot of the whole template that the tests com
 
 .PHONY: lambda
 lambda: install ## Build the Lambda zips for AWS (x86_64 and arm64) and for this interpreter, into dist/
-	$(BIN)/python -m cloudformation.artifact $(ARGS)
+	$(BIN)/python -m cloudformation.delivery.artifact $(ARGS)
 
 DELIVERY := $(BIN)/python -m cloudformation.delivery
 

@@ -7,8 +7,8 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from cloudformation.artifact import build_local_artifact
 from cloudformation.build import render_template
+from cloudformation.delivery.artifact import build_local_artifact
 from local.catalogue import Product, load_catalogue, seed_catalogue, seed_stock, stocked
 from local.emulator import RunningEmulator
 from local.ports import free_port

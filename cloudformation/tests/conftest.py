@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from cloudformation.artifact import PROJECT, build_local_artifact
 from cloudformation.build import render_template
+from cloudformation.delivery.artifact import PROJECT, build_local_artifact
 from local.emulator import RunningEmulator
 
 

@@ -7,10 +7,16 @@ from pathlib import Path
 
 import pytest
 
-from cloudformation import artifact
-from cloudformation.archive import UNZIPPED_LIMIT_BYTES, ZIPPED_LIMIT_BYTES, ArtifactError, check_size, write_archive
-from cloudformation.artifact import LOCAL, LOCK, TARGETS, Target, build_artifact, build_local_artifact
-from cloudformation.interpreters import find_interpreter
+from cloudformation.delivery import artifact
+from cloudformation.delivery.archive import (
+    UNZIPPED_LIMIT_BYTES,
+    ZIPPED_LIMIT_BYTES,
+    ArtifactError,
+    check_size,
+    write_archive,
+)
+from cloudformation.delivery.artifact import LOCAL, LOCK, TARGETS, Target, build_artifact, build_local_artifact
+from cloudformation.delivery.interpreters import find_interpreter
 
 PROGRAM = """
 import json, sys

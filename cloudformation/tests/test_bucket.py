@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
-from cloudformation.artifact import PROJECT
+from cloudformation.delivery.artifact import PROJECT
 from local.aws import aws_client
 from local.emulator import RunningEmulator
 from local.stack import delete_stack
@@ -76,7 +76,14 @@ def test_any_other_failure_makes_nothing_and_is_told(tmp_path: Path) -> None:
     done = bucket(environment={"AWS": str(aws)})
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr == "bucket: Unable to locate credentials\n"
-    assert (tmp_path / "calls").read_text() == "describe-stacks\n"
+    assert (tmp_path / "calls").read_text().split() == ["describe-stacks"] * 2
+
+
+def test_a_warning_of_the_command_line_is_no_part_of_the_name(tmp_path: Path) -> None:
+    aws = tmp_path / "aws"
+    aws.write_text('#!/bin/sh\necho "this Python is old" >&2\necho ours\n')
+    aws.chmod(0o755)
+    assert bucket(environment={"AWS": str(aws)}).stdout == "ours\n"
 
 
 def test_a_bucket_that_could_not_be_made_is_told(tmp_path: Path) -> None:

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from cloudformation import delivery
-from cloudformation.delivery import main
+from cloudformation.delivery import steps
+from cloudformation.delivery.steps import main
 
 STACK_OUTPUTS = """[{"OutputKey": "ApiRepositoryUri", "OutputValue": "1.dkr.example/api"},
  {"OutputKey": "ProcessorRepositoryUri", "OutputValue": "1.dkr.example/processor"},
@@ -93,7 +93,7 @@ def test_the_template_goes_through_the_bucket_of_the_account_or_another(calls: P
 def test_a_function_is_uploaded_under_the_name_of_its_content(
     calls: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[str], bucket: str
 ) -> None:
-    monkeypatch.setattr(delivery, "build_artifact", lambda target, _: tmp_path / f"lambda-{target.name}-abc.zip")
+    monkeypatch.setattr(steps, "build_artifact", lambda target, _: tmp_path / f"lambda-{target.name}-abc.zip")
     assert main(["deploy", "Consumer=lambda", *arguments]) == 0
     lines = calls.read_text().splitlines()
     upload = f"aws s3 cp {tmp_path}/lambda-arm64-abc.zip s3://{bucket}/lambda-arm64-abc.zip"
@@ -104,7 +104,7 @@ def test_a_function_is_uploaded_under_the_name_of_its_content(
 def test_a_bucket_that_cannot_be_made_stops_the_deployment(
     calls: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(delivery, "build_artifact", lambda *_: Path("lambda.zip"))
+    monkeypatch.setattr(steps, "build_artifact", lambda *_: Path("lambda.zip"))
     monkeypatch.setenv("FAIL", "cloudformation")
     assert main(["deploy", "Consumer=lambda"]) == 1
     assert "cloudformation/bucket failed" in capsys.readouterr().err

@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from cloudformation.artifact import PROJECT
 from cloudformation.build import render_template
+from cloudformation.delivery.artifact import PROJECT
 from flashmsg import OrderPlaced, decode_sqs_body, encode
 from flashpay.testing.orders import sample_order
 from local.aws import aws_client

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from cloudformation.artifact import PROJECT
+from cloudformation.delivery.artifact import PROJECT
 from cloudformation.tests.emulated import REFUSED_KINDS, REFUSED_RESOURCES, emulated
 from local.aws import aws_client
 from local.emulator import RunningEmulator

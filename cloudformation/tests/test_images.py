@@ -12,9 +12,9 @@ from pathlib import Path
 import aiohttp
 import pytest
 
-from cloudformation.artifact import PROJECT
 from cloudformation.build import render_template
-from cloudformation.firewall import API_OPERATIONS_PORT, API_PORT, GATEWAY_PORT, PROCESSOR_PORT
+from cloudformation.delivery.artifact import PROJECT
+from cloudformation.resources.security_groups import API_OPERATIONS_PORT, API_PORT, GATEWAY_PORT, PROCESSOR_PORT
 from local.emulator import RunningEmulator
 from local.ports import free_port
 from local.processes import ManagedProcess

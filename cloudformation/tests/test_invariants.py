@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from cloudformation.messaging import VISIBILITY_PER_FUNCTION_TIMEOUT
-from cloudformation.parameters import FUNCTION_TIMEOUTS, LONGEST_ARTIFACT_KEY, LONGEST_GATEWAY_HOST
-from cloudformation.platform_parameters import GATEWAY_CAPACITIES, WORKERS
+from cloudformation.parameters.pipeline import FUNCTION_TIMEOUTS, LONGEST_ARTIFACT_KEY, LONGEST_GATEWAY_HOST
+from cloudformation.parameters.platform import GATEWAY_CAPACITIES, WORKERS
+from cloudformation.resources.messaging import VISIBILITY_PER_FUNCTION_TIMEOUT
 from cloudformation.tests.template_reading import Document, of_kind, walk
 
 

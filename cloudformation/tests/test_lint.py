@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from cloudformation.artifact import PROJECT
 from cloudformation.build import render_template
+from cloudformation.delivery.artifact import PROJECT
 from cloudformation.rendering import Part
 from cloudformation.tests.accepted_findings import ACCEPTED, with_skips
 

@@ -4,9 +4,9 @@ import re
 
 import pytest
 
-from cloudformation import services
-from cloudformation.artifact import PROJECT
-from cloudformation.firewall import API_OPERATIONS_PORT, API_PORT
+from cloudformation.delivery.artifact import PROJECT
+from cloudformation.resources import services
+from cloudformation.resources.security_groups import API_OPERATIONS_PORT, API_PORT
 from cloudformation.tests.template_reading import Document, container, of_kind
 from order_api.settings import Settings as ApiSettings
 from order_processor.settings import Settings as ProcessorSettings

@@ -2,11 +2,14 @@
 
 import asyncio
 from datetime import timedelta
+from typing import ClassVar
 
 import pytest
 from structlog.testing import capture_logs
 
-from flashpay.testing import Reply
+from flashmsg import Order
+from flashpay import Claim, LedgerEntry, LedgerUnavailableError
+from flashpay.testing import MemoryLedger, Reply
 from order_processor.testing import ProcessorHarness
 
 
@@ -52,3 +55,22 @@ async def test_the_time_of_an_order_counts_from_its_acceptance() -> None:
         await processor.until(lambda: not processor.queue.stored)
     assert processor.metric("processor_order_duration_seconds_sum") == pytest.approx(63, abs=0.01)
     assert processor.metric("processor_settle_duration_seconds_sum", outcome="completed") == pytest.approx(3, abs=0.01)
+
+
+async def test_when_an_orders_own_item_fails_the_ledger_is_asked_for_another() -> None:
+    class Contended(MemoryLedger):
+        asked: ClassVar[list[str]] = []
+
+        async def claim(self, order: Order, *, owner: str, lease: timedelta, reopen: bool = False) -> Claim:  # noqa: ARG002 - the protocol's
+            raise LedgerUnavailableError("others are at it", reason="contention")
+
+        async def get(self, order_id: str) -> LedgerEntry | None:
+            self.asked.append(order_id)
+            return await super().get(order_id)
+
+    processor = ProcessorHarness()
+    processor.ledger = Contended(clock=processor.now)
+    await processor.place(1)
+    async with processor.running():
+        await processor.until(lambda: processor.metric("processor_messages_total", outcome="retry"))
+    assert set(Contended.asked) == {"no-order"}

@@ -1,6 +1,6 @@
 """What can go wrong with stock, and whether trying again can cure it."""
 
-from typing import ClassVar
+from typing import ClassVar, Self
 
 
 class StockError(Exception):
@@ -41,6 +41,10 @@ class StockUnavailableError(StockError):
         super().__init__(message)
         self.reason = reason
         self.certain = certain
+
+    def again(self, *, certain: bool | None = None) -> Self:
+        """An exception of one's own for each who waited: raised twice, one would collect the tracebacks of all."""
+        return type(self)(str(self), reason=self.reason, certain=self.certain if certain is None else certain)
 
 
 class SessionClosedError(StockUnavailableError):

@@ -166,6 +166,5 @@ class Journal:
 
 def _fail(ticket: Ticket, error: StockUnavailableError) -> None:
     if not ticket.slot.done():
-        # An exception of its own for each: raised twice, one would collect the tracebacks of all.
-        ticket.slot.set_exception(type(error)(str(error), reason=error.reason, certain=error.certain))
+        ticket.slot.set_exception(error.again())
         ticket.slot.exception()  # who waited may have gone

@@ -111,11 +111,19 @@ class Shelf:
         if self._refill is None:
             self._refill = asyncio.create_task(self._lease_more(units), name=f"lease {self._product_id}")
             self._refill.add_done_callback(self._refill_done)
+        refill = self._refill
         self._waiting_units += units
         try:
-            await asyncio.shield(self._refill)
+            await asyncio.wait({refill})
         finally:
             self._waiting_units -= units
+        if refill.cancelled():
+            raise SessionClosedError("the session was closed meanwhile", certain=True)
+        error = refill.exception()
+        if isinstance(error, StockUnavailableError):
+            # Whatever became of the request, it is no order's yet.
+            raise error.again(certain=True) from error
+        refill.result()
 
     def _refill_done(self, task: asyncio.Task[None]) -> None:
         self._refill = None
