@@ -6,13 +6,13 @@ from typing import Final, Literal
 import pytest
 
 from flashmsg import Reservation
-from flashstock.endings import Ending, Outcome, fitting_groups
+from flashstock.endings import Ending, Outcome, ending_guard, fitting_groups, product_updates
 from flashstock.errors import SoldOutError, StockError
 from flashstock.leases import NOTHING
 from flashstock.levels import StockLevel
 from flashstock.observer import StockObserver
 from flashstock.stock import Stock
-from flashstock.table import MAX_WRITES, StockTable
+from flashstock.table import MAX_WRITES, ConditionFailedError, StockTable
 
 SOLD: Final = Outcome.SOLD
 RETURNED: Final = Outcome.RETURNED
@@ -186,3 +186,25 @@ async def test_what_is_sold_after_others_have_its_units_is_told_and_changes_no_c
     assert watching.without_units == [reservation(1).id]
     assert await level(reserved) == (3, 7, 0)
     assert await level(reserved, "shoe") == (0, 4, 0)
+
+
+async def test_an_ending_asked_for_before_a_reopening_changes_nothing_when_it_arrives_after_it(
+    table: StockTable, reserved: Stock
+) -> None:
+    await reserved.endings.settle([ending(1, RETURNED)])
+    await reserved.endings.reopen(reservation(1))
+    late = ending(1, RETURNED)
+    with pytest.raises(ConditionFailedError):
+        await table.transact([ending_guard(late), *product_updates([late])])
+    assert await level(reserved) == (2, 8, 0)
+
+
+async def test_a_reservation_can_be_reopened_again_and_again(reserved: Stock) -> None:
+    for _ in range(3):
+        await reserved.endings.settle([ending(1, RETURNED)])
+        await reserved.endings.reopen(reservation(1))
+    assert await reserved.endings.settle([ending(1, SOLD), ending(2, SOLD)]) == {
+        reservation(1).id: SOLD,
+        reservation(2).id: SOLD,
+    }
+    assert await level(reserved) == (2, 6, 2)

@@ -38,6 +38,17 @@ class Ending:
     outcome: Literal[Outcome.SOLD, Outcome.RETURNED]
 
 
+@dataclass(frozen=True, slots=True)
+class _Guard:
+    """How a reservation has ended, and how often it was reopened.
+
+    Counted, because an ending that was asked for before a reopening must be none when it arrives after it.
+    """
+
+    outcome: Outcome
+    opened: int
+
+
 class Endings:
     """Ends reservations, many in one transaction.
 
@@ -68,11 +79,15 @@ class Endings:
         Raises:
             SoldOutError: Somebody else has the units by now.
         """
+        found = (await self._table.read([ending_key(reservation.id)])).get(ending_key(reservation.id))
+        if found is None or _read(found).outcome is not Outcome.RETURNED:
+            return
+        before = _read(found)
         products = sorted(reservation.units)
         takes = [_take(product, reservation.units[product], "reserved") for product in products]
-        guard = _guard(reservation, Outcome.REOPENED, [_was(Outcome.RETURNED)])
+        reopened = _Guard(Outcome.REOPENED, before.opened + 1)
         try:
-            await self._table.transact([guard, *takes])
+            await self._table.transact([_put(reservation, reopened, instead_of=before), *takes])
         except ConditionFailedError as failed:
             if 0 not in failed.items:
                 raise SoldOutError(products[min(failed.items) - 1]) from failed
@@ -80,52 +95,56 @@ class Endings:
     async def ended(self, reservation_ids: Sequence[str]) -> Mapping[str, Outcome]:
         """Those of the reservations that have ended, and how."""
         items = await self._table.read([ending_key(one) for one in reservation_ids])
-        return {key.removeprefix("ending#"): Outcome(str(item["outcome"])) for key, item in items.items()}
+        return {key.removeprefix("ending#"): _read(item).outcome for key, item in items.items()}
 
     async def _settle_group(self, group: Sequence[Ending]) -> Mapping[str, Outcome]:
         """End what fits one transaction; every round drops those that had ended before."""
         ended: dict[str, Outcome] = {}
         waiting = list(group)
+        reopened: dict[str, _Guard] = {}
         while waiting:
+            guards = [_ending_guard(one, reopened.get(one.reservation.id)) for one in waiting]
             try:
-                await self._table.transact([*map(ending_guard, waiting), *product_updates(waiting)])
+                await self._table.transact([*guards, *product_updates(waiting)])
             except ConditionFailedError as failed:
-                before = {n: _outcome(item) for n, item in failed.items.items() if n < len(waiting)}
-                if not before:
+                found = {waiting[n].reservation.id: _read(item) for n, item in failed.items.items() if n < len(guards)}
+                if not found:
                     raise _never_reserved(waiting) from failed
-                for n, outcome in before.items():
-                    ended[waiting[n].reservation.id] = await self._ended_before(waiting[n], outcome)
-                waiting = [one for n, one in enumerate(waiting) if n not in before]
+                reopened |= {name: guard for name, guard in found.items() if guard.outcome is Outcome.REOPENED}
+                over = {name: guard for name, guard in found.items() if guard.outcome is not Outcome.REOPENED}
+                for one in waiting:
+                    if one.reservation.id in over:
+                        ended[one.reservation.id] = await self._ended_before(one, over[one.reservation.id])
+                waiting = [one for one in waiting if one.reservation.id not in over]
             else:
                 return ended | {one.reservation.id: one.outcome for one in waiting}
         return ended
 
-    async def _ended_before(self, asked: Ending, outcome: Outcome) -> Outcome:
-        if asked.outcome is Outcome.SOLD and outcome is Outcome.RETURNED:
-            return await self._sell_returned(asked.reservation)
-        return outcome
+    async def _ended_before(self, asked: Ending, guard: _Guard) -> Outcome:
+        if asked.outcome is Outcome.SOLD and guard.outcome is Outcome.RETURNED:
+            return await self._sell_returned(asked, guard)
+        return guard.outcome
 
-    async def _sell_returned(self, reservation: Reservation) -> Outcome:
+    async def _sell_returned(self, asked: Ending, returned: _Guard) -> Outcome:
         """The customer has paid after all: take the units back, if nobody else has them."""
-        takes = [_take(product, units, "sold") for product, units in sorted(reservation.units.items())]
-        guard = _guard(reservation, Outcome.SOLD, [_was(Outcome.RETURNED)])
+        takes = [_take(product, units, "sold") for product, units in sorted(asked.reservation.units.items())]
+        sold = _Guard(Outcome.SOLD, returned.opened)
         try:
-            await self._table.transact([guard, *takes])
+            await self._table.transact([_put(asked.reservation, sold, instead_of=returned), *takes])
         except ConditionFailedError as failed:
-            if 0 in failed.items:
-                return _outcome(failed.items[0])
-        else:
-            return Outcome.SOLD
-        return await self._sell_without_units(reservation)
+            if 0 not in failed.items:
+                return await self._sell_without_units(asked, returned)
+            return (await self._settle_group([asked]))[asked.reservation.id]
+        return Outcome.SOLD
 
-    async def _sell_without_units(self, reservation: Reservation) -> Outcome:
-        guard = _guard(reservation, Outcome.SOLD_WITHOUT_UNITS, [_was(Outcome.RETURNED)])
+    async def _sell_without_units(self, asked: Ending, returned: _Guard) -> Outcome:
+        without = _Guard(Outcome.SOLD_WITHOUT_UNITS, returned.opened)
         try:
-            await self._table.write(guard)
-        except ConditionFailedError as failed:
-            return _outcome(failed.item)
-        log.error("sold_without_units", reservation=reservation.id, units=dict(reservation.units))
-        self._observer.oversold(reservation)
+            await self._table.write(_put(asked.reservation, without, instead_of=returned))
+        except ConditionFailedError:
+            return (await self._settle_group([asked]))[asked.reservation.id]
+        log.error("sold_without_units", reservation=asked.reservation.id, units=dict(asked.reservation.units))
+        self._observer.oversold(asked.reservation)
         return Outcome.SOLD_WITHOUT_UNITS
 
 
@@ -135,8 +154,8 @@ def ending_key(reservation_id: str) -> str:
 
 
 def ending_guard(ending: Ending) -> Put:
-    """What lets a reservation end once, and once more after it was reopened."""
-    return _guard(ending.reservation, ending.outcome, [_was(Outcome.REOPENED, or_missing=True)])
+    """What lets a reservation end once."""
+    return _put(ending.reservation, _Guard(ending.outcome, opened=0))
 
 
 def product_updates(endings: Sequence[Ending]) -> list[Write]:
@@ -181,17 +200,23 @@ def _take(product_id: str, units: int, into: Literal["reserved", "sold"]) -> Upd
     )
 
 
-def _guard(reservation: Reservation, outcome: Outcome, where: Sequence[Where]) -> Put:
-    return Put(item={"id": ending_key(reservation.id), "outcome": outcome.value}, where=where)
+def _ending_guard(ending: Ending, reopened: _Guard | None) -> Put:
+    if reopened is None:
+        return ending_guard(ending)
+    return _put(ending.reservation, _Guard(ending.outcome, reopened.opened), instead_of=reopened)
 
 
-def _was(outcome: Outcome, *, or_missing: bool = False) -> Where:
-    return Where(("outcome",), "=", outcome.value, or_missing=or_missing)
+def _put(reservation: Reservation, guard: _Guard, *, instead_of: _Guard | None = None) -> Put:
+    item: Item = {"id": ending_key(reservation.id), "outcome": guard.outcome.value, "opened": guard.opened}
+    if instead_of is None:
+        return Put(item=item, where=[Where(("id",), "missing")])
+    outcome, opened = instead_of.outcome.value, instead_of.opened
+    return Put(item=item, where=[Where(("outcome",), "=", outcome), Where(("opened",), "=", opened)])
 
 
-def _outcome(item: Item | None) -> Outcome:
-    assert item is not None  # noqa: S101 - its condition holds of a missing item, or it was there before
-    return Outcome(str(item["outcome"]))
+def _read(item: Item | None) -> _Guard:
+    assert item is not None  # noqa: S101 - a guard that is missing fails no condition, and none is ever removed
+    return _Guard(Outcome(str(item["outcome"])), opened=int(str(item["opened"])))
 
 
 def _never_reserved(endings: Sequence[Ending]) -> StockError:
