@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TypeAlias, TypeVar
 
-from flashmsg import Order, Reservation
+from flashmsg import Order, OrderStatus, Reservation
 from flashpay.charging import Charger, Unanswered
 from flashpay.claims import AlreadyTerminal, Claimed, ContentMismatch, HeldElsewhere
 from flashpay.entries import LedgerEntry
@@ -107,7 +107,7 @@ class Settler:
         self._charger = Charger(
             gateway=gateway, payment_timeout=payment_timeout, patience=patience, clock=clock, sleep=sleep
         )
-        self._reservations = Reservations(stock=stock, ledger=ledger)
+        self._reservations = Reservations(stock=stock)
 
     async def settle(
         self,
@@ -161,16 +161,23 @@ class Settler:
         self._charger.lose_patience()
 
     async def _claim(self, order: Order, reservation: Reservation | None, *, redriven: bool) -> Claimed | Settlement:
-        reopen = redriven
-        if redriven and reservation is not None:
-            # A failed order has given its units back: it is opened again with its units, or not at all.
-            found = await self._reservations.reopen(order)
-            if isinstance(found, SoldOut):
-                return found
-            reopen = found
         owner = self._attempt_name()
-        claim = await self._ledger.claim(order, owner=owner, lease=self._lease, reopen=reopen, reservation=reservation)
-        return claim if isinstance(claim, Claimed) else _without_claim(claim)
+        claim = await self._ledger.claim(
+            order, owner=owner, lease=self._lease, reopen=redriven, reservation=reservation
+        )
+        if not isinstance(claim, Claimed):
+            return _without_claim(claim)
+        if await self._holding(claim, self._reservations.reopen(claim)):
+            return claim
+        entry = await self._ledger.sell_out(claim)
+        if entry.status is OrderStatus.SOLD_OUT:
+            return SoldOut(entry=entry)
+        # Somebody else has claimed or ended it meanwhile.
+        return (
+            Duplicate(entry=entry)
+            if entry.status.is_terminal
+            else Busy(lease_until=entry.lease_until or claim.lease_until)
+        )
 
     async def _pay(self, claim: Claimed, traceparent: str | None, on_unanswered: Unanswered | None) -> Settlement:
         request = _request(claim.order, traceparent)

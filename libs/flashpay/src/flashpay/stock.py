@@ -46,6 +46,6 @@ class _GroupCommit:
         """See `Stock.settle`."""
         await asyncio.gather(*map(self.writer.settle, endings))
 
-    async def reopen(self, reservation: Reservation, /) -> None:
+    async def reopen(self, reservation: Reservation, /, *, reopened: int) -> None:
         """See `Stock.reopen`."""
-        await self.endings.reopen(reservation)
+        await self.endings.reopen(reservation, reopened=reopened)

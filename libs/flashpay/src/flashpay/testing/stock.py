@@ -42,10 +42,10 @@ class FakeStock:
         await self.stock.endings.settle(endings)
         await self._checkpoint("settle.done")
 
-    async def reopen(self, reservation: Reservation, /) -> None:
+    async def reopen(self, reservation: Reservation, /, *, reopened: int) -> None:
         """See `Stock.reopen`."""
         await self._call("reopen")
-        await self.stock.endings.reopen(reservation)
+        await self.stock.endings.reopen(reservation, reopened=reopened)
         await self._checkpoint("reopen.done")
 
     async def _call(self, method: str) -> None:
