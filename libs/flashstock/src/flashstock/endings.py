@@ -6,15 +6,11 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Literal
 
-import structlog
-
 from flashmsg import Reservation
 from flashstock.errors import SoldOutError, StockError, StockUnavailableError
 from flashstock.levels import product_key
 from flashstock.observer import StockObserver
 from flashstock.table import MAX_WRITES, ConditionFailedError, Item, Put, StockTable, Update, Where, Write
-
-log = structlog.get_logger()
 
 
 class Outcome(StrEnum):
@@ -143,7 +139,6 @@ class Endings:
         without = _Guard(Outcome.SOLD_WITHOUT_UNITS, returned.reopened)
         if not await self._replace(asked.reservation, returned, without, {}, into="sold"):
             return await self._settle_again(asked)
-        log.error("sold_without_units", reservation=asked.reservation.id, units=dict(asked.reservation.units))
         self._observer.oversold(asked.reservation)
         return Outcome.SOLD_WITHOUT_UNITS
 

@@ -13,6 +13,7 @@ from flashpay import (
     GatewayUnavailableError,
     Mismatch,
     Settled,
+    SoldOut,
     utc_now,
 )
 from order_api.acceptance import draft_of, is_made_of, note_acceptance, order_of, queue
@@ -41,7 +42,7 @@ async def post_sync_order(request: web.Request) -> web.Response:
         case Settled(entry=entry):
             note_acceptance(request, "sync", repeated=not is_made_of(entry, order))
             return order_response(OrderView.of(entry))
-        case Duplicate(entry=entry):
+        case Duplicate(entry=entry) | SoldOut(entry=entry):
             # Accepted when it was settled; counting it again would make orders out of retries.
             request.app[METRICS].accepted("sync", repeated=True)
             request[REQUEST_CONTEXT].fields["duplicate"] = True
