@@ -101,11 +101,11 @@ template: install ## Print the CloudFormation template of the whole system
 
 .PHONY: snapshot
 snapshot: install ## Renew the snapshot of the whole template that the tests compare with
-	$(BIN)/python -m cloudformation.snapshot
+	$(BIN)/python -m cloudformation.build -o cloudformation/tests/whole.snapshot.json
 
 .PHONY: lambda
 lambda: install ## Build the Lambda zips for AWS (x86_64 and arm64) and for this interpreter, into dist/
-	$(BIN)/python -m cloudformation.artifact $(ARGS)
+	$(BIN)/python -m cloudformation.delivery.artifact $(ARGS)
 
 DELIVERY := $(BIN)/python -m cloudformation.delivery
 

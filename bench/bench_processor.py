@@ -31,7 +31,8 @@ from flashbus.sqs import SqsQueue
 from flashmsg import OrderPlaced, decode_sqs_body, encode
 from flashpay import Approved, ChargeKnown, ChargeRequest, ChargeResult, NotCharged, Settler
 from flashpay.testing import MemoryLedger
-from order_processor.app import Resources, build_consumer
+from order_processor.app import build_consumer
+from order_processor.connections import Connections
 from order_processor.testing import ProcessorHarness
 
 ROUND_TRIP = timedelta(milliseconds=10)
@@ -104,9 +105,9 @@ async def naive_workers(queue: Queue, settler: Settler, orders: int, slots: int)
 async def ours(processor: ProcessorHarness, queue: Queue, gateway: MeasuredGateway, orders: int) -> None:
     """The processor as it is wired in production, but for its ledger."""
     stop, registry = asyncio.Event(), CollectorRegistry()
-    resources = Resources(queue=queue, dead_letter_queue=processor.dead, ledger=processor.ledger, gateway=gateway)
+    connections = Connections(queue=queue, dead_letter_queue=processor.dead, ledger=processor.ledger, gateway=gateway)
     consumer = build_consumer(
-        processor.settings, resources=resources, registry=registry, stop=stop, clock=processor.now
+        processor.settings, connections=connections, registry=registry, stop=stop, clock=processor.now
     )
     running = asyncio.create_task(consumer.run())
     while (registry.get_sample_value("orders_settled_total", {"status": "completed"}) or 0) < orders:  # noqa: ASYNC110 - a metric has no event

@@ -23,6 +23,7 @@ from urllib.parse import parse_qs
 
 from aiohttp import web
 
+from flashbus.attributes import message_attributes
 from flashbus.clients import aws_client
 from flashbus.publisher import GroupCommitPublisher
 from flashbus.sns import SnsTopic
@@ -61,12 +62,7 @@ def serve_stub(ready: Connection, round_trip_seconds: float) -> None:
     async def answer(request: web.Request) -> web.Response:
         form = parse_qs((await request.read()).decode())
         await asyncio.sleep(round_trip_seconds)
-        action = form["Action"][0]
-        identities = [value[0] for name, value in form.items() if name.endswith(".Id")]
-        members = "".join(f"<member><Id>{one}</Id><MessageId>m</MessageId></member>" for one in identities)
-        result = "<MessageId>m</MessageId>" if action == "Publish" else f"<Successful>{members}</Successful><Failed/>"
-        body = f"<{action}Response><{action}Result>{result}</{action}Result></{action}Response>"
-        return web.Response(text=body, content_type="text/xml")
+        return web.Response(text=_acknowledgement(form), content_type="text/xml")
 
     async def run() -> None:
         app = web.Application()
@@ -78,6 +74,14 @@ def serve_stub(ready: Connection, round_trip_seconds: float) -> None:
         await asyncio.Event().wait()
 
     asyncio.run(run())
+
+
+def _acknowledgement(form: dict[str, list[str]]) -> str:
+    action = form["Action"][0]
+    identities = [value[0] for name, value in form.items() if name.endswith(".Id")]
+    members = "".join(f"<member><Id>{one}</Id><MessageId>m</MessageId></member>" for one in identities)
+    result = "<MessageId>m</MessageId>" if action == "Publish" else f"<Successful>{members}</Successful><Failed/>"
+    return f"<{action}Response><{action}Result>{result}</{action}Result></{action}Response>"
 
 
 async def measure(publish: Publish, load: Load) -> Round:
@@ -95,11 +99,14 @@ async def measure(publish: Publish, load: Load) -> Round:
     async with asyncio.TaskGroup() as group:
         for _ in range(load.callers):
             group.create_task(caller())
-    wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
+    return _round(durations, wall=time.perf_counter() - wall, cpu=time.process_time() - cpu)
+
+
+def _round(durations: list[float], *, wall: float, cpu: float) -> Round:
     percentiles = statistics.quantiles(durations, n=100)
     return Round(
-        orders_per_second=load.orders / wall,
-        cpu_us_per_order=cpu / load.orders * 1e6,
+        orders_per_second=len(durations) / wall,
+        cpu_us_per_order=cpu / len(durations) * 1e6,
         p50_ms=percentiles[49] * 1e3,
         p99_ms=percentiles[98] * 1e3,
     )
@@ -118,9 +125,7 @@ async def compare(*, port: int, rounds: int, load: Load) -> dict[str, list[Round
     ) as client:
 
         async def publish_alone(entry: Entry) -> None:
-            attributes = {
-                name: {"DataType": "String", "StringValue": value} for name, value in entry.attributes.items()
-            }
+            attributes = message_attributes(entry.attributes)
             await client.publish(TopicArn=TOPIC_ARN, Message=entry.message, MessageAttributes=attributes)
 
         topic = SnsTopic(client=client, topic_arn=TOPIC_ARN)

@@ -8,31 +8,31 @@ from dataclasses import dataclass
 
 from troposphere import Template
 
-from cloudformation.alarms import add_alarms
-from cloudformation.balancer import add_balancer
-from cloudformation.budget import add_budget
-from cloudformation.cluster import add_cluster
-from cloudformation.dashboard import add_dashboard
-from cloudformation.encryption import Encryption, add_encryption
-from cloudformation.endpoints import add_endpoints
-from cloudformation.execution import add_execution
-from cloudformation.firewall import add_firewall
-from cloudformation.function import add_function
-from cloudformation.function_network import place_function
-from cloudformation.messaging import Messaging, add_messaging
-from cloudformation.network import add_network
-from cloudformation.order_metrics import add_order_metrics
-from cloudformation.parameters import PipelineParameters, add_maximum_concurrency, add_pipeline_parameters
-from cloudformation.platform_parameters import add_platform_parameters
-from cloudformation.registry import add_registry
+from cloudformation.parameters.pipeline import PipelineParameters, add_maximum_concurrency, add_pipeline_parameters
+from cloudformation.parameters.platform import add_platform_parameters
+from cloudformation.parameters.rules import add_pipeline_rules, add_platform_rules
 from cloudformation.rendering import Form, Part, main, render
-from cloudformation.rules import add_pipeline_rules, add_platform_rules
-from cloudformation.scaling import add_scaling
-from cloudformation.services import add_services, payment_gateway_url
-from cloudformation.tables import Tables, add_tables
-from cloudformation.tasks import Platform
-from cloudformation.triggers import add_triggers
-from cloudformation.watches import function_watches, queue_watches, service_watches
+from cloudformation.resources.alarms import add_alarms
+from cloudformation.resources.budget import add_budget
+from cloudformation.resources.cluster import add_cluster
+from cloudformation.resources.dashboard import add_dashboard
+from cloudformation.resources.encryption import Encryption, add_encryption
+from cloudformation.resources.execution import add_execution
+from cloudformation.resources.function import add_function
+from cloudformation.resources.function_network import place_function
+from cloudformation.resources.load_balancer import add_load_balancer
+from cloudformation.resources.messaging import Messaging, add_messaging
+from cloudformation.resources.metric_filters import add_metric_filters
+from cloudformation.resources.network import add_network
+from cloudformation.resources.repositories import add_repositories
+from cloudformation.resources.scaling import add_scaling
+from cloudformation.resources.security_groups import add_security_groups
+from cloudformation.resources.services import add_services, payment_gateway_url
+from cloudformation.resources.tables import Tables, add_tables
+from cloudformation.resources.tasks import Platform
+from cloudformation.resources.triggers import add_triggers
+from cloudformation.resources.vpc_endpoints import add_vpc_endpoints
+from cloudformation.resources.watches import function_watches, queue_watches, service_watches
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,7 +61,7 @@ def build_template(part: Part = "all") -> Template:
 
 
 def render_template(part: Part = "all", *, form: Form = "json") -> str:
-    """The template of that part as text: compact sorted JSON, or YAML."""
+    """The template of that part as text: sorted JSON, or YAML."""
     return render(build_template(part), form=form)
 
 
@@ -100,26 +100,26 @@ def _add_system(template: Template) -> None:
     parameters = add_platform_parameters(template, architecture=pipeline.architecture)
     add_platform_rules(template, pipeline=pipeline, parameters=parameters)
     network = add_network(template, parameters=parameters)
-    firewall = add_firewall(template, network=network)
-    add_endpoints(template, network=network, firewall=firewall)
+    security_groups = add_security_groups(template, network=network)
+    add_vpc_endpoints(template, network=network, security_groups=security_groups)
     cluster = add_cluster(template, network=network)
-    registry = add_registry(template, encryption=encryption, retain_data_on=pipeline.retain_data_on)
-    execution = add_execution(template, pipeline=pipeline, encryption=encryption, registry=registry)
+    repositories = add_repositories(template, encryption=encryption, retain_data_on=pipeline.retain_data_on)
+    execution = add_execution(template, pipeline=pipeline, encryption=encryption, repositories=repositories)
     platform = Platform(
         parameters=parameters,
         pipeline=pipeline,
         encryption=encryption,
         network=network,
         cluster=cluster,
-        registry=registry,
+        repositories=repositories,
         execution=execution,
     )
-    balancer = add_balancer(template, parameters=parameters, network=network, firewall=firewall)
+    balancer = add_load_balancer(template, parameters=parameters, network=network, security_groups=security_groups)
     gateway_url = payment_gateway_url(platform)
     services = add_services(
         template,
         platform=platform,
-        firewall=firewall,
+        security_groups=security_groups,
         balancer=balancer,
         messaging=messaging,
         tables=tables,
@@ -132,7 +132,7 @@ def _add_system(template: Template) -> None:
         messaging=messaging,
         tables=tables,
         gateway_url=gateway_url,
-        network=place_function(parameters=parameters, network=network, firewall=firewall),
+        network=place_function(parameters=parameters, network=network, security_groups=security_groups),
     )
     add_triggers(template, messaging=messaging, function=function, invocations=parameters.maximum_invocations)
     age_steps = add_scaling(
@@ -143,7 +143,7 @@ def _add_system(template: Template) -> None:
         messaging=messaging,
         services=services,
     )
-    add_order_metrics(template, execution=execution, function=function)
+    add_metric_filters(template, execution=execution, function=function)
     watches = [
         *queue_watches(
             parameters=parameters, messaging=messaging, function=function, services=services, age_steps=age_steps

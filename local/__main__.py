@@ -92,8 +92,10 @@ async def _watch(shop: RunningShop) -> int:
 
 
 def _welcome(shop: RunningShop, folder: Path) -> str:
-    body = '{"customer_id": 7, "items": [{"product_id": "headphones", "quantity": 1}]}'
-    post = f"curl -i -X POST -H 'Content-Type: application/json' -d '{body}'"
+    return "\n".join([*_urls(shop), f"  logs             {folder}", *_examples(shop), "  Ctrl-C stops everything."])
+
+
+def _urls(shop: RunningShop) -> list[str]:
     lines = [
         "",
         f"  API              {shop.api_url}   (/openapi.json /health)",
@@ -103,17 +105,20 @@ def _welcome(shop: RunningShop, folder: Path) -> str:
     ]
     if shop.processor_url is not None:
         lines.append(f"  processor        {shop.processor_url}   (/metrics /livez /readyz)")
-    lines += [
-        f"  logs             {folder}",
+    return lines
+
+
+def _examples(shop: RunningShop) -> list[str]:
+    body = '{"customer_id": 7, "items": [{"product_id": "headphones", "quantity": 1}]}'
+    post = f"curl -i -X POST -H 'Content-Type: application/json' -d '{body}'"
+    return [
         "",
         "  Try it:",
         f"  {post} {shop.api_url}/orders/async",
         f"  {post} {shop.api_url}/orders/sync",
         f"  curl -s {shop.gateway_url}/admin/summary",
         "",
-        "  Ctrl-C stops everything.",
     ]
-    return "\n".join(lines)
 
 
 def _say(text: str) -> None:

@@ -59,20 +59,24 @@ def emulator_process(*, port: int, folder: Path) -> ManagedProcess:
     return ManagedProcess(
         name="embedded AWS",
         argv=[emulator_command()],
-        environment={
-            "GATEWAY_PORT": str(port),
-            "BIND_HOST": "127.0.0.1",
-            "MINISTACK_HOST": "127.0.0.1",
-            "LOG_LEVEL": os.environ.get("FLASH_EMULATOR_LOG_LEVEL", "WARNING"),
-            "AWS_DEFAULT_REGION": REGION,
-            "AWS_ACCESS_KEY_ID": "test",
-            "AWS_SECRET_ACCESS_KEY": "test",
-            "TMPDIR": str(temporary),
-        },
+        environment=_environment(port, temporary),
         log_path=folder / "emulator.log",
         ready_url=f"http://127.0.0.1:{port}/_ministack/health",
         stop_seconds=5,
     )
+
+
+def _environment(port: int, temporary: Path) -> dict[str, str]:
+    return {
+        "GATEWAY_PORT": str(port),
+        "BIND_HOST": "127.0.0.1",
+        "MINISTACK_HOST": "127.0.0.1",
+        "LOG_LEVEL": os.environ.get("FLASH_EMULATOR_LOG_LEVEL", "WARNING"),
+        "AWS_DEFAULT_REGION": REGION,
+        "AWS_ACCESS_KEY_ID": "test",
+        "AWS_SECRET_ACCESS_KEY": "test",
+        "TMPDIR": str(temporary),
+    }
 
 
 def _running(process: ManagedProcess, port: int) -> RunningEmulator:

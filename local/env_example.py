@@ -13,7 +13,7 @@ from flashops.settings import ServiceSettings, default_text
 
 SERVICES: Mapping[str, type[ServiceSettings]] = {
     "order-api": order_api.settings.Settings,
-    "order-processor": order_processor.settings.ProcessorSettings,
+    "order-processor": order_processor.settings.Settings,
     "payment-gateway": payment_gateway.settings.Settings,
 }
 HEAD = """\

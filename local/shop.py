@@ -7,8 +7,8 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from cloudformation.artifact import build_local_artifact
 from cloudformation.build import render_template
+from cloudformation.delivery.artifact import build_local_artifact
 from local.catalogue import Product, load_catalogue, seed_catalogue, seed_stock, stocked
 from local.emulator import RunningEmulator
 from local.ports import free_port
@@ -160,14 +160,8 @@ def _api(
     operations_url = f"http://127.0.0.1:{operations_port}"
     environment = {
         **emulator.environment,
+        **_api_environment(outputs, gateway_url),
         "OPERATIONS_PORT": str(operations_port),
-        "ORDERS_TOPIC_ARN": outputs["TopicArn"],
-        "ORDERS_TABLE": outputs["OrdersTableName"],
-        "STOCK_TABLE": outputs["StockTableName"],
-        "PRODUCTS_TABLE": outputs["ProductsTableName"],
-        "ORDER_ID_SECRET": secrets.token_urlsafe(48),
-        "GATEWAY_URL": gateway_url,
-        "DRAIN_GRACE_SECONDS": "0",  # no load balancer watches readiness here
         **plan.api_environment,
     }
     process, url = _service(
@@ -179,6 +173,18 @@ def _api(
         operations_url=operations_url,
     )
     return process, url, operations_url
+
+
+def _api_environment(outputs: Mapping[str, str], gateway_url: str) -> dict[str, str]:
+    return {
+        "ORDERS_TOPIC_ARN": outputs["TopicArn"],
+        "ORDERS_TABLE": outputs["OrdersTableName"],
+        "PRODUCTS_TABLE": outputs["ProductsTableName"],
+        "STOCK_TABLE": outputs["StockTableName"],
+        "ORDER_ID_SECRET": secrets.token_urlsafe(48),
+        "GATEWAY_URL": gateway_url,
+        "DRAIN_GRACE_SECONDS": "0",  # no load balancer watches readiness here
+    }
 
 
 def _processor(

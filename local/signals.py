@@ -5,6 +5,7 @@ import signal
 from collections.abc import Coroutine
 
 INTERRUPTED = 130  # what a shell expects of a command ended by Ctrl-C
+_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 def run_until_interrupted(main: Coroutine[object, object, int]) -> int:
@@ -13,22 +14,22 @@ def run_until_interrupted(main: Coroutine[object, object, int]) -> int:
     The cancellation unwinds every `async with`, so whatever the command started is stopped before this returns.
     A second signal does not cut that short: a half-stopped shop is what nobody wants.
     """
+    return asyncio.run(_supervised(main))
 
-    async def supervised() -> int:
-        task = asyncio.ensure_future(main)
-        loop = asyncio.get_running_loop()
 
-        def stop() -> None:
-            for number in (signal.SIGINT, signal.SIGTERM):
-                loop.remove_signal_handler(number)
-                loop.add_signal_handler(number, lambda: None)
-            task.cancel()
+async def _supervised(main: Coroutine[object, object, int]) -> int:
+    task = asyncio.ensure_future(main)
+    loop = asyncio.get_running_loop()
 
-        for number in (signal.SIGINT, signal.SIGTERM):
-            loop.add_signal_handler(number, stop)
-        try:
-            return await task
-        except asyncio.CancelledError:
-            return INTERRUPTED
+    def stop() -> None:
+        for number in _SIGNALS:
+            loop.remove_signal_handler(number)
+            loop.add_signal_handler(number, lambda: None)
+        task.cancel()
 
-    return asyncio.run(supervised())
+    for number in _SIGNALS:
+        loop.add_signal_handler(number, stop)
+    try:
+        return await task
+    except asyncio.CancelledError:
+        return INTERRUPTED

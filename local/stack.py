@@ -26,18 +26,22 @@ async def deploy_stack(
     """
     async with aws_client("cloudformation", environment) as cloudformation:
         try:
-            await cloudformation.create_stack(
-                StackName=name,
-                TemplateBody=template,
-                Parameters=[{"ParameterKey": key, "ParameterValue": value} for key, value in parameters.items()],
-                Capabilities=["CAPABILITY_IAM", "CAPABILITY_AUTO_EXPAND"],
-            )
+            await cloudformation.create_stack(**_stack(name, template, parameters))
         except ClientError as exc:
             raise StackFailedError(f"stack {name}: {exc}") from exc
-        stack = await _settled(cloudformation, name)
-        if stack["StackStatus"] != "CREATE_COMPLETE":
-            raise StackFailedError(f"stack {name}: {stack['StackStatus']}: {await _reason(cloudformation, name)}")
-        return {output["OutputKey"]: output["OutputValue"] for output in stack.get("Outputs", [])}
+        created = await _settled(cloudformation, name)
+        if created["StackStatus"] != "CREATE_COMPLETE":
+            raise StackFailedError(f"stack {name}: {created['StackStatus']}: {await _reason(cloudformation, name)}")
+        return {output["OutputKey"]: output["OutputValue"] for output in created.get("Outputs", [])}
+
+
+def _stack(name: str, template: str, parameters: Mapping[str, str]) -> dict[str, object]:
+    return {
+        "StackName": name,
+        "TemplateBody": template,
+        "Parameters": [{"ParameterKey": key, "ParameterValue": value} for key, value in parameters.items()],
+        "Capabilities": ["CAPABILITY_IAM", "CAPABILITY_AUTO_EXPAND"],
+    }
 
 
 async def delete_stack(environment: Mapping[str, str], *, name: str) -> None:

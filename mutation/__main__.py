@@ -6,7 +6,7 @@ from pathlib import Path
 
 from mutation.accepted import ACCEPTED, read_accepted
 from mutation.campaign import Campaign, Tally
-from mutation.workbench import WorkbenchError, open_workbench
+from mutation.workbench import Workbench, WorkbenchError, open_workbench
 
 _PATIENCE_SECONDS = 20.0
 PROJECT = Path(__file__).resolve().parent.parent
@@ -16,25 +16,28 @@ def main(arguments: list[str] | None = None) -> int:
     """Exit code: 0 if every package reaches the threshold, 1 if one does not, 2 if a suite could not be run."""
     members = _members()
     options = _options(sorted(members), arguments)
-    accepted = read_accepted(ACCEPTED.read_text(encoding="utf-8"))
     tallies: list[Tally] = []
     try:
         with open_workbench(PROJECT) as workbench:
-            campaign = Campaign(
-                workbench=workbench,
-                accepted=accepted,
-                sample_size=options.sample,
-                seed=options.seed,
-                modules=options.modules,
-                patience_seconds=_PATIENCE_SECONDS,
-                say=_say,
-            )
+            campaign = _campaign(options, workbench)
             tallies.extend(campaign.run(members[name]) for name in options.packages or sorted(members))
     except WorkbenchError as error:
         _say(str(error))
         return 2
     sys.stdout.write(report(tallies, seed=options.seed) + "\n")
     return 0 if all(tally.caught_percent >= options.threshold for tally in tallies) else 1
+
+
+def _campaign(options: argparse.Namespace, workbench: Workbench) -> Campaign:
+    return Campaign(
+        workbench=workbench,
+        accepted=read_accepted(ACCEPTED.read_text(encoding="utf-8")),
+        sample_size=options.sample,
+        seed=options.seed,
+        modules=options.modules,
+        patience_seconds=_PATIENCE_SECONDS,
+        say=_say,
+    )
 
 
 def report(tallies: list[Tally], *, seed: int) -> str:

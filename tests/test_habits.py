@@ -9,6 +9,8 @@ from typing import Any
 
 import yaml
 
+from conftest import pytest_collection_modifyitems
+
 PROJECT = Path(__file__).resolve().parent.parent
 MAKEFILE = (PROJECT / "Makefile").read_text(encoding="utf-8")
 
@@ -61,3 +63,20 @@ def test_the_hooks_are_valid_and_run_every_part_of_make_check() -> None:
     assert repository["repo"] == "local", "tools of other repositories have versions of their own"
     entries = {hook["entry"] for hook in repository["hooks"]}
     assert entries == {f"make {target}" for target in _prerequisites("check") - {"install"}}
+
+
+class Item:
+    """A collected test, as far as its place in the sequence matters."""
+
+    def __init__(self, name: str, *markers: str) -> None:
+        self.name = name
+        self._markers = markers
+
+    def get_closest_marker(self, name: str) -> object:
+        return name if name in self._markers else None
+
+
+def test_long_tests_run_after_the_others_and_all_keep_their_sequence() -> None:
+    items: list[Any] = [Item("a", "long"), Item("b"), Item("c", "long", "chaos"), Item("d", "chaos")]
+    pytest_collection_modifyitems(items)
+    assert [item.name for item in items] == ["b", "d", "a", "c"]

@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 
-from cloudformation.artifact import PROJECT, build_local_artifact
-from cloudformation.build import build_template
+from cloudformation.build import render_template
+from cloudformation.delivery.artifact import PROJECT, build_local_artifact
+from local.emulator import RunningEmulator
 
 
 @pytest.fixture(scope="session")
@@ -18,16 +19,22 @@ def local_artifact() -> Path:
 
 @pytest.fixture(scope="session")
 def whole() -> dict[str, Any]:
-    """The whole stack's template, with every resource written out."""
-    document: dict[str, Any] = json.loads(json.dumps(build_template("all").to_dict()))
+    """The whole stack's template, as it is deployed."""
+    document: dict[str, Any] = json.loads(render_template("all"))
     return document
 
 
 @pytest.fixture(scope="session")
 def pipeline() -> dict[str, Any]:
     """The pipeline part's template."""
-    document: dict[str, Any] = json.loads(json.dumps(build_template("pipeline").to_dict()))
+    document: dict[str, Any] = json.loads(render_template("pipeline"))
     return document
+
+
+@pytest.fixture(params=["pipeline", "whole"])
+def either(request: pytest.FixtureRequest) -> dict[str, Any]:
+    template: dict[str, Any] = request.getfixturevalue(request.param)
+    return template
 
 
 def _tool(environment: str, name: str) -> str:
@@ -40,6 +47,13 @@ def _tool(environment: str, name: str) -> str:
 def aws_command() -> str:
     """The real AWS command line, in an environment of its own."""
     return _tool(".venv-awscli", "aws")
+
+
+@pytest.fixture
+def real(embedded_aws: RunningEmulator, aws_command: str, tmp_path: Path) -> dict[str, str]:
+    """The environment in which our scripts call the real AWS command line against the embedded AWS."""
+    # An empty home: no configuration of the user's own.
+    return embedded_aws.environment | {"AWS": aws_command, "HOME": str(tmp_path), "AWS_PAGER": ""}
 
 
 @pytest.fixture(scope="session")

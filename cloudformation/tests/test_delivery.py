@@ -2,13 +2,13 @@
 
 import io
 import os
+import sys
 from pathlib import Path
 
 import pytest
 
-from cloudformation import delivery
-from cloudformation.artifact import PROJECT
-from cloudformation.delivery import main
+from cloudformation.delivery import steps
+from cloudformation.delivery.steps import main
 
 STACK_OUTPUTS = """[{"OutputKey": "ApiRepositoryUri", "OutputValue": "1.dkr.example/api"},
  {"OutputKey": "ProcessorRepositoryUri", "OutputValue": "1.dkr.example/processor"},
@@ -22,7 +22,10 @@ def calls(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "outputs").write_text(STACK_OUTPUTS)
     for tool, answer in (
         ("docker", ""),
-        ("aws", f'case "$*" in *json) cat {tmp_path}/outputs ;; *password) echo secret ;; esac'),
+        (
+            "aws",
+            f'case "$*" in *json) cat {tmp_path}/outputs ;; *password) echo secret ;; *BucketName*) echo made ;; esac',
+        ),
     ):
         program = tmp_path / tool
         program.write_text(f'#!/bin/sh\necho {tool} "$@" >>{log}\n{answer}\n[ "$1" != "${{FAIL:-}}" ]\n')
@@ -42,7 +45,8 @@ def test_a_dry_run_prints_what_it_would_do_and_calls_nothing(
     assert main([step, "--dry-run", "--tag", "v1"]) == 0
     lines = printed(capsys)
     assert lines
-    assert all(line.startswith(("docker ", "aws ")) for line in lines)
+    pipe = f"{sys.executable} -m cloudformation.build | cloudformation/deploy "
+    assert all(line.startswith(("docker ", "aws ", pipe)) for line in lines)
     assert not calls.exists()
 
 
@@ -62,28 +66,49 @@ def test_push_goes_to_the_stacks_own_repositories(calls: Path) -> None:
     assert "docker push 1.dkr.example/processor:v1" in lines
 
 
+def deployment(calls: Path) -> str:
+    """The one call that deploys the stack."""
+    (line,) = [line for line in calls.read_text().splitlines() if line.startswith("aws cloudformation deploy")]
+    return line
+
+
 def test_deploy_passes_parameters_on(calls: Path) -> None:
     assert main(["deploy", "--tag", "v1", "--stack", "s", "Workers=5"]) == 0
-    deploy = calls.read_text().splitlines()[0]
-    assert deploy.startswith("aws cloudformation deploy --stack-name s --template-file dist/stack.json")
-    assert deploy.endswith("--parameter-overrides Architecture=arm64 ImageTag=v1 Workers=5")
-    assert (PROJECT / "dist" / "stack.json").read_text().startswith('{"AWSTemplateFormatVersion"')
+    assert " --stack-name s --parameter-overrides Architecture=arm64 ImageTag=v1 Workers=5 --s3" in deployment(calls)
 
 
+def test_the_template_goes_through_the_bucket_of_the_account_or_another(calls: Path) -> None:
+    assert main(["deploy"]) == 0
+    assert "--s3-bucket made --s3-prefix templates" in deployment(calls)
+    calls.unlink()
+    assert main(["deploy", "--s3-bucket", "mine"]) == 0
+    assert "--s3-bucket mine" in deployment(calls)
+    assert "BucketName" not in calls.read_text()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "bucket"),
+    [([], "made"), (["--s3-bucket", "mine"], "mine"), (["ArtifactBucket=other"], "other")],
+)
 def test_a_function_is_uploaded_under_the_name_of_its_content(
-    calls: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    calls: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[str], bucket: str
 ) -> None:
-    monkeypatch.setattr(delivery, "build_artifact", lambda target, _: tmp_path / f"lambda-{target.name}-abc.zip")
-    assert main(["deploy", "Consumer=lambda", "ArtifactBucket=mine"]) == 0
-    upload, deploy, _ = calls.read_text().splitlines()
-    assert upload == f"aws s3 cp {tmp_path}/lambda-arm64-abc.zip s3://mine/lambda-arm64-abc.zip"
-    assert "ArtifactKey=lambda-arm64-abc.zip" in deploy
+    monkeypatch.setattr(steps, "build_artifact", lambda target, _: tmp_path / f"lambda-{target.name}-abc.zip")
+    assert main(["deploy", "Consumer=lambda", *arguments]) == 0
+    lines = calls.read_text().splitlines()
+    upload = f"aws s3 cp {tmp_path}/lambda-arm64-abc.zip s3://{bucket}/lambda-arm64-abc.zip"
+    assert lines.index(upload) < lines.index(deployment(calls))
+    assert f"ArtifactBucket={bucket} ArtifactKey=lambda-arm64-abc.zip" in deployment(calls)
 
 
-def test_a_function_without_a_bucket_is_refused(calls: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_bucket_that_cannot_be_made_stops_the_deployment(
+    calls: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(steps, "build_artifact", lambda *_: Path("lambda.zip"))
+    monkeypatch.setenv("FAIL", "cloudformation")
     assert main(["deploy", "Consumer=lambda"]) == 1
-    assert "ArtifactBucket" in capsys.readouterr().err
-    assert not calls.exists()
+    assert "cloudformation/bucket failed" in capsys.readouterr().err
+    assert "deploy" not in calls.read_text()
 
 
 def test_the_first_failure_stops_the_step(
@@ -110,6 +135,12 @@ def test_destroy_asks_for_the_name_of_the_stack(
     monkeypatch.setattr("sys.stdin", io.StringIO(answer))
     assert main(["destroy"]) == code
     assert calls.exists() == (code == 0)
+
+
+def test_destroy_says_that_the_bucket_stays(calls: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["destroy", "--yes"]) == 0
+    assert "bucket of templates and function zips stays" in capsys.readouterr().err
+    assert "s3" not in calls.read_text()
 
 
 def test_what_is_no_parameter_is_refused(capsys: pytest.CaptureFixture[str]) -> None:

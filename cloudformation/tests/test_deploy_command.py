@@ -11,15 +11,24 @@ from typing import Any
 
 import pytest
 
-from cloudformation.artifact import PROJECT
 from cloudformation.build import render_template
+from cloudformation.delivery.artifact import PROJECT
 from flashmsg import OrderPlaced, decode_sqs_body, encode
 from flashpay.testing.orders import sample_order
 from local.aws import aws_client
 from local.emulator import RunningEmulator
 from local.waiting import wait_until
 
+INLINE_LIMIT_BYTES = 51_200
 DEPLOY = PROJECT / "cloudformation" / "deploy"
+FAKE_AWS = """#!/bin/sh
+case "$*" in
+    *describe-stacks*) echo "$@" >>"$SEEN.lookups"; echo made; exit 0 ;;
+esac
+printf "%s\\n" "$@" >"$SEEN"
+cp "$4" "$SEEN.template"
+exit "${EXIT:-0}"
+"""
 Finished = subprocess.CompletedProcess[str]
 
 
@@ -48,7 +57,7 @@ class FakeAws:
 def fake_aws(tmp_path: Path) -> FakeAws:
     (tmp_path / "tmp").mkdir()
     program = tmp_path / "aws"
-    program.write_text('#!/bin/sh\nprintf "%s\\n" "$@" >"$SEEN"\ncp "$4" "$SEEN.template"\nexit "${EXIT:-0}"\n')
+    program.write_text(FAKE_AWS)
     program.chmod(0o755)
     return FakeAws(folder=tmp_path)
 
@@ -71,6 +80,34 @@ def test_what_is_given_is_not_added(fake_aws: FakeAws) -> None:
     given = ("--tags", "a=b", "--capabilities", "CAPABILITY_IAM", "--fail-on-empty-changeset")
     deploy(*given, template="{}", environment=fake_aws.environment)
     assert fake_aws.words[4:] == list(given)
+
+
+@pytest.mark.parametrize(
+    ("size", "arguments", "added"),
+    [
+        (INLINE_LIMIT_BYTES, [], []),
+        (INLINE_LIMIT_BYTES + 1, [], ["--s3-bucket", "made", "--s3-prefix", "templates"]),
+        (INLINE_LIMIT_BYTES + 1, ["--s3-bucket", "mine"], []),
+        (INLINE_LIMIT_BYTES + 1, ["--s3-bucket=mine"], []),
+    ],
+)
+def test_only_a_template_above_the_inline_limit_goes_through_the_bucket(
+    fake_aws: FakeAws, size: int, arguments: list[str], added: list[str]
+) -> None:
+    given = ("--tags", "a=b", "--capabilities", "c", "--fail-on-empty-changeset", *arguments)
+    assert deploy(*given, template="x" * size, environment=fake_aws.environment).returncode == 0
+    assert fake_aws.words[4:] == [*given, *added]
+
+
+@pytest.mark.parametrize("form", ["{}\n{}", "{}={}"])
+def test_the_bucket_is_looked_for_in_the_account_and_region_of_the_stack(fake_aws: FakeAws, form: str) -> None:
+    options = {"--region": "eu-central-1", "--profile": "my shop", "--endpoint-url": "http://aws.test"}
+    words = [word for pair in options.items() for word in form.format(*pair).splitlines()]
+    template = "x" * (INLINE_LIMIT_BYTES + 1)
+    assert deploy(*words, template=template, environment=fake_aws.environment).returncode == 0
+    lookups = (fake_aws.folder / "seen.lookups").read_text().splitlines()
+    assert len(lookups) == 1
+    assert lookups[0].endswith("--region eu-central-1 --profile my shop --endpoint-url http://aws.test")
 
 
 @pytest.mark.parametrize("code", ["0", "255"])
@@ -107,12 +144,6 @@ def test_help_needs_neither_template_nor_command_line() -> None:
     done = deploy("--help", template="", environment={"AWS": "missing"})
     assert done.returncode == 0
     assert done.stdout.startswith("Usage: python -m cloudformation.build | cloudformation/deploy")
-
-
-@pytest.fixture
-def real(embedded_aws: RunningEmulator, aws_command: str, tmp_path: Path) -> dict[str, str]:
-    # An empty home: no configuration of the user's own.
-    return embedded_aws.environment | {"AWS": aws_command, "HOME": str(tmp_path), "AWS_PAGER": ""}
 
 
 @pytest.fixture

@@ -1,17 +1,21 @@
 """As much of the whole stack as the embedded AWS takes, deployed and taken down again."""
 
 import json
+import os
+import subprocess
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from cloudformation.build import render_template
-from cloudformation.emulated import REFUSED_KINDS, REFUSED_RESOURCES, emulated
+from cloudformation.delivery.artifact import PROJECT
+from cloudformation.tests.emulated import REFUSED_KINDS, REFUSED_RESOURCES, emulated
 from local.aws import aws_client
 from local.emulator import RunningEmulator
-from local.stack import delete_stack, deploy_stack, upload
+from local.stack import delete_stack
 
+DEPLOY = PROJECT / "cloudformation" / "deploy"
+BUCKET = "flash-sale-artifacts-000000000000-us-east-1"
 VARIANTS: dict[str, dict[str, str]] = {
     "first": {},
     "services": {"ImageTag": "v1"},
@@ -26,19 +30,56 @@ async def resources(aws: RunningEmulator, name: str) -> set[str]:
         return {entry["LogicalResourceId"] async for page in pages for entry in page["StackResourceSummaries"]}
 
 
+def deploy_whole(
+    template: dict[str, Any], *, name: str, parameters: dict[str, str], environment: dict[str, str]
+) -> None:
+    """By the pipe: the template is too large for any other way than the bucket."""
+    overrides = [f"{key}={value}" for key, value in parameters.items()]
+    done = subprocess.run(  # noqa: S603  # our own script
+        [DEPLOY, "--stack-name", name, "--parameter-overrides", *overrides],
+        input=json.dumps(emulated(template), indent=1),
+        capture_output=True, text=True, env=os.environ | environment, check=False,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+
+
+def upload(zipped: Path, environment: dict[str, str]) -> str:
+    """Put the function's zip into the bucket that templates go through, and return its name."""
+
+    def output_of(*words: str) -> str:
+        return subprocess.run(words, capture_output=True, text=True, env=os.environ | environment, check=True).stdout  # noqa: S603  # ours
+
+    bucket = output_of(str(DEPLOY.with_name("bucket"))).strip()
+    output_of(environment["AWS"], "s3", "cp", str(zipped), f"s3://{bucket}/{zipped.name}")
+    return bucket
+
+
+async def uploaded(aws: RunningEmulator) -> list[str]:
+    """The templates in the bucket that the deployments made."""
+    async with aws_client("s3", aws.environment) as s3:
+        page = await s3.list_objects_v2(Bucket=BUCKET, Prefix="templates/")
+    return [entry["Key"] for entry in page.get("Contents", [])]
+
+
+async def outputs_of(aws: RunningEmulator, name: str) -> dict[str, str]:
+    async with aws_client("cloudformation", aws.environment) as cloudformation:
+        (stack,) = (await cloudformation.describe_stacks(StackName=name))["Stacks"]
+    return {output["OutputKey"]: output["OutputValue"] for output in stack["Outputs"]}
+
+
 @pytest.mark.embedded_aws
 @pytest.mark.parametrize("variant", sorted(VARIANTS))
-async def test_the_whole_stack_deploys_with_its_loops_and_leaves_nothing(
-    embedded_aws: RunningEmulator, local_artifact: Path, whole: dict[str, Any], variant: str
+async def test_the_whole_stack_deploys_and_leaves_nothing(
+    embedded_aws: RunningEmulator, real: dict[str, str], local_artifact: Path, whole: dict[str, Any], variant: str
 ) -> None:
     name, environment = f"whole-{variant}", embedded_aws.environment
     parameters = {"RetainData": "false", **VARIANTS[variant]}
     if "Consumer" in parameters:
-        await upload(environment, bucket="whole", key=local_artifact.name, file=local_artifact)
-        parameters |= {"ArtifactBucket": "whole", "ArtifactKey": local_artifact.name}
-    template = json.dumps(emulated(json.loads(render_template("all"))))
-    outputs = await deploy_stack(environment, name=name, template=template, parameters=parameters)
+        parameters |= {"ArtifactBucket": upload(local_artifact, real), "ArtifactKey": local_artifact.name}
     try:
+        deploy_whole(whole, name=name, parameters=parameters, environment=real)
+        assert await uploaded(embedded_aws)
+        outputs = await outputs_of(embedded_aws, name)
         made = await resources(embedded_aws, name)
         always = {title for title, r in emulated(whole)["Resources"].items() if "Condition" not in r}
         assert always <= made
@@ -66,12 +107,13 @@ def test_nothing_refers_to_what_was_taken_out(whole: dict[str, Any]) -> None:
 
 
 @pytest.mark.embedded_aws
-async def test_another_number_of_workers_reaches_the_processors(embedded_aws: RunningEmulator) -> None:
+async def test_another_number_of_workers_reaches_the_processors(
+    embedded_aws: RunningEmulator, real: dict[str, str], whole: dict[str, Any]
+) -> None:
     name, environment = "whole-update", embedded_aws.environment
-    template = json.dumps(emulated(json.loads(render_template("all"))))
-
     parameters = {"ImageTag": "v1", "RetainData": "false", "Workers": "20"}
-    outputs = await deploy_stack(environment, name=name, template=template, parameters=parameters)
+    deploy_whole(whole, name=name, parameters=parameters, environment=real)
+    outputs = await outputs_of(embedded_aws, name)
     changed = [{"ParameterKey": key, "ParameterValue": value} for key, value in (parameters | {"Workers": "5"}).items()]
     async with aws_client("cloudformation", environment) as cloudformation, aws_client("ecs", environment) as ecs:
         await cloudformation.update_stack(

@@ -3,7 +3,7 @@
 import tomllib
 from typing import Any
 
-from cloudformation.artifact import PROJECT
+from cloudformation.delivery.artifact import PROJECT
 
 GUIDE = PROJECT / "docs" / "deploy.md"
 

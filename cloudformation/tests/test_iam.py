@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from cloudformation.artifact import PROJECT
-from cloudformation.called_actions import called_actions
-from cloudformation.iam import WITHOUT_RESOURCE, everywhere
+from cloudformation.delivery.artifact import PROJECT
+from cloudformation.resources.iam import WITHOUT_RESOURCE, everywhere
+from cloudformation.tests.called_actions import called_actions
 
 Document = dict[str, Any]
 FLASHPAY = PROJECT / "libs" / "flashpay" / "src"

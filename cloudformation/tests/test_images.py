@@ -12,9 +12,9 @@ from pathlib import Path
 import aiohttp
 import pytest
 
-from cloudformation.artifact import PROJECT
 from cloudformation.build import render_template
-from cloudformation.firewall import API_OPERATIONS_PORT, API_PORT, GATEWAY_PORT, PROCESSOR_PORT
+from cloudformation.delivery.artifact import PROJECT
+from cloudformation.resources.security_groups import API_OPERATIONS_PORT, API_PORT, GATEWAY_PORT, PROCESSOR_PORT
 from local.emulator import RunningEmulator
 from local.ports import free_port
 from local.processes import ManagedProcess
@@ -51,6 +51,13 @@ class Dockerfile:
 
 def dockerfile(service: str) -> Dockerfile:
     return Dockerfile(text=(PROJECT / "services" / service / "Dockerfile").read_text(encoding="utf-8"))
+
+
+def left_out(service: str) -> list[str]:
+    """The names that stay out of an image wherever they are, as its `.dockerignore` says."""
+    ignored = (PROJECT / "services" / service / "Dockerfile.dockerignore").read_text(encoding="utf-8").splitlines()
+    # Of two patterns that match the last one counts, so what is left out everywhere comes after what is let in.
+    return [line.removeprefix("**/") for line in ignored[max(i for i, x in enumerate(ignored) if x[0] == "!") + 1 :]]
 
 
 @pytest.fixture(scope="session")
@@ -95,7 +102,8 @@ async def test_the_service_starts_from_what_its_image_holds(
 ) -> None:
     app = tmp_path / "app"
     for source in dockerfile(service).sources:
-        shutil.copytree(source, app, dirs_exist_ok=True, ignore=shutil.ignore_patterns("__pycache__"))
+        shutil.copytree(source, app, dirs_exist_ok=True, ignore=shutil.ignore_patterns(*left_out(service)))
+    assert not list(app.rglob("testing"))
     port, operations_port = free_port(), free_port()
     url = f"http://127.0.0.1:{operations_port if service == 'order-api' else port}/livez"
     process = ManagedProcess(

@@ -2,64 +2,14 @@
 
 import json
 import re
-from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from cloudformation import services
-from cloudformation.artifact import PROJECT
-from cloudformation.firewall import API_OPERATIONS_PORT, API_PORT
-from cloudformation.messaging import VISIBILITY_PER_FUNCTION_TIMEOUT
-from cloudformation.parameters import FUNCTION_TIMEOUTS, LONGEST_ARTIFACT_KEY, LONGEST_GATEWAY_HOST
-from cloudformation.platform_parameters import GATEWAY_CAPACITIES, WORKERS
-from order_api.settings import Settings as ApiSettings
-from order_processor.settings import ProcessorSettings
-
-Document = dict[str, Any]
-SERVICES = PROJECT / "services"
-API_ENVIRONMENT = {
-    "ORDERS_TOPIC_ARN": "arn:aws:sns:eu-central-1:1:t",
-    "ORDERS_TABLE": "o",
-    "PRODUCTS_TABLE": "p",
-    "ORDER_ID_SECRET": "x" * 64,
-    "GATEWAY_URL": "http://gateway.test",
-}
-PROCESSOR_ENVIRONMENT = {
-    "QUEUE_URL": "http://q.test/q",
-    "DEAD_LETTER_QUEUE_URL": "http://q.test/d",
-    "ORDERS_TABLE": "o",
-    "GATEWAY_URL": "http://gateway.test",
-}
-
-
-def of_kind(template: Document, kind: str) -> dict[str, Document]:
-    found = {t: r["Properties"] for t, r in template["Resources"].items() if r["Type"] == kind}
-    assert found, f"no {kind} in the template"
-    return found
-
-
-def walk(value: object) -> Iterator[object]:
-    yield value
-    if isinstance(value, dict):
-        for item in value.values():
-            yield from walk(item)
-    elif isinstance(value, list):
-        for item in value:
-            yield from walk(item)
-
-
-def container(template: Document, title: str) -> Document:
-    (only,) = of_kind(template, "AWS::ECS::TaskDefinition")[title]["ContainerDefinitions"]
-    found: Document = only
-    return found
-
-
-@pytest.fixture(params=["pipeline", "whole"])
-def either(request: pytest.FixtureRequest) -> Document:
-    template: Document = request.getfixturevalue(request.param)
-    return template
+from cloudformation.parameters.pipeline import FUNCTION_TIMEOUTS, LONGEST_ARTIFACT_KEY, LONGEST_GATEWAY_HOST
+from cloudformation.parameters.platform import GATEWAY_CAPACITIES, WORKERS
+from cloudformation.resources.messaging import VISIBILITY_PER_FUNCTION_TIMEOUT
+from cloudformation.tests.template_reading import Document, of_kind, walk
 
 
 def test_every_queue_that_is_no_dead_letter_queue_has_one(either: Document) -> None:
@@ -171,95 +121,6 @@ def test_the_key_is_kept_as_long_as_what_it_encrypts(either: Document) -> None:
     assert key["UpdateReplacePolicy"] == table["UpdateReplacePolicy"]
 
 
-def test_the_api_waits_for_the_listener_that_leads_to_it(whole: Document) -> None:
-    waits_for = whole["Resources"][whole["Resources"]["ApiService"]["DependsOn"][0]]["Properties"]
-    condition, https, http = waits_for["ListenerArn"]["Fn::If"]
-    assert (condition, https, http) == ("HasCertificate", {"Ref": "HttpsListener"}, {"Ref": "HttpListener"})
-
-
-def test_the_gateway_may_write_where_its_image_keeps_the_charge_store(whole: Document) -> None:
-    (mount,) = container(whole, "GatewayTask")["MountPoints"]
-    image = SERVICES.joinpath("payment-gateway", "Dockerfile").read_text(encoding="utf-8")
-    assert f"VOLUME {mount['ContainerPath']}\n" in image
-    assert f"CHARGE_STORE_PATH={mount['ContainerPath']}/" in image
-
-
-def test_a_task_is_stopped_only_after_it_could_drain(whole: Document) -> None:
-    processor = ProcessorSettings.from_environment(PROCESSOR_ENVIRONMENT)
-    longest = whole["Parameters"]["PaymentTimeoutSeconds"]["MaxValue"]
-    assert container(whole, "ProcessorTask")["StopTimeout"] > processor.drain.total_seconds() > longest
-    api = ApiSettings.from_environment(API_ENVIRONMENT | {"PAYMENT_TIMEOUT_SECONDS": str(longest)})
-    drain = services.API_DRAIN_GRACE_SECONDS + api.shutdown_timeout.total_seconds()
-    assert container(whole, "ApiTask")["StopTimeout"] > drain
-
-
-def test_the_services_know_every_variable_they_are_given(whole: Document) -> None:
-    for title, settings in (("ApiTask", ApiSettings), ("ProcessorTask", ProcessorSettings)):
-        entries = container(whole, title)["Environment"] + container(whole, title).get("Secrets", [])
-        given = {entry["Name"] for entry in entries} - {"AWS_REGION"}
-        assert given <= set(settings.variables({}).values()), title
-
-
-def test_order_ids_of_another_version_of_the_secret_are_recognised(whole: Document) -> None:
-    given = {entry["Name"]: entry["ValueFrom"] for entry in container(whole, "ApiTask")["Secrets"]}
-    assert given == {
-        "ORDER_ID_SECRET": {"Ref": "OrderIdSecret"},
-        "ORDER_ID_SECRET_PREVIOUS": {"Fn::Sub": "${OrderIdSecret}::${PreviousOrderIdSecret}:"},
-    }
-    # The one version that always exists: a task whose secret cannot be fetched does not start.
-    assert whole["Parameters"]["PreviousOrderIdSecret"]["Default"] == "AWSCURRENT"
-
-
-@pytest.mark.parametrize("title", ["ApiTask", "ProcessorTask", "GatewayTask"])
-def test_containers_run_unprivileged_on_a_read_only_file_system(whole: Document, title: str) -> None:
-    only = container(whole, title)
-    assert only["ReadonlyRootFilesystem"] is True
-    assert only["User"].split(":")[0] not in {"", "0", "root"}
-    assert "Privileged" not in only
-
-
-def test_no_task_has_a_public_address(whole: Document) -> None:
-    private = {"PrivateSubnet0", "PrivateSubnet1"}
-    for service in of_kind(whole, "AWS::ECS::Service").values():
-        network = service["NetworkConfiguration"]["AwsvpcConfiguration"]
-        assert network["AssignPublicIp"] == "DISABLED"
-        assert {subnet["Ref"] for subnet in network["Subnets"]} == private
-
-
-def test_a_failed_deployment_rolls_back(whole: Document) -> None:
-    for service in of_kind(whole, "AWS::ECS::Service").values():
-        assert service["DeploymentConfiguration"]["DeploymentCircuitBreaker"] == {"Enable": True, "Rollback": True}
-
-
-def test_only_the_load_balancer_reaches_the_api(whole: Document) -> None:
-    groups = of_kind(whole, "AWS::EC2::SecurityGroup")
-    (rule,) = groups["ApiGroup"]["SecurityGroupIngress"]
-    assert rule["SourceSecurityGroupId"] == {"Ref": "BalancerGroup"}
-    assert set(range(rule["FromPort"], rule["ToPort"] + 1)) == {API_PORT, API_OPERATIONS_PORT}
-    assert "SecurityGroupIngress" not in groups["ConsumerGroup"]
-    assert {rule["SourceSecurityGroupId"]["Ref"] for rule in groups["GatewayGroup"]["SecurityGroupIngress"]} == {
-        "ApiGroup",
-        "ConsumerGroup",
-    }
-
-
-def test_https_is_modern_and_http_leads_to_it(whole: Document) -> None:
-    listeners = of_kind(whole, "AWS::ElasticLoadBalancingV2::Listener")
-    assert re.match(r"ELBSecurityPolicy-TLS13-1-[23]", listeners["HttpsListener"]["SslPolicy"])
-    (action,) = listeners["HttpListener"]["DefaultActions"]
-    condition, redirect, _ = action["Fn::If"]
-    assert (condition, redirect["RedirectConfig"]["Protocol"]) == ("HasCertificate", "HTTPS")
-
-
-def test_the_load_balancer_refuses_ambiguous_requests(whole: Document) -> None:
-    (balancer,) = of_kind(whole, "AWS::ElasticLoadBalancingV2::LoadBalancer").values()
-    attributes = {entry["Key"]: entry["Value"] for entry in balancer["LoadBalancerAttributes"]}
-    assert attributes["routing.http.desync_mitigation_mode"] == "strictest"
-    (targets,) = of_kind(whole, "AWS::ElasticLoadBalancingV2::TargetGroup").values()
-    assert (targets["HealthCheckPath"], targets["HealthCheckPort"]) == ("/readyz", str(API_OPERATIONS_PORT))
-    assert any(entry["Key"].startswith("deregistration_delay") for entry in targets["TargetGroupAttributes"])
-
-
 @pytest.mark.parametrize(
     ("kind", "key"),
     [
@@ -329,14 +190,6 @@ def test_every_parameter_and_output_is_documented(either: Document) -> None:
         assert parameter["Description"], name
     for name, output in either["Outputs"].items():
         assert output["Description"], name
-
-
-def test_services_appear_only_with_an_image(whole: Document) -> None:
-    for title in of_kind(whole, "AWS::ECS::Service"):
-        assert whole["Resources"][title]["Condition"] in {"HasImages", "RunsProcessor", "RunsGateway"}
-    for condition in ("RunsProcessor", "RunsGateway"):
-        assert {"Condition": "HasImages"} in whole["Conditions"][condition]["Fn::And"]
-    assert whole["Parameters"]["ImageTag"]["Default"] == ""
 
 
 def test_log_filters_match_what_the_services_write(whole: Document) -> None:

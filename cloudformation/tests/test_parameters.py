@@ -1,17 +1,27 @@
 """Parameters out of range or at odds with each other are refused before anything is created, with a sentence."""
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 
-from cloudformation.build import render_template
-from cloudformation.emulated import emulated
+from cloudformation.tests.emulated import emulated
+from local.aws import aws_client
 from local.emulator import RunningEmulator
-from local.stack import StackFailedError, deploy_stack
+from local.stack import upload
 
 Parameters = dict[str, str]
-WHOLE = json.dumps(emulated(json.loads(render_template("all"))))
+BUCKET, KEY = "refused", "whole.json"
+
+
+@pytest.fixture
+async def whole_url(embedded_aws: RunningEmulator, whole: dict[str, Any], tmp_path: Path) -> str:
+    """Where CloudFormation finds the whole stack's template, which is too large to be passed inline."""
+    (tmp_path / KEY).write_text(json.dumps(emulated(whole)), encoding="utf-8")
+    await upload(embedded_aws.environment, bucket=BUCKET, key=KEY, file=tmp_path / KEY)
+    return f"{embedded_aws.endpoint_url}/{BUCKET}/{KEY}"
 
 
 @pytest.mark.embedded_aws
@@ -26,7 +36,7 @@ WHOLE = json.dumps(emulated(json.loads(render_template("all"))))
             "raise GatewayCapacity to 20",
         ),
         ({"Workers": "7"}, "Workers"),
-        ({"Consumer": "lambda"}, "run make lambda, upload it, and give ArtifactBucket and ArtifactKey"),
+        ({"Consumer": "lambda"}, "or run make lambda, upload it, and give ArtifactBucket and ArtifactKey"),
         ({"Consumer": "lambda-sqs", "ArtifactBucket": "abc"}, "run make lambda"),
         ({"PaymentGateway": "external"}, "PaymentGateway external needs GatewayUrl"),
         (
@@ -47,10 +57,14 @@ WHOLE = json.dumps(emulated(json.loads(render_template("all"))))
     ],
 )
 async def test_a_contradiction_is_refused_with_what_to_do(
-    embedded_aws: RunningEmulator, parameters: Parameters, sentence: str
+    embedded_aws: RunningEmulator, whole_url: str, parameters: Parameters, sentence: str
 ) -> None:
-    with pytest.raises(StackFailedError, match=sentence):
-        await deploy_stack(embedded_aws.environment, name="refused", template=WHOLE, parameters=parameters)
+    given = [{"ParameterKey": name, "ParameterValue": value} for name, value in parameters.items()]
+    async with aws_client("cloudformation", embedded_aws.environment) as cloudformation:
+        with pytest.raises(ClientError, match=sentence):
+            await cloudformation.create_stack(
+                StackName="refused", TemplateURL=whole_url, Parameters=given, Capabilities=["CAPABILITY_IAM"]
+            )
 
 
 def test_every_bound_is_a_choice_a_range_or_a_pattern(whole: dict[str, Any]) -> None:

@@ -17,33 +17,35 @@ from aiohttp import web
 from examples import repeating_client
 from examples.repeating_client import RefusedError, place
 from flashpay import Settler
-from order_api.testing import PEN, Shop, running_shop, wait_until
+from order_api.testing import PEN, RunningApi, running_shop, wait_until
 
 KEY = "basket-1"
 ORDER = {"customer_id": 1, "items": [{"product_id": "pen", "quantity": 2}]}
 
 
 @pytest.fixture
-async def shop() -> AsyncIterator[Shop]:
+async def shop() -> AsyncIterator[RunningApi]:
     async with running_shop() as running:
         yield running
 
 
-def _url(shop: Shop, mode: str = "async") -> str:
+def _url(shop: RunningApi, mode: str = "async") -> str:
     return f"http://127.0.0.1:{shop.port}/orders/{mode}"
 
 
-async def _placed(shop: Shop, url: str, order: Mapping[str, Any] = ORDER, *, seconds: float = 30) -> dict[str, Any]:
+async def _placed(
+    shop: RunningApi, url: str, order: Mapping[str, Any] = ORDER, *, seconds: float = 30
+) -> dict[str, Any]:
     return await place(shop.session, url, order, key=KEY, patience=timedelta(seconds=seconds))
 
 
-async def _settle_the_first_order(shop: Shop) -> None:
+async def _settle_the_first_order(shop: RunningApi) -> None:
     await wait_until(lambda: shop.topic.published)
     await Settler(ledger=shop.ledger, gateway=shop.gateway, owner="test").settle(shop.events[0].data)
 
 
 async def test_an_order_whose_acknowledgement_is_lost_is_repeated_until_it_is_known_and_charged_once(
-    shop: Shop,
+    shop: RunningApi,
 ) -> None:
     shop.topic.losing = True
     placing = asyncio.create_task(_placed(shop, _url(shop)))
@@ -57,7 +59,7 @@ async def test_an_order_whose_acknowledgement_is_lost_is_repeated_until_it_is_kn
     assert len(shop.gateway.charges) == 1
 
 
-async def test_it_comes_back_when_it_is_told_to(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_it_comes_back_when_it_is_told_to(shop: RunningApi, monkeypatch: pytest.MonkeyPatch) -> None:
     slept: list[float] = []
 
     async def noted(seconds: float) -> None:
@@ -74,7 +76,7 @@ async def test_it_comes_back_when_it_is_told_to(shop: Shop, monkeypatch: pytest.
 
 
 @asynccontextmanager
-async def _losing_the_first_answer(shop: Shop) -> AsyncIterator[str]:
+async def _losing_the_first_answer(shop: RunningApi) -> AsyncIterator[str]:
     """A way to the shop on which the first request arrives and its answer does not."""
     answers = 0
 
@@ -99,14 +101,14 @@ async def _losing_the_first_answer(shop: Shop) -> AsyncIterator[str]:
         await runner.cleanup()
 
 
-async def test_a_request_that_nobody_answers_is_repeated_and_charged_once(shop: Shop) -> None:
+async def test_a_request_that_nobody_answers_is_repeated_and_charged_once(shop: RunningApi) -> None:
     async with _losing_the_first_answer(shop) as url:
         order = await _placed(shop, url)
     assert order["status"] == "completed"
     assert len(shop.gateway.charges) == 1
 
 
-async def test_what_is_refused_is_not_repeated(shop: Shop) -> None:
+async def test_what_is_refused_is_not_repeated(shop: RunningApi) -> None:
     with pytest.raises(RefusedError, match=r"items\.0\.product_id"):
         await _placed(shop, _url(shop), {"customer_id": 1, "items": [{"product_id": "pencil", "quantity": 1}]})
     await _placed(shop, _url(shop, "sync"))
@@ -114,7 +116,7 @@ async def test_what_is_refused_is_not_repeated(shop: Shop) -> None:
         await _placed(shop, _url(shop, "sync"), {"customer_id": 1, "items": [{"product_id": "pen", "quantity": 3}]})
 
 
-async def test_who_lost_patience_can_ask_again_with_the_key(shop: Shop) -> None:
+async def test_who_lost_patience_can_ask_again_with_the_key(shop: RunningApi) -> None:
     with pytest.raises(TimeoutError):
         await _placed(shop, _url(shop), seconds=0.2)
     await _settle_the_first_order(shop)
@@ -123,7 +125,7 @@ async def test_who_lost_patience_can_ask_again_with_the_key(shop: Shop) -> None:
     assert len(shop.gateway.charges) == 1
 
 
-async def test_the_program_prints_what_became_of_the_order(shop: Shop) -> None:
+async def test_the_program_prints_what_became_of_the_order(shop: RunningApi) -> None:
     arguments = ["-m", "examples.repeating_client", f"http://127.0.0.1:{shop.port}", "pen"]
     process = await asyncio.create_subprocess_exec(sys.executable, *arguments, stdout=PIPE)
     try:

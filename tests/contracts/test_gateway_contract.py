@@ -7,7 +7,7 @@ from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import aiohttp
 import pytest
@@ -19,151 +19,19 @@ from flashpay import (
     ChargeRequest,
     ConflictingChargeError,
     Declined,
-    Gateway,
     GatewayInFlightError,
     GatewayRefusedError,
     GatewayUnavailableError,
-    HttpGateway,
     NotCharged,
 )
 from flashpay.testing import FakeGateway, Reply
 from local.ports import free_port
 from local.processes import service_process
-from local.waiting import wait_until
+from tests.contracts.gateway_stages import FakeStage, ProcessStage, Stage
 
 TIMEOUT = timedelta(seconds=10)
 SHORT = timedelta(milliseconds=50)
 SLOW = timedelta(milliseconds=700)
-
-
-class Stage(Protocol):
-    """A gateway whose behaviour a test sets, and the witness of what it charged."""
-
-    @property
-    def gateway(self) -> Gateway:
-        """The gateway as settle() would use it."""
-        ...
-
-    async def behave(self, reply: Reply, *, latency: timedelta = timedelta(0)) -> None:
-        """Treat every new charge from now on like this."""
-        ...
-
-    async def treat_customer(self, customer_id: int, reply: Reply) -> None:
-        """Treat every new charge of one customer like this, FAIL or HANG."""
-        ...
-
-    async def slow_down(self, customer_id: int, latency: timedelta) -> None:
-        """Let the charges of one customer take so long."""
-        ...
-
-    async def quiet(self) -> None:
-        """Wait until nothing is in flight any more."""
-        ...
-
-    async def charges(self, order_id: str) -> list[tuple[str, int]]:
-        """The charge id and the amount of every charge that was really made for an order."""
-        ...
-
-
-class FakeStage:
-    """The fake, or an adapter with the fake behind it; a charge whose caller left goes on, as at the real one."""
-
-    def __init__(self, *, fake: FakeGateway, adapter: Gateway | None = None) -> None:
-        self.gateway = adapter or fake
-        self._fake = fake
-
-    async def behave(self, reply: Reply, *, latency: timedelta = timedelta(0)) -> None:
-        """See `Stage`."""
-        self._fake.default, self._fake.latency = reply, latency
-
-    async def treat_customer(self, customer_id: int, reply: Reply) -> None:
-        """See `Stage`."""
-        self._fake.for_customers[customer_id] = reply
-
-    async def slow_down(self, customer_id: int, latency: timedelta) -> None:
-        """See `Stage`."""
-        self._fake.latencies[customer_id] = latency
-
-    async def quiet(self) -> None:
-        """See `Stage`."""
-
-        async def nothing_in_flight() -> bool:
-            return not self._fake.at_work
-
-        await wait_until(nothing_in_flight)
-
-    async def charges(self, order_id: str) -> list[tuple[str, int]]:
-        """See `Stage`."""
-        answer = self._fake.answers.get(order_id)
-        if answer is None or not isinstance(answer.result, Approved):
-            return []
-        return [(answer.result.charge_id, answer.request.amount_minor)]
-
-
-_FAULTS = {Reply.FAIL: "failing_customers", Reply.HANG: "hanging_customers"}
-
-
-class ProcessStage:
-    """The real gateway in a process of its own."""
-
-    def __init__(self, *, session: aiohttp.ClientSession, url: str) -> None:
-        self.gateway = HttpGateway(session=session, base_url=url)
-        self._session = session
-        self._url = url
-
-    async def behave(self, reply: Reply, *, latency: timedelta = timedelta(0)) -> None:
-        """See `Stage`."""
-        behaviour = {
-            "latency_seconds": latency.total_seconds(),
-            "capacity": 0,
-            "decline_rate": float(reply is Reply.DECLINE),
-            "failure_rate": float(reply is Reply.FAIL),
-            "lost_reply_rate": float(reply is Reply.LOSE),
-            "hanging_customers": [7, 8] if reply is Reply.HANG else [],
-            "failing_customers": [],
-            "slow_customers": [],
-        }
-        await self._change(behaviour)
-
-    async def treat_customer(self, customer_id: int, reply: Reply) -> None:
-        """See `Stage`."""
-        await self._change({_FAULTS[reply]: [customer_id]})
-
-    async def slow_down(self, customer_id: int, latency: timedelta) -> None:
-        """See `Stage`."""
-        await self._change({"slow_customers": [customer_id], "slow_seconds": latency.total_seconds()})
-
-    async def _change(self, behaviour: dict[str, Any]) -> None:
-        async with self._session.patch(f"{self._url}/admin/behaviour", json=behaviour) as response:
-            response.raise_for_status()
-
-    async def quiet(self) -> None:
-        """See `Stage`."""
-
-        async def nothing_in_flight() -> bool:
-            summary = await self._get("/admin/summary")
-            return bool(summary["in_flight"] == summary["waiting"] == 0)
-
-        await wait_until(nothing_in_flight)
-
-    async def charges(self, order_id: str) -> list[tuple[str, int]]:
-        """See `Stage`."""
-        found: list[tuple[str, int]] = []
-        after: int | None = 0
-        while after is not None:
-            page = await self._get(f"/admin/charges?after={after}&limit=1000")
-            after = page["next"]
-            found += [
-                (charge["charge_id"], charge["amount_minor"])
-                for charge in page["charges"]
-                if charge["order_id"] == order_id and charge["status"] == "succeeded"
-            ]
-        return found
-
-    async def _get(self, path: str) -> dict[str, Any]:
-        async with self._session.get(self._url + path) as response:
-            response.raise_for_status()
-            return dict(await response.json())
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,7 @@ import pytest
 from structlog.testing import capture_logs
 
 from flashbus.observer import Observer
-from flashbus.queue import EntryFailure
+from flashbus.queue import EntryFailure, VisibilityChange
 from flashbus.testing import ConsumerHarness, FakeQueue, loop_time
 from flashbus.visibility import VisibilityHeartbeat
 
@@ -75,6 +75,34 @@ async def test_a_message_lost_to_another_consumer_is_told_and_no_longer_extended
         await asyncio.sleep(10)
         assert len(harness.queue.changes) == seen
     assert harness.observer.told["visibility_lost"] == 1
+
+
+class TimedChanges(FakeQueue):
+    """Keeps the moment of every call that changes visibilities."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.moments: list[float] = []
+
+    async def change_visibility(self, changes: Sequence[VisibilityChange]) -> list[EntryFailure]:
+        self.moments += [loop_time()] * bool(changes)
+        return await super().change_visibility(changes)
+
+
+async def test_extensions_come_every_third_of_the_visibility_for_the_whole_of_it() -> None:
+    queue = TimedChanges()
+    harness = ConsumerHarness(
+        slots=1,
+        visibility=timedelta(seconds=1.5),
+        latency=timedelta(seconds=1.9),
+        queue=queue,
+        wait=timedelta(seconds=1),
+    )
+    await harness.place(1)
+    async with harness.running():
+        await harness.until_empty()
+    assert queue.moments == pytest.approx([0.5, 1.0, 1.5], abs=0.05)
+    assert [change.after.total_seconds() for change in queue.changes] == pytest.approx([1.5] * 3, abs=0.01)
 
 
 async def test_a_hand_back_that_fails_is_tried_again_after_a_pause() -> None:

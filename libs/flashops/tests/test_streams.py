@@ -91,13 +91,17 @@ def test_every_line_arrives_in_its_sequence_where_somebody_reads() -> None:
     assert [json.loads(line)["number"] for line in done.stdout.splitlines()] == list(range(3_000))
 
 
-def test_a_loss_is_told_in_one_line_once_somebody_reads_again() -> None:
-    program = "for number in range(60_000): log.info('line', text='x' * 100)\nlog.info('last')\nsys.stdin.read()\n"
-    argv = [sys.executable, "-c", BEGIN + program]
+def test_a_loss_is_told_in_one_line_once_somebody_reads_again(tmp_path: Path) -> None:
+    loop = "for number in range(60_000): log.info('line', text='x' * 100)\nlog.info('last')\n"
+    program = loop + "open(sys.argv[1], 'w').close()\nsys.stdin.read()\n"
+    written = tmp_path / "written"
+    argv = [sys.executable, "-c", BEGIN + program, str(written)]
     with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:  # noqa: S603
         assert process.stdout is not None
         assert process.stdin is not None
-        time.sleep(2)  # the pipe and the buffer fill
+        ended = time.monotonic() + SECONDS
+        while not written.exists() and time.monotonic() < ended:  # the pipe and the buffer fill
+            time.sleep(0.05)
         lines = [json.loads(process.stdout.readline())]
         while lines[-1]["event"] == "line":
             lines.append(json.loads(process.stdout.readline()))

@@ -224,6 +224,17 @@ async def test_a_key_in_flight_closes_nothing(stage: Stage) -> None:
     await leave(held)
 
 
+async def test_a_probe_that_is_in_flight_leaves_the_next_turn_to_another(stage: Stage) -> None:
+    held = await stage.open()
+    stage.ends["failed 2"] = IN_FLIGHT
+    probed = len(stage.tries)
+    while len(stage.tries) == probed:  # noqa: ASYNC110 - as it comes
+        await asyncio.sleep(0.005)
+    async with asyncio.timeout(5):
+        assert await stage.run("good") == SETTLED
+    await asyncio.gather(*held, return_exceptions=True)
+
+
 async def test_a_refusal_while_open_is_this_orders_own_and_closes_it(stage: Stage) -> None:
     held = await stage.open()
     stage.ends["failed 2"] = GatewayRefusedError("bad", reason="bad_request")

@@ -8,6 +8,7 @@ import pytest
 
 from flashpay import (
     Approved,
+    ChargeKnown,
     ChargeRequest,
     ConflictingChargeError,
     Declined,
@@ -230,3 +231,46 @@ async def test_losing_patience_ends_a_pause_in_the_middle(clock: ManualClock) ->
     async with asyncio.timeout(0.5):
         with pytest.raises(GatewayInFlightError):
             await charging
+
+
+class Watched(FakeGateway):
+    """Keeps what every question was asked with."""
+
+    def __init__(self, *, default: Reply) -> None:
+        super().__init__(default=default)
+        self.asked: list[tuple[str, timedelta]] = []
+        self.retry_after: timedelta | None = None
+
+    async def lookup(self, request: ChargeRequest, *, timeout: timedelta) -> ChargeKnown:  # noqa: ASYNC109 - the protocol's
+        self.asked.append((request.order_id, timeout))
+        if self.retry_after is not None:
+            raise GatewayInFlightError("409", reason="in_flight", retry_after=self.retry_after, status=409)
+        return await super().lookup(request, timeout=timeout)
+
+
+@pytest.mark.parametrize(("payment_timeout", "patient"), [(3, 3), (5, 5), (10, 5)])
+async def test_a_question_waits_five_seconds_and_no_longer_than_a_payment(
+    clock: ManualClock, payment_timeout: int, patient: int
+) -> None:
+    gateway = Watched(default=Reply.REFUSE)
+    charger = Charger(
+        gateway=gateway, payment_timeout=timedelta(seconds=payment_timeout), patience=timedelta(0), clock=clock
+    )
+    with pytest.raises(GatewayUnavailableError):
+        await charger.charge(REQUEST, timeout=TIMEOUT, on_unanswered=lambda _error, *, alive: not alive)
+    # First about this charge, then about one that there cannot be.
+    assert gateway.asked == [("ord_a", timedelta(seconds=patient)), ("no-order", timedelta(seconds=patient))]
+
+
+@pytest.mark.parametrize(("asked", "around"), [(0.5, 1), (3, 3), (60, 5)])
+async def test_a_pause_that_the_gateway_asks_for_is_kept_up_to_five_seconds(
+    stage: Stage, asked: float, around: float
+) -> None:
+    gateway = Watched(default=Reply.LOSE)
+    gateway.retry_after = timedelta(seconds=asked)
+    stage.between = lambda _pause: stage.charger.lose_patience()
+    stage.charger._gateway = gateway
+    with pytest.raises(GatewayInFlightError):
+        await stage.charge()
+    assert len(stage.pauses) == 1
+    assert around * 0.8 <= stage.pauses[0] <= around * 1.2

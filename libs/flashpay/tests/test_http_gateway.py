@@ -15,6 +15,7 @@ from flashpay import (
     Approved,
     ConflictingChargeError,
     Declined,
+    FlashpayError,
     GatewayInFlightError,
     GatewayRefusedError,
     GatewayUnavailableError,
@@ -98,6 +99,14 @@ async def test_a_refused_request_is_our_bug_and_no_decline(provider: Provider, s
     with pytest.raises(GatewayRefusedError) as caught:
         await provider.gateway.charge(REQUEST, timeout=TIMEOUT)
     assert (caught.value.retryable, caught.value.reason) == (False, reason)
+
+
+@pytest.mark.parametrize("status", [400, 409, 422, 500, 503])
+async def test_an_answer_that_is_none_is_told_with_its_status_and_its_order(provider: Provider, status: int) -> None:
+    provider.answer(status)
+    with pytest.raises(FlashpayError) as caught:
+        await provider.gateway.charge(REQUEST, timeout=TIMEOUT)
+    assert str(caught.value) == f"the payment gateway answers {status} to ord_sample"
 
 
 @pytest.mark.parametrize("status", [429, 503, 409])

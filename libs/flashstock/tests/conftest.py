@@ -2,7 +2,7 @@
 
 import asyncio
 import uuid
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, Protocol
 
@@ -11,9 +11,10 @@ from aiobotocore.session import AioSession
 
 from flashbus.testing import VirtualTimeLoop
 from flashstock.dynamo import DynamoTable
+from flashstock.seller import Seller
 from flashstock.stock import Stock
 from flashstock.table import Delete, Item, Put, StockTable, Update, Write
-from flashstock.testing import MemoryTable
+from flashstock.testing import MemoryTable, Sale
 
 
 def pytest_asyncio_loop_factories(
@@ -92,3 +93,58 @@ async def table(request: pytest.FixtureRequest, aws_session: AioSession) -> Asyn
 def stock(request: pytest.FixtureRequest, table: StockTable) -> Stock:
     """A stock on every table, with and without lost replies."""
     return Stock(RepeatingTable(table) if request.param else table)
+
+
+@pytest.fixture
+def sale() -> Sale:
+    """A sale in memory, whose counters are checked after every write."""
+    return Sale()
+
+
+class FreezableTable:
+    """The table as one process sees it, which can be stopped and go on later, requests under way included."""
+
+    def __init__(self, inner: StockTable) -> None:
+        self._inner = inner
+        self._runs = asyncio.Event()
+        self._runs.set()
+
+    def freeze(self) -> None:
+        self._runs.clear()
+
+    def thaw(self) -> None:
+        self._runs.set()
+
+    async def read(self, ids: Sequence[str]) -> Mapping[str, Item]:
+        await self._runs.wait()
+        return await self._inner.read(ids)
+
+    async def write(self, write: Put | Update | Delete) -> Item:
+        await self._runs.wait()
+        item = await self._inner.write(write)
+        await self._runs.wait()
+        return item
+
+    async def transact(self, writes: Sequence[Write]) -> None:
+        await self._runs.wait()
+        await self._inner.transact(writes)
+        await self._runs.wait()
+
+
+@pytest.fixture
+def process(sale: Sale) -> FreezableTable:
+    """The sale's table as one process sees it."""
+    return FreezableTable(sale.table)
+
+
+async def _kill(seller: Seller) -> None:
+    """End everything that a seller does, as if its process had died: nothing is said to anybody."""
+    for task in seller._tasks:
+        task.cancel()
+    if seller._session is not None:
+        await seller._session.stop()
+
+
+@pytest.fixture
+def kill() -> Callable[[Seller], Awaitable[None]]:
+    return _kill

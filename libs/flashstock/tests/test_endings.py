@@ -1,6 +1,7 @@
 """A reservation ends once: sold, or returned."""
 
 import asyncio
+from typing import Final, Literal
 
 import pytest
 
@@ -9,10 +10,12 @@ from flashstock.endings import Ending, Outcome, fitting_groups
 from flashstock.errors import SoldOutError, StockError
 from flashstock.leases import NOTHING
 from flashstock.levels import StockLevel
+from flashstock.observer import StockObserver
 from flashstock.stock import Stock
-from flashstock.table import MAX_WRITES
+from flashstock.table import MAX_WRITES, StockTable
 
-SOLD, RETURNED = Outcome.SOLD, Outcome.RETURNED
+SOLD: Final = Outcome.SOLD
+RETURNED: Final = Outcome.RETURNED
 
 
 def reservation(number: int, **units: int) -> Reservation:
@@ -20,7 +23,7 @@ def reservation(number: int, **units: int) -> Reservation:
     return Reservation(id=f"rsv_{digits}", units=units or {"cap": 1})
 
 
-def ending(number: int, outcome: Outcome, **units: int) -> Ending:
+def ending(number: int, outcome: Literal[Outcome.SOLD, Outcome.RETURNED], **units: int) -> Ending:
     return Ending(reservation=reservation(number, **units), outcome=outcome)
 
 
@@ -59,9 +62,11 @@ async def test_an_ended_reservation_does_not_end_again(reserved: Stock) -> None:
     first = ending(1, SOLD)
     await reserved.endings.settle([first])
     other = ending(1, RETURNED)
+    assert await reserved.endings.settle([ending(2, RETURNED)]) == {reservation(2).id: RETURNED}
     assert await reserved.endings.settle([other]) == {other.reservation.id: SOLD}
     assert await reserved.endings.settle([first]) == {first.reservation.id: SOLD}
-    assert await level(reserved) == (2, 7, 1)
+    assert await reserved.endings.settle([ending(2, RETURNED)]) == {reservation(2).id: RETURNED}
+    assert await level(reserved) == (3, 6, 1)
 
 
 async def test_those_that_ended_before_do_not_hold_up_the_others(reserved: Stock) -> None:
@@ -81,12 +86,13 @@ async def test_nothing_to_end_changes_nothing(reserved: Stock) -> None:
     assert await level(reserved) == (2, 8, 0)
 
 
-async def test_at_once_a_reservation_ends_in_one_way_only(reserved: Stock) -> None:
-    answers = await asyncio.gather(
-        *(reserved.endings.settle([ending(1, SOLD if n % 2 else RETURNED)]) for n in range(6))
-    )
-    assert len({answer[reservation(1).id] for answer in answers}) == 1
-    assert await level(reserved) in [(2, 7, 1), (3, 7, 0)]
+@pytest.mark.parametrize(("outcome", "left"), [(SOLD, (2, 7, 1)), (RETURNED, (3, 7, 0))])
+async def test_at_once_a_reservation_ends_only_once(
+    reserved: Stock, outcome: Literal[Outcome.SOLD, Outcome.RETURNED], left: tuple[int, int, int]
+) -> None:
+    answers = await asyncio.gather(*(reserved.endings.settle([ending(1, outcome)]) for _ in range(6)))
+    assert answers == [{reservation(1).id: outcome}] * 6
+    assert await level(reserved) == left
 
 
 async def test_what_was_never_reserved_is_not_ended(reserved: Stock) -> None:
@@ -139,3 +145,44 @@ async def test_what_was_sold_to_somebody_else_is_not_reserved_again(reserved: St
     assert caught.value.product_id == "shoe"
     assert await level(reserved) == (3, 7, 0)
     assert await reserved.endings.ended([reservation(1).id]) == {reservation(1).id: RETURNED}
+
+
+async def test_a_reopened_reservation_can_be_returned_again(reserved: Stock) -> None:
+    await reserved.endings.settle([ending(1, RETURNED)])
+    await reserved.endings.reopen(reservation(1))
+    assert await reserved.endings.ended([reservation(1).id]) == {reservation(1).id: Outcome.REOPENED}
+    for _ in range(2):
+        assert await reserved.endings.settle([ending(1, RETURNED)]) == {reservation(1).id: RETURNED}
+    assert await level(reserved) == (3, 7, 0)
+
+
+async def test_what_is_sold_after_it_was_returned_takes_its_units_back(reserved: Stock) -> None:
+    await reserved.endings.settle([ending(1, RETURNED, cap=2)])
+    for _ in range(2):
+        answers = await reserved.endings.settle([ending(1, SOLD, cap=2), ending(2, SOLD)])
+        assert answers == {reservation(1).id: SOLD, reservation(2).id: SOLD}
+    assert await level(reserved) == (2, 5, 3)
+
+
+class Watching(StockObserver):
+    def __init__(self) -> None:
+        self.without_units: list[str] = []
+
+    def oversold(self, reservation: Reservation) -> None:
+        self.without_units.append(reservation.id)
+
+
+async def test_what_is_sold_after_others_have_its_units_is_told_and_changes_no_counter(
+    reserved: Stock, table: StockTable
+) -> None:
+    await reserved.endings.settle([ending(1, RETURNED, cap=1, shoe=1)])
+    await reserved.sessions.open("s2", owner="test", slots=1)
+    await reserved.leases.change("shoe", "s2", NOTHING, by=1)
+    watching = Watching()
+    watched = Stock(table, observer=watching)
+    for outcome in (SOLD, SOLD, RETURNED):
+        answers = await watched.endings.settle([ending(1, outcome, cap=1, shoe=1)])
+        assert answers == {reservation(1).id: Outcome.SOLD_WITHOUT_UNITS}
+    assert watching.without_units == [reservation(1).id]
+    assert await level(reserved) == (3, 7, 0)
+    assert await level(reserved, "shoe") == (0, 4, 0)

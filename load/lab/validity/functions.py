@@ -8,7 +8,7 @@ from load.lab.scenario import Arm, Scenario
 from load.lab.timeline import steps
 from load.lab.validity.check import EXACT_SECONDS, Check, make_check, shown
 
-# The event source mapping hands a function this many messages at most (cloudformation/triggers.py).
+# The event source mapping hands a function this many messages at most (cloudformation/resources/triggers.py).
 SQS_BATCH = 10
 # The platform writes the line about an invocation after it; it may be this late, or not yet there at the end.
 LOG_SECONDS = 1.0

@@ -16,20 +16,20 @@ from aiohttp.test_utils import TestServer
 from flashbus.clients import aws_client
 from flashpay import DynamoLedger, HttpGateway, Settler
 from flashpay.testing import sample_order
-from lambda_handler.connections import open_consumer
+from lambda_handler.app import open_consumer
 from lambda_handler.consumer import Consumer
 from lambda_handler.dead_letters import QueueDeadLetters
 from lambda_handler.json_log import JsonLog
 from lambda_handler.record_outcomes import Invocation
 from lambda_handler.records import QueueRecord
-from lambda_handler.settings import FunctionSettings
+from lambda_handler.settings import Settings
 from lambda_handler.testing import message
 from local.emulator import RunningEmulator
 
 ORDER = sample_order()
 INVOCATION = Invocation(time_left=timedelta(seconds=30), request_id="r1")
 POISON = QueueRecord(message_id="poison", receive_count=1, record={"body": "poison"})
-UNCONNECTED = FunctionSettings(orders_table="orders", gateway_url="http://gateway.test", region="eu-central-1")
+UNCONNECTED = Settings(orders_table="orders", gateway_url="http://gateway.test", region="eu-central-1")
 
 
 @pytest.fixture(autouse=True)
@@ -41,7 +41,7 @@ def aws(embedded_aws: RunningEmulator, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @dataclass(frozen=True, kw_only=True)
 class Stack:
-    settings: FunctionSettings
+    settings: Settings
     sqs: Any
     dynamodb: Any
 
@@ -61,7 +61,7 @@ async def stack() -> AsyncIterator[Stack]:
             AttributeDefinitions=[{"AttributeName": "order_id", "AttributeType": "S"}],
             BillingMode="PAY_PER_REQUEST",
         )
-        settings = FunctionSettings(
+        settings = Settings(
             orders_table=name,
             gateway_url=str(server.make_url("")),
             region="us-east-1",
@@ -91,7 +91,7 @@ def settler_of(consumer: Consumer) -> Settler:
 async def test_every_environment_is_an_owner_of_its_own() -> None:
     async with open_consumer(UNCONNECTED, log=JsonLog()) as make_consumer:
         owners = [settler_of(make_consumer())._owner for _ in range(2)]
-    assert all(re.fullmatch("lambda-[0-9a-f]{8}", owner) for owner in owners)
+    assert all(re.fullmatch("lambda-handler/[0-9a-f]{8}", owner) for owner in owners)
     assert owners[0] != owners[1]
 
 
@@ -101,7 +101,7 @@ async def test_without_a_queue_for_them_nothing_is_dead_lettered() -> None:
 
 
 async def test_the_times_of_the_settings_reach_who_keeps_them() -> None:
-    settings = FunctionSettings(
+    settings = Settings(
         orders_table="orders",
         gateway_url="http://gateway.test",
         region="eu-central-1",
@@ -117,7 +117,7 @@ async def test_the_times_of_the_settings_reach_who_keeps_them() -> None:
 
 
 async def test_no_connection_is_used_again_that_a_freeze_may_have_killed() -> None:
-    settings = FunctionSettings(
+    settings = Settings(
         orders_table="orders", gateway_url="http://gateway.test", region="eu-central-1", dead_letter_queue_url="q"
     )
     async with open_consumer(settings, log=JsonLog()) as make_consumer:

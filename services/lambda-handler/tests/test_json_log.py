@@ -42,7 +42,7 @@ def test_a_pipe_that_nobody_reads_holds_nobody_up_and_the_loss_is_told(pipe: tup
     kept = lines(reader)
     assert [line["number"] for line in kept] == list(range(len(kept)))
     log.write("after")
-    assert lines(reader) == [{"event": "journal_lines_dropped", "count": 2_000 - len(kept)}, {"event": "after"}]
+    assert lines(reader) == [{"event": "log_lines_dropped", "count": 2_000 - len(kept)}, {"event": "after"}]
 
 
 def told_by_the_next_line(log: JsonLog, monkeypatch: pytest.MonkeyPatch) -> list[dict[str, object]]:
@@ -104,3 +104,14 @@ def test_what_cannot_be_shown_fails_nobody_and_what_is_long_is_cut(pipe: tuple[i
     first, second = lines(reader)
     assert first == {"event": "a", "error": "Unprintable that fails with RuntimeError", "text": "x" * 1_000}
     assert (second["event"], set(second)) == ("b", {"event", "too_long"})
+
+
+def test_lines_are_compact(pipe: tuple[int, TextIO]) -> None:
+    reader, stream = pipe
+    log = JsonLog(stream)
+    log.write("a", number=1, done=False)
+    log.write("b", **{f"field_{number}": "x" * 1_000 for number in range(10)})
+    first, second = os.read(reader, 1_000_000).decode().splitlines()
+    assert first == '{"event":"a","number":1,"done":false}'
+    assert second.startswith('{"event":"b","too_long":')
+    assert " " not in second

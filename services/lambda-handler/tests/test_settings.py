@@ -2,19 +2,19 @@ from datetime import timedelta
 
 import pytest
 
-from lambda_handler.settings import FunctionSettings, SettingsError
+from lambda_handler.settings import Settings, SettingsError
 
 NEEDED = {"ORDERS_TABLE": "orders", "GATEWAY_URL": "http://gateway.test"}
 
 
 def test_defaults_follow_the_design() -> None:
-    settings = FunctionSettings.from_environment(NEEDED)
+    settings = Settings.from_environment(NEEDED)
     assert (settings.payment_timeout, settings.lease) == (timedelta(seconds=10), timedelta(seconds=30))
     assert (settings.dead_letter_queue_url, settings.max_receives) == (None, 100)
 
 
 def test_what_is_set_is_taken() -> None:
-    settings = FunctionSettings.from_environment(
+    settings = Settings.from_environment(
         NEEDED
         | {
             "AWS_REGION": "eu-central-1",
@@ -24,7 +24,7 @@ def test_what_is_set_is_taken() -> None:
             "MAX_RECEIVES": "7",
         }
     )
-    assert settings == FunctionSettings(
+    assert settings == Settings(
         orders_table="orders",
         gateway_url="http://gateway.test",
         region="eu-central-1",
@@ -44,11 +44,11 @@ def test_what_is_set_is_taken() -> None:
     ],
 )
 def test_the_region_is_that_of_the_environment(variables: dict[str, str], region: str) -> None:
-    assert FunctionSettings.from_environment(NEEDED | variables).region == region
+    assert Settings.from_environment(NEEDED | variables).region == region
 
 
 def test_an_empty_variable_counts_as_unset() -> None:
-    settings = FunctionSettings.from_environment(NEEDED | {"DEAD_LETTER_QUEUE_URL": "", "LEASE_SECONDS": ""})
+    settings = Settings.from_environment(NEEDED | {"DEAD_LETTER_QUEUE_URL": "", "LEASE_SECONDS": ""})
     assert settings.dead_letter_queue_url is None
     assert settings.lease == timedelta(seconds=30)
 
@@ -68,4 +68,4 @@ def test_an_empty_variable_counts_as_unset() -> None:
 )
 def test_a_variable_that_cannot_be_used_is_named(variables: dict[str, str], sentence: str) -> None:
     with pytest.raises(SettingsError, match=sentence):
-        FunctionSettings.from_environment(NEEDED | variables)
+        Settings.from_environment(NEEDED | variables)

@@ -13,6 +13,7 @@ from flashpay import ChargeRequest, ChargeResult, NotCharged
 from flashpay.errors import GatewayUnavailableError
 from flashpay.testing import MemoryLedger, Reply, sample_order
 from lambda_handler.record_outcomes import Invocation
+from lambda_handler.record_settler import RecordSettler
 from lambda_handler.testing import MAX_RECEIVES, Bench, FakeDeadLetters, consume, message, notification
 
 ORDER = sample_order()
@@ -198,3 +199,23 @@ async def test_a_dead_letter_on_the_last_receive_says_what_failed() -> None:
     (outcome,) = await consume(bench, message(ORDER, receive_count=MAX_RECEIVES), within=within(1.5))
     assert isinstance(outcome.error, GatewayUnavailableError)
     assert str(bench.log[0]["error"]).startswith("GatewayUnavailableError")
+
+
+@pytest.mark.parametrize(("left", "to_try"), [(3, 1.5), (4, 2), (10, 8)])
+def test_the_last_receive_keeps_two_seconds_back_or_half_of_what_is_left(left: float, to_try: float) -> None:
+    settler = RecordSettler(
+        settler=Bench().settler(),
+        dead_letters=None,
+        max_receives=MAX_RECEIVES,
+        payment_timeout=timedelta(seconds=1),
+        clock=lambda: 100.0,
+    )
+    assert settler._time_to_try(100.0 + left) == to_try
+
+
+async def test_the_duration_of_a_record_is_logged_to_the_tenth_of_a_millisecond() -> None:
+    bench = Bench()
+    moments = iter([0.0, 1.0])
+    consumer = replace(bench.consumer(), clock=lambda: next(moments, 2.23456))
+    await consumer.consume([message(ORDER)], within(30))
+    assert [line["duration_seconds"] for line in bench.log] == [1.2346]

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from local.emulator import RunningEmulator
-from order_api.testing import Shop, running_shop
+from order_api.testing import RunningApi, running_shop
 
 
 @pytest.fixture
@@ -16,7 +16,7 @@ def aws(embedded_aws: RunningEmulator, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-async def shop() -> AsyncIterator[Shop]:
+async def shop() -> AsyncIterator[RunningApi]:
     """The API with its default settings over a real socket, fakes behind it."""
     async with running_shop() as running:
         yield running

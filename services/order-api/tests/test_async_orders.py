@@ -5,13 +5,13 @@ from datetime import UTC, datetime
 import pytest
 
 from flashmsg import OrderPlaced
-from order_api.testing import PEN, PHONE, FakeProducts, Shop, running_shop, wait_until
+from order_api.testing import PEN, PHONE, FakeProducts, RunningApi, running_shop, wait_until
 
 # The settings hold the promise of less than a second (`test_settings`); the rest is the noise of a busy machine.
 NOISY_SECOND = 3
 
 
-async def test_an_order_is_accepted_once_it_is_published(shop: Shop) -> None:
+async def test_an_order_is_accepted_once_it_is_published(shop: RunningApi) -> None:
     answer = await shop.order("async", product_id="pen", quantity=3, customer_id=7)
     assert answer.status == 202
     order_id = answer.json["order_id"]
@@ -26,7 +26,7 @@ async def test_an_order_is_accepted_once_it_is_published(shop: Shop) -> None:
     assert abs((datetime.now(UTC) - event.data.created_at).total_seconds()) < 60
 
 
-async def test_the_message_names_its_type_and_trace_in_attributes(shop: Shop) -> None:
+async def test_the_message_names_its_type_and_trace_in_attributes(shop: RunningApi) -> None:
     trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
     answer = await shop.order("async", headers={"traceparent": trace})
     (entry,) = shop.topic.published
@@ -38,13 +38,13 @@ async def test_the_message_names_its_type_and_trace_in_attributes(shop: Shop) ->
     assert event.traceparent != trace
 
 
-async def test_an_invalid_traceparent_starts_a_new_trace(shop: Shop) -> None:
+async def test_an_invalid_traceparent_starts_a_new_trace(shop: RunningApi) -> None:
     answer = await shop.order("async", headers={"traceparent": "00-" + "0" * 32 + "-nonsense"})
     assert answer.status == 202
     assert re.fullmatch(r"00-[0-9a-f]{32}-[0-9a-f]{16}-01", shop.events[0].traceparent or "")
 
 
-async def test_the_same_key_of_one_customer_is_the_same_order(shop: Shop) -> None:
+async def test_the_same_key_of_one_customer_is_the_same_order(shop: RunningApi) -> None:
     headers = {"Idempotency-Key": "basket-42"}
     first = await shop.order("async", headers=headers)
     again = await shop.order("async", headers=headers)
@@ -56,7 +56,7 @@ async def test_the_same_key_of_one_customer_is_the_same_order(shop: Shop) -> Non
     assert all(shop.ids.owns(order_id) for order_id in ids)
 
 
-async def test_without_a_key_every_request_is_a_new_order(shop: Shop) -> None:
+async def test_without_a_key_every_request_is_a_new_order(shop: RunningApi) -> None:
     answers = [await shop.order("async") for _ in range(3)]
     assert len({answer.json["order_id"] for answer in answers}) == 3
 
@@ -78,7 +78,7 @@ async def test_only_what_the_topic_took_is_accepted() -> None:
     assert {event.data.customer_id for event in shop.events} == {1, 3}
 
 
-async def test_a_topic_that_is_down_costs_less_than_a_second_and_accepts_nothing(shop: Shop) -> None:
+async def test_a_topic_that_is_down_costs_less_than_a_second_and_accepts_nothing(shop: RunningApi) -> None:
     shop.topic.down = True
     started = asyncio.get_running_loop().time()
     answer = await shop.order("async")
@@ -91,7 +91,7 @@ async def test_a_topic_that_is_down_costs_less_than_a_second_and_accepts_nothing
     assert shop.metric("orders_accepted_total", mode="async") == 0
 
 
-async def test_a_topic_that_hangs_costs_less_than_a_second_too(shop: Shop) -> None:
+async def test_a_topic_that_hangs_costs_less_than_a_second_too(shop: RunningApi) -> None:
     shop.topic.gate.clear()
     started = asyncio.get_running_loop().time()
     answer = await shop.order("async")
@@ -138,14 +138,14 @@ async def test_products_of_two_currencies_are_two_orders() -> None:
     "content_type",
     ["application/json", "application/json; charset=utf-8", 'Application/JSON ;charset="UTF-8"'],
 )
-async def test_json_in_utf_8_is_welcome_however_it_is_written(shop: Shop, content_type: str) -> None:
+async def test_json_in_utf_8_is_welcome_however_it_is_written(shop: RunningApi, content_type: str) -> None:
     body = b' {"items": [{"quantity": 1, "product_id": "pen"}],\n"customer_id": 9007199254740991} '
     answer = await shop.request("POST", "/orders/async", data=body, headers={"Content-Type": content_type})
     assert answer.status == 202
     assert isinstance(shop.events[0], OrderPlaced)
 
 
-async def test_a_chunked_body_is_welcome(shop: Shop) -> None:
+async def test_a_chunked_body_is_welcome(shop: RunningApi) -> None:
     async def chunks() -> object:
         yield b'{"customer_id": 1, "items": '
         yield b'[{"product_id": "pen", "quantity": 1}]}'
@@ -155,12 +155,12 @@ async def test_a_chunked_body_is_welcome(shop: Shop) -> None:
     assert answer.status == 202
 
 
-async def test_the_longest_key_is_welcome(shop: Shop) -> None:
+async def test_the_longest_key_is_welcome(shop: RunningApi) -> None:
     answer = await shop.order("async", headers={"Idempotency-Key": "~" * 255})
     assert answer.status == 202
 
 
-async def test_accepted_orders_and_batches_are_counted(shop: Shop) -> None:
+async def test_accepted_orders_and_batches_are_counted(shop: RunningApi) -> None:
     await shop.order("async")
     assert shop.metric("orders_accepted_total", mode="async") == 1
     assert shop.metric("publish_batch_entries_count") == 1

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from order_api.testing import Answer, Shop, exchange, read_answer
+from order_api.testing import Answer, RunningApi, exchange, read_answer
 
 CASES: list[dict[str, Any]] = json.loads((Path(__file__).parent / "corpus" / "bad_requests.json").read_text())
 INTAKE = ("/orders/async", "/orders/sync")
@@ -75,7 +75,7 @@ def assert_is_problem(answer: Answer) -> None:
 
 @pytest.mark.parametrize(("case", "path"), TARGETS, ids=[f"{case['name']} {path}" for case, path in TARGETS])
 async def test_a_bad_request_is_the_clients_fault_and_leaves_no_trace(
-    shop: Shop, case: Mapping[str, Any], path: str
+    shop: RunningApi, case: Mapping[str, Any], path: str
 ) -> None:
     answer = await exchange(shop.port, request_of(case, path))
     assert answer.status == case["status"]
@@ -90,7 +90,7 @@ async def test_a_bad_request_is_the_clients_fault_and_leaves_no_trace(
 
 @pytest.mark.parametrize("case", PROTOCOL_CASES, ids=[case["name"] for case in PROTOCOL_CASES])
 async def test_what_is_no_http_is_refused_and_the_connection_closed(
-    shop: Shop, case: Mapping[str, Any], caplog: pytest.LogCaptureFixture
+    shop: RunningApi, case: Mapping[str, Any], caplog: pytest.LogCaptureFixture
 ) -> None:
     request = bytes.fromhex(case["raw_hex"]) if "raw_hex" in case else case["raw"].encode()
     async with asyncio.timeout(10):

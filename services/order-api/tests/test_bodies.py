@@ -8,13 +8,13 @@ from aiohttp.test_utils import make_mocked_request
 
 from order_api.bodies import read_json_body
 from order_api.rejections import Rejection
-from order_api.testing import Shop, read_answer, running_shop
+from order_api.testing import RunningApi, read_answer, running_shop
 
 HEAD = b"POST /orders/async HTTP/1.1\r\nHost: shop\r\nContent-Type: application/json\r\n"
 BODY = b'{"customer_id":1,"items":[{"product_id":"pen","quantity":1}]}'
 
 
-async def test_a_body_announced_too_large_is_refused_before_it_is_sent(shop: Shop) -> None:
+async def test_a_body_announced_too_large_is_refused_before_it_is_sent(shop: RunningApi) -> None:
     async with asyncio.timeout(5):
         reader, writer = await asyncio.open_connection("127.0.0.1", shop.port)
         writer.write(HEAD + b"Content-Length: 1000000000\r\n\r\n")
@@ -25,7 +25,7 @@ async def test_a_body_announced_too_large_is_refused_before_it_is_sent(shop: Sho
     assert answer.headers["Connection"] == "close"
 
 
-async def test_a_chunked_body_without_end_is_cut_off(shop: Shop) -> None:
+async def test_a_chunked_body_without_end_is_cut_off(shop: RunningApi) -> None:
     chunk = b"2000\r\n" + b" " * 0x2000 + b"\r\n"
     sent = 0
     async with asyncio.timeout(10):
@@ -62,7 +62,7 @@ async def test_a_body_that_trickles_in_is_given_up_after_the_deadline() -> None:
         assert shop.topic.calls == []
 
 
-async def test_a_client_who_hangs_up_in_the_body_does_no_harm(shop: Shop) -> None:
+async def test_a_client_who_hangs_up_in_the_body_does_no_harm(shop: RunningApi) -> None:
     _, writer = await asyncio.open_connection("127.0.0.1", shop.port)
     writer.write(HEAD + b"Content-Length: %d\r\n\r\n" % len(BODY) + BODY[:20])
     await writer.drain()
@@ -72,7 +72,7 @@ async def test_a_client_who_hangs_up_in_the_body_does_no_harm(shop: Shop) -> Non
     assert len(shop.topic.published) == 1
 
 
-async def test_a_client_who_asks_first_is_told_to_go_on(shop: Shop) -> None:
+async def test_a_client_who_asks_first_is_told_to_go_on(shop: RunningApi) -> None:
     async with asyncio.timeout(5):
         reader, writer = await asyncio.open_connection("127.0.0.1", shop.port)
         writer.write(HEAD + b"Expect: 100-continue\r\nContent-Length: %d\r\n\r\n" % len(BODY))
@@ -98,7 +98,7 @@ async def test_a_client_who_asks_first_and_hangs_up_is_no_fault_of_ours() -> Non
     ("header", "status"),
     [(b"Content-Length: 1000000", 413), (b"Content-Encoding: gzip\r\nContent-Length: 5", 415)],
 )
-async def test_a_client_who_asks_first_is_refused_without_sending(shop: Shop, header: bytes, status: int) -> None:
+async def test_a_client_who_asks_first_is_refused_without_sending(shop: RunningApi, header: bytes, status: int) -> None:
     async with asyncio.timeout(5):
         reader, writer = await asyncio.open_connection("127.0.0.1", shop.port)
         writer.write(HEAD + b"Expect: 100-continue\r\n" + header + b"\r\n\r\n")
@@ -106,7 +106,7 @@ async def test_a_client_who_asks_first_is_refused_without_sending(shop: Shop, he
         writer.close()
 
 
-async def test_a_connection_is_kept_for_the_next_order_after_a_refusal(shop: Shop) -> None:
+async def test_a_connection_is_kept_for_the_next_order_after_a_refusal(shop: RunningApi) -> None:
     async with asyncio.timeout(5):
         reader, writer = await asyncio.open_connection("127.0.0.1", shop.port)
         statuses = []

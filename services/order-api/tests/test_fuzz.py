@@ -5,7 +5,7 @@ import json
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from order_api.testing import Shop, exchange
+from order_api.testing import RunningApi, exchange
 
 VALID = b'{"customer_id":1,"items":[{"product_id":"pen","quantity":1}]}'
 SCALARS = st.one_of(
@@ -51,7 +51,7 @@ BODIES = st.one_of(
 # One server for all examples: each looks only at what it added.
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=300)
 @given(body=BODIES)
-async def test_no_body_makes_an_error_of_ours(shop: Shop, body: bytes) -> None:
+async def test_no_body_makes_an_error_of_ours(shop: RunningApi, body: bytes) -> None:
     before = len(shop.topic.published)
     headers = {"Content-Type": "application/json"}
     answer = await shop.request("POST", "/orders/async", data=body, headers=headers)
@@ -68,7 +68,7 @@ async def test_no_body_makes_an_error_of_ours(shop: Shop, body: bytes) -> None:
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=100)
 @given(key=st.binary(max_size=40).filter(lambda key: not set(key) & set(b"\r\n\0")))
-async def test_no_key_makes_an_error_of_ours(shop: Shop, key: bytes) -> None:
+async def test_no_key_makes_an_error_of_ours(shop: RunningApi, key: bytes) -> None:
     head = b"POST /orders/async HTTP/1.1\r\nHost: shop\r\nConnection: close\r\nContent-Type: application/json\r\n"
     key_header = b"Idempotency-Key: %b\r\nContent-Length: %d\r\n\r\n" % (key, len(VALID))
     answer = await exchange(shop.port, head + key_header + VALID)

@@ -15,7 +15,7 @@ from flashmsg import Order, OrderStatus
 from flashpay import Claimed
 from flashpay.testing import Reply
 from order_api.catalogue import Product
-from order_api.testing import PEN, PHONE, FakeProducts, Shop, running_shop, wait_until
+from order_api.testing import PEN, PHONE, FakeProducts, RunningApi, running_shop, wait_until
 
 KEY = {"Idempotency-Key": "basket-1"}
 LEASE = timedelta(seconds=30)
@@ -25,12 +25,12 @@ QUICK = "0.002"
 
 
 @pytest.fixture
-async def quick_shop() -> AsyncIterator[Shop]:
+async def quick_shop() -> AsyncIterator[RunningApi]:
     async with running_shop(CATALOGUE_REFRESH_SECONDS=QUICK) as running:
         yield running
 
 
-async def claim(shop: Shop, order: Order) -> Claimed:
+async def claim(shop: RunningApi, order: Order) -> Claimed:
     claimed = await shop.ledger.claim(order, owner="processor", lease=LEASE)
     assert isinstance(claimed, Claimed)
     return claimed
@@ -38,7 +38,9 @@ async def claim(shop: Shop, order: Order) -> Claimed:
 
 @pytest.mark.parametrize("second", MODES)
 @pytest.mark.parametrize("first", MODES)
-async def test_another_body_under_a_used_key_is_refused_and_does_nothing(shop: Shop, first: str, second: str) -> None:
+async def test_another_body_under_a_used_key_is_refused_and_does_nothing(
+    shop: RunningApi, first: str, second: str
+) -> None:
     taken = await shop.order(first, headers=KEY, quantity=1)
     assert taken.status in {200, 202}
     published, charged = list(shop.topic.published), list(shop.gateway.requests)
@@ -50,7 +52,7 @@ async def test_another_body_under_a_used_key_is_refused_and_does_nothing(shop: S
     assert (await shop.order(first, headers=KEY, quantity=1)).json == taken.json
 
 
-async def test_of_two_bodies_at_once_one_is_taken(shop: Shop) -> None:
+async def test_of_two_bodies_at_once_one_is_taken(shop: RunningApi) -> None:
     answers = await asyncio.gather(*(shop.order("async", headers=KEY, quantity=1 + n % 2) for n in range(10)))
     assert sorted(answer.status for answer in answers) == [202] * 5 + [422] * 5
     assert len({event.data.fingerprint for event in shop.events}) == 1
@@ -101,7 +103,7 @@ async def test_before_the_first_catalogue_a_known_key_still_has_its_answer() -> 
     async with running_shop(products=source) as shop:
         order = Order.model_validate(
             {
-                "order_id": shop.ids.derive(customer_id=1, idempotency_key=KEY["Idempotency-Key"]),
+                "order_id": shop.ids.candidates(customer_id=1, idempotency_key=KEY["Idempotency-Key"])[0],
                 "customer_id": 1,
                 "items": ({"product_id": "pen", "quantity": 2, "unit_price_minor": 250},),
                 "currency": "EUR",
@@ -117,7 +119,7 @@ async def test_before_the_first_catalogue_a_known_key_still_has_its_answer() -> 
 
 
 @pytest.mark.parametrize("status", [OrderStatus.COMPLETED, OrderStatus.DECLINED, OrderStatus.FAILED])
-async def test_an_order_that_has_ended_is_not_published_again(shop: Shop, status: OrderStatus) -> None:
+async def test_an_order_that_has_ended_is_not_published_again(shop: RunningApi, status: OrderStatus) -> None:
     first = await shop.order("async", headers=KEY)
     order = shop.events[0].data
     if status is OrderStatus.FAILED:
@@ -134,36 +136,36 @@ async def test_an_order_that_has_ended_is_not_published_again(shop: Shop, status
     assert (await shop.request("GET", again.headers["Location"])).json["status"] == status
 
 
-async def test_an_order_in_progress_is_published_again(shop: Shop) -> None:
+async def test_an_order_in_progress_is_published_again(shop: RunningApi) -> None:
     await shop.order("async", headers=KEY)
     await claim(shop, shop.events[0].data)
     assert (await shop.order("async", headers=KEY)).status == 202
     assert len(shop.topic.published) == 2
 
 
-async def test_an_accepted_order_is_shown_pending_with_its_price(shop: Shop) -> None:
+async def test_an_accepted_order_is_shown_pending_with_its_price(shop: RunningApi) -> None:
     accepted = await shop.order("async", headers=KEY)
     shown = await shop.request("GET", accepted.headers["Location"])
     assert (shown.json["status"], shown.json["total_minor"]) == ("pending", 500)
 
 
-async def test_without_a_key_an_order_is_one_write(shop: Shop) -> None:
+async def test_without_a_key_an_order_is_one_write(shop: RunningApi) -> None:
     assert (await shop.order("async")).status == 202
     assert shop.topic.calls == [1]
     assert shop.ledger.calls == []
 
 
-async def test_with_a_key_an_order_is_one_write_more(shop: Shop) -> None:
+async def test_with_a_key_an_order_is_one_write_more(shop: RunningApi) -> None:
     assert (await shop.order("async", headers=KEY)).status == 202
     assert (shop.topic.calls, shop.ledger.calls) == ([1], ["accept"])
 
 
-async def test_a_sync_order_needs_no_write_for_its_key(shop: Shop) -> None:
+async def test_a_sync_order_needs_no_write_for_its_key(shop: RunningApi) -> None:
     assert (await shop.order("sync", headers=KEY)).status == 200
     assert shop.ledger.calls == ["claim", "record"]
 
 
-async def test_when_the_key_cannot_be_checked_nothing_is_published(shop: Shop) -> None:
+async def test_when_the_key_cannot_be_checked_nothing_is_published(shop: RunningApi) -> None:
     shop.ledger.unavailable = True
     answer = await shop.order("async", headers=KEY)
     assert answer.problem == (503, "ledger-unavailable")
@@ -187,7 +189,7 @@ async def test_a_ledger_that_hangs_costs_no_longer_than_the_timeout(monkeypatch:
     assert shop.topic.calls == []
 
 
-async def test_a_sync_order_whose_key_cannot_be_checked_is_not_published(shop: Shop) -> None:
+async def test_a_sync_order_whose_key_cannot_be_checked_is_not_published(shop: RunningApi) -> None:
     shop.ledger.unavailable = True
     answer = await shop.order("sync", headers=KEY)
     assert answer.problem == (503, "outcome-unknown")
@@ -225,7 +227,7 @@ async def test_an_exchange_of_the_secret_does_not_make_two_orders_of_a_key(mode:
         assert (await after.order(mode, headers=KEY)).problem == (503, "ledger-unavailable")
 
 
-async def test_orders_are_counted_at_their_first_request(shop: Shop) -> None:
+async def test_orders_are_counted_at_their_first_request(shop: RunningApi) -> None:
     for _ in range(3):
         await shop.order("async", headers=KEY)
     await shop.order("async", headers=KEY, quantity=9)
@@ -263,7 +265,7 @@ ASKED = st.lists(
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=30)
 @given(asked=ASKED)
 async def test_whatever_is_asked_a_key_has_one_content_and_one_price(
-    quick_shop: Shop, asked: list[tuple[str, str, int, int]]
+    quick_shop: RunningApi, asked: list[tuple[str, str, int, int]]
 ) -> None:
     seed = uuid.uuid4().hex  # one server for all examples: each has keys of its own
     first: dict[str, tuple[int, int]] = {}
@@ -274,7 +276,7 @@ async def test_whatever_is_asked_a_key_has_one_content_and_one_price(
         content, _ = first.setdefault(name, (quantity, price))
         assert answer.status == (422 if quantity != content else 202 if mode == "async" else 200)
     for name, (quantity, price) in first.items():
-        order_id = quick_shop.ids.derive(customer_id=1, idempotency_key=f"{seed}-{name}")
+        order_id = quick_shop.ids.candidates(customer_id=1, idempotency_key=f"{seed}-{name}")[0]
         assert quick_shop.ledger.entries[order_id].total_minor == quantity * price
         assert {event.data.total_minor for event in quick_shop.events if event.id == order_id} <= {quantity * price}
         assert quick_shop.gateway.charged(order_id) <= 1

@@ -10,21 +10,21 @@ from referencing.jsonschema import DRAFT202012
 
 from flashpay.testing import Reply
 from order_api.openapi import document
-from order_api.testing import Answer, Shop, running_shop, wait_until
+from order_api.testing import Answer, RunningApi, running_shop, wait_until
 
 
 def test_the_document_is_valid_openapi_3_1() -> None:
     assert list(OpenAPIV31SpecValidator(document()).iter_errors()) == []
 
 
-async def test_the_document_is_served(shop: Shop) -> None:
+async def test_the_document_is_served(shop: RunningApi) -> None:
     answer = await shop.request("GET", "/openapi.json")
     assert answer.status == 200
     assert answer.headers["Content-Type"].startswith("application/json")
     assert answer.json == json.loads(json.dumps(document()))
 
 
-async def test_every_route_for_customers_is_described(shop: Shop) -> None:
+async def test_every_route_for_customers_is_described(shop: RunningApi) -> None:
     routes = {
         (route.resource.canonical, route.method.lower())
         for route in shop.runner.app.router.routes()
@@ -62,7 +62,7 @@ async def test_the_validation_of_answers_notices_a_wrong_one() -> None:
         )
 
 
-async def test_answers_of_the_intake_are_as_described(shop: Shop) -> None:
+async def test_answers_of_the_intake_are_as_described(shop: RunningApi) -> None:
     headers = {"Content-Type": "application/json"}
     answers = {
         202: await shop.order("async"),
@@ -78,7 +78,7 @@ async def test_answers_of_the_intake_are_as_described(shop: Shop) -> None:
         assert_described(answer, path="/orders/async", method="post")
 
 
-async def test_answers_of_the_sync_intake_are_as_described(shop: Shop) -> None:
+async def test_answers_of_the_sync_intake_are_as_described(shop: RunningApi) -> None:
     key = {"Idempotency-Key": "k"}
     shop.gateway.plan(Reply.APPROVE, Reply.DECLINE, Reply.FAIL)
     answers = [await shop.order("sync", headers=key), await shop.order("sync"), await shop.order("sync")]
@@ -88,7 +88,7 @@ async def test_answers_of_the_sync_intake_are_as_described(shop: Shop) -> None:
         assert_described(answer, path="/orders/sync", method="post")
 
 
-async def test_refusals_of_unknown_outcome_are_as_described(shop: Shop) -> None:
+async def test_refusals_of_unknown_outcome_are_as_described(shop: RunningApi) -> None:
     key = {"Idempotency-Key": "k"}
     shop.topic.losing = True
     answers = [await shop.order("async"), await shop.order("async", headers=key)]
@@ -132,7 +132,7 @@ def test_what_may_have_been_taken_is_described_for_placing_alone() -> None:
     assert lookup["schema"] == {"$ref": "#/components/schemas/Problem"}
 
 
-async def test_answers_about_orders_are_as_described(shop: Shop) -> None:
+async def test_answers_about_orders_are_as_described(shop: RunningApi) -> None:
     settled, queued = await shop.order("sync"), await shop.order("async")
     paths = [f"/orders/{settled.json['order_id']}", queued.headers["Location"], "/orders/none"]
     answers = [await shop.request("GET", path) for path in paths]

@@ -12,7 +12,7 @@ from flashpay import GatewayUnavailableError
 from flashpay.testing import MemoryLedger, Reply
 from order_api.order_book import OrderBook, OrderBookError
 from order_api.retry_after import Outage, RetryAfter, Turns
-from order_api.testing import Answer, Shop, running_shop, wait_until
+from order_api.testing import Answer, RunningApi, running_shop, wait_until
 
 KEY = {"Idempotency-Key": "basket-1"}
 
@@ -106,7 +106,7 @@ async def test_the_pace_of_payments_that_ended_counts() -> None:
     assert 6 <= max(told) <= 12
 
 
-async def test_those_who_wait_in_line_come_first() -> None:
+async def test_those_who_wait_come_first() -> None:
     async with running_shop(SYNC_LIMIT="1", SYNC_WAIT_SECONDS="0.6") as shop:
         shop.gateway.hold()
         first = asyncio.create_task(shop.order("sync"))
@@ -162,11 +162,11 @@ async def test_what_the_provider_asks_for_is_passed_on(monkeypatch: pytest.Monke
         assert 20 <= retry_after(await shop.order("sync")) <= 30
 
 
-async def told_while(shop: Shop, modes: Iterable[str], headers: dict[str, str] | None = None) -> list[int]:
+async def told_while(shop: RunningApi, modes: Iterable[str], headers: dict[str, str] | None = None) -> list[int]:
     return [retry_after(await shop.order(mode, headers=headers)) for mode in modes]
 
 
-async def test_the_longer_an_outage_lasts_the_later_clients_come_back(shop: Shop) -> None:
+async def test_the_longer_an_outage_lasts_the_later_clients_come_back(shop: RunningApi) -> None:
     shop.topic.down = True
     assert max(await told_while(shop, ["async"] * 20)) <= 4
     await asyncio.sleep(2)
@@ -177,7 +177,7 @@ async def test_the_longer_an_outage_lasts_the_later_clients_come_back(shop: Shop
     assert min(await told_while(shop, ["async"] * 20)) == 1
 
 
-async def test_refusals_of_one_moment_differ(shop: Shop) -> None:
+async def test_refusals_of_one_moment_differ(shop: RunningApi) -> None:
     shop.topic.down = shop.ledger.unavailable = True
     assert len(set(await told_while(shop, ["async"] * 40))) > 1
     assert len(set(await told_while(shop, ["async"] * 40, KEY))) > 1

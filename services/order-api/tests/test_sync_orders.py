@@ -5,13 +5,13 @@ import pytest
 
 from flashmsg import OrderStatus
 from flashpay.testing import Reply
-from order_api.testing import Answer, Shop, running_shop, wait_until
+from order_api.testing import Answer, RunningApi, running_shop, wait_until
 
 KEY = {"Idempotency-Key": "basket-1"}
 
 
 @pytest.fixture
-async def naive_shop() -> AsyncIterator[Shop]:
+async def naive_shop() -> AsyncIterator[RunningApi]:
     async with running_shop(SYNC_FALLBACK="false", SYNC_LIMIT="1", SYNC_WAIT_SECONDS="0.02") as running:
         yield running
 
@@ -21,7 +21,7 @@ def problem_of(answer: Answer) -> tuple[int, str]:
     return answer.status, answer.json["type"].removeprefix("urn:flash-sale:problem:")
 
 
-async def test_a_sync_order_is_charged_once_and_answered_with_its_end(shop: Shop) -> None:
+async def test_a_sync_order_is_charged_once_and_answered_with_its_end(shop: RunningApi) -> None:
     answer = await shop.order("sync", quantity=3)
     assert answer.status == 200
     assert answer.json["status"] == "completed"
@@ -34,7 +34,7 @@ async def test_a_sync_order_is_charged_once_and_answered_with_its_end(shop: Shop
     assert shop.metric("orders_settled_total", status="completed") == 1
 
 
-async def test_the_trace_reaches_the_charge(shop: Shop) -> None:
+async def test_the_trace_reaches_the_charge(shop: RunningApi) -> None:
     trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
     await shop.order("sync", headers={"traceparent": trace})
     (request,) = shop.gateway.requests
@@ -42,14 +42,14 @@ async def test_the_trace_reaches_the_charge(shop: Shop) -> None:
     assert request.traceparent.split("-")[1] == "0af7651916cd43dd8448eb211c80319c"
 
 
-async def test_a_declined_payment_is_an_order_that_ended(shop: Shop) -> None:
+async def test_a_declined_payment_is_an_order_that_ended(shop: RunningApi) -> None:
     shop.gateway.plan(Reply.DECLINE)
     answer = await shop.order("sync")
     assert (answer.status, answer.json["status"], answer.json["reason"]) == (200, "declined", "card_declined")
     assert shop.metric("orders_settled_total", status="declined") == 1
 
 
-async def test_repeating_a_settled_order_answers_the_same_and_charges_nothing(shop: Shop) -> None:
+async def test_repeating_a_settled_order_answers_the_same_and_charges_nothing(shop: RunningApi) -> None:
     first = await shop.order("sync", headers=KEY)
     again = await shop.order("sync", headers=KEY)
     assert again.status == 200
@@ -58,7 +58,7 @@ async def test_repeating_a_settled_order_answers_the_same_and_charges_nothing(sh
     assert shop.metric("orders_accepted_total", mode="sync") == 1
 
 
-async def test_a_key_used_for_another_content_is_refused_and_charges_nothing(shop: Shop) -> None:
+async def test_a_key_used_for_another_content_is_refused_and_charges_nothing(shop: RunningApi) -> None:
     await shop.order("sync", headers=KEY, quantity=1)
     answer = await shop.order("sync", headers=KEY, quantity=2)
     assert problem_of(answer) == (422, "mismatch")
@@ -67,7 +67,7 @@ async def test_a_key_used_for_another_content_is_refused_and_charges_nothing(sho
     assert shop.topic.published == []
 
 
-async def test_at_most_so_many_are_settled_at_once_and_the_rest_wait_in_line() -> None:
+async def test_at_most_so_many_are_settled_at_once_and_the_rest_wait() -> None:
     async with running_shop(SYNC_LIMIT="3", SYNC_WAIT_SECONDS="5") as shop:
         shop.gateway.hold()
         tasks = [asyncio.create_task(shop.order("sync", customer_id=number)) for number in range(1, 10)]
@@ -109,21 +109,21 @@ async def test_after_the_deadline_the_order_is_queued_and_its_settlement_goes_on
 
 
 @pytest.mark.parametrize("reply", [Reply.FAIL, Reply.REFUSE])
-async def test_without_a_definite_answer_the_order_is_queued(shop: Shop, reply: Reply) -> None:
+async def test_without_a_definite_answer_the_order_is_queued(shop: RunningApi, reply: Reply) -> None:
     shop.gateway.plan(reply)
     answer = await shop.order("sync")
     assert answer.status == 202
     assert [event.id for event in shop.events] == [answer.json["order_id"]]
 
 
-async def test_a_lost_answer_is_looked_up_while_the_customer_waits(shop: Shop) -> None:
+async def test_a_lost_answer_is_looked_up_while_the_customer_waits(shop: RunningApi) -> None:
     shop.gateway.plan(Reply.LOSE)
     answer = await shop.order("sync")
     assert (answer.status, answer.json["status"]) == (200, "completed")
     assert (len(shop.gateway.charges), shop.events) == (1, [])
 
 
-async def test_a_ledger_that_is_down_queues_the_order_uncharged(shop: Shop) -> None:
+async def test_a_ledger_that_is_down_queues_the_order_uncharged(shop: RunningApi) -> None:
     shop.ledger.unavailable = True
     answer = await shop.order("sync")
     assert answer.status == 202
@@ -131,7 +131,7 @@ async def test_a_ledger_that_is_down_queues_the_order_uncharged(shop: Shop) -> N
     assert len(shop.events) == 1
 
 
-async def test_with_gateway_and_topic_down_the_customer_is_told_so(shop: Shop) -> None:
+async def test_with_gateway_and_topic_down_the_customer_is_told_so(shop: RunningApi) -> None:
     shop.gateway.plan(Reply.FAIL)
     shop.topic.down = True
     answer = await shop.order("sync")
@@ -139,7 +139,7 @@ async def test_with_gateway_and_topic_down_the_customer_is_told_so(shop: Shop) -
     assert "Retry-After" in answer.headers
 
 
-async def test_an_order_in_progress_elsewhere_is_queued(shop: Shop) -> None:
+async def test_an_order_in_progress_elsewhere_is_queued(shop: RunningApi) -> None:
     shop.gateway.hold()
     first = asyncio.create_task(shop.order("sync", headers=KEY))
     await wait_until(lambda: shop.gateway.in_flight == 1)
@@ -150,7 +150,7 @@ async def test_an_order_in_progress_elsewhere_is_queued(shop: Shop) -> None:
     assert len(shop.gateway.answers) == 1
 
 
-async def test_the_naive_shop_loses_late_orders(naive_shop: Shop) -> None:
+async def test_the_naive_shop_loses_late_orders(naive_shop: RunningApi) -> None:
     naive_shop.gateway.plan(Reply.FAIL)
     answer = await naive_shop.order("sync")
     assert problem_of(answer) == (503, "payment-unavailable")
@@ -179,7 +179,7 @@ async def test_the_naive_shop_answers_409_to_a_request_already_in_progress() -> 
     assert int(second.headers["Retry-After"]) >= 1
 
 
-async def test_a_customer_who_leaves_does_not_stop_the_settlement(shop: Shop) -> None:
+async def test_a_customer_who_leaves_does_not_stop_the_settlement(shop: RunningApi) -> None:
     shop.gateway.hold()
     task = asyncio.create_task(shop.order("sync", headers=KEY))
     await wait_until(lambda: shop.gateway.in_flight == 1)
@@ -212,7 +212,7 @@ async def test_stopping_does_not_wait_for_a_charge_that_hangs() -> None:
         assert shop.ledger.entries[answer.json["order_id"]].status is OrderStatus.PROCESSING
 
 
-async def test_a_clients_repeat_of_a_failed_order_does_not_open_it_again(shop: Shop) -> None:
+async def test_a_clients_repeat_of_a_failed_order_does_not_open_it_again(shop: RunningApi) -> None:
     shop.topic.down = True
     shop.gateway.plan(Reply.FAIL)
     await shop.order("sync", headers=KEY)

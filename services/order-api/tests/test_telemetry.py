@@ -8,7 +8,7 @@ from structlog.testing import capture_logs
 
 from order_api import telemetry
 from order_api.app_keys import INTAKE
-from order_api.testing import Shop, exchange, running_shop, wait_until
+from order_api.testing import RunningApi, exchange, running_shop, wait_until
 
 DURATION = "http_server_request_duration_seconds_count"
 
@@ -17,7 +17,7 @@ def labels(route: str, status: int, method: str = "POST") -> dict[str, str]:
     return {"http_request_method": method, "http_route": route, "http_response_status_code": str(status)}
 
 
-async def test_every_request_writes_one_canonical_line(shop: Shop) -> None:
+async def test_every_request_writes_one_canonical_line(shop: RunningApi) -> None:
     with capture_logs() as lines:
         accepted = await shop.order("async")
         await shop.request("GET", accepted.headers["Location"])
@@ -34,7 +34,7 @@ async def test_every_request_writes_one_canonical_line(shop: Shop) -> None:
     assert (fourth["route"], fourth["path"], fourth["status"]) == ("unmatched", "/nowhere", 404)
 
 
-async def test_probes_do_not_fill_the_log(shop: Shop) -> None:
+async def test_probes_do_not_fill_the_log(shop: RunningApi) -> None:
     with capture_logs() as lines:
         assert (await shop.request("GET", "/health")).status == 200
         for path in ("/livez", "/readyz", "/metrics"):
@@ -43,7 +43,7 @@ async def test_probes_do_not_fill_the_log(shop: Shop) -> None:
 
 
 @pytest.mark.parametrize("path", ["/metrics", "/livez", "/readyz"])
-async def test_the_public_port_serves_no_spelling_of_an_operations_path(shop: Shop, path: str) -> None:
+async def test_the_public_port_serves_no_spelling_of_an_operations_path(shop: RunningApi, path: str) -> None:
     assert (await shop.ask(path)).status == 200
     encoded = "/" + "".join(f"%{ord(char):02x}" for char in path[1:])
     for spelling in (
@@ -64,7 +64,7 @@ async def test_the_public_port_serves_no_spelling_of_an_operations_path(shop: Sh
             assert (await exchange(shop.port, request, has_body=method != "HEAD")).status == 404, (method, spelling)
 
 
-async def test_durations_are_labelled_by_the_route_and_never_by_the_path(shop: Shop) -> None:
+async def test_durations_are_labelled_by_the_route_and_never_by_the_path(shop: RunningApi) -> None:
     await shop.order("async")
     for number in range(20):
         await shop.request("GET", f"/orders/{number}")
@@ -79,13 +79,13 @@ async def test_durations_are_labelled_by_the_route_and_never_by_the_path(shop: S
     assert len(re.findall(rf"^{DURATION}{{", exposition, re.MULTILINE)) == 4
 
 
-async def test_durations_reach_five_minutes(shop: Shop) -> None:
+async def test_durations_reach_five_minutes(shop: RunningApi) -> None:
     await shop.order("async")
     exposition = (await shop.ask("/metrics")).body.decode()
     assert 'le="300.0"' in exposition
 
 
-async def test_refused_orders_are_counted_by_reason(shop: Shop) -> None:
+async def test_refused_orders_are_counted_by_reason(shop: RunningApi) -> None:
     await shop.order("async", product_id="gone")
     await shop.order("sync", quantity=0)
     await shop.request("GET", "/orders/nothing")
@@ -94,7 +94,7 @@ async def test_refused_orders_are_counted_by_reason(shop: Shop) -> None:
     assert shop.metric("orders_rejected_total", reason="unknown_order") == 0
 
 
-async def test_a_bug_of_ours_is_a_500_that_tells_nothing(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_bug_of_ours_is_a_500_that_tells_nothing(shop: RunningApi, monkeypatch: pytest.MonkeyPatch) -> None:
     app = shop.runner.app
 
     def broken(*_arguments: object, **_options: object) -> None:
@@ -111,7 +111,9 @@ async def test_a_bug_of_ours_is_a_500_that_tells_nothing(shop: Shop, monkeypatch
     assert lines[0]["exc_info"]
 
 
-async def test_a_log_that_cannot_be_written_takes_no_answer_away(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_log_that_cannot_be_written_takes_no_answer_away(
+    shop: RunningApi, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def disk_full(_logger: object, _method: str, _event: object) -> str:
         raise OSError(errno.ENOSPC, "no space left on device")
 
@@ -121,7 +123,7 @@ async def test_a_log_that_cannot_be_written_takes_no_answer_away(shop: Shop, mon
     assert [event.id for event in shop.events] == [answer.json["order_id"]]
 
 
-async def test_health_kept_for_old_clients(shop: Shop) -> None:
+async def test_health_kept_for_old_clients(shop: RunningApi) -> None:
     answer = await shop.request("GET", "/health")
     assert (answer.status, answer.json) == (200, {"status": "ok"})
 

@@ -9,9 +9,9 @@ import pytest
 from flashbus.topic import Entry, Refusal, TopicError
 from flashmsg import OrderStatus
 from flashpay.testing import Reply
-from order_api import async_orders
+from order_api import acceptance
 from order_api.app_keys import PUBLISHER
-from order_api.testing import Answer, Shop, running_shop, wait_until
+from order_api.testing import Answer, RunningApi, running_shop, wait_until
 
 KEY = {"Idempotency-Key": "basket-1"}
 MODES = ("async", "sync")
@@ -37,7 +37,7 @@ def assert_says_that_it_was_not_accepted(answer: Answer) -> None:
 @pytest.mark.parametrize("headers", [None, KEY], ids=["no key", "key"])
 @pytest.mark.parametrize("mode", MODES)
 async def test_after_a_lost_answer_a_repeat_as_told_is_the_same_order(
-    shop: Shop, mode: str, headers: dict[str, str] | None
+    shop: RunningApi, mode: str, headers: dict[str, str] | None
 ) -> None:
     shop.topic.losing = True
     unknown = await shop.order("async", headers=headers)
@@ -64,7 +64,7 @@ async def test_a_key_that_was_made_stands_for_content_and_price_at_once() -> Non
     assert shop.events[0].data.items == shop.events[1].data.items
 
 
-async def test_made_keys_are_of_one_order_each(shop: Shop) -> None:
+async def test_made_keys_are_of_one_order_each(shop: RunningApi) -> None:
     shop.topic.losing = True
     answers = [await shop.order("async") for _ in range(3)]
     assert len({answer.json["idempotency_key"] for answer in answers}) == 3
@@ -72,7 +72,7 @@ async def test_made_keys_are_of_one_order_each(shop: Shop) -> None:
     assert all(shop.ids.owns(answer.json["order_id"]) for answer in answers)
 
 
-async def test_a_ledger_that_is_down_too_does_not_change_what_is_said(shop: Shop) -> None:
+async def test_a_ledger_that_is_down_too_does_not_change_what_is_said(shop: RunningApi) -> None:
     shop.topic.losing = True
     shop.ledger.unavailable = True
     unknown = await shop.order("async")
@@ -81,12 +81,12 @@ async def test_a_ledger_that_is_down_too_does_not_change_what_is_said(shop: Shop
     assert (await shop.order("async", headers=unknown.repeat_headers)).json["order_id"] == unknown.json["order_id"]
 
 
-async def test_a_hanging_topic_leaves_the_outcome_unknown(shop: Shop) -> None:
+async def test_a_hanging_topic_leaves_the_outcome_unknown(shop: RunningApi) -> None:
     shop.topic.gate.clear()
     assert_says_that_it_is_unknown(await shop.order("async"))
 
 
-async def test_what_certainly_did_not_leave_was_not_accepted(shop: Shop) -> None:
+async def test_what_certainly_did_not_leave_was_not_accepted(shop: RunningApi) -> None:
     shop.topic.down = True
     assert_says_that_it_was_not_accepted(await shop.order("async"))
     shop.topic.down = False
@@ -97,7 +97,7 @@ async def test_what_certainly_did_not_leave_was_not_accepted(shop: Shop) -> None
     assert shop.events == []
 
 
-async def test_of_an_order_with_a_key_nothing_is_said_that_another_request_may_belie(shop: Shop) -> None:
+async def test_of_an_order_with_a_key_nothing_is_said_that_another_request_may_belie(shop: RunningApi) -> None:
     assert (await shop.order("async", headers=KEY)).status == 202
     shop.topic.down = True
     refused = await shop.order("async", headers=KEY)
@@ -141,7 +141,7 @@ async def test_a_late_sync_order_with_the_topic_down_may_still_be_charged(header
 
 
 @pytest.mark.parametrize("reply", [Reply.FAIL, Reply.REFUSE])
-async def test_a_payment_without_an_answer_and_no_topic_is_unknown(shop: Shop, reply: Reply) -> None:
+async def test_a_payment_without_an_answer_and_no_topic_is_unknown(shop: RunningApi, reply: Reply) -> None:
     shop.gateway.plan(reply)
     shop.topic.down = True
     unknown = await shop.order("sync")
@@ -168,7 +168,7 @@ async def test_the_naive_shop_says_what_to_repeat_with() -> None:
         assert len(shop.gateway.charges) == 2
 
 
-async def repeated_until_answered(shop: Shop, unknown: Answer, *, customer_id: int) -> Answer:
+async def repeated_until_answered(shop: RunningApi, unknown: Answer, *, customer_id: int) -> Answer:
     while True:
         again = await shop.order("sync", headers=unknown.repeat_headers, customer_id=customer_id)
         if again.status == 200:
@@ -189,12 +189,12 @@ async def test_a_provider_that_refuses_us_leaves_the_outcome_unknown() -> None:
 
 
 async def test_our_own_bug_after_the_publish_does_not_deny_the_order(
-    shop: Shop, monkeypatch: pytest.MonkeyPatch
+    shop: RunningApi, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def broken(_order_id: str) -> None:
         raise ZeroDivisionError
 
-    monkeypatch.setattr(async_orders, "_acceptance", broken)
+    monkeypatch.setattr(acceptance, "acceptance_response", broken)
     crashed = await shop.order("async")
     assert crashed.problem == (500, "internal-error")
     assert_says_that_it_is_unknown(crashed, status=500)
@@ -220,7 +220,7 @@ class TimingOutTopic:
 
 @pytest.mark.parametrize("topic", [CrashingTopic, HalfAnsweringTopic, TimingOutTopic])
 async def test_every_uncertain_failure_of_the_topic_is_told_as_such(
-    shop: Shop, monkeypatch: pytest.MonkeyPatch, topic: Callable[[], object]
+    shop: RunningApi, monkeypatch: pytest.MonkeyPatch, topic: Callable[[], object]
 ) -> None:
     monkeypatch.setattr(shop.topic, "publish_batch", topic().publish_batch)  # type: ignore[attr-defined] # one of the three above
     assert_says_that_it_is_unknown(await shop.order("async"))
@@ -234,7 +234,7 @@ async def test_the_publisher_that_is_closed_took_nothing() -> None:
     assert_says_that_it_was_not_accepted(closed)
 
 
-async def test_an_order_that_cannot_be_looked_up_is_not_called_safe(shop: Shop) -> None:
+async def test_an_order_that_cannot_be_looked_up_is_not_called_safe(shop: RunningApi) -> None:
     accepted = await shop.order("async", headers=KEY)
     shop.ledger.unavailable = True
     answer = await shop.request("GET", accepted.headers["Location"])

@@ -54,6 +54,7 @@ async def test_messages_held_in_an_outage_are_handed_back_at_once() -> None:
         await consumer
     assert loop_time() - started < 2
     assert len(processor.queue.visible()) >= 40 - 5  # a few failed before the outage was known, and are away
+    assert processor.metric("processor_messages_total", outcome="handed_back") == 10  # every slot's
 
 
 async def test_a_queue_that_hangs_does_not_hold_up_the_end() -> None:

@@ -2,21 +2,15 @@
 
 import asyncio
 from datetime import timedelta
+from typing import ClassVar
 
 import pytest
 from structlog.testing import capture_logs
 
-from flashops.settings import SettingsError
-from flashpay.testing import Reply
-from order_processor.settings import ProcessorSettings
+from flashmsg import Order
+from flashpay import Claim, LedgerEntry, LedgerUnavailableError
+from flashpay.testing import MemoryLedger, Reply
 from order_processor.testing import ProcessorHarness
-
-REQUIRED = {
-    "QUEUE_URL": "http://localhost:4566/000000000000/orders",
-    "DEAD_LETTER_QUEUE_URL": "http://localhost:4566/000000000000/dead",
-    "ORDERS_TABLE": "orders",
-    "GATEWAY_URL": "http://localhost:8090",
-}
 
 
 async def test_permits_that_an_open_breaker_does_not_allow_are_given_back() -> None:
@@ -34,55 +28,6 @@ async def test_permits_that_an_open_breaker_does_not_allow_are_given_back() -> N
         await asyncio.sleep(5)
         assert processor.gateway.in_flight == 7
         processor.gateway.let_go()
-
-
-def test_the_defaults_are_in_order() -> None:
-    settings = ProcessorSettings.from_environment(REQUIRED)
-    assert (settings.workers, settings.port, settings.max_receives) == (20, 8081, 100)
-    assert settings.visibility > settings.lease > settings.payment_timeout
-
-
-@pytest.mark.parametrize(
-    ("variables", "message"),
-    [
-        (
-            {"VISIBILITY_SECONDS": "30"},
-            "VISIBILITY_SECONDS (30) must be greater than LEASE_SECONDS (30)",
-        ),
-        (
-            {"PAYMENT_TIMEOUT_SECONDS": "30"},
-            "LEASE_SECONDS (30) must be greater than PAYMENT_TIMEOUT_SECONDS (30)",
-        ),
-        ({"DRAIN_SECONDS": "20"}, "DRAIN_SECONDS (20) must be greater than WAIT_SECONDS (20)"),
-        (
-            {"MAX_RECEIVES": "5"},
-            "MAX_RECEIVES (5) must be greater than BREAKER_THRESHOLD (5)",
-        ),
-        (
-            {"DRAIN_SECONDS": "9", "WAIT_SECONDS": "1"},
-            "DRAIN_SECONDS (9) must be greater than PAYMENT_TIMEOUT_SECONDS (10)",
-        ),
-    ],
-)
-def test_times_out_of_order_are_named(variables: dict[str, str], message: str) -> None:
-    with pytest.raises(SettingsError) as caught:
-        ProcessorSettings.from_environment(REQUIRED | variables)
-    assert caught.value.problems == (message,)
-
-
-@pytest.mark.parametrize(
-    ("variable", "value"),
-    [("WORKERS", "0"), ("WAIT_SECONDS", "21"), ("GATEWAY_URL", "gateway:80"), ("LEASE_SECONDS", "nan")],
-)
-def test_a_wrong_variable_is_named(variable: str, value: str) -> None:
-    with pytest.raises(SettingsError, match=f"^{variable}: "):
-        ProcessorSettings.from_environment(REQUIRED | {variable: value})
-
-
-@pytest.mark.parametrize(("workers", "pollers"), [(1, 1), (2, 2), (20, 2), (30, 3), (100, 4), (1000, 4)])
-def test_pollers_follow_the_slots(workers: int, pollers: int) -> None:
-    settings = ProcessorSettings.from_environment(REQUIRED | {"WORKERS": str(workers)})
-    assert settings.poller_count == pollers
 
 
 async def test_one_line_of_log_per_message() -> None:
@@ -110,3 +55,22 @@ async def test_the_time_of_an_order_counts_from_its_acceptance() -> None:
         await processor.until(lambda: not processor.queue.stored)
     assert processor.metric("processor_order_duration_seconds_sum") == pytest.approx(63, abs=0.01)
     assert processor.metric("processor_settle_duration_seconds_sum", outcome="completed") == pytest.approx(3, abs=0.01)
+
+
+async def test_when_an_orders_own_item_fails_the_ledger_is_asked_for_another() -> None:
+    class Contended(MemoryLedger):
+        asked: ClassVar[list[str]] = []
+
+        async def claim(self, order: Order, *, owner: str, lease: timedelta, reopen: bool = False) -> Claim:  # noqa: ARG002 - the protocol's
+            raise LedgerUnavailableError("others are at it", reason="contention")
+
+        async def get(self, order_id: str) -> LedgerEntry | None:
+            self.asked.append(order_id)
+            return await super().get(order_id)
+
+    processor = ProcessorHarness()
+    processor.ledger = Contended(clock=processor.now)
+    await processor.place(1)
+    async with processor.running():
+        await processor.until(lambda: processor.metric("processor_messages_total", outcome="retry"))
+    assert set(Contended.asked) == {"no-order"}

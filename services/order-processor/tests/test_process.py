@@ -26,8 +26,8 @@ from flashpay import DynamoLedger, HttpGateway
 from flashpay.testing import sample_order
 from local.emulator import RunningEmulator
 from local.ports import free_port
-from order_processor.app import open_resources
-from order_processor.settings import ProcessorSettings
+from order_processor.connections import open_connections
+from order_processor.settings import Settings
 
 pytestmark = pytest.mark.embedded_aws
 
@@ -164,9 +164,9 @@ async def test_it_settles_in_its_slots_and_drains_when_told_to_stop(stack: Stack
     assert len(await stack.waiting("QUEUE_URL")) == 2
     lines = [json.loads(line) for line in (tmp_path / "log").read_text().splitlines()]
     assert {line["service"] for line in lines} == {"order-processor"}
-    (started,) = (line for line in lines if line["event"] == "processor_started")
+    (started,) = (line for line in lines if line["event"] == "listening")
     assert (started["workers"], started["port"]) == (3, int(stack.variables["PORT"]))
-    assert lines[-1]["event"] == "processor_stopped"
+    assert lines[-1]["event"] == "stopped"
 
 
 async def test_without_its_queue_it_is_not_ready(stack: Stack, tmp_path: Path) -> None:
@@ -183,6 +183,17 @@ async def test_while_nothing_comes_to_its_end_it_is_not_ready(stack: Stack, tmp_
         await until_readiness(stack, process, 200, status="ready", checks=READY)
 
 
+async def test_its_port_takes_as_many_connections_as_it_is_told(stack: Stack, tmp_path: Path) -> None:
+    async with (
+        running({**stack.variables, "MAX_CONNECTIONS": "1"}, tmp_path / "log") as process,
+        aiohttp.ClientSession(stack.operations_url) as another,
+    ):
+        await until_readiness(stack, process, 200, status="ready", checks=READY)
+        async with aiohttp.ClientSession(stack.operations_url) as first:
+            assert (await first.get("/livez")).status == 200
+            assert (await another.get("/livez")).status == 503
+
+
 async def test_a_missing_variable_ends_it_with_its_name(stack: Stack, tmp_path: Path) -> None:
     variables = {name: value for name, value in stack.variables.items() if name != "QUEUE_URL"}
     async with running(variables, tmp_path / "log") as process:
@@ -193,16 +204,16 @@ async def test_a_missing_variable_ends_it_with_its_name(stack: Stack, tmp_path: 
 
 async def test_every_slot_has_its_connections_and_a_long_poll_its_time(stack: Stack) -> None:
     required = {name: value for name, value in stack.variables.items() if not name.startswith("AWS_")}
-    settings = ProcessorSettings.from_environment(required | {"WORKERS": "30", "WAIT_SECONDS": "20"})
-    async with open_resources(settings) as resources:
-        assert isinstance(resources.queue, SqsQueue)
-        assert isinstance(resources.ledger, DynamoLedger)
-        assert isinstance(resources.gateway, HttpGateway)
-        polling = resources.queue._polling_client.meta.config  # type: ignore[attr-defined] # botocore's, untyped
+    settings = Settings.from_environment(required | {"WORKERS": "30", "WAIT_SECONDS": "20"})
+    async with open_connections(settings) as connections:
+        assert isinstance(connections.queue, SqsQueue)
+        assert isinstance(connections.ledger, DynamoLedger)
+        assert isinstance(connections.gateway, HttpGateway)
+        polling = connections.queue._polling_client.meta.config  # type: ignore[attr-defined] # botocore's, untyped
         assert (polling.read_timeout, polling.max_pool_connections) == (25, settings.poller_count + 1)
-        assert resources.queue._client.meta.config.read_timeout < 20  # type: ignore[attr-defined] # as above
-        table = resources.ledger._table._client.meta.config  # type: ignore[attr-defined] # as above
+        assert connections.queue._client.meta.config.read_timeout < 20  # type: ignore[attr-defined] # as above
+        table = connections.ledger._table._client.meta.config  # type: ignore[attr-defined] # as above
         assert table.max_pool_connections == 31
-        connector = resources.gateway._session.connector
+        connector = connections.gateway._session.connector
         assert connector is not None
         assert connector.limit == 31

@@ -13,7 +13,6 @@ from flashops.health import Health
 from payment_gateway.app import create_app
 from payment_gateway.behaviour import Behaviour
 from payment_gateway.charge_store import ChargeStore
-from payment_gateway.metrics import GatewayMetrics
 from payment_gateway.provider import Provider
 
 Client = TestClient[web.Request, web.Application]
@@ -53,7 +52,7 @@ async def client(store: ChargeStore, provider: Provider) -> AsyncIterator[Client
         provider=provider,
         store=store,
         health=Health(),
-        metrics=GatewayMetrics(provider, registry=CollectorRegistry()),
+        registry=CollectorRegistry(),
     )
     async with TestClient(TestServer(app)) as client:
         yield client

@@ -18,6 +18,7 @@ from botocore.exceptions import (
 )
 from botocore.parsers import ResponseParserError
 
+from flashbus.attributes import message_attributes
 from flashbus.topic import Entry, Refusal, TopicError
 
 _FOREIGN = (BotoCoreError, ClientError, ResponseParserError, aiohttp.ClientError, OSError)
@@ -118,7 +119,5 @@ def _request_entry(index: int, entry: Entry) -> dict[str, object]:
     return {
         "Id": str(index),
         "Message": entry.message,
-        "MessageAttributes": {
-            name: {"DataType": "String", "StringValue": value} for name, value in entry.attributes.items()
-        },
+        "MessageAttributes": message_attributes(entry.attributes),
     }

@@ -10,6 +10,7 @@ import aiohttp
 from botocore.exceptions import BotoCoreError, ClientError
 from botocore.parsers import ResponseParserError
 
+from flashbus.attributes import message_attributes
 from flashbus.queue import EntryFailure, Message, QueueUnavailableError, VisibilityChange
 
 _GONE = frozenset({"ReceiptHandleIsInvalid", "MessageNotInflight", "InvalidParameterValue"})
@@ -76,9 +77,10 @@ class SqsQueue:
 
     async def send(self, body: str, *, attributes: Mapping[str, str]) -> None:
         """See `MessageSender.send`."""
-        typed = {name: {"DataType": "String", "StringValue": value} for name, value in attributes.items()}
         async with _wrapped("send"):
-            answer = await self._client.send_message(QueueUrl=self._url, MessageBody=body, MessageAttributes=typed)
+            answer = await self._client.send_message(
+                QueueUrl=self._url, MessageBody=body, MessageAttributes=message_attributes(attributes)
+            )
             if not answer["MessageId"]:  # what was sent may be the only copy: only its id says that it was taken
                 raise ValueError("no message id")
 

@@ -5,9 +5,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, GetCoreSchemaHandler, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, GetCoreSchemaHandler, ValidationError
 from pydantic.fields import FieldInfo
-from pydantic_core import CoreSchema, core_schema
 
 from flashops.connections import ConnectionLimits
 
@@ -44,15 +43,12 @@ class Seconds:
     le: float | None = None
     whole: bool = False
 
-    def __get_pydantic_core_schema__(self, _source: type[Any], _handler: GetCoreSchemaHandler) -> CoreSchema:
+    def __get_pydantic_core_schema__(self, _source: type[Any], handler: GetCoreSchemaHandler) -> object:
         """Check the number, then make a duration of it."""
-        return core_schema.no_info_after_validator_function(_duration, self._number())
-
-    def _number(self) -> CoreSchema:
+        bounds = Field(gt=self.gt, ge=self.ge, le=self.le)
         if self.whole:
-            gt, ge, le = (None if bound is None else round(bound) for bound in (self.gt, self.ge, self.le))
-            return core_schema.int_schema(gt=gt, ge=ge, le=le)
-        return core_schema.float_schema(gt=self.gt, ge=self.ge, le=self.le, allow_inf_nan=False)
+            return handler.generate_schema(Annotated[int, bounds, AfterValidator(_duration)])
+        return handler.generate_schema(Annotated[float, bounds, Field(allow_inf_nan=False), AfterValidator(_duration)])
 
 
 def _duration(seconds: float) -> timedelta:

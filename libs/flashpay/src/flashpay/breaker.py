@@ -126,24 +126,31 @@ class CircuitBreaker:
         held = Held(order_id=order_id, receives_left=receives_left)
         self._admit(held)
         try:
-            while True:
-                await self._turn(held)
-                try:
-                    settlement = await attempt(partial(self._unanswered, held))
-                except FlashpayError as error:
-                    await self._note_failure(held, error)
-                    if not error.retryable or self.closed:
-                        raise
-                else:
-                    self._note_settlement(held, settlement)
-                    return settlement
-                finally:
-                    self._end_turn(held)
+            settlement = None
+            while settlement is None:
+                settlement = await self._try(held, attempt)
+            return settlement
         finally:
             del self._inside[held]
             self._end_turn(held)
             if not self.closed:
                 self._dispatch()
+
+    async def _try(self, held: Held, attempt: Attempt) -> Settlement | None:
+        """Make one attempt when its turn comes; None after a failure that another attempt may follow."""
+        await self._turn(held)
+        try:
+            settlement = await attempt(partial(self._unanswered, held))
+        except FlashpayError as error:
+            await self._note_failure(held, error)
+            if not error.retryable or self.closed:
+                raise
+            return None
+        else:
+            self._note_settlement(held, settlement)
+            return settlement
+        finally:
+            self._end_turn(held)
 
     def _admit(self, held: Held) -> None:
         if self._rooms.searching(now=self._now()):

@@ -94,6 +94,7 @@ class DynamoLedger:
     async def fail(self, order: Order, *, reason: str, attempt: int | None = None) -> LedgerEntry:
         """See `Ledger.fail`. Two writes for an order that was claimed before."""
         now = self._now()
+        ended = moment(now)
         outcome = await self._table.insert(LedgerEntry.failed_unclaimed(order, reason=reason, now=now))
         for _ in range(_ROUNDS):
             if isinstance(outcome, Written):
@@ -103,12 +104,7 @@ class DynamoLedger:
                 return entry
             outcome = await self._table.update(
                 order.order_id,
-                assign={
-                    "status": _FAILED,
-                    "reason": text(reason),
-                    "updated_at": moment(now),
-                    "completed_at": moment(now),
-                },
+                assign={"status": _FAILED, "reason": text(reason), "updated_at": ended, "completed_at": ended},
                 remove=("lease_until",),
                 where=_unmoved(entry),
             )

@@ -49,15 +49,11 @@ class _Receipt(BaseModel):
 
 
 class _Refusal(BaseModel):
-    model_config = ConfigDict(strict=True, frozen=True)
-
     reason: str = Field(min_length=1)
     order_id: str | None = None
 
 
 class _Unknown(BaseModel):
-    model_config = ConfigDict(strict=True, frozen=True)
-
     type: Literal["urn:flash-sale:charge-unknown"]
     idempotency_key: str
 

@@ -143,12 +143,10 @@ class Settler:
         claim = await self._claim(order, redriven=redriven)
         if not isinstance(claim, Claimed):
             return _without_claim(claim)
-        known: ChargeKnown = NotCharged()
-        if not uncharged:
-            try:
-                known = await self._holding(claim, self._charger.lookup(_request(claim.order, None)))
-            except GatewayUnavailableError as error:
-                return ChargeUnknown(error=error)
+        try:
+            known = NotCharged() if uncharged else await self._look_up(claim)
+        except GatewayUnavailableError as error:
+            return ChargeUnknown(error=error)
         if not isinstance(known, NotCharged):
             return await self._record(claim, known)
         return GivenUp(entry=await self._ledger.fail(order, reason=reason, attempt=claim.attempt))
@@ -163,6 +161,9 @@ class Settler:
     def _attempt_name(self) -> str:
         # Unique per attempt, so that two deliveries of one message in the same worker exclude each other.
         return f"{self._owner}/{secrets.token_hex(6)}"
+
+    async def _look_up(self, claim: Claimed) -> ChargeKnown:
+        return await self._holding(claim, self._charger.lookup(_request(claim.order, None)))
 
     async def _charge(self, claim: Claimed, request: ChargeRequest, on_unanswered: Unanswered | None) -> ChargeResult:
         try:

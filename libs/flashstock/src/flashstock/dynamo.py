@@ -11,6 +11,7 @@ from botocore.exceptions import BotoCoreError, ClientError, ConnectTimeoutError,
 
 from flashstock.errors import StockUnavailableError
 from flashstock.expressions import action, arguments, from_item
+from flashstock.observer import StockObserver
 from flashstock.stock import Stock
 from flashstock.table import ConditionFailedError, Delete, Item, Put, Update, Write
 
@@ -57,14 +58,15 @@ class DynamoClient(Protocol):
         ...
 
 
-def dynamo_stock(*, client: DynamoClient, table: str) -> Stock:
-    """The stock in a DynamoDB table whose key is `id` and whose TTL attribute is `expires_at`.
+def dynamo_stock(*, client: DynamoClient, table: str, observer: StockObserver | None = None) -> Stock:
+    """The stock in a DynamoDB table whose key is `id`.
 
     Args:
         client: An aiobotocore DynamoDB client, opened and closed by the caller. Its own retries do no harm.
         table: The table's name.
+        observer: Told of orders that were sold without units.
     """
-    return Stock(DynamoTable(client=client, name=table))
+    return Stock(DynamoTable(client=client, name=table), observer=observer)
 
 
 class DynamoTable:

@@ -1,24 +1,33 @@
 """How reservations end: sold, or returned and for sale again. Each ends once."""
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 from enum import StrEnum
+from typing import Literal
+
+import structlog
 
 from flashmsg import Reservation
 from flashstock.errors import SoldOutError, StockError
 from flashstock.levels import product_key
-from flashstock.table import MAX_WRITES, ConditionFailedError, Delete, Item, Put, StockTable, Update, Where, Write
+from flashstock.observer import StockObserver
+from flashstock.table import MAX_WRITES, ConditionFailedError, Item, Put, StockTable, Update, Where, Write
 
-_REMEMBERED = timedelta(days=30)
+log = structlog.get_logger()
 
 
 class Outcome(StrEnum):
-    """What becomes of reserved units."""
+    """What has become of reserved units.
+
+    A returned reservation can be reopened, and then ends anew. One that is sold after all, although its units had
+    been returned, takes them back if they are there; else it is sold without units, and the counters do not change.
+    """
 
     SOLD = "sold"
     RETURNED = "returned"
+    REOPENED = "reopened"
+    SOLD_WITHOUT_UNITS = "sold_without_units"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,19 +35,19 @@ class Ending:
     """A reservation and how it is to end."""
 
     reservation: Reservation
-    outcome: Outcome
-
-
-def _utc_now() -> datetime:
-    return datetime.now(UTC)
+    outcome: Literal[Outcome.SOLD, Outcome.RETURNED]
 
 
 class Endings:
-    """Ends reservations, many in one transaction."""
+    """Ends reservations, many in one transaction.
 
-    def __init__(self, table: StockTable, *, clock: Callable[[], datetime] = _utc_now) -> None:
+    What is remembered of each has no end: as long as an order can be found in a journal or a queue, it must be known
+    that its reservation has ended.
+    """
+
+    def __init__(self, table: StockTable, *, observer: StockObserver) -> None:
         self._table = table
-        self._clock = clock
+        self._observer = observer
 
     async def settle(self, endings: Sequence[Ending]) -> Mapping[str, Outcome]:
         """End the reservations that have not ended yet; asked again, it changes nothing.
@@ -59,9 +68,9 @@ class Endings:
         Raises:
             SoldOutError: Somebody else has the units by now.
         """
-        guard = Delete(id=ending_key(reservation.id), where=[Where(("outcome",), "=", Outcome.RETURNED.value)])
         products = sorted(reservation.units)
-        takes = [_take(product, reservation.units[product]) for product in products]
+        takes = [_take(product, reservation.units[product], "reserved") for product in products]
+        guard = _guard(reservation, Outcome.REOPENED, [_was(Outcome.RETURNED)])
         try:
             await self._table.transact([guard, *takes])
         except ConditionFailedError as failed:
@@ -73,36 +82,61 @@ class Endings:
         items = await self._table.read([ending_key(one) for one in reservation_ids])
         return {key.removeprefix("ending#"): Outcome(str(item["outcome"])) for key, item in items.items()}
 
-    def guard(self, ending: Ending) -> Put:
-        """What lets a reservation end once."""
-        item: Item = {
-            "id": ending_key(ending.reservation.id),
-            "outcome": ending.outcome.value,
-            "expires_at": int((self._clock() + _REMEMBERED).timestamp()),
-        }
-        return Put(item=item, where=[Where(("id",), "missing")])
-
     async def _settle_group(self, group: Sequence[Ending]) -> Mapping[str, Outcome]:
         """End what fits one transaction; every round drops those that had ended before."""
         ended: dict[str, Outcome] = {}
         waiting = list(group)
         while waiting:
             try:
-                await self._table.transact([*map(self.guard, waiting), *product_updates(waiting)])
+                await self._table.transact([*map(ending_guard, waiting), *product_updates(waiting)])
             except ConditionFailedError as failed:
-                before = {n: item for n, item in failed.items.items() if n < len(waiting)}
+                before = {n: _outcome(item) for n, item in failed.items.items() if n < len(waiting)}
                 if not before:
                     raise _never_reserved(waiting) from failed
-                ended |= {waiting[n].reservation.id: _outcome(item, waiting[n]) for n, item in before.items()}
+                for n, outcome in before.items():
+                    ended[waiting[n].reservation.id] = await self._ended_before(waiting[n], outcome)
                 waiting = [one for n, one in enumerate(waiting) if n not in before]
             else:
                 return ended | {one.reservation.id: one.outcome for one in waiting}
         return ended
 
+    async def _ended_before(self, asked: Ending, outcome: Outcome) -> Outcome:
+        if asked.outcome is Outcome.SOLD and outcome is Outcome.RETURNED:
+            return await self._sell_returned(asked.reservation)
+        return outcome
+
+    async def _sell_returned(self, reservation: Reservation) -> Outcome:
+        """The customer has paid after all: take the units back, if nobody else has them."""
+        takes = [_take(product, units, "sold") for product, units in sorted(reservation.units.items())]
+        guard = _guard(reservation, Outcome.SOLD, [_was(Outcome.RETURNED)])
+        try:
+            await self._table.transact([guard, *takes])
+        except ConditionFailedError as failed:
+            if 0 in failed.items:
+                return _outcome(failed.items[0])
+        else:
+            return Outcome.SOLD
+        return await self._sell_without_units(reservation)
+
+    async def _sell_without_units(self, reservation: Reservation) -> Outcome:
+        guard = _guard(reservation, Outcome.SOLD_WITHOUT_UNITS, [_was(Outcome.RETURNED)])
+        try:
+            await self._table.write(guard)
+        except ConditionFailedError as failed:
+            return _outcome(failed.item)
+        log.error("sold_without_units", reservation=reservation.id, units=dict(reservation.units))
+        self._observer.oversold(reservation)
+        return Outcome.SOLD_WITHOUT_UNITS
+
 
 def ending_key(reservation_id: str) -> str:
     """The key of the guard of a reservation's end."""
     return f"ending#{reservation_id}"
+
+
+def ending_guard(ending: Ending) -> Put:
+    """What lets a reservation end once, and once more after it was reopened."""
+    return _guard(ending.reservation, ending.outcome, [_was(Outcome.REOPENED, or_missing=True)])
 
 
 def product_updates(endings: Sequence[Ending]) -> list[Write]:
@@ -139,16 +173,25 @@ def _leave(product_id: str, sold: int, returned: int) -> Update:
     )
 
 
-def _take(product_id: str, units: int) -> Update:
+def _take(product_id: str, units: int, into: Literal["reserved", "sold"]) -> Update:
     return Update(
         id=product_key(product_id),
-        add={("available",): -units, ("reserved",): units},
+        add={("available",): -units, (into,): units},
         where=[Where(("available",), ">=", units)],
     )
 
 
-def _outcome(item: Item | None, asked: Ending) -> Outcome:
-    return asked.outcome if item is None else Outcome(str(item["outcome"]))
+def _guard(reservation: Reservation, outcome: Outcome, where: Sequence[Where]) -> Put:
+    return Put(item={"id": ending_key(reservation.id), "outcome": outcome.value}, where=where)
+
+
+def _was(outcome: Outcome, *, or_missing: bool = False) -> Where:
+    return Where(("outcome",), "=", outcome.value, or_missing=or_missing)
+
+
+def _outcome(item: Item | None) -> Outcome:
+    assert item is not None  # noqa: S101 - its condition holds of a missing item, or it was there before
+    return Outcome(str(item["outcome"]))
 
 
 def _never_reserved(endings: Sequence[Ending]) -> StockError:

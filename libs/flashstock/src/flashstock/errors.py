@@ -1,6 +1,6 @@
 """What can go wrong with stock, and whether trying again can cure it."""
 
-from typing import ClassVar
+from typing import ClassVar, Self
 
 
 class StockError(Exception):
@@ -42,9 +42,13 @@ class StockUnavailableError(StockError):
         self.reason = reason
         self.certain = certain
 
+    def again(self, *, certain: bool | None = None) -> Self:
+        """An exception of one's own for each who waited: raised twice, one would collect the tracebacks of all."""
+        return type(self)(str(self), reason=self.reason, certain=self.certain if certain is None else certain)
+
 
 class SessionClosedError(StockUnavailableError):
     """The selling session was closed by a reclaimer, which looks after what it had journaled."""
 
-    def __init__(self, message: str, *, certain: bool = False) -> None:
-        super().__init__(message, reason="no_session", certain=certain)
+    def __init__(self, message: str, *, reason: str = "no_session", certain: bool = False) -> None:
+        super().__init__(message, reason=reason, certain=certain)

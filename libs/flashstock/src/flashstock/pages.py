@@ -53,7 +53,8 @@ class Pages:
         not when it is removed.
 
         Raises:
-            SessionClosedError: A reclaimer has closed the slot, and this page is not in it.
+            SessionClosedError: A reclaimer has closed the slot, and this page is not in it; or it has removed it,
+                and that is not certain.
         """
         item: Item = {
             "id": slot_key(session_id, slot),
@@ -66,8 +67,10 @@ class Pages:
             await self._table.write(Put(item=item, where=fence))
         except ConditionFailedError as failed:
             # An earlier attempt whose answer was lost: the page is there, and whoever closed the slot has seen it.
-            if failed.item is None or failed.item["sequence"] != sequence:
-                raise SessionClosedError("the journal is closed", certain=True) from failed
+            if failed.item is not None and failed.item["sequence"] == sequence:
+                return
+            # Of a slot that is removed nobody knows what was in it.
+            raise SessionClosedError("the journal is closed", certain=failed.item is not None) from failed
 
     async def close(self, session_id: str, *, slots: int) -> None:
         """Let no page be written any more; what is in the slots stays."""

@@ -4,6 +4,7 @@ from flashstock.counters import Counters
 from flashstock.endings import Endings
 from flashstock.leases import Leases
 from flashstock.limits import Limits
+from flashstock.observer import StockObserver
 from flashstock.pages import Pages
 from flashstock.reclaimer_lock import ReclaimerLock
 from flashstock.sessions import Sessions
@@ -25,12 +26,12 @@ class Stock:
         lock: Which reclaimer is at work.
     """
 
-    def __init__(self, table: StockTable) -> None:
+    def __init__(self, table: StockTable, *, observer: StockObserver | None = None) -> None:
         self.counters = Counters(table)
-        self.endings = Endings(table)
+        self.endings = Endings(table, observer=observer or StockObserver())
         self.limits = Limits(table)
         self.leases = Leases(table)
         self.sessions = Sessions(table)
         self.pages = Pages(table)
-        self.withdrawals = Withdrawals(table, self.endings)
+        self.withdrawals = Withdrawals(table)
         self.lock = ReclaimerLock(table)

@@ -3,6 +3,7 @@
 from collections.abc import Awaitable, Callable
 from typing import Protocol
 
+from flashbus.attributes import message_attributes
 from flashbus.dead_letters import dead_letter_attributes
 from lambda_handler.records import QueueRecord
 
@@ -35,7 +36,5 @@ class QueueDeadLetters:
         await self._client.send_message(
             QueueUrl=self._queue_url,
             MessageBody=record.body,
-            MessageAttributes={
-                name: {"DataType": "String", "StringValue": value} for name, value in attributes.items()
-            },
+            MessageAttributes=message_attributes(attributes),
         )

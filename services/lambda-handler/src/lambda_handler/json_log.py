@@ -25,7 +25,7 @@ class JsonLog:
 
     def write(self, event: str, **fields: object) -> None:
         """Write one line; fields that are None are left out, foreign types are written as text, long texts are cut."""
-        if self._dropped and self._put(_rendered("journal_lines_dropped", {"count": self._dropped})):
+        if self._dropped and self._put(_rendered("log_lines_dropped", {"count": self._dropped})):
             self._dropped = 0
         if self._dropped or not self._put(_rendered(event, fields)):
             self._dropped += 1

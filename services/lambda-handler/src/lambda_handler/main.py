@@ -10,15 +10,15 @@ Logs' FilterLogEvents on `/aws/lambda/<FunctionName>` and the pattern `"cold_sta
 import atexit
 import os
 
+from lambda_handler.app import open_consumer
 from lambda_handler.cold_start import call_after_restore, is_snapshot
-from lambda_handler.connections import open_consumer
 from lambda_handler.function import Function
 from lambda_handler.json_log import JsonLog
-from lambda_handler.settings import FunctionSettings
+from lambda_handler.settings import Settings
 
 _log = JsonLog()
 handler = Function(
-    open_consumer(FunctionSettings.from_environment(os.environ), log=_log),
+    open_consumer(Settings.from_environment(os.environ), log=_log),
     log=_log,
     from_snapshot=is_snapshot(os.environ),
 )

@@ -5,7 +5,7 @@ import random
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Protocol
 
 from flashbus.dead_letters import is_redriven
@@ -25,6 +25,7 @@ from flashpay import (
     decide,
     decide_given_up,
     decide_poison,
+    utc_now,
 )
 from lambda_handler.record_outcomes import Known, RecordOutcome
 from lambda_handler.records import QueueRecord, Record
@@ -54,10 +55,6 @@ class DeadLetters(Protocol):
         ...
 
 
-def _utc_now() -> datetime:
-    return datetime.now(UTC)
-
-
 @dataclass(kw_only=True)
 class RecordSettler:
     """Settles an order, and carries out what becomes of its message.
@@ -71,7 +68,7 @@ class RecordSettler:
     max_receives: int
     payment_timeout: timedelta
     clock: Callable[[], float] = time.monotonic
-    now: Callable[[], datetime] = _utc_now
+    now: Callable[[], datetime] = utc_now
     sleep: Callable[[float], Awaitable[object]] = asyncio.sleep
     jitter: Callable[[], float] = field(default=random.random)
 

@@ -4,13 +4,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 
+SERVICE = "lambda-handler"
+
 
 class SettingsError(Exception):
     """A variable that is missing or cannot be used; the message names it."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class FunctionSettings:
+class Settings:
     """What the function is told.
 
     Without `dead_letter_queue_url` poison from a queue is left to the queue's own redrive.
@@ -25,7 +27,7 @@ class FunctionSettings:
     max_receives: int = 100
 
     @classmethod
-    def from_environment(cls, environ: Mapping[str, str]) -> "FunctionSettings":
+    def from_environment(cls, environ: Mapping[str, str]) -> "Settings":
         """Read the environment; an empty variable counts as unset.
 
         Raises:

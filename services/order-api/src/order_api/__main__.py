@@ -18,23 +18,15 @@ from flashops.metrics import process_registry
 from flashops.operations import operations_server
 from flashops.streams import StandardStreams, guard_standard_streams
 from order_api.app import create_app
-from order_api.connections import connected
-from order_api.settings import Settings
+from order_api.connections import open_connections
+from order_api.settings import SERVICE, Settings
 
 
 async def serve(settings: Settings, *, streams: StandardStreams) -> None:
     """Serve until the stop signal."""
     health, registry = Health(), process_registry(lines_dropped=lambda: streams.dropped)
-    async with Shutdown() as shutdown, connected(settings) as outside:
-        app = create_app(
-            settings,
-            topic=outside.topic,
-            ledger=outside.ledger,
-            gateway=outside.gateway,
-            products=outside.products,
-            health=health,
-            registry=registry,
-        )
+    async with Shutdown() as shutdown, open_connections(settings) as connections:
+        app = create_app(settings, connections=connections, health=health, registry=registry)
         await _serve(app, settings, health=health, registry=registry, shutdown=shutdown)
     structlog.get_logger().info("stopped")
 
@@ -44,16 +36,12 @@ async def _serve(
 ) -> None:
     metrics, limits = ConnectionMetrics(registry), settings.connection_limits
     runner = Runner(app, metrics=metrics, limits=limits, shutdown_timeout=settings.shutdown_timeout)
-    listening = asyncio.Event()
-
-    async def listens() -> bool:
-        return listening.is_set()
+    listening = _listening_check(health)
 
     def tell(host: str, port: int) -> None:
         listening.set()
         structlog.get_logger().info("listening", host=host, port=port, operations_port=operations_port)
 
-    health.add_check("listening", listens)
     # Up before the port for customers and until the last request has ended: readiness is false all the while.
     async with operations_server(
         host=settings.operations_host,
@@ -74,6 +62,17 @@ async def _serve(
         )
 
 
+def _listening_check(health: Health) -> asyncio.Event:
+    """Let readiness wait for the port for customers: for the event that is returned."""
+    listening = asyncio.Event()
+
+    async def listens() -> bool:
+        return listening.is_set()
+
+    health.add_check("listening", listens)
+    return listening
+
+
 def main() -> None:
     """Run the service; see `--help`."""
     streams = guard_standard_streams()
@@ -84,7 +83,7 @@ def main() -> None:
         argv=sys.argv[1:],
         environ=os.environ,
     )
-    configure_logging(service="order-api", level=settings.log_level, environment=settings.environment)
+    configure_logging(service=SERVICE, level=settings.log_level, environment=settings.environment)
     asyncio.run(serve(settings, streams=streams))
 
 

@@ -1,9 +1,7 @@
 """The application and its wiring, the same in production and in tests."""
 
-import os
-import socket
 from collections.abc import AsyncIterator, Callable
-from datetime import UTC, datetime
+from datetime import datetime
 
 from aiohttp import web
 from prometheus_client import CollectorRegistry
@@ -11,18 +9,20 @@ from prometheus_client import CollectorRegistry
 from flashbus.publisher import GroupCommitPublisher
 from flashbus.topic import Topic
 from flashops.health import Health
-from flashpay import Gateway, Ledger, Settler
+from flashops.owner import owner_name
+from flashpay import Settler, utc_now
 from order_api import app_keys
 from order_api.async_orders import post_async_order
 from order_api.bodies import leave_expectation
 from order_api.catalogue import Catalogue, ProductSource
+from order_api.connections import Connections
 from order_api.intake import Intake
 from order_api.metrics import Metrics
 from order_api.openapi import document_json
 from order_api.order_book import OrderBook
 from order_api.order_status import get_order
 from order_api.retry_after import RetryAfter
-from order_api.settings import Settings
+from order_api.settings import SERVICE, Settings
 from order_api.settlement_limiter import SettlementLimiter
 from order_api.sync_orders import post_sync_order
 from order_api.telemetry import telemetry
@@ -32,18 +32,10 @@ _CATALOGUE = web.AppKey("catalogue", Catalogue)
 _HEALTH_BODY = HealthView().model_dump_json().encode()
 
 
-def utc_now() -> datetime:
-    """Tell the time."""
-    return datetime.now(UTC)
-
-
 def create_app(
     settings: Settings,
     *,
-    topic: Topic,
-    ledger: Ledger,
-    gateway: Gateway,
-    products: ProductSource,
+    connections: Connections,
     health: Health | None = None,
     registry: CollectorRegistry | None = None,
     now: Callable[[], datetime] = utc_now,
@@ -52,10 +44,7 @@ def create_app(
 
     Args:
         settings: Read once.
-        topic: Where accepted orders go.
-        ledger: Where orders are kept.
-        gateway: Charges.
-        products: Where prices come from.
+        connections: What it talks to; the real parts or fakes.
         health: Told what readiness depends on; it and the registry are served on the operations port.
         registry: Where the metrics are kept, a fresh one by default.
         now: The time in UTC.
@@ -63,28 +52,36 @@ def create_app(
     Returns:
         The application, not started. It opens nothing that it was given and closes nothing of it.
     """
-    health = health or Health()
-    registry = registry or CollectorRegistry()
-    metrics = Metrics(registry)
+    metrics = Metrics(registry or CollectorRegistry())
     app = web.Application(middlewares=[telemetry(metrics)])
+    app[app_keys.OPENAPI] = document_json()
     app[app_keys.SETTINGS] = settings
     app[app_keys.METRICS] = metrics
+    _add_parts(app, settings, connections, metrics, now)
+    app.cleanup_ctx.append(_running)
+    (health or Health()).add_check("catalogue", app[_CATALOGUE].check)
+    _add_routes(app)
+    return app
+
+
+def _add_parts(
+    app: web.Application,
+    settings: Settings,
+    connections: Connections,
+    metrics: Metrics,
+    now: Callable[[], datetime],
+) -> None:
     app[app_keys.RETRY_AFTER] = RetryAfter()
-    app[app_keys.BOOK] = OrderBook(ledger=ledger, timeout=settings.publish_timeout)
-    app[app_keys.OPENAPI] = document_json()
-    app[_CATALOGUE] = _catalogue(settings, products, metrics)
+    app[app_keys.BOOK] = OrderBook(ledger=connections.ledger, timeout=settings.publish_timeout)
+    app[_CATALOGUE] = _catalogue(settings, connections.products, metrics)
     app[app_keys.INTAKE] = Intake(
         ids=settings.order_ids,
         catalogue=app[_CATALOGUE],
         retry_after=app[app_keys.RETRY_AFTER],
         now=now,
     )
-    app[app_keys.PUBLISHER] = _publisher(settings, topic, metrics)
-    app[app_keys.SETTLEMENT_LIMITER] = _settlement_limiter(settings, ledger, gateway, metrics)
-    app.cleanup_ctx.append(_running)
-    health.add_check("catalogue", app[_CATALOGUE].check)
-    _add_routes(app)
-    return app
+    app[app_keys.PUBLISHER] = _publisher(settings, connections.topic, metrics)
+    app[app_keys.SETTLEMENT_LIMITER] = _settlement_limiter(settings, connections, metrics)
 
 
 def _catalogue(settings: Settings, products: ProductSource, metrics: Metrics) -> Catalogue:
@@ -105,11 +102,11 @@ def _publisher(settings: Settings, topic: Topic, metrics: Metrics) -> GroupCommi
     )
 
 
-def _settlement_limiter(settings: Settings, ledger: Ledger, gateway: Gateway, metrics: Metrics) -> SettlementLimiter:
+def _settlement_limiter(settings: Settings, connections: Connections, metrics: Metrics) -> SettlementLimiter:
     settler = Settler(
-        ledger=ledger,
-        gateway=gateway,
-        owner=f"order-api/{socket.gethostname()}:{os.getpid()}",
+        ledger=connections.ledger,
+        gateway=connections.gateway,
+        owner=owner_name(SERVICE),
         lease=settings.lease,
         payment_timeout=settings.payment_timeout,
     )

@@ -31,14 +31,18 @@ async def read_json_body(request: web.Request, *, limit_bytes: int, deadline: ti
     _check_headers(request, limit_bytes)
     try:
         async with asyncio.timeout(deadline.total_seconds()):
-            if request.headers.get(hdrs.EXPECT, "").lower() == "100-continue":
-                await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+            await _send_continue(request)
             return await _read(request, limit_bytes)
     except TimeoutError:
         message = f"The body did not arrive within {deadline.total_seconds():g} seconds"
         raise Rejection.of_field(408, "slow_body", "body", message, close=True) from None
     except (ConnectionError, web.RequestPayloadError) as exc:
         raise Rejection.of_field(400, "unreadable_body", "body", "The body cannot be read", close=True) from exc
+
+
+async def _send_continue(request: web.Request) -> None:
+    if request.headers.get(hdrs.EXPECT, "").lower() == "100-continue":
+        await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
 
 
 def _check_headers(request: web.Request, limit_bytes: int) -> None:

@@ -54,6 +54,12 @@ class Catalogue:
     it is a new shop, or one whose last product was withdrawn. Nothing is for sale then, and the API is ready.
 
     Used as an async context manager, which runs the refresh; the first load does not hold up the start.
+
+    Args:
+        source: Read in one go at each refresh.
+        refresh: How long a copy is used before the next one is read.
+        on_refresh: Told how many products the new copy has.
+        on_failure: Told that a refresh failed.
     """
 
     def __init__(
@@ -64,14 +70,6 @@ class Catalogue:
         on_refresh: Callable[[int], object] | None = None,
         on_failure: Callable[[], object] | None = None,
     ) -> None:
-        """Wire the catalogue.
-
-        Args:
-            source: Read in one go at each refresh.
-            refresh: How long a copy is used before the next one is read.
-            on_refresh: Told how many products the new copy has.
-            on_failure: Told that a refresh failed.
-        """
         self._source = source
         self._refresh = refresh
         self._on_refresh = on_refresh

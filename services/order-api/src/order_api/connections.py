@@ -1,12 +1,13 @@
-"""The real outside world: SNS, DynamoDB and the payment gateway."""
+"""What the API talks to: SNS, DynamoDB and the payment gateway."""
 
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any
 
 import aiohttp
-from aiobotocore.session import get_session
+from aiobotocore.session import AioSession, get_session
 
 from flashbus.clients import aws_client
 from flashbus.sns import SnsTopic
@@ -22,7 +23,7 @@ _DYNAMO_TIMEOUT = timedelta(seconds=2)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Connections:
-    """What `create_app` is given in production."""
+    """Everything outside of this process that the API talks to."""
 
     topic: Topic
     ledger: Ledger
@@ -31,23 +32,11 @@ class Connections:
 
 
 @asynccontextmanager
-async def connected(settings: Settings) -> AsyncIterator[Connections]:
+async def open_connections(settings: Settings) -> AsyncIterator[Connections]:
     """Open clients of everything outside; they are closed with the block. Nothing is called yet."""
-    publish_timeout = settings.publish_timeout
     session = get_session()
     async with AsyncExitStack() as stack:
-        # The publisher's own deadline ends a call. The topic tries again itself: behind botocore's own retries a first
-        # attempt that may have arrived could not be told from one that did not.
-        sns = await stack.enter_async_context(
-            aws_client(
-                "sns",
-                # Sooner than the publisher's deadline: what never got a connection was certainly not taken.
-                connect_timeout=publish_timeout / 2,
-                read_timeout=publish_timeout,
-                max_attempts=1,
-                session=session,
-            )
-        )
+        sns = await stack.enter_async_context(_sns_client(settings.publish_timeout, session))
         dynamo = await stack.enter_async_context(
             aws_client("dynamodb", connect_timeout=_DYNAMO_TIMEOUT, read_timeout=_DYNAMO_TIMEOUT, session=session)
         )
@@ -60,3 +49,16 @@ async def connected(settings: Settings) -> AsyncIterator[Connections]:
             gateway=HttpGateway(session=http, base_url=settings.gateway_url),
             products=DynamoProducts(client=dynamo, table=settings.products_table),
         )
+
+
+def _sns_client(publish_timeout: timedelta, session: AioSession) -> AbstractAsyncContextManager[Any]:
+    # The publisher's own deadline ends a call. The topic tries again itself: behind botocore's own retries a first
+    # attempt that may have arrived could not be told from one that did not.
+    return aws_client(
+        "sns",
+        # Sooner than the publisher's deadline: what never got a connection was certainly not taken.
+        connect_timeout=publish_timeout / 2,
+        read_timeout=publish_timeout,
+        max_attempts=1,
+        session=session,
+    )

@@ -1,7 +1,7 @@
 """The products table on DynamoDB."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, Protocol
 
 import aiohttp
@@ -49,12 +49,7 @@ class DynamoProducts:
         position: dict[str, object] = {}
         while True:
             page = await self._page(position)
-            for row in page["Items"]:
-                product = _product(row)
-                if product is None:
-                    log.warning("product_invalid", product_id=_shown(row))
-                else:
-                    products[product.product_id] = product
+            products |= {product.product_id: product for product in _products(page["Items"])}
             if not page.get("LastEvaluatedKey"):
                 return products
             position = {"ExclusiveStartKey": page["LastEvaluatedKey"]}
@@ -74,6 +69,15 @@ class DynamoProducts:
         if "Items" not in page:  # a proxy's page, not an empty shop
             raise CatalogueError("the answer has no items")
         return page
+
+
+def _products(rows: Iterable[Any]) -> Iterator[Product]:
+    for row in rows:
+        product = _product(row)
+        if product is None:
+            log.warning("product_invalid", product_id=_shown(row))
+        else:
+            yield product
 
 
 def _product(row: Mapping[str, Mapping[str, str]]) -> Product | None:

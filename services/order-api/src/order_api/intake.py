@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from flashmsg import FieldError, InvalidRequestError, Order, OrderRequest, parse_request
 from order_api.catalogue import Catalogue, CatalogueNotLoadedError
 from order_api.order_ids import OrderIds
-from order_api.pricing import UnpriceableError, price
+from order_api.pricing import PricedBasket, UnpriceableError, price
 from order_api.rejections import Rejection
 from order_api.retry_after import RetryAfter
 from order_api.views import Receipt
@@ -90,8 +90,19 @@ class Intake:
         Raises:
             Rejection: 422 when the order cannot be priced, 503 while there are no prices.
         """
+        basket = self._basket(draft)
+        return Order(
+            order_id=draft.order_id,
+            customer_id=draft.request.customer_id,
+            items=basket.items,
+            currency=basket.currency,
+            total_minor=basket.total_minor,
+            created_at=self.now(),
+        )
+
+    def _basket(self, draft: Draft) -> PricedBasket:
         try:
-            basket = price(draft.request.items, find=self.catalogue.find)
+            return price(draft.request.items, find=self.catalogue.find)
         except UnpriceableError as exc:
             raise Rejection(422, "unpriceable", "The order cannot be priced", errors=exc.errors) from exc
         except CatalogueNotLoadedError as exc:
@@ -102,14 +113,6 @@ class Intake:
                 errors=[("items", "Prices are not available yet; nothing was accepted")],
                 retry_after=self.retry_after.spread(_UNTIL_CATALOGUE),
             ) from exc
-        return Order(
-            order_id=draft.order_id,
-            customer_id=draft.request.customer_id,
-            items=basket.items,
-            currency=basket.currency,
-            total_minor=basket.total_minor,
-            created_at=self.now(),
-        )
 
 
 def _idempotency_key(values: Sequence[str]) -> str | None:

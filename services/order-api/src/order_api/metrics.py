@@ -14,6 +14,12 @@ class Metrics:
     """The API's metrics in one registry."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
+        self._add_requests(registry)
+        self._add_orders(registry)
+        self._add_publishing(registry)
+        self._add_catalogue(registry)
+
+    def _add_requests(self, registry: CollectorRegistry) -> None:
         self._requests = Histogram(
             "http_server_request_duration_seconds",
             "From the request's headers to its answer.",
@@ -22,6 +28,8 @@ class Metrics:
             registry=registry,
         )
         self._request_series: dict[tuple[str, str, int], Histogram] = {}
+
+    def _add_orders(self, registry: CollectorRegistry) -> None:
         self._accepted = Counter(
             "orders_accepted", "Orders accepted, each at its first request.", ["mode"], registry=registry
         )
@@ -35,6 +43,9 @@ class Metrics:
         self._settled = Counter(
             "orders_settled", "Orders that this process brought to a terminal status.", ["status"], registry=registry
         )
+        self.sync_in_flight = Gauge("sync_orders_in_flight", "Orders being settled in a request.", registry=registry)
+
+    def _add_publishing(self, registry: CollectorRegistry) -> None:
         self._batch_entries = Histogram(
             "publish_batch_entries", "Orders in one publish call.", buckets=tuple(range(1, 11)), registry=registry
         )
@@ -44,6 +55,8 @@ class Metrics:
             buckets=(0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0),
             registry=registry,
         )
+
+    def _add_catalogue(self, registry: CollectorRegistry) -> None:
         self._products = Gauge("catalogue_products", "Products for sale.", registry=registry)
         self._refreshed = Gauge(
             "catalogue_refreshed_timestamp_seconds", "When the catalogue was last read (Unix time).", registry=registry
@@ -51,7 +64,6 @@ class Metrics:
         self._refresh_failures = Counter(
             "catalogue_refresh_failures", "Times the catalogue could not be read.", registry=registry
         )
-        self.sync_in_flight = Gauge("sync_orders_in_flight", "Orders being settled in a request.", registry=registry)
 
     def request(self, *, method: str, route: str, status: int, seconds: float) -> None:
         """Count one answered request."""

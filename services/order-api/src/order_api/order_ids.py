@@ -65,10 +65,6 @@ class OrderIds:
         others = () if previous in (None, secret) else (_Keys.of(previous),)
         self._accepted = (self._keys, *others)
 
-    def derive(self, *, customer_id: int, idempotency_key: str) -> str:
-        """Return the one id that this customer's key leads to under the secret of today."""
-        return self.candidates(customer_id=customer_id, idempotency_key=idempotency_key)[0]
-
     def candidates(self, *, customer_id: int, idempotency_key: str) -> tuple[str, ...]:
         """Return every id that this customer's key may have led to, that of today first.
 

@@ -5,7 +5,7 @@ from aiohttp import web
 from order_api.app_keys import BOOK, INTAKE, RETRY_AFTER
 from order_api.order_book import OrderBookError
 from order_api.rejections import Rejection
-from order_api.sync_orders import order_response
+from order_api.responses import order_response
 from order_api.telemetry import REQUEST_CONTEXT
 from order_api.views import OrderView
 

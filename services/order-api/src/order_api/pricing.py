@@ -36,16 +36,7 @@ def price(lines: Sequence[RequestedLine], *, find: Callable[[str], Product | Non
     Raises:
         UnpriceableError: A product is unknown, or the products have several currencies.
     """
-    products = [find(line.product_id) for line in lines]
-    known = [product for product in products if product is not None]
-    if len(known) < len(products):
-        raise UnpriceableError(
-            [
-                (f"items.{index}.product_id", "There is no such product")
-                for index, product in enumerate(products)
-                if product is None
-            ]
-        )
+    known = _known([find(line.product_id) for line in lines])
     currency = known[0].currency
     foreign = [index for index, product in enumerate(known) if product.currency != currency]
     if foreign:
@@ -56,3 +47,10 @@ def price(lines: Sequence[RequestedLine], *, find: Callable[[str], Product | Non
         for line, product in zip(lines, known, strict=True)
     )
     return PricedBasket(items=items, currency=currency, total_minor=sum(item.total_minor for item in items))
+
+
+def _known(products: Sequence[Product | None]) -> list[Product]:
+    unknown = [f"items.{index}.product_id" for index, product in enumerate(products) if product is None]
+    if unknown:
+        raise UnpriceableError([(field, "There is no such product") for field in unknown])
+    return [product for product in products if product is not None]

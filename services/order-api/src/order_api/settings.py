@@ -8,6 +8,7 @@ from pydantic import Field, SecretStr, field_validator, model_validator
 from flashops.settings import Seconds, ServiceSettings
 from order_api.order_ids import MIN_SECRET_BYTES, OrderIds
 
+SERVICE = "order-api"
 Duration = Annotated[timedelta, Seconds(gt=0, le=3600)]
 
 

@@ -96,12 +96,8 @@ class SettlementLimiter:
         loop = asyncio.get_running_loop()
         deadline = loop.time() + self._deadline_seconds
         await self._enter()
-        task = asyncio.create_task(self._serve(order, traceparent), name=f"settle {order.order_id}")
-        self._tasks[task] = loop.time()
-        task.add_done_callback(self._leave)
-        self._report()
-        remaining = deadline - loop.time()
-        await asyncio.wait({task}, timeout=max(remaining, 0))
+        task = self._begin(order, traceparent)
+        await asyncio.wait({task}, timeout=max(deadline - loop.time(), 0))
         if not task.done():
             raise DeadlinePassedError(f"not settled within {self._deadline_seconds:g} seconds")
         return task.result()
@@ -135,6 +131,13 @@ class SettlementLimiter:
         finally:
             self._waiting -= 1
         return True
+
+    def _begin(self, order: Order, traceparent: str | None) -> asyncio.Task[Settlement]:
+        task = asyncio.create_task(self._serve(order, traceparent), name=f"settle {order.order_id}")
+        self._tasks[task] = asyncio.get_running_loop().time()
+        task.add_done_callback(self._leave)
+        self._report()
+        return task
 
     async def _serve(self, order: Order, traceparent: str | None) -> Settlement:
         settlement = await self._settler.settle(order, traceparent=traceparent)

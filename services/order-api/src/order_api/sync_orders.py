@@ -1,15 +1,25 @@
 """`POST /orders/sync`: settle while the customer waits, or fall back to the queue."""
 
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
-from aiohttp import hdrs, web
+from aiohttp import web
 
 from flashmsg import Order
-from flashpay import Busy, Duplicate, FlashpayError, GatewayRefusedError, GatewayUnavailableError, Mismatch, Settled
+from flashpay import (
+    Busy,
+    Duplicate,
+    FlashpayError,
+    GatewayRefusedError,
+    GatewayUnavailableError,
+    Mismatch,
+    Settled,
+    utc_now,
+)
+from order_api.acceptance import draft_of, is_made_of, note_acceptance, order_of, queue
 from order_api.app_keys import METRICS, RETRY_AFTER, SETTINGS, SETTLEMENT_LIMITER
-from order_api.async_orders import draft_of, is_made_of, order_of, queue
 from order_api.intake import IDEMPOTENCY_KEY, Draft
 from order_api.rejections import Rejection, mismatch, outcome_unknown, turned_away
+from order_api.responses import order_response
 from order_api.settlement_limiter import AtCapacityError, DeadlinePassedError
 from order_api.telemetry import REQUEST_CONTEXT
 from order_api.views import OrderView
@@ -29,8 +39,7 @@ async def post_sync_order(request: web.Request) -> web.Response:
         return await _unsettled(request, draft, order, exc)
     match settlement:
         case Settled(entry=entry):
-            request.app[METRICS].accepted("sync", repeated=not is_made_of(entry, order))
-            request[REQUEST_CONTEXT].fields["mode"] = "sync"
+            note_acceptance(request, "sync", repeated=not is_made_of(entry, order))
             return order_response(OrderView.of(entry))
         case Duplicate(entry=entry):
             # Accepted when it was settled; counting it again would make orders out of retries.
@@ -41,15 +50,6 @@ async def post_sync_order(request: web.Request) -> web.Response:
             return await _busy(request, draft, order, lease_until)
         case Mismatch():
             raise mismatch(IDEMPOTENCY_KEY)
-
-
-def order_response(view: OrderView) -> web.Response:
-    """Answer 200 with an order; nobody may keep a copy, as it changes."""
-    return web.Response(
-        body=view.model_dump_json(exclude_none=True).encode(),
-        content_type="application/json",
-        headers={hdrs.CACHE_CONTROL: "no-store"},
-    )
 
 
 def _at_capacity(request: web.Request, draft: Draft, error: AtCapacityError) -> Rejection:
@@ -91,6 +91,6 @@ async def _busy(request: web.Request, draft: Draft, order: Order, lease_until: d
         "in_progress",
         "The same order is being paid already",
         errors=[(IDEMPOTENCY_KEY, "A request with this key is in progress")],
-        retry_after=request.app[RETRY_AFTER].spread(lease_until - datetime.now(UTC)),
+        retry_after=request.app[RETRY_AFTER].spread(lease_until - utc_now()),
         receipt=draft.receipt,
     )

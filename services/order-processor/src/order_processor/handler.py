@@ -1,11 +1,9 @@
 """What the bus asks of the processor: one message handled, and what becomes of it."""
 
-from datetime import UTC, datetime
-
 from flashbus import dispositions as bus
 from flashbus.backoff import Backoff
 from flashbus.queue import Message
-from flashpay import Acknowledge, DeadLetter, HandBack
+from flashpay import Acknowledge, DeadLetter, HandBack, utc_now
 from order_processor.message_settler import MessageSettler
 from order_processor.metrics import Metrics
 
@@ -43,7 +41,7 @@ class MessageHandler:
         entry = done.entry
         fields: dict[str, object] = {"status": entry.status.value}
         if done.attempt is not None:
-            age = ((entry.completed_at or datetime.now(UTC)) - entry.created_at).total_seconds()
+            age = ((entry.completed_at or utc_now()) - entry.created_at).total_seconds()
             self._metrics.orders_settled.labels(entry.status.value).inc()
             self._metrics.order_duration.observe(max(age, 0.0))
             fields |= {"attempt": done.attempt, "charge_id": entry.charge_id, "order_seconds": round(age, 3)}

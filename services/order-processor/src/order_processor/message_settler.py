@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from datetime import datetime
-from typing import Protocol
 
 import structlog
 
@@ -20,28 +19,12 @@ from flashpay import (
     HandBack,
     HeldBackError,
     Settlement,
+    Settler,
     Unanswered,
     decide,
     decide_given_up,
     decide_poison,
 )
-
-
-class Settles(Protocol):
-    """Settles one order, or gives it up; see `flashpay.Settler`."""
-
-    async def settle(
-        self,
-        order: Order,
-        *,
-        traceparent: str | None = None,
-        redriven: bool = False,
-        on_unanswered: Unanswered | None = None,
-    ) -> Settlement: ...
-
-    async def give_up(
-        self, order: Order, *, reason: str, redriven: bool = False, uncharged: bool = False
-    ) -> GiveUp: ...
 
 
 class MessageSettler:
@@ -55,7 +38,7 @@ class MessageSettler:
     """
 
     def __init__(
-        self, *, settler: Settles, breaker: CircuitBreaker, max_receives: int, clock: Callable[[], datetime]
+        self, *, settler: Settler, breaker: CircuitBreaker, max_receives: int, clock: Callable[[], datetime]
     ) -> None:
         self._settler = settler
         self._breaker = breaker
@@ -64,11 +47,8 @@ class MessageSettler:
 
     async def settle(self, message: Message) -> Disposition:
         """Settle the order in a message, as far as that is possible; raises nothing but cancellation."""
-        delivery = Delivery(
-            receives=message.receive_count,
-            max_receives=self._max_receives,
-            redriven=is_redriven(message.attributes),
-        )
+        redriven = is_redriven(message.attributes)
+        delivery = Delivery(receives=message.receive_count, max_receives=self._max_receives, redriven=redriven)
         try:
             event = decode_sqs_body(message.body)
         except FlashmsgError as exc:

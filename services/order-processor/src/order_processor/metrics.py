@@ -9,6 +9,12 @@ class Metrics:
     """The processor's metrics, registered once in `registry`; every label has few values."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
+        self._add_state(registry)
+        self._add_durations(registry)
+        self._add_messages(registry)
+        self._add_queue(registry)
+
+    def _add_state(self, registry: CollectorRegistry) -> None:
         self.slots = Gauge("processor_slots", "Payments that may run at once.", registry=registry)
         self.slots_busy = Gauge("processor_slots_busy", "Messages being worked now.", registry=registry)
         self.paused = Gauge(
@@ -17,6 +23,8 @@ class Metrics:
         self.stalled = Gauge(
             "processor_stalled", "1 while messages are taken and none has come to its end for long.", registry=registry
         )
+
+    def _add_durations(self, registry: CollectorRegistry) -> None:
         self.settle_duration = Histogram(
             "processor_settle_duration_seconds",
             "From taking a message up to knowing what becomes of it.",
@@ -30,6 +38,8 @@ class Metrics:
             buckets=_SECONDS,
             registry=registry,
         )
+
+    def _add_messages(self, registry: CollectorRegistry) -> None:
         self.messages = Counter("processor_messages", "Messages worked.", ["outcome"], registry=registry)
         self.redeliveries = Counter("processor_redeliveries", "Messages that were delivered before.", registry=registry)
         self.poison = Counter("processor_poison", "Messages that can never be decoded.", ["reason"], registry=registry)
@@ -39,6 +49,8 @@ class Metrics:
         self.orders_settled = Counter(
             "orders_settled", "Orders brought to a terminal status here.", ["status"], registry=registry
         )
+
+    def _add_queue(self, registry: CollectorRegistry) -> None:
         self.receive_failures = Counter(
             "processor_receive_failures", "Receives that failed.", ["reason"], registry=registry
         )

@@ -9,12 +9,13 @@ from flashbus.consumer import ConsumerLimits
 from flashbus.queue import BATCH_LIMIT
 from flashops.settings import Seconds, ServiceSettings
 
+SERVICE = "order-processor"
 Duration = Annotated[timedelta, Seconds(gt=0)]
 
 _MOST_POLLERS = 4
 
 
-class ProcessorSettings(ServiceSettings):
+class Settings(ServiceSettings):
     """Everything that the environment decides; see `--help`."""
 
     port: int = Field(

@@ -21,12 +21,10 @@ from payment_gateway.app import create_app
 from payment_gateway.behaviour import Behaviour
 from payment_gateway.charge_store import ChargeStore
 from payment_gateway.errors import ChargeStoreError
-from payment_gateway.metrics import GatewayMetrics
 from payment_gateway.provider import Provider
-from payment_gateway.settings import Settings
+from payment_gateway.settings import SERVICE, Settings
 
 _PROGRAM = "python -m payment_gateway"
-_SERVICE = "payment-gateway"
 
 
 async def serve(settings: Settings, *, streams: StandardStreams) -> None:
@@ -36,8 +34,7 @@ async def serve(settings: Settings, *, streams: StandardStreams) -> None:
     async with Shutdown() as shutdown:
         with ChargeStore(settings.charge_store_path) as store:
             provider = Provider(store=store, behaviour=behaviour)
-            metrics = GatewayMetrics(provider, registry=registry)
-            app = create_app(provider=provider, store=store, health=health, metrics=metrics)
+            app = create_app(provider=provider, store=store, health=health, registry=registry)
             await _serve(app, settings, behaviour, health=health, registry=registry, shutdown=shutdown)
     structlog.get_logger().info("stopped")
 
@@ -76,7 +73,7 @@ def main() -> int:
         argv=sys.argv[1:],
         environ=os.environ,
     )
-    configure_logging(service=_SERVICE, level=settings.log_level, environment=settings.environment)
+    configure_logging(service=SERVICE, level=settings.log_level, environment=settings.environment)
     for old, present in Settings.old_variables_in(os.environ).items():
         structlog.get_logger().warning("setting_renamed", old=old, present=present)
     try:

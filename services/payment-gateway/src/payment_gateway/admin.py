@@ -10,6 +10,7 @@ import structlog
 from aiohttp import web
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from payment_gateway.admission import AdmissionQueue
 from payment_gateway.bodies import BadRequestError, invalid, read_json_body
 from payment_gateway.charge_store import ChargeStore
 from payment_gateway.charges import Charge
@@ -65,16 +66,18 @@ def _add_record_routes(app: web.Application, *, provider: Provider, store: Charg
         return web.json_response({"charges": [_shown(charge) for charge in page], "next": following})
 
     async def get_summary(_request: web.Request) -> web.Response:
-        admission = provider.admission
-        now = {
-            "in_flight": admission.in_flight,
-            "waiting": admission.waiting,
-            "peak_in_flight": admission.peak_in_flight,
-        }
-        return web.json_response(asdict(store.totals()) | now)
+        return web.json_response(asdict(store.totals()) | _state(provider.admission))
 
     app.router.add_get("/admin/charges", get_charges)
     app.router.add_get("/admin/summary", get_summary)
+
+
+def _state(admission: AdmissionQueue) -> dict[str, int]:
+    return {
+        "in_flight": admission.in_flight,
+        "waiting": admission.waiting,
+        "peak_in_flight": admission.peak_in_flight,
+    }
 
 
 def _shown(charge: Charge) -> dict[str, object]:

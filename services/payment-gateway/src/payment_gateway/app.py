@@ -4,6 +4,7 @@ from collections.abc import Awaitable, Callable
 
 import structlog
 from aiohttp import web
+from prometheus_client import CollectorRegistry
 
 from flashops.health import Health, add_health_routes
 from flashops.metrics import add_metrics_route
@@ -13,15 +14,19 @@ from payment_gateway.bodies import BODY_LIMIT_BYTES
 from payment_gateway.charge_store import ChargeStore
 from payment_gateway.charging import add_charge_routes
 from payment_gateway.errors import ChargeStoreError
-from payment_gateway.metrics import GatewayMetrics
+from payment_gateway.metrics import Metrics
 from payment_gateway.provider import Provider
 
 _Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 _logger = structlog.get_logger()
 
 
-def create_app(*, provider: Provider, store: ChargeStore, health: Health, metrics: GatewayMetrics) -> web.Application:
+def create_app(
+    *, provider: Provider, store: ChargeStore, health: Health, registry: CollectorRegistry
+) -> web.Application:
     """Build the application; the charge store is opened and closed by the caller."""
+    metrics = Metrics(registry)
+    metrics.watch(provider)
     app = web.Application(client_max_size=BODY_LIMIT_BYTES, middlewares=[_problems])
 
     async def store_answers() -> None:
@@ -34,7 +39,7 @@ def create_app(*, provider: Provider, store: ChargeStore, health: Health, metric
     add_charge_routes(app, provider=provider, metrics=metrics)
     add_admin_routes(app, provider=provider, store=store)
     add_health_routes(app, health)
-    add_metrics_route(app, metrics.registry)
+    add_metrics_route(app, registry)
     app.on_shutdown.append(refuse_waiting_charges)
     return app
 

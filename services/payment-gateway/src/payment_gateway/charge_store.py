@@ -131,8 +131,7 @@ class ChargeStore:
     ) -> Charge:
         """Write a definite answer, for good. When this returns the answer is committed."""
         row = _row(key, request, declined_because=declined_because, traceparent=traceparent, started_at=started_at)
-        names = ", ".join(row)
-        marks = ", ".join(f":{name}" for name in row)
+        names, marks = ", ".join(row), ", ".join(f":{name}" for name in row)
         with self._wrapped():
             self._db.execute("BEGIN IMMEDIATE")
             self._db.execute(f"INSERT INTO charges ({names}) VALUES ({marks})", row)  # noqa: S608 - our own column names

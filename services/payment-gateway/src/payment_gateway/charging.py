@@ -19,7 +19,7 @@ from payment_gateway.errors import (
     KeyReusedError,
     ProviderError,
 )
-from payment_gateway.metrics import GatewayMetrics
+from payment_gateway.metrics import Metrics
 from payment_gateway.provider import ChargeAnswer, Provider
 
 _STATUSES: dict[type[ProviderError], int] = {
@@ -33,7 +33,7 @@ CHARGE_UNKNOWN = "urn:flash-sale:charge-unknown"
 _logger = structlog.get_logger()
 
 
-def add_charge_routes(app: web.Application, *, provider: Provider, metrics: GatewayMetrics) -> None:
+def add_charge_routes(app: web.Application, *, provider: Provider, metrics: Metrics) -> None:
     """Serve `POST /v1/charges`, and lookups of a charge by its idempotency key."""
 
     async def post_charge(request: web.Request) -> web.Response:

@@ -10,6 +10,7 @@ from pydantic import Field
 from flashops.settings import Seconds, ServiceSettings
 from payment_gateway.behaviour import Behaviour, Rate
 
+SERVICE = "payment-gateway"
 Duration = Annotated[timedelta, Seconds(ge=0, le=3600)]
 
 

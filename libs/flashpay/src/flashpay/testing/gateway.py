@@ -205,6 +205,9 @@ class FakeGateway:
             raise
         if self._open.get(content.order_id) is not content:
             raise GatewayUnavailableError("the fake gateway was restarted", reason="connection")
+        return self._answered(content, reply)
+
+    def _answered(self, content: ChargeRequest, reply: Reply) -> ChargeResult:
         if reply is Reply.FAIL:
             del self._open[content.order_id]
             raise _failure()

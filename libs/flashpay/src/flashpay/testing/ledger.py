@@ -55,16 +55,7 @@ class MemoryLedger:
             if answer is not None:
                 await self._checkpoint("claim.done")
                 return answer
-            taken = replace(
-                entry,
-                status=OrderStatus.PROCESSING,
-                owner=owner,
-                attempt=entry.attempt + 1,
-                lease_until=lease_until,
-                updated_at=now,
-                completed_at=None,
-                reason=None,
-            )
+            taken = _taken_over(entry, owner=owner, lease_until=lease_until, now=now)
         self.entries[order.order_id] = taken
         await self._checkpoint("claim.done")
         return claimed(taken)
@@ -79,18 +70,7 @@ class MemoryLedger:
         if entry.status not in {OrderStatus.PROCESSING, OrderStatus.FAILED}:
             recorded = recorded_before(entry, claimed, result)
         else:
-            now = self._now()
-            approved = isinstance(result, Approved)
-            self.entries[order_id] = replace(
-                entry,
-                status=OrderStatus.COMPLETED if approved else OrderStatus.DECLINED,
-                charge_id=result.charge_id if isinstance(result, Approved) else None,
-                reason=None if isinstance(result, Approved) else result.reason,
-                owner=claimed.owner,
-                lease_until=None,
-                updated_at=now,
-                completed_at=now,
-            )
+            self.entries[order_id] = _settled(entry, result, owner=claimed.owner, now=self._now())
             recorded = RecordedOrder(entry=self.entries[order_id], first=True)
         await self._checkpoint("record.done")
         return recorded
@@ -141,3 +121,30 @@ class MemoryLedger:
         await self._checkpoint(f"{method}.called")
         if self.unavailable:
             raise LedgerUnavailableError("the ledger is made unavailable by the test", reason="connection")
+
+
+def _taken_over(entry: LedgerEntry, *, owner: str, lease_until: datetime, now: datetime) -> LedgerEntry:
+    return replace(
+        entry,
+        status=OrderStatus.PROCESSING,
+        owner=owner,
+        attempt=entry.attempt + 1,
+        lease_until=lease_until,
+        updated_at=now,
+        completed_at=None,
+        reason=None,
+    )
+
+
+def _settled(entry: LedgerEntry, result: ChargeResult, *, owner: str, now: datetime) -> LedgerEntry:
+    approved = isinstance(result, Approved)
+    return replace(
+        entry,
+        status=OrderStatus.COMPLETED if approved else OrderStatus.DECLINED,
+        charge_id=result.charge_id if isinstance(result, Approved) else None,
+        reason=None if isinstance(result, Approved) else result.reason,
+        owner=owner,
+        lease_until=None,
+        updated_at=now,
+        completed_at=now,
+    )

@@ -1,5 +1,6 @@
 """The stock in memory, for tests; it holds to the contract of the one in DynamoDB."""
 
 from flashstock.testing.memory import MemoryTable, memory_stock
+from flashstock.testing.sale import LEASE, FaultPlan, Sale
 
-__all__ = ["MemoryTable", "memory_stock"]
+__all__ = ["LEASE", "FaultPlan", "MemoryTable", "Sale", "memory_stock"]

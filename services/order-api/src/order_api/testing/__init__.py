@@ -1,7 +1,17 @@
 """What tests of the API use: fakes of the outside world, and the real server over a real socket."""
 
 from flashbus.testing import FakeTopic, wait_until
-from order_api.testing.harness import PEN, PHONE, SECRET, Answer, Shop, environment, exchange, read_answer, running_shop
+from order_api.testing.harness import (
+    PEN,
+    PHONE,
+    SECRET,
+    Answer,
+    RunningApi,
+    environment,
+    exchange,
+    read_answer,
+    running_shop,
+)
 from order_api.testing.products import FakeProducts
 
 __all__ = [
@@ -11,7 +21,7 @@ __all__ = [
     "Answer",
     "FakeProducts",
     "FakeTopic",
-    "Shop",
+    "RunningApi",
     "environment",
     "exchange",
     "read_answer",

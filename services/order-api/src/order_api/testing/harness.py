@@ -3,7 +3,7 @@
 import asyncio
 import json
 from collections.abc import AsyncIterator, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
@@ -21,6 +21,7 @@ from flashops.operations import operations_server
 from flashpay.testing import FakeGateway, MemoryLedger
 from order_api.app import create_app
 from order_api.catalogue import Product
+from order_api.connections import Connections
 from order_api.order_ids import OrderIds
 from order_api.settings import Settings
 from order_api.testing.products import FakeProducts
@@ -73,7 +74,7 @@ class Answer:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Shop:
+class RunningApi:
     """A running API and everything behind it."""
 
     port: int
@@ -133,7 +134,7 @@ class Shop:
 @asynccontextmanager
 async def running_shop(
     *, wait_ready: bool = True, products: FakeProducts | None = None, **variables: str
-) -> AsyncIterator[Shop]:
+) -> AsyncIterator[RunningApi]:
     """Run the API; `variables` are its environment.
 
     Args:
@@ -141,27 +142,19 @@ async def running_shop(
         products: What is for sale; two products by default.
         variables: Replace or add environment variables.
     """
-    topic, ledger, gateway = FakeTopic(), MemoryLedger(), FakeGateway()
     source = FakeProducts(PEN, PHONE) if products is None else products
+    topic, ledger, gateway = FakeTopic(), MemoryLedger(), FakeGateway()
     health, registry = Health(), CollectorRegistry()
     settings = Settings.from_environment(environment(**variables))
-    app = create_app(
-        settings, topic=topic, ledger=ledger, gateway=gateway, products=source, health=health, registry=registry
-    )
-    connections, limits = ConnectionMetrics(registry), settings.connection_limits
-    runner = Runner(app, metrics=connections, limits=limits, shutdown_timeout=timedelta(seconds=10))
-    async with AsyncExitStack() as exits:
-        exits.push_async_callback(runner.cleanup)
-        await runner.setup()
-        await web.TCPSite(runner, "127.0.0.1", 0).start()
-        operations = operations_server(
-            host="127.0.0.1", port=0, registry=registry, health=health, limits=limits, metrics=connections
-        )
-        operations_port = await exits.enter_async_context(operations)
-        session = await exits.enter_async_context(aiohttp.ClientSession())
+    connections = Connections(topic=topic, ledger=ledger, gateway=gateway, products=source)
+    app = create_app(settings, connections=connections, health=health, registry=registry)
+    async with (
+        _serving(app, settings, health, registry) as (runner, operations_port),
+        aiohttp.ClientSession() as session,
+    ):
         if wait_ready:
             await wait_until(lambda: source.loads)
-        yield Shop(
+        yield RunningApi(
             port=int(runner.addresses[0][1]),
             operations_port=operations_port,
             session=session,
@@ -173,6 +166,23 @@ async def running_shop(
             health=health,
             runner=runner,
         )
+
+
+@asynccontextmanager
+async def _serving(
+    app: web.Application, settings: Settings, health: Health, registry: CollectorRegistry
+) -> AsyncIterator[tuple[Runner, int]]:
+    metrics, limits = ConnectionMetrics(registry), settings.connection_limits
+    runner = Runner(app, metrics=metrics, limits=limits, shutdown_timeout=timedelta(seconds=10))
+    await runner.setup()
+    try:
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        async with operations_server(
+            host="127.0.0.1", port=0, registry=registry, health=health, limits=limits, metrics=metrics
+        ) as operations_port:
+            yield runner, operations_port
+    finally:
+        await runner.cleanup()
 
 
 async def exchange(port: int, request: bytes, *, longest_seconds: float = 10, has_body: bool = True) -> Answer:

@@ -11,8 +11,9 @@ from flashbus.consumer import Consumer
 from flashbus.testing import FakeQueue, loop_time
 from flashmsg import Order, OrderPlaced, OrderStatus, PricedLine, encode
 from flashpay.testing import FakeGateway, MemoryLedger
-from order_processor.app import Resources, build_consumer
-from order_processor.settings import ProcessorSettings
+from order_processor.app import build_consumer
+from order_processor.connections import Connections
+from order_processor.settings import Settings
 
 _BASE32 = "abcdefghijklmnopqrstuvwxyz234567"
 _START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -41,7 +42,7 @@ class ProcessorHarness:
             "gateway_url": "http://gateway.test",
         }
         # Unchecked, so that a test may shorten a visibility below the lease.
-        self.settings = ProcessorSettings.model_validate(required).model_copy(update=dict(_fields(variables)))
+        self.settings = Settings.model_validate(required).model_copy(update=dict(_fields(variables)))
         self.queue, self.dead = FakeQueue(), FakeQueue()
         self.gateway = FakeGateway()
         self.ledger = MemoryLedger(clock=self.now)
@@ -82,7 +83,7 @@ class ProcessorHarness:
         """Run the processor; the block's end stops it and waits for the drain."""
         self.consumer = build_consumer(
             self.settings,
-            resources=Resources(
+            connections=Connections(
                 queue=self.queue, dead_letter_queue=self.dead, ledger=self.ledger, gateway=self.gateway
             ),
             registry=self.registry,

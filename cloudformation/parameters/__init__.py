@@ -1,0 +1,1 @@
+"""What the stack asks for, and the combinations it refuses."""

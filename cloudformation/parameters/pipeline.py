@@ -1,0 +1,179 @@
+"""The pipeline's parameters.
+
+Bounds live here wherever CloudFormation can hold them alone (`AllowedValues`, `MinValue`, `AllowedPattern`), each
+with a sentence that says what to do; what takes two parameters to check is in `rules`.
+"""
+
+from dataclasses import dataclass
+
+from troposphere import FindInMap, Parameter, Template
+
+from cloudformation.parameters.kinds import add_choice, add_flag, add_number, add_switch, add_text
+
+CONSUMERS = ("ecs", "lambda", "lambda-sqs")
+# An S3 name cannot be empty, not even where it is not used.
+NO_ARTIFACT = "none"
+# Queue visibility under a function must be six of its timeouts; CloudFormation cannot multiply, so both are listed.
+FUNCTION_TIMEOUTS = (15, 30, 60, 120, 300)
+# Orders settled concurrently by one invocation that polls the queue.
+BATCH_SIZE = 10
+MAXIMUM_CONCURRENCIES = (2, 5, 10, 20, 50, 100)
+# Both are part of the description of the function's version, which may have 256 characters.
+LONGEST_ARTIFACT_KEY = 100
+LONGEST_GATEWAY_HOST = 90
+
+
+@dataclass(frozen=True, kw_only=True)
+class PipelineParameters:
+    """What the pipeline part asks for."""
+
+    consumer: Parameter
+    visibility_seconds: Parameter
+    max_receives: Parameter
+    payment_timeout_seconds: Parameter
+    lease_seconds: Parameter
+    gateway_url: Parameter
+    artifact_bucket: Parameter
+    artifact_key: Parameter
+    architecture: Parameter
+    function_memory: Parameter
+    function_timeout: Parameter
+    reserved_concurrency: Parameter
+    snap_start: Parameter
+    snap_start_on: str
+    log_retention_days: Parameter
+    retain_data_on: str
+    customer_key: Parameter
+    customer_key_on: str
+
+
+def add_pipeline_parameters(template: Template, *, gateway_scheme: str = "https?") -> PipelineParameters:
+    """Add the parameters of topic, queues, tables and function; the payment provider's URL has that scheme."""
+    snap_start = add_flag(
+        template, "SnapStart", default=False, why="Start environments of the function from a snapshot"
+    )
+    retain_data = add_flag(
+        template,
+        "RetainData",
+        default=True,
+        why="Keep tables, secret, images and the key they are encrypted with when the stack is deleted",
+    )
+    customer_key = add_flag(
+        template,
+        "CustomerKey",
+        default=False,
+        why="Encrypt everything with a KMS key of the stack instead of keys of AWS",
+    )
+    return PipelineParameters(
+        consumer=add_choice(
+            template,
+            "Consumer",
+            CONSUMERS,
+            Description="Who settles orders: tasks (ecs), a function called by the topic, or one polling the queue",
+        ),
+        visibility_seconds=add_number(
+            template,
+            "VisibilitySeconds",
+            default=60,
+            low=45,
+            high=43200,
+            why="Seconds that a received message stays hidden; under lambda-sqs it is six function timeouts",
+        ),
+        max_receives=add_number(
+            template,
+            "MaxReceives",
+            default=100,
+            low=3,
+            high=1000,
+            why="Receives of a message before it goes to the dead letters; high, so that an outage is waited out",
+        ),
+        payment_timeout_seconds=add_number(
+            template,
+            "PaymentTimeoutSeconds",
+            default=10,
+            low=1,
+            high=14,
+            why="Longest wait for the answer to one charge, in seconds",
+        ),
+        lease_seconds=add_number(
+            template,
+            "LeaseSeconds",
+            default=30,
+            low=15,
+            high=40,
+            why="How long a claim on an order is exclusive, in seconds",
+        ),
+        gateway_url=add_text(
+            template,
+            "GatewayUrl",
+            pattern=gateway_scheme + f"://[A-Za-z0-9.:/_-]{{1,{LONGEST_GATEWAY_HOST}}}",
+            why="Base URL of the external payment provider",
+            otherwise="must be an https URL without a query",
+        ),
+        artifact_bucket=add_text(
+            template,
+            "ArtifactBucket",
+            pattern="[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]",
+            default=NO_ARTIFACT,
+            why="S3 bucket that holds the function's zip",
+            otherwise="must be an S3 bucket",
+        ),
+        artifact_key=add_text(
+            template,
+            "ArtifactKey",
+            pattern=f"[A-Za-z0-9!_.*'()/=-]{{1,{LONGEST_ARTIFACT_KEY}}}",
+            default=NO_ARTIFACT,
+            why="S3 key of the function's zip; another key publishes another version",
+            otherwise=f"must be an S3 key of at most {LONGEST_ARTIFACT_KEY} characters",
+        ),
+        architecture=add_choice(
+            template,
+            "Architecture",
+            ("arm64", "x86_64"),
+            Description="CPU of function and tasks; images and zip must be built for it",
+        ),
+        function_memory=add_number(
+            template,
+            "FunctionMemory",
+            default=512,
+            low=256,
+            high=3008,
+            why="Memory of the function in MB, and its share of CPU with it",
+        ),
+        function_timeout=add_choice(
+            template,
+            "FunctionTimeout",
+            FUNCTION_TIMEOUTS,
+            Default="30",
+            Description="Longest run of the function in seconds, longer than any payment",
+        ),
+        reserved_concurrency=add_number(
+            template,
+            "ReservedConcurrency",
+            default=0,
+            low=0,
+            high=1000,
+            why="Invocations at once under lambda, one payment each; 0 for the limit of the account",
+        ),
+        snap_start=snap_start,
+        snap_start_on=add_switch(template, snap_start),
+        log_retention_days=add_choice(
+            template, "LogRetentionDays", (14, 1, 7, 30, 90, 365), Description="Days that logs are kept"
+        ),
+        retain_data_on=add_switch(template, retain_data),
+        customer_key=customer_key,
+        customer_key_on=add_switch(template, customer_key),
+    )
+
+
+def add_maximum_concurrency(template: Template) -> FindInMap:
+    """Add the choice of how many invocations poll the queue at once; returns the number."""
+    # Through a map of numbers: a parameter arrives as text, with which the embedded AWS cannot count.
+    template.add_mapping("Concurrency", {str(number): {"Invocations": number} for number in MAXIMUM_CONCURRENCIES})
+    chosen = add_choice(
+        template,
+        "MaximumConcurrency",
+        MAXIMUM_CONCURRENCIES,
+        Description="Invocations at once under lambda-sqs, of 10 payments each",
+    )
+    return FindInMap("Concurrency", chosen.ref(), "Invocations")

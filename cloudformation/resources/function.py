@@ -1,0 +1,207 @@
+"""The Lambda consumer: the function, its version, and the queue that keeps what it failed for good."""
+
+from dataclasses import dataclass
+
+from troposphere import (
+    And,
+    Equals,
+    If,
+    Not,
+    NoValue,
+    Output,
+    Sub,
+    Template,
+    awslambda,
+    iam,
+    logs,
+    sqs,
+)
+
+from cloudformation.parameters.pipeline import PipelineParameters
+from cloudformation.resources.encryption import Encryption
+from cloudformation.resources.function_network import FunctionNetwork
+from cloudformation.resources.iam import ORDERS_ACTIONS, STOCK_ACTIONS, add_role, allow
+from cloudformation.resources.messaging import Messaging, add_dead_letter_queue
+from cloudformation.resources.tables import Tables
+
+RUNTIME = "python3.13"
+HANDLER = "lambda_handler.main.handler"
+ALIAS = "live"
+FUNCTION_NAME = "${AWS::StackName}-order-handler"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Function:
+    """The function and what watches it; all of it exists under the condition `on`."""
+
+    on: str
+    from_topic: str
+    function: awslambda.Function
+    alias: awslambda.Alias
+    failures: sqs.Queue
+    log_group: logs.LogGroup
+
+
+def add_function(
+    template: Template,
+    *,
+    parameters: PipelineParameters,
+    encryption: Encryption,
+    messaging: Messaging,
+    tables: Tables,
+    gateway_url: object,
+    network: FunctionNetwork | None = None,
+) -> Function:
+    """Add the function, its log, role, version and failure queue, where a function is the consumer."""
+    consumer = parameters.consumer.ref()
+    on = template.add_condition("HasFunction", Not(Equals(consumer, "ecs")))
+    failures = add_dead_letter_queue(
+        template, "FunctionFailures", name="function-failures", encryption=encryption, condition=on
+    )
+    log_group = _add_log_group(template, on=on, parameters=parameters, encryption=encryption)
+    role = _add_function_role(
+        template,
+        on=on,
+        messaging=messaging,
+        tables=tables,
+        failures=failures,
+        log_group=log_group,
+        network=network,
+    )
+    variables = {
+        "ORDERS_TABLE": tables.orders.ref(),
+        "STOCK_TABLE": tables.stock.ref(),
+        "GATEWAY_URL": gateway_url,
+        "PAYMENT_TIMEOUT_SECONDS": parameters.payment_timeout_seconds.ref(),
+        "LEASE_SECONDS": parameters.lease_seconds.ref(),
+        "DEAD_LETTER_QUEUE_URL": messaging.dead_letters.ref(),
+        "MAX_RECEIVES": parameters.max_receives.ref(),
+    }
+    function = template.add_resource(
+        awslambda.Function(
+            "Function",
+            Condition=on,
+            FunctionName=Sub(FUNCTION_NAME),
+            Runtime=RUNTIME,
+            Handler=HANDLER,
+            Architectures=[parameters.architecture.ref()],
+            MemorySize=parameters.function_memory.ref(),
+            Timeout=parameters.function_timeout.ref(),
+            Role=role.get_att("Arn"),
+            Code=awslambda.Code(S3Bucket=parameters.artifact_bucket.ref(), S3Key=parameters.artifact_key.ref()),
+            Environment=awslambda.Environment(Variables=variables),
+            KmsKeyArn=encryption.key_arn,
+            LoggingConfig=awslambda.LoggingConfig(LogGroup=log_group.ref()),
+            ReservedConcurrentExecutions=_reserved(template, parameters),
+            SnapStart=If(parameters.snap_start_on, awslambda.SnapStart(ApplyOn="PublishedVersions"), NoValue),
+            VpcConfig=NoValue if network is None else If(network.inside, network.config, NoValue),
+        )
+    )
+    _add_outputs(template, on=on, function=function, failures=failures)
+    return Function(
+        on=on,
+        from_topic=template.add_condition("TopicFunction", Equals(consumer, "lambda")),
+        function=function,
+        alias=_add_version(template, on=on, function=function, parameters=parameters, network=network),
+        failures=failures,
+        log_group=log_group,
+    )
+
+
+def _add_log_group(
+    template: Template, *, on: str, parameters: PipelineParameters, encryption: Encryption
+) -> logs.LogGroup:
+    return template.add_resource(
+        logs.LogGroup(
+            "FunctionLogs",
+            Condition=on,
+            LogGroupName=Sub(f"/aws/lambda/{FUNCTION_NAME}"),
+            RetentionInDays=parameters.log_retention_days.ref(),
+            KmsKeyId=encryption.key_arn,
+        )
+    )
+
+
+def _reserved(template: Template, parameters: PipelineParameters) -> If:
+    # Under the queue MaximumConcurrency bounds the function; reserving as well would only throttle it.
+    reserved = template.add_condition(
+        "HasReservedConcurrency",
+        And(Equals(parameters.consumer.ref(), "lambda"), Not(Equals(parameters.reserved_concurrency.ref(), "0"))),
+    )
+    return If(reserved, parameters.reserved_concurrency.ref(), NoValue)
+
+
+def _add_outputs(template: Template, *, on: str, function: awslambda.Function, failures: sqs.Queue) -> None:
+    for title, description, value in (
+        ("FunctionName", "Function that settles orders; its log group is /aws/lambda/ and this name", function.ref()),
+        ("FunctionFailureQueueUrl", "URL of the queue of events that the function failed for good", failures.ref()),
+    ):
+        template.add_output(Output(title, Condition=on, Description=description, Value=value))
+
+
+def _add_function_role(
+    template: Template,
+    *,
+    on: str,
+    messaging: Messaging,
+    tables: Tables,
+    failures: sqs.Queue,
+    log_group: logs.LogGroup,
+    network: FunctionNetwork | None,
+) -> iam.Role:
+    statements: list[object] = [
+        allow("logs:CreateLogStream", "logs:PutLogEvents", on=log_group.get_att("Arn")),
+        allow(*ORDERS_ACTIONS, on=tables.orders.get_att("Arn")),
+        allow(*STOCK_ACTIONS, on=tables.stock.get_att("Arn")),
+        allow("sqs:SendMessage", on=[failures.get_att("Arn"), messaging.dead_letters.get_att("Arn")]),
+        # What the event source mapping does with the function's role.
+        allow("sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ReceiveMessage", on=messaging.queue.get_att("Arn")),
+    ]
+    if network is not None:
+        statements.append(If(network.inside, network.statement, NoValue))
+    return add_role(template, "FunctionRole", service="lambda.amazonaws.com", statements=statements, condition=on)
+
+
+def _version_parameters(parameters: PipelineParameters, network: FunctionNetwork | None) -> list[str]:
+    """All that changes the function: a version is immutable, so each of them makes another, and the alias moves on."""
+    chosen = [
+        parameters.artifact_key,
+        parameters.architecture,
+        parameters.function_memory,
+        parameters.function_timeout,
+        parameters.gateway_url,
+        parameters.payment_timeout_seconds,
+        parameters.lease_seconds,
+        parameters.max_receives,
+        parameters.snap_start,
+        parameters.customer_key,
+        *([] if network is None else [network.chosen_by]),
+    ]
+    return [str(parameter.title) for parameter in chosen]
+
+
+def _add_version(
+    template: Template,
+    *,
+    on: str,
+    function: awslambda.Function,
+    parameters: PipelineParameters,
+    network: FunctionNetwork | None,
+) -> awslambda.Alias:
+    version = template.add_resource(
+        awslambda.Version(
+            "FunctionVersion",
+            Condition=on,
+            FunctionName=function.ref(),
+            Description=Sub(" ".join(f"${{{name}}}" for name in _version_parameters(parameters, network))),
+        )
+    )
+    return template.add_resource(
+        awslambda.Alias(
+            "FunctionAlias",
+            Condition=on,
+            Name=ALIAS,
+            FunctionName=function.ref(),
+            FunctionVersion=version.get_att("Version"),
+        )
+    )

@@ -1,0 +1,40 @@
+"""Metrics that only our own log lines hold: orders completed, and how long functions took to start."""
+
+from troposphere import Ref, Template, logs
+
+from cloudformation.resources.execution import Execution
+from cloudformation.resources.function import Function
+
+# As the services write them; a test holds them against the code. The outcome, not the order's status: a duplicate of a
+# completed order has that status too.
+PROCESSOR_COMPLETED = '{ $.event = "message_handled" && $.outcome = "completed" }'
+FUNCTION_COMPLETED = '{ $.event = "record_consumed" && $.outcome = "completed" }'
+FUNCTION_STARTED = '{ $.event = "cold_start" }'
+COMPLETED = "OrdersCompleted"
+COLD_START = "ColdStartSeconds"
+# One namespace per stack, so that the metrics need no dimensions.
+NAMESPACE = Ref("AWS::StackName")
+
+
+def add_metric_filters(template: Template, *, execution: Execution, function: Function) -> None:
+    """Add the filters that turn log lines into metrics."""
+    processor, handler = execution.log_group, function.log_group
+    _add_filter(template, "ProcessorCompleted", processor, PROCESSOR_COMPLETED, COMPLETED, "1")
+    _add_filter(template, "FunctionCompleted", handler, FUNCTION_COMPLETED, COMPLETED, "1", function.on)
+    _add_filter(template, "FunctionStarts", handler, FUNCTION_STARTED, COLD_START, "$.init_seconds", function.on)
+
+
+def _add_filter(
+    template: Template, title: str, group: logs.LogGroup, pattern: str, metric: str, value: str, on: str | None = None
+) -> None:
+    found = logs.MetricFilter(
+        title,
+        LogGroupName=group.ref(),
+        FilterPattern=pattern,
+        MetricTransformations=[
+            logs.MetricTransformation(MetricNamespace=NAMESPACE, MetricName=metric, MetricValue=value)
+        ],
+    )
+    if on is not None:
+        found.Condition = on
+    template.add_resource(found)

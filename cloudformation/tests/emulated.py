@@ -1,0 +1,41 @@
+"""The whole stack as far as the embedded AWS takes it, and the one list of what it does not.
+
+Nothing here is deployed to AWS: tests deploy the rest of the stack into the embedded AWS with it.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+# Kinds the embedded AWS refuses at the change set.
+REFUSED_KINDS = {
+    "AWS::ApplicationAutoScaling::ScalableTarget": "the embedded AWS scales nothing",
+    "AWS::ApplicationAutoScaling::ScalingPolicy": "the embedded AWS scales nothing",
+    "AWS::EC2::EIP": "the embedded AWS has no way out of a VPC",
+    "AWS::EC2::NatGateway": "the embedded AWS has no way out of a VPC",
+    "AWS::Budgets::Budget": "the embedded AWS costs nothing",
+}
+# Single resources of kinds it knows otherwise.
+REFUSED_RESOURCES = {
+    "ProcessorBelowDesiredAlarm": "it fails alarms on a formula of metrics and rolls back",
+}
+
+
+def emulated(template: Mapping[str, Any]) -> dict[str, Any]:
+    """The template without what is refused, and without the actions that name it."""
+    refused = {
+        title
+        for title, resource in template["Resources"].items()
+        if title in REFUSED_RESOURCES or resource["Type"] in REFUSED_KINDS
+    }
+    kept = {title: resource for title, resource in template["Resources"].items() if title not in refused}
+    return {**template, "Resources": _without_references(kept, refused)}
+
+
+def _without_references(value: Any, refused: set[str]) -> Any:  # noqa: ANN401  # any part of a template
+    if isinstance(value, dict):
+        if value.get("Ref") in refused:
+            return {"Ref": "AWS::NoValue"}
+        return {key: _without_references(item, refused) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_without_references(item, refused) for item in value]
+    return value

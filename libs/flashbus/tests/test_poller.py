@@ -1,0 +1,57 @@
+"""What a poller asks the queue for, and how long it pauses when the queue is away."""
+
+import asyncio
+from datetime import timedelta
+
+import pytest
+from structlog.testing import capture_logs
+
+from flashbus.testing import ConsumerHarness
+
+
+async def test_its_pauses_grow_to_ten_seconds_and_begin_anew_after_an_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    bounds: list[tuple[float, float]] = []
+
+    def longest(low: float, high: float) -> float:
+        bounds.append((low, high))
+        return high
+
+    monkeypatch.setattr("flashbus.poller.random.uniform", longest)
+    harness = ConsumerHarness(pollers=1, wait=timedelta(seconds=1))
+    harness.queue.unavailable = True
+    with capture_logs() as lines:
+        async with harness.running():
+            await harness.until(lambda: len(bounds) == 8)
+            harness.queue.unavailable = False
+            await asyncio.sleep(15)
+            harness.queue.unavailable = True
+            await harness.until(lambda: len(bounds) == 9)
+    assert bounds == [(0.1, 0.2 * 2**number) for number in range(1, 6)] + [(0.1, 10)] * 3 + [(0.1, 0.4)]
+    failures = [line["failures"] for line in lines if line["event"] == "receive_failed"]
+    assert failures == [1, 2, 3, 4, 5, 6, 7, 8, 1]
+
+
+async def test_one_failure_is_no_outage_and_an_answer_ends_one() -> None:
+    harness = ConsumerHarness(pollers=1, wait=timedelta(seconds=1))
+    async with harness.running():
+        harness.queue.unavailable = True
+        await harness.until(lambda: harness.observer.told["receive_failed"] == 1)
+        told_after_one = harness.consumer.receiving
+        await harness.until(lambda: harness.observer.told["receive_failed"] == 2)
+        assert (told_after_one, harness.consumer.receiving) == (True, False)
+        harness.queue.unavailable = False
+        await harness.until(lambda: harness.consumer.receiving)
+
+
+async def test_what_it_took_and_did_not_need_is_free_again() -> None:
+    harness = ConsumerHarness(slots=10, pollers=1, wait=timedelta(seconds=1), latency=timedelta(seconds=1))
+    async with harness.running():
+        for _ in range(5):
+            await harness.place(3)
+            await harness.until_empty()
+        harness.queue.unavailable = True
+        await harness.until(lambda: harness.observer.told["receive_failed"] == 3)
+        harness.queue.unavailable = False
+        await harness.place(10)
+        await harness.until(lambda: harness.in_flight == 10)
+    assert len(harness.handled) == 25

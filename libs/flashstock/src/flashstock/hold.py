@@ -1,0 +1,176 @@
+"""Units in the hands of one order, from the reservation to the publish."""
+
+import asyncio
+from collections.abc import Mapping
+from contextlib import suppress
+from datetime import timedelta
+from enum import Enum, auto
+
+import structlog
+
+from flashmsg import Reservation
+from flashstock.errors import SessionClosedError, StockUnavailableError
+from flashstock.journal import Ticket
+from flashstock.pages import JournalEntry
+from flashstock.selling_session import PublishAgain, SellingSession
+
+_FIRST_PAUSE_SECONDS = 0.1
+_LONGEST_PAUSE_SECONDS = 5.0
+
+log = structlog.get_logger()
+
+
+class _State(Enum):
+    RESERVED = auto()
+    JOURNALED = auto()
+    OVER = auto()
+
+
+class Hold:
+    """Units reserved for one order. Its holder commits it, publishes the order, and says what came of that.
+
+    Exactly one of `published`, `withdraw` and `doubt` ends it; a `commit` that raises has ended it as well.
+
+    Attributes:
+        reservation: What the order's message carries, for whoever ends the order.
+    """
+
+    # Made by `Seller.reserve`, which has told the session that an order begins.
+    def __init__(
+        self, *, session: SellingSession, reservation: Reservation, publish_again: PublishAgain, timeout: timedelta
+    ) -> None:
+        self.reservation = reservation
+        self._session = session
+        self._publish_again = publish_again
+        self._timeout_seconds = timeout.total_seconds()
+        self._state = _State.RESERVED
+        self._slot = -1
+        self._entry: JournalEntry | None = None
+
+    async def commit(self, body: str, attributes: Mapping[str, str]) -> None:
+        """Write the order into the journal: from now on it is published, whatever becomes of this process.
+
+        Raises:
+            StockUnavailableError: It was not written in time, and the units go back. If that is not `certain`, it
+                may have been written, and the order may still be published.
+        """
+        self._must_be(_State.RESERVED)
+        self._entry = JournalEntry(reservation=self.reservation, body=body, attributes=attributes)
+        try:
+            ticket = self._session.journal.append(self._entry)
+        except BaseException:
+            self._put_back()
+            raise
+        try:
+            async with asyncio.timeout(self._timeout_seconds):
+                self._slot = await asyncio.shield(ticket.slot)
+        except StockUnavailableError:
+            self._put_back()
+            raise
+        except BaseException as error:
+            certain = self._abandon(ticket)
+            if isinstance(error, TimeoutError):
+                raise StockUnavailableError(
+                    "the order was not journaled in time", reason="too_slow", certain=certain
+                ) from error
+            raise
+        self._state = _State.JOURNALED
+
+    def published(self) -> None:
+        """The topic has taken the order."""
+        self._must_be(_State.JOURNALED)
+        self._session.journal.over(self._slot)
+        self._end()
+
+    async def withdraw(self) -> None:
+        """The order is certainly not published, and shall not be: its units are for sale again.
+
+        Raises:
+            SessionClosedError: Somebody else publishes it.
+            StockUnavailableError: It is not withdrawn yet. That goes on, but somebody else may publish it before.
+        """
+        if self._state is _State.RESERVED:
+            self._put_back()
+            return
+        self._must_be(_State.JOURNALED)
+        giving_back = self._session.background(self._give_back(self._slot), name=f"withdraw {self.reservation.id}")
+        self._end()
+        await asyncio.wait({giving_back}, timeout=self._timeout_seconds)
+        if not giving_back.done():
+            raise StockUnavailableError("the order is not withdrawn yet", reason="too_slow")
+        if giving_back.cancelled():
+            raise SessionClosedError("the session is closed: the order may be published")
+        giving_back.result()
+
+    def doubt(self) -> None:
+        """Nobody knows whether the topic has taken the order: it is published again until that is certain."""
+        self._must_be(_State.JOURNALED)
+        self._session.background(self._publish_until_certain(), name=f"publish {self.reservation.id} again")
+        self._end()
+
+    def _abandon(self, ticket: Ticket) -> bool:
+        """Give up a commit under way; whether it is certain that nothing is written."""
+        if self._session.journal.remove(ticket):
+            self._put_back()
+            return True
+        self._session.background(self._give_back_when_written(ticket), name=f"withdraw {self.reservation.id}")
+        self._end()
+        return False
+
+    async def _give_back_when_written(self, ticket: Ticket) -> None:
+        try:
+            slot = await ticket.slot
+        except StockUnavailableError:
+            self._put_units_back()
+            return
+        await self._give_back(slot)
+
+    async def _give_back(self, slot: int) -> None:
+        pause = _FIRST_PAUSE_SECONDS
+        while True:
+            try:
+                await self._session.stock.withdrawals.withdraw(self.reservation, session_id=self._session.id, slot=slot)
+            except SessionClosedError:
+                self._session.close()
+                raise
+            except StockUnavailableError as error:
+                log.warning("order_not_withdrawn", reservation=self.reservation.id, reason=error.reason)
+            else:
+                self._session.journal.over(slot)
+                return
+            await asyncio.sleep(pause)
+            pause = min(2 * pause, _LONGEST_PAUSE_SECONDS)
+
+    async def _publish_until_certain(self) -> None:
+        assert self._entry is not None  # noqa: S101 - it is journaled
+        pause = _FIRST_PAUSE_SECONDS
+        # Once the session is closed, a reclaimer publishes what is in its journal.
+        while not self._session.closed.is_set():
+            try:
+                await self._publish_again(self._entry)
+            except Exception as error:  # noqa: BLE001 - whatever it is, the order is not known to be published
+                log.warning("order_not_published_again", reservation=self.reservation.id, error=repr(error))
+            else:
+                self._session.journal.over(self._slot)
+                return
+            with suppress(TimeoutError):
+                async with asyncio.timeout(pause):
+                    await self._session.closed.wait()
+            pause = min(2 * pause, _LONGEST_PAUSE_SECONDS)
+
+    def _put_back(self) -> None:
+        self._must_be(_State.RESERVED)
+        self._put_units_back()
+        self._end()
+
+    def _put_units_back(self) -> None:
+        for product_id, units in self.reservation.units.items():
+            self._session.shelf(product_id).put_back(units)
+
+    def _end(self) -> None:
+        self._state = _State.OVER
+        self._session.end()
+
+    def _must_be(self, state: _State) -> None:
+        if self._state is not state:
+            raise RuntimeError(f"the hold is {self._state.name.lower()}, not {state.name.lower()}")

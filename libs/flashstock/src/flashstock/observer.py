@@ -1,0 +1,23 @@
+"""What the stock tells whoever measures it."""
+
+from flashmsg import Reservation
+from flashstock.levels import StockLevel
+
+
+class StockObserver:
+    """Does nothing; override what is of interest. Called in the event loop: must not block, must not raise."""
+
+    def level(self, level: StockLevel) -> None:
+        """The counters of a product, whenever they are seen."""
+
+    def sold_out(self, product_id: str) -> None:
+        """A reservation was refused because too few units of a product are left."""
+
+    def reclaimed(self, product_id: str, units: int) -> None:
+        """Units that a dead session had left over are for sale again."""
+
+    def republished(self) -> None:
+        """An order that a dead session had journaled was published for it."""
+
+    def oversold(self, reservation: Reservation) -> None:
+        """A customer paid after the units had been returned, and somebody else has them by now."""

@@ -1,0 +1,155 @@
+"""Finishes what a dead seller left: publishes what it had journaled, and returns what it had not sold."""
+
+import asyncio
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Generic, TypeVar
+
+import structlog
+
+from flashstock.errors import StockUnavailableError
+from flashstock.levels import Product
+from flashstock.observer import StockObserver
+from flashstock.pages import JournalEntry, Page
+from flashstock.reclaimer_lock import Holder
+from flashstock.selling_session import PublishAgain
+from flashstock.sessions import Session
+from flashstock.stock import Stock
+
+_ROUNDS_PER_LEASE = 6
+# How many orders are published at once: they share the batches of whatever publishes them.
+_PUBLISHES = 100
+
+log = structlog.get_logger()
+
+Seen = TypeVar("Seen")
+
+
+@dataclass(slots=True)
+class _Sight(Generic[Seen]):
+    seen: Seen
+    since: float
+
+
+class Reclaimer:
+    """Runs beside every seller; one of them at a time is at work.
+
+    What has not changed for a lease is dead: told by this process's own clock, never by comparing clocks. A process
+    that was only slow can do no harm afterwards: its session and its journal are closed first.
+    """
+
+    def __init__(
+        self,
+        *,
+        stock: Stock,
+        publish_again: PublishAgain,
+        owner: str,
+        lease: timedelta = timedelta(seconds=10),
+        observer: StockObserver | None = None,
+    ) -> None:
+        """Wire the reclaimer.
+
+        Args:
+            stock: The stock.
+            publish_again: Publishes an order that a dead session had journaled.
+            owner: A name of this one reclaimer and no other.
+            lease: How long without a heartbeat a session is taken for alive; the sellers' own.
+            observer: Told of counters and of what was reclaimed.
+        """
+        self._stock = stock
+        self._publish_again = publish_again
+        self._owner = owner
+        self._lease_seconds = lease.total_seconds()
+        self._observer = observer or StockObserver()
+        self._holder: _Sight[Holder | None] | None = None
+        self._sessions: dict[str, _Sight[Session]] = {}
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Watch and reclaim until stopped."""
+        while not stop.is_set():
+            try:
+                await self.look()
+            except StockUnavailableError as error:
+                log.warning("stock_not_watched", reason=error.reason)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(self._lease_seconds / _ROUNDS_PER_LEASE):
+                    await stop.wait()
+
+    async def look(self) -> None:
+        """One round, if the lock is ours: reclaim every session that is dead by now."""
+        if not await self._hold_lock():
+            self._sessions.clear()
+            return
+        for level in await self._stock.counters.all():
+            self._observer.level(level)
+        asked_at = asyncio.get_running_loop().time()
+        for session in self._dead(await self._stock.sessions.list(), asked_at):
+            # Closed first: whatever it still tries is refused from here on.
+            if await self._stock.sessions.close(session):
+                await self._reclaim(session)
+
+    async def _hold_lock(self) -> bool:
+        holder = await self._stock.lock.holder()
+        now = asyncio.get_running_loop().time()
+        if self._holder is None or self._holder.seen != holder:
+            self._holder = _Sight(holder, now)
+        ours = holder is None or holder.owner == self._owner
+        if not ours and now - self._holder.since < self._lease_seconds:
+            return False
+        return await self._stock.lock.take(self._owner, seen=holder)
+
+    def _dead(self, sessions: Sequence[Session], asked_at: float) -> list[Session]:
+        """The sessions that had not changed for a lease; one that is closed already is another's unfinished work."""
+        now = asyncio.get_running_loop().time()
+        before, self._sessions = self._sessions, {}
+        for session in sessions:
+            sight = before.get(session.id)
+            self._sessions[session.id] = sight if sight and sight.seen == session else _Sight(session, now)
+        return [
+            sight.seen
+            for sight in self._sessions.values()
+            if not sight.seen.open or asked_at - sight.since >= self._lease_seconds
+        ]
+
+    async def _reclaim(self, session: Session) -> None:
+        try:
+            await self._stock.pages.close(session.id, slots=session.slots)
+            pages = await self._stock.pages.read(session.id, slots=session.slots)
+            await self._publish(pages)
+            for product in await self._stock.counters.products():
+                await self._return_leftover(product, session, pages)
+            await self._stock.sessions.remove(session.id, slots=session.slots)
+        except Exception as error:  # noqa: BLE001 - whatever it is: the session stays closed, the next round goes on
+            log.warning("stock_session_not_reclaimed", session=session.id, owner=session.owner, error=repr(error))
+        else:
+            log.warning("stock_session_reclaimed", session=session.id, owner=session.owner)
+
+    async def _publish(self, pages: Sequence[Page]) -> None:
+        """Publish all that may not be published; what is on the topic twice is one order all the same."""
+        entries = {entry.reservation.id: entry for page in pages for entry in page.entries}
+        for ended in await self._stock.endings.ended(list(entries)):
+            del entries[ended]
+        waiting = list(entries.values())
+        while waiting:
+            now, waiting = waiting[:_PUBLISHES], waiting[_PUBLISHES:]
+            async with asyncio.TaskGroup() as group:
+                for entry in now:
+                    group.create_task(self._publish_one(entry), name=f"publish {entry.reservation.id} again")
+
+    async def _publish_one(self, entry: JournalEntry) -> None:
+        await self._publish_again(entry)
+        self._observer.republished()
+
+    async def _return_leftover(self, product: Product, session: Session, pages: Sequence[Page]) -> None:
+        """Make available what was leased and is in no page; a lease that moved meanwhile is looked at again."""
+        product_id = product.level.product_id
+        # Every page has the sum of all pages up to it.
+        used = max((page.used.get(product_id, 0) for page in pages), default=0)
+        while session.id in product.leases:
+            lease = product.leases[session.id]
+            if await self._stock.leases.end(product_id, session.id, lease, idle=lease.units - used):
+                self._observer.reclaimed(product_id, lease.units - used)
+                return
+            product = await self._stock.leases.read(product_id)

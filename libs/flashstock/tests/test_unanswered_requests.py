@@ -1,0 +1,192 @@
+"""What a seller makes of a table that does not answer, or not yet."""
+
+import asyncio
+from collections.abc import Sequence
+from datetime import timedelta
+
+import pytest
+
+from flashstock.errors import SoldOutError, StockUnavailableError
+from flashstock.seller import SellerPatience
+from flashstock.table import Write
+from flashstock.testing import FaultPlan, Sale
+
+QUICK = SellerPatience(timeout=timedelta(seconds=1), drain=timedelta(seconds=20))
+
+
+class Silence(FaultPlan):
+    """Writes to items of one kind are given up: before or after they are written."""
+
+    def __init__(self, kind: str, place: str) -> None:
+        self._kind = kind
+        self._place = place
+
+    async def meet(self, place: str, writes: Sequence[Write]) -> None:
+        if place == self._place and any(write.id.startswith(self._kind) for write in writes):
+            raise StockUnavailableError("no answer", reason="timeout")
+
+
+class Standstill(FaultPlan):
+    """Writes to items of one kind take until they are let go: before or after they are written."""
+
+    def __init__(self, kind: str, place: str) -> None:
+        self._kind = kind
+        self._place = place
+        self.met = asyncio.Event()
+        self.over = asyncio.Event()
+
+    async def meet(self, place: str, writes: Sequence[Write]) -> None:
+        if place == self._place and any(write.id.startswith(self._kind) for write in writes):
+            self.met.set()
+            await self.over.wait()
+
+
+@pytest.mark.parametrize("place", ["called", "done"])
+async def test_units_on_their_way_back_are_not_sold(sale: Sale, place: str) -> None:
+    await sale.stock.counters.set_total("cap", 5)
+    async with sale.seller() as seller:
+        await (await seller.reserve({"cap": 5})).withdraw()
+        sale.faults = standstill = Standstill("product#", place)
+        await standstill.met.wait()
+        late = asyncio.create_task(seller.reserve({"cap": 5}))
+        await asyncio.sleep(0.1)
+        assert not late.done()
+        standstill.over.set()
+        await (await late).withdraw()
+    assert (await sale.level()).available == 5
+
+
+@pytest.mark.parametrize("place", ["called", "done"])
+async def test_a_return_without_an_answer_is_found_out_about(sale: Sale, place: str) -> None:
+    await sale.stock.counters.set_total("cap", 5)
+    async with sale.seller() as seller:
+        await (await seller.reserve({"cap": 5})).withdraw()
+        sale.faults = Silence("product#", place)
+        await asyncio.sleep(3)
+        sale.faults = FaultPlan()
+        await sale.buy(seller, cap=5)
+    assert (await sale.level()).reserved == 5
+
+
+@pytest.mark.parametrize("place", ["called", "done"])
+async def test_a_lease_without_an_answer_is_found_out_about(sale: Sale, place: str) -> None:
+    await sale.stock.counters.set_total("cap", 6)
+    async with sale.seller() as seller:
+        await sale.buy(seller, cap=1)
+        sale.faults = Silence("product#", place)
+        with pytest.raises(StockUnavailableError) as caught:
+            await seller.reserve({"cap": 5})
+        assert caught.value.certain
+        sale.faults = FaultPlan()
+        await sale.buy(seller, cap=5)
+        with pytest.raises(SoldOutError):
+            await seller.reserve({"cap": 1})
+    assert (await sale.level()).reserved == 6
+
+
+async def test_a_lease_that_nobody_asked_for_again_goes_back(sale: Sale) -> None:
+    await sale.stock.counters.set_total("cap", 5)
+    async with sale.seller() as seller:
+        sale.faults = Silence("product#", "done")
+        with pytest.raises(StockUnavailableError):
+            await seller.reserve({"cap": 5})
+        sale.faults = FaultPlan()
+        assert (await sale.level()).reserved == 5
+        await asyncio.sleep(3)
+        assert (await sale.level()).available == 5
+
+
+@pytest.mark.parametrize("place", ["called", "done"])
+async def test_a_page_without_an_answer_is_written_until_it_is_certain(sale: Sale, place: str) -> None:
+    await sale.stock.counters.set_total("cap", 5)
+    async with sale.seller(patience=QUICK) as seller:
+        hold = await seller.reserve({"cap": 1})
+        sale.faults = Silence("slot#", place)
+        committing = asyncio.create_task(hold.commit("body", {}))
+        await asyncio.sleep(0.3)
+        # A page that was written is recognised at the second attempt.
+        assert committing.done() is (place == "done")
+        sale.faults = FaultPlan()
+        await committing
+        hold.published()
+    assert (await sale.level()).reserved == 1
+
+
+@pytest.mark.parametrize("place", ["called", "done"])
+async def test_an_order_given_up_on_its_way_into_the_journal_is_withdrawn(sale: Sale, place: str) -> None:
+    await sale.stock.counters.set_total("cap", 5)
+    async with sale.seller(patience=QUICK) as seller:
+        hold = await seller.reserve({"cap": 5})
+        sale.faults = standstill = Standstill("slot#", place)
+        with pytest.raises(StockUnavailableError) as caught:
+            await hold.commit("body", {})
+        assert (caught.value.reason, caught.value.certain) == ("too_slow", False)
+        standstill.over.set()
+        await asyncio.sleep(1)
+        await sale.buy(seller, cap=5)
+    assert await sale.stock.sessions.list() == []
+
+
+async def test_a_request_that_is_cancelled_leaves_nothing_reserved(sale: Sale) -> None:
+    await sale.stock.counters.set_total("cap", 5)
+    async with sale.seller(patience=QUICK) as seller:
+        hold = await seller.reserve({"cap": 5})
+        sale.faults = standstill = Standstill("slot#", "called")
+        committing = asyncio.create_task(hold.commit("body", {}))
+        await standstill.met.wait()
+        committing.cancel()
+        await asyncio.wait({committing})
+        standstill.over.set()
+        await asyncio.sleep(1)
+        await sale.buy(seller, cap=5)
+
+
+async def test_a_withdrawal_without_an_answer_goes_on(sale: Sale) -> None:
+    await sale.stock.counters.set_total("cap", 5)
+    async with sale.seller(patience=QUICK) as seller:
+        hold = await seller.reserve({"cap": 5})
+        await hold.commit("body", {})
+        sale.faults = Silence("ending#", "called")
+        with pytest.raises(StockUnavailableError) as caught:
+            await hold.withdraw()
+        assert (caught.value.reason, caught.value.certain) == ("too_slow", False)
+        sale.faults = FaultPlan()
+        await asyncio.sleep(5)
+        await sale.buy(seller, cap=5)
+
+
+async def test_a_slot_is_not_written_again_before_its_last_order_is_over(sale: Sale) -> None:
+    await sale.stock.counters.set_total("cap", 5)
+    async with sale.seller(slots=1, patience=QUICK) as seller:
+        first, second = await seller.reserve({"cap": 1}), await seller.reserve({"cap": 1})
+        await asyncio.gather(first.commit("first", {}), second.commit("second", {}))
+        first.published()
+        third = await seller.reserve({"cap": 1})
+        with pytest.raises(StockUnavailableError):
+            await third.commit("third", {})
+        second.published()
+        await sale.buy(seller, cap=1)
+
+
+async def test_a_process_starts_while_its_table_is_away_and_sells_when_it_is_back(sale: Sale) -> None:
+    await sale.stock.counters.set_total("cap", 5)
+    sale.faults = Silence("session#", "called")
+    async with sale.seller() as seller:
+        with pytest.raises(StockUnavailableError, match="no live selling session"):
+            await seller.reserve({"cap": 1})
+        sale.faults = FaultPlan()
+        await asyncio.sleep(5)
+        await sale.buy(seller, cap=1)
+
+
+async def test_leaving_gives_up_on_what_does_not_end_and_leaves_it_to_a_reclaimer(sale: Sale) -> None:
+    await sale.stock.counters.set_total("cap", 5)
+    async with sale.seller(patience=QUICK) as seller:
+        hold = await seller.reserve({"cap": 1})
+        await hold.commit("body", {})
+        sale.topic_is_down = True
+        hold.doubt()
+    (session,) = await sale.stock.sessions.list()
+    assert session.open
+    pages = await sale.stock.pages.read(session.id, slots=8)
+    assert [entry.reservation for page in pages for entry in page.entries] == [hold.reservation]

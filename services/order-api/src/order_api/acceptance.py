@@ -1,0 +1,150 @@
+"""What both ways in share: the draft a request asks for, its price, and the acceptance of the order by the topic."""
+
+from dataclasses import replace
+from datetime import timedelta
+
+from aiohttp import web
+
+from flashbus.publisher import PublishError
+from flashbus.topic import Entry
+from flashmsg import Order, OrderPlaced, encode
+from flashpay import Accepted, ContentMismatch, LedgerEntry
+from order_api.app_keys import BOOK, INTAKE, METRICS, PUBLISHER, RETRY_AFTER, SETTINGS
+from order_api.bodies import read_json_body
+from order_api.intake import IDEMPOTENCY_KEY, Draft
+from order_api.order_book import OrderBookError
+from order_api.rejections import Rejection, mismatch, outcome_unknown, turned_away
+from order_api.responses import acceptance_response
+from order_api.telemetry import REQUEST_CONTEXT
+
+_MILLISECOND = timedelta(milliseconds=1)
+
+
+async def draft_of(request: web.Request) -> Draft:
+    """Read what a request asks for.
+
+    Raises:
+        Rejection: The request is not acceptable.
+    """
+    settings = request.app[SETTINGS]
+    body = await read_json_body(request, limit_bytes=settings.body_limit_bytes, deadline=settings.body_timeout)
+    draft = request.app[INTAKE].draft(body, idempotency_keys=request.headers.getall(IDEMPOTENCY_KEY, []))
+    draft = await _as_first_asked(request, draft)
+    context = request[REQUEST_CONTEXT]
+    context.fields["order_id"] = draft.order_id
+    context.receipt = draft.receipt
+    return draft
+
+
+async def order_of(request: web.Request, draft: Draft) -> Order:
+    """Price a draft. One that has no price any more is still the order that its key was accepted with.
+
+    Raises:
+        Rejection: It can neither be priced nor was it accepted before.
+    """
+    try:
+        return request.app[INTAKE].priced(draft)
+    except Rejection:
+        if not draft.key_given:
+            raise
+        entry = await _entry_of(request, draft)
+        if entry is None:
+            raise
+    if entry.fingerprint != draft.request.fingerprint:
+        raise mismatch(IDEMPOTENCY_KEY)
+    return entry.order
+
+
+async def queue(request: web.Request, draft: Draft, order: Order, *, mode: str, settling: bool = False) -> web.Response:
+    """Publish an order and describe its acceptance.
+
+    Args:
+        request: Asks for it.
+        draft: What it asks for.
+        order: The same, priced.
+        mode: How it came here, for metrics and log.
+        settling: Whether a settlement of this request has begun: then the order may be charged whatever happens here.
+
+    Raises:
+        Rejection: 422 for a key that stands for another order, 503 without an acknowledgement.
+    """
+    known = await _written_down(request, draft, order, settling=settling) if draft.key_given else None
+    accepted = order if known is None else known.entry.order
+    # A terminal order needs no message; of any other one an earlier message may have been lost.
+    if known is None or not known.entry.status.is_terminal:
+        await _publish(request, draft, accepted, settling=settling)
+    first = known is None or known.first or (settling and is_made_of(known.entry, order))
+    note_acceptance(request, mode, repeated=not first)
+    return acceptance_response(order.order_id)
+
+
+def note_acceptance(request: web.Request, mode: str, *, repeated: bool) -> None:
+    """Count an order taken, and name in the request's log line how."""
+    request.app[METRICS].accepted(mode, repeated=repeated)
+    request[REQUEST_CONTEXT].fields["mode"] = mode
+
+
+def is_made_of(entry: LedgerEntry, order: Order) -> bool:
+    """Whether an entry was made of this very order, and not of one that an earlier request made under its key.
+
+    The entry keeps the moment at which its order was made. Good for counting only: two requests may share it.
+    """
+    return timedelta(0) <= order.created_at - entry.created_at < _MILLISECOND
+
+
+async def _as_first_asked(request: web.Request, draft: Draft) -> Draft:
+    # Only while two secrets are known, and only with a key, is there anything to look up.
+    for order_id in draft.earlier_ids:
+        earlier = replace(draft, order_id=order_id)
+        if await _entry_of(request, earlier) is not None:
+            return earlier
+    return draft
+
+
+async def _entry_of(request: web.Request, draft: Draft) -> LedgerEntry | None:
+    try:
+        return await request.app[BOOK].get(draft.order_id)
+    except OrderBookError as exc:
+        raise _unchecked(request, draft, exc) from exc
+
+
+async def _written_down(request: web.Request, draft: Draft, order: Order, *, settling: bool) -> Accepted:
+    try:
+        acceptance = await request.app[BOOK].accept(order)
+    except OrderBookError as exc:
+        if not settling:
+            raise _unchecked(request, draft, exc) from exc
+        request[REQUEST_CONTEXT].fields["error"] = str(exc)
+        raise outcome_unknown(draft.receipt, retry_after=_after(request, request.app[BOOK].outage)) from exc
+    if isinstance(acceptance, ContentMismatch):
+        raise mismatch(IDEMPOTENCY_KEY)
+    return acceptance
+
+
+async def _publish(request: web.Request, draft: Draft, order: Order, *, settling: bool) -> None:
+    traceparent = str(request[REQUEST_CONTEXT].traceparent)
+    event = OrderPlaced.of(order, traceparent=traceparent)
+    entry = Entry(encode(event), {"type": event.type, "traceparent": traceparent})
+    try:
+        await request.app[PUBLISHER].publish(entry)
+    except PublishError as exc:
+        request[REQUEST_CONTEXT].fields["error"] = str(exc)
+        retry_after = _after(request, request.app[PUBLISHER].pause)
+        if exc.certain and not settling:
+            title = "Orders cannot be taken right now"
+            raise turned_away(draft.shared_receipt, f"publish_{exc.reason}", title, retry_after=retry_after) from exc
+        if not draft.key_given:
+            await request.app[BOOK].note(order)
+        raise outcome_unknown(draft.receipt, retry_after=retry_after) from exc
+
+
+def _unchecked(request: web.Request, draft: Draft, error: OrderBookError) -> Rejection:
+    request[REQUEST_CONTEXT].fields["error"] = str(error)
+    title = "The key cannot be looked up right now"
+    return turned_away(
+        draft.shared_receipt, "ledger_unavailable", title, retry_after=_after(request, request.app[BOOK].outage)
+    )
+
+
+def _after(request: web.Request, estimate: timedelta) -> timedelta:
+    return request.app[RETRY_AFTER].spread(estimate)

@@ -1,0 +1,25 @@
+"""The answers about an order that is accepted."""
+
+from aiohttp import hdrs, web
+
+from order_api.views import OrderAccepted, OrderView
+
+
+def acceptance_response(order_id: str) -> web.Response:
+    """Answer 202: the order is queued."""
+    accepted = OrderAccepted.of(order_id)
+    return web.Response(
+        status=202,
+        body=accepted.model_dump_json().encode(),
+        content_type="application/json",
+        headers={hdrs.LOCATION: accepted.status_url, hdrs.CACHE_CONTROL: "no-store"},
+    )
+
+
+def order_response(view: OrderView) -> web.Response:
+    """Answer 200 with an order; nobody may keep a copy, as it changes."""
+    return web.Response(
+        body=view.model_dump_json(exclude_none=True).encode(),
+        content_type="application/json",
+        headers={hdrs.CACHE_CONTROL: "no-store"},
+    )

@@ -1,0 +1,55 @@
+"""What the processor talks to: SQS, DynamoDB and the payment gateway."""
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+
+import aiohttp
+from aiobotocore.session import get_session
+
+from flashbus.clients import aws_client
+from flashbus.queue import MessageSender, Queue
+from flashbus.sqs import SqsQueue
+from flashpay import DynamoLedger, Gateway, HttpGateway, Ledger
+from order_processor.settings import Settings
+
+
+@dataclass(frozen=True, kw_only=True)
+class Connections:
+    """Everything outside of this process that the processor talks to."""
+
+    queue: Queue
+    dead_letter_queue: MessageSender
+    ledger: Ledger
+    gateway: Gateway
+
+
+@asynccontextmanager
+async def open_connections(settings: Settings) -> AsyncIterator[Connections]:
+    """Connect to the queues, the ledger and the gateway that the settings name."""
+    session = get_session()
+    async with AsyncExitStack() as exits:
+        sqs = await exits.enter_async_context(aws_client("sqs", session=session))
+        polling = await exits.enter_async_context(
+            aws_client(
+                "sqs",
+                session=session,
+                # A long poll is silent until its end.
+                read_timeout=settings.wait + timedelta(seconds=5),
+                max_pool_connections=settings.poller_count + 1,
+            )
+        )
+        dynamodb = await exits.enter_async_context(
+            aws_client("dynamodb", session=session, max_pool_connections=settings.workers + 1)
+        )
+        # The slots bound the connections; aiohttp's own limit would hold payments up unseen.
+        http = await exits.enter_async_context(
+            aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=settings.workers + 1))
+        )
+        yield Connections(
+            queue=SqsQueue(url=settings.queue_url, client=sqs, polling_client=polling),
+            dead_letter_queue=SqsQueue(url=settings.dead_letter_queue_url, client=sqs, polling_client=polling),
+            ledger=DynamoLedger(client=dynamodb, table=settings.orders_table),
+            gateway=HttpGateway(session=http, base_url=settings.gateway_url),
+        )
