@@ -25,10 +25,12 @@ from flashpay.errors import (
     KeyReusedError,
     LedgerRefusedError,
     LedgerUnavailableError,
+    StockUnsettledError,
 )
 from flashpay.gateway import Approved, ChargeKnown, ChargeRequest, ChargeResult, Declined, Gateway, NotCharged
 from flashpay.http_gateway import HttpGateway
 from flashpay.ledger import Clock, Ledger, RecordedOrder, utc_now
+from flashpay.reservations import SoldOut, Stock
 from flashpay.settlement import (
     Busy,
     ChargeUnknown,
@@ -40,6 +42,7 @@ from flashpay.settlement import (
     Settlement,
     Settler,
 )
+from flashpay.stock import open_stock
 from flashpay.table import DynamoClient
 
 __all__ = [
@@ -90,9 +93,13 @@ __all__ = [
     "Settled",
     "Settlement",
     "Settler",
+    "SoldOut",
+    "Stock",
+    "StockUnsettledError",
     "Unanswered",
     "decide",
     "decide_given_up",
     "decide_poison",
+    "open_stock",
     "utc_now",
 ]

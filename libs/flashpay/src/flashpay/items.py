@@ -6,7 +6,7 @@ from typing import Annotated, Any, TypeAlias
 
 from pydantic import FailFast, TypeAdapter, ValidationError
 
-from flashmsg import OrderStatus, PricedLine, too_deep
+from flashmsg import OrderStatus, PricedLine, Reservation, too_deep
 from flashpay.entries import LedgerEntry, from_epoch_ms, to_epoch_ms
 from flashpay.errors import LedgerRefusedError
 
@@ -45,6 +45,8 @@ def to_item(entry: LedgerEntry) -> Item:
             value = getattr(entry, name)
             if value is not None:
                 item[name] = attribute(value)
+    if entry.reservation is not None:
+        item["reservation"] = text(entry.reservation.model_dump_json())
     return item
 
 
@@ -71,6 +73,7 @@ def from_item(item: Item) -> LedgerEntry:
             charge_id=item["charge_id"]["S"] if "charge_id" in item else None,
             reason=item["reason"]["S"] if "reason" in item else None,
             owner=item["owner"]["S"] if "owner" in item else None,
+            reservation=_reservation(item["reservation"]["S"]) if "reservation" in item else None,
         )
     except (KeyError, ValueError, ValidationError, OverflowError) as error:
         raise LedgerRefusedError(f"not a ledger item: {error}", reason="corrupt_entry") from error
@@ -80,3 +83,12 @@ def _lines(text: str) -> tuple[PricedLine, ...]:
     if too_deep(text):
         raise ValueError("its lines are nested too deeply")
     return _LINES.validate_json(text)
+
+
+def _reservation(text: str) -> Reservation:
+    if too_deep(text):
+        raise ValueError("its reservation is nested too deeply")
+    try:
+        return Reservation.model_validate_json(text)
+    except ValidationError as error:
+        raise ValueError(f"its reservation has faults: {error.error_count()}") from error

@@ -6,15 +6,11 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Literal
 
-import structlog
-
 from flashmsg import Reservation
 from flashstock.errors import SoldOutError, StockError
 from flashstock.levels import product_key
 from flashstock.observer import StockObserver
 from flashstock.table import MAX_WRITES, ConditionFailedError, Item, Put, StockTable, Update, Where, Write
-
-log = structlog.get_logger()
 
 
 class Outcome(StrEnum):
@@ -124,7 +120,6 @@ class Endings:
             await self._table.write(guard)
         except ConditionFailedError as failed:
             return _outcome(failed.item)
-        log.error("sold_without_units", reservation=reservation.id, units=dict(reservation.units))
         self._observer.oversold(reservation)
         return Outcome.SOLD_WITHOUT_UNITS
 

@@ -63,6 +63,7 @@ def _settler(settings: Settings, connections: Connections, clock: Clock) -> Sett
     return Settler(
         ledger=connections.ledger,
         gateway=connections.gateway,
+        stock=connections.stock,
         owner=owner_name(SERVICE),
         lease=settings.lease,
         payment_timeout=settings.payment_timeout,
