@@ -92,6 +92,13 @@ def sell_to_who_was_refused(run: RunRecords) -> RunRecords:
     )
 
 
+def invent_an_order(run: RunRecords) -> RunRecords:
+    """An order that no shopper knows of: nobody who was told "sold out" can have placed it."""
+    order = replace(run.orders[0], order_id="ord_stranger", charge_id="ch_stranger")
+    charge = replace(run.charges[0], order_id="ord_stranger", charge_id="ch_stranger")
+    return replace(run, orders=[*run.orders, order], charges=[*run.charges, charge])
+
+
 def test_an_honest_run_is_valid_and_passes_every_check_of_stock(
     stock_scenario: Scenario, stock_run: RunRecords
 ) -> None:
@@ -120,6 +127,7 @@ def test_a_run_without_stock_is_not_asked_about_it(queue_scenario: Scenario, que
         (sell_to_who_was_refused, "stock-sold"),
         (sell_to_who_was_refused, "oversold"),
         (rob_an_order, "stock-kept"),
+        (invent_an_order, "conservation-always"),
         (leave_a_unit, "sold-out"),
         (keep_a_unit_reserved, "reserved"),
     ],
