@@ -1,9 +1,11 @@
 """The figures and curves of a run with limited stock."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from load.lab.estimate import run_seconds
 from load.lab.figures import figures
 from load.lab.prediction import compare, predicted
 from load.lab.records import RunRecords, read_records, write_records
@@ -41,6 +43,8 @@ def test_each_product_has_its_own_sums(stock_scenario: Scenario, stock_run: RunR
     found = {sale.product: sale for sale in sales(stock_scenario, stock_run)}
     assert {name: sale.completed for name, sale in found.items()} == {"desk-lamp": 10, "espresso-machine": 20}
     assert all(sale.taken == sale.charged == sale.sold == sale.units for sale in found.values())
+    backwards = replace(stock_run, stock=list(reversed(stock_run.stock)))
+    assert sales(stock_scenario, backwards) == list(found.values())
 
 
 def test_the_curves_follow_the_counters(stock_scenario: Scenario, stock_run: RunRecords) -> None:
@@ -86,6 +90,12 @@ def test_the_prediction_stands_beside_what_was_sold(stock_scenario: Scenario, st
 @pytest.mark.parametrize("arm", list(Arm))
 def test_the_shop_is_given_the_scenarios_stock(arm: Arm, stock_scenario: Scenario) -> None:
     assert shop_plan(stock_scenario.model_copy(update={"arm": arm})).stock == stock_scenario.stock
+
+
+def test_a_run_takes_as_long_as_its_units(stock_scenario: Scenario) -> None:
+    assert run_seconds(stock_scenario) == pytest.approx(5 + 6)  # 30 units in three turns of 0.5 s: within the load
+    slow = stock_scenario.model_copy(update={"workers": 1})
+    assert run_seconds(slow) == pytest.approx(5 + 30 * 0.5)
 
 
 def test_stock_that_nobody_wants_all_of_is_left(stock_scenario: Scenario) -> None:

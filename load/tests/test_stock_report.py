@@ -17,6 +17,7 @@ from load.lab.report.verdict import verdict
 from load.lab.results import Results, RunResult, result
 from load.lab.scenario import Scenario
 from load.lab.table import COLUMNS, STOCK_COLUMNS, figures_of, print_table, row, stock_row
+from load.lab.testing import synthetic_run
 from load.model import load_prices
 
 Make = Callable[[list[RunResult], str], Results]
@@ -47,6 +48,10 @@ def test_the_row_keeps_sold_out_and_lost_apart(stock_result: RunResult, lossy_re
     cells = dict(zip(STOCK_COLUMNS, stock_row(stock_result), strict=True))
     assert (cells["units"], cells["sold"], cells["units left"], cells["oversold"]) == ("30", "30", "0", "0")
     assert (cells["sold out"], cells["lost"]) == (str(told), "0")
+    scenario = stock_result.scenario.model_copy(update={"stock": {"espresso-machine": 500}})
+    plenty = dict(zip(STOCK_COLUMNS, stock_row(result(scenario, synthetic_run(scenario))), strict=True))
+    assert int(plenty["sold"]) + int(plenty["units left"]) == 500
+    assert (plenty["sold out"], plenty["sold-out answer p50/p99"]) == ("0", "–")
     lossy = dict(zip(STOCK_COLUMNS, stock_row(lossy_result), strict=True))
     assert (lossy["sold out"], lossy["lost"]) == (str(told - 1), "1")
 

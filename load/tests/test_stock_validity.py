@@ -37,6 +37,14 @@ def make_more_while_selling(run: RunRecords) -> RunRecords:
     return change_last(run, lambda one: replace(one, total=one.total + 1, available=one.available + 1))
 
 
+def misstate_the_total(run: RunRecords) -> RunRecords:
+    return change_last(run, lambda one: replace(one, total=one.total + 1))
+
+
+def drop_a_charge(run: RunRecords) -> RunRecords:
+    return replace(run, charges=run.charges[1:])
+
+
 def unsell(run: RunRecords) -> RunRecords:
     return change_last(run, lambda one: replace(one, sold=one.sold - 1, available=one.available + 1))
 
@@ -118,12 +126,14 @@ def test_a_run_without_stock_is_not_asked_about_it(queue_scenario: Scenario, que
         (lose_a_unit, "stock-sums"),
         (reserve_below_nothing, "stock-sums"),
         (make_more_while_selling, "stock-sums"),
+        (misstate_the_total, "stock-sums"),
         (unsell, "stock-sums"),
         (hide_a_sample, "stock-sums"),
         (hide_every_counter, "stock-sums"),
         (hide_every_counter, "reserved"),
         (unsell, "stock-sold"),
         (hide_every_counter, "stock-sold"),
+        (drop_a_charge, "stock-sold"),
         (sell_to_who_was_refused, "stock-sold"),
         (sell_to_who_was_refused, "oversold"),
         (rob_an_order, "stock-kept"),
@@ -145,6 +155,32 @@ def test_a_run_that_sold_more_than_there_were_is_invalid_and_says_how_many(
     assert (found.figures.stock.units, found.figures.stock.sold, found.figures.stock.oversold) == (30, 35, 5)
 
 
+def complete_one_more(run: RunRecords) -> RunRecords:
+    return replace(run, orders=[*run.orders, replace(run.orders[0], order_id="ord_more", charge_id="ch_more")])
+
+
+def charge_one_more(run: RunRecords) -> RunRecords:
+    return replace(run, charges=[*run.charges, replace(run.charges[0], order_id="ord_more", charge_id="ch_more")])
+
+
+def count_one_more(run: RunRecords) -> RunRecords:
+    return change_last(run, lambda one: replace(one, total=one.total + 1, sold=one.sold + 1))
+
+
+def accept_one_more(run: RunRecords) -> RunRecords:
+    told = next(one for one in run.requests if one.is_sold_out)
+    accepted = replace(told, status=202, order_id="ord_more", problem="", reason="")
+    return replace(run, requests=[accepted if one is told else one for one in run.requests])
+
+
+@pytest.mark.parametrize("tamper", [complete_one_more, charge_one_more, count_one_more, accept_one_more])
+def test_one_witness_is_enough_to_call_it_oversold(tamper: Tamper, stock_scenario: Scenario) -> None:
+    scenario = stock_scenario.model_copy(update={"stock": {"espresso-machine": 30}})
+    run = synthetic_run(scenario)
+    assert failed(scenario, run) == set()
+    assert "oversold" in failed(scenario, tamper(run))
+
+
 def test_counters_that_hide_the_excess_do_not_make_it_valid(stock_scenario: Scenario, stock_run: RunRecords) -> None:
     """A shop whose counters were raised beside the sale: they agree with everything but with what there was."""
     run = sell_to_who_was_refused(stock_run)
@@ -163,14 +199,47 @@ def test_a_unit_that_came_back_may_be_left(stock_scenario: Scenario, stock_run: 
     assert "sold-out" not in failed(stock_scenario, replace(run, requests=timed_out))
 
 
+def test_a_unit_whose_payment_was_declined_is_for_sale_again(stock_scenario: Scenario, stock_run: RunRecords) -> None:
+    product = stock_run.stock[-1].product
+    order = next(one for one in reversed(stock_run.orders) if product_of(stock_run, one.order_id) == product)
+    stock = [
+        replace(one, sold=one.sold - 1, available=one.available + 1)
+        if one.product == product and one.at >= order.completed_at
+        else one
+        for one in stock_run.stock
+    ]
+    run = replace(
+        stock_run,
+        stock=stock,
+        orders=[replace(one, status="declined") if one is order else one for one in stock_run.orders],
+        charges=[
+            replace(one, status="declined") if one.order_id == order.order_id else one for one in stock_run.charges
+        ],
+    )
+    assert run.stock[-1].available == 1
+    assert failed(stock_scenario, run) == set()
+
+
+def test_units_that_nobody_wanted_may_be_left(stock_scenario: Scenario) -> None:
+    scenario = stock_scenario.model_copy(update={"stock": {"espresso-machine": 500}})
+    run = synthetic_run(scenario)
+    assert run.stock[-1].available > 0
+    assert failed(scenario, run) == set()
+
+
 def test_an_order_whose_shopper_does_not_know_of_it_may_hold_a_unit(
     stock_scenario: Scenario, stock_run: RunRecords
 ) -> None:
     run = keep_a_unit_reserved(stock_run)
     assert "reserved" in failed(stock_scenario, run)
     late = next(one for one in reversed(run.requests) if one.product == run.stock[-1].product)
-    lost = [replace(one, status=0, problem="", order_id="") if one is late else one for one in run.requests]
-    assert "reserved" not in failed(stock_scenario, replace(run, requests=lost))
+    for status, order_id in ((0, ""), (503, "ord_perhaps")):
+        unknown = replace(late, status=status, problem="", order_id=order_id)
+        requests = [unknown if one is late else one for one in run.requests]
+        assert "reserved" not in failed(stock_scenario, replace(run, requests=requests))
+    refused = replace(late, status=503, problem="", order_id="")
+    requests = [refused if one is late else one for one in run.requests]
+    assert "reserved" in failed(stock_scenario, replace(run, requests=requests))
 
 
 def test_a_run_that_is_cut_short_keeps_a_unit_for_each_order_that_is_left(stock_scenario: Scenario) -> None:
@@ -179,6 +248,8 @@ def test_a_run_that_is_cut_short_keeps_a_unit_for_each_order_that_is_left(stock_
     assert run.ending.stopped_early
     assert failed(slow, run) == set()
     assert "reserved" in failed(slow, keep_a_unit_reserved(run))
+    given_away = change_last(run, lambda one: replace(one, reserved=one.reserved - 1, sold=one.sold + 1))
+    assert "reserved" in failed(slow, given_away)
 
 
 @pytest.mark.parametrize("arm", list(Arm))
