@@ -2,12 +2,13 @@
 
 import asyncio
 import os
+from collections.abc import Sequence
 
 import pytest
 
 from local.waiting import wait_until
 from tests.integration.conftest import OpenShop
-from tests.integration.limited_sale import PRODUCT, Auditor, Sale, more_apis, open_stock
+from tests.integration.limited_sale import PRODUCT, ApiProcess, Auditor, Sale, more_apis, open_stock
 from tests.integration.shopper import Shopper, ledger_statuses, queue_depth
 
 ROUNDS = int(os.environ.get("CHAOS_ROUNDS", "2"))  # `make chaos` kills more often
@@ -32,25 +33,9 @@ async def sell_out(shop_opener: OpenShop, *, units: int, buyers: int, decline_ra
         sale = Sale(apis=apis, session=shopper._session)
         auditor = Auditor(counters=stock.counters)
 
-        async def sold(count: int) -> None:
-            async def enough() -> bool:
-                return (await auditor.look()).sold >= count
-
-            await wait_until(enough, seconds=120)
-
-        async def conduct() -> None:
-            for n in range(kills):
-                await sold(units * (n + 1) // (kills + 2))
-                victim = apis[1 + n % 2].process
-                victim.kill()
-                victim.start()
-                await victim.ready()
-            await sold(units)
-            sale.over.set()
-
         async with asyncio.TaskGroup() as group:
             group.create_task(auditor.watch(sale.over))
-            group.create_task(conduct())
+            group.create_task(kill_on_the_way(sale, auditor, apis, units=units, kills=kills))
             for customer_id in range(1, buyers + 1):
                 group.create_task(sale.buy(customer_id))
         await assert_every_unit_sold_once(shopper, sale, auditor, units=units)
@@ -58,6 +43,25 @@ async def sell_out(shop_opener: OpenShop, *, units: int, buyers: int, decline_ra
         statuses = await ledger_statuses(shop)
         assert set(statuses) == sale.accepted
         assert {statuses[order_id] for order_id in sale.accepted} <= {"completed", "declined"}
+
+
+async def kill_on_the_way(sale: Sale, auditor: Auditor, apis: Sequence[ApiProcess], *, units: int, kills: int) -> None:
+    """Kill and start a process each time that another share is sold; the sale is over when all units are."""
+
+    async def sold(count: int) -> None:
+        async def enough() -> bool:
+            return (await auditor.look()).sold >= count
+
+        await wait_until(enough, seconds=120)
+
+    for n in range(kills):
+        await sold(units * (n + 1) // (kills + 2))
+        victim = apis[1 + n % 2].process
+        victim.kill()
+        victim.start()
+        await victim.ready()
+    await sold(units)
+    sale.over.set()
 
 
 async def assert_every_unit_sold_once(shopper: Shopper, sale: Sale, auditor: Auditor, *, units: int) -> None:

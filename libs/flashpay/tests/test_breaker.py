@@ -34,6 +34,8 @@ SETTLED = Settled(entry=ENTRY, attempt=1)
 DOWN = GatewayUnavailableError("500", reason="server_error", status=500)
 IN_FLIGHT = GatewayInFlightError("409", reason="in_flight", status=409)
 THROTTLED = LedgerUnavailableError("slow", reason="throttled")
+DUPLICATE, BUSY = Duplicate(entry=ENTRY), Busy(lease_until=START)
+REFUSED_BY_LEDGER = LedgerRefusedError("bad", reason="bad_request")
 PAID_NOT_SOLD = StockUnsettledError("no stock", settled=True)
 NOT_SOLD = StockUnsettledError("no stock", settled=False)
 
@@ -155,17 +157,7 @@ async def test_an_answer_of_the_gateway_in_between_starts_the_count_again(
     assert stage.breaker.closed
 
 
-@pytest.mark.parametrize(
-    "between",
-    [
-        Duplicate(entry=ENTRY),
-        Busy(lease_until=START),
-        Mismatch(entry=ENTRY),
-        SoldOut(entry=ENTRY),
-        IN_FLIGHT,
-        NOT_SOLD,
-    ],
-)
+@pytest.mark.parametrize("between", [DUPLICATE, BUSY, Mismatch(entry=ENTRY), SoldOut(entry=ENTRY), IN_FLIGHT, NOT_SOLD])
 async def test_what_says_nothing_of_the_gateway_does_not(stage: Stage, between: Settlement | Exception) -> None:
     for number in range(2):
         await stage.end(f"failed {number}", DOWN)
@@ -177,17 +169,7 @@ async def test_what_says_nothing_of_the_gateway_does_not(stage: Stage, between: 
     await leave([held])
 
 
-@pytest.mark.parametrize(
-    "between",
-    [
-        Duplicate(entry=ENTRY),
-        Busy(lease_until=START),
-        DOWN,
-        IN_FLIGHT,
-        LedgerRefusedError("bad", reason="bad_request"),
-        NOT_SOLD,
-    ],
-)
+@pytest.mark.parametrize("between", [DUPLICATE, BUSY, DOWN, IN_FLIGHT, REFUSED_BY_LEDGER, NOT_SOLD])
 async def test_any_answer_of_the_ledger_is_one_of_the_ledger(stage: Stage, between: Settlement | Exception) -> None:
     for number in range(4):
         await stage.end(f"failed {number}", THROTTLED)

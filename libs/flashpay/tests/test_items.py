@@ -49,6 +49,7 @@ ENTRIES = st.builds(
     owner=st.none() | TEXTS,
     lease_until=st.none() | MOMENTS,
     reservation=st.none() | RESERVATIONS,
+    reopened=st.integers(0, 10**6),
 )
 
 

@@ -1,5 +1,6 @@
 """A failed order has given its units back: a redrive opens it with its units again, or calls it sold out."""
 
+import asyncio
 from datetime import timedelta
 
 import pytest
@@ -7,17 +8,18 @@ import pytest
 from flashmsg import OrderStatus, Reservation
 from flashpay import (
     Approved,
+    Busy,
     Claimed,
     Duplicate,
     GivenUp,
-    LedgerEntry,
-    LedgerUnavailableError,
+    GiveUp,
     Mismatch,
     Settled,
     Settler,
     SoldOut,
     StockUnsettledError,
 )
+from flashpay.reservations import endings
 from flashpay.testing import FakeGateway, FakeStock, ManualClock, MemoryLedger, sample_order
 from flashpay.testing import sample_reservation as reservation
 
@@ -29,6 +31,10 @@ OWN, OTHER = reservation("own"), reservation("other")
 
 async def fail(settler: Settler, own: Reservation = OWN) -> None:
     assert isinstance(await settler.give_up(ORDER, reason="exhausted", reservation=own), GivenUp)
+
+
+async def give_up(settler: Settler) -> GiveUp:
+    return await settler.give_up(ORDER, reason="again", reservation=OWN, redriven=True)
 
 
 async def buy_the_rest(stock: FakeStock) -> None:
@@ -110,79 +116,75 @@ async def test_only_a_failed_order_is_opened(
     assert await stock.level() == (8, 0, 2)
 
 
-async def test_an_order_is_not_opened_while_it_is_not_known_whether_it_has_its_units(
+async def test_an_order_is_not_charged_while_it_is_not_known_whether_it_has_its_units(
     settler: Settler, memory: MemoryLedger, gateway: FakeGateway, stock: FakeStock
 ) -> None:
     await fail(settler)
     stock.unavailable = True
-    with pytest.raises(StockUnsettledError) as caught:
-        await settler.settle(ORDER, reservation=OWN, redriven=True)
-    assert not caught.value.settled
-    assert (memory.entries[ORDER.order_id].status, gateway.requests) == (OrderStatus.FAILED, [])
+    for attempt in (settler.settle(ORDER, reservation=OWN, redriven=True), give_up(settler)):
+        with pytest.raises(StockUnsettledError) as caught:
+            await attempt
+        assert not caught.value.settled
+    assert (memory.entries[ORDER.order_id].status, gateway.requests) == (OrderStatus.PROCESSING, [])
     stock.unavailable = False
-    assert isinstance(await settler.settle(ORDER, reservation=OWN, redriven=True), Settled)
+    # Not redriven: whoever takes the order over asks for its units again, and need not wait for the lease.
+    assert isinstance(await settler.settle(ORDER, reservation=OWN), Settled)
     assert await stock.level() == (6, 2, 2)
 
 
-async def test_an_order_that_fails_behind_a_redrive_is_not_opened_without_its_units(
-    gateway: FakeGateway, stock: FakeStock, clock: ManualClock
+async def test_a_redrive_without_a_reservation_has_the_units_of_its_order_again(
+    settler: Settler, stock: FakeStock
 ) -> None:
-    async def fail_it(place: str) -> None:
-        if place == "get.done":
-            await Settler(ledger=other, gateway=gateway, stock=stock, owner="other", clock=clock).give_up(
-                ORDER, reason="exhausted", reservation=OWN
-            )
-
-    class SlowReads(MemoryLedger):
-        async def get(self, order_id: str) -> LedgerEntry | None:
-            entry = await super().get(order_id)
-            await fail_it("get.done")
-            return entry
-
-    ledger, other = SlowReads(clock=clock), MemoryLedger(clock=clock)
-    other.entries = ledger.entries
-    settler = Settler(ledger=ledger, gateway=gateway, stock=stock, owner="worker", clock=clock)
-    redriven = await settler.settle(ORDER, reservation=OWN, redriven=True)
-    assert isinstance(redriven, Duplicate)
-    assert redriven.entry.status is OrderStatus.FAILED
-    assert await stock.level() == (8, 2, 0)
-
-
-async def test_a_redrive_that_opened_but_did_not_claim_leaves_the_units_to_the_next(
-    memory: MemoryLedger, settler: Settler, gateway: FakeGateway, stock: FakeStock, clock: ManualClock
-) -> None:
-    async def lose_the_claim(place: str) -> None:
-        if place == "claim.called":
-            raise LedgerUnavailableError("lost", reason="connection")
-
     await fail(settler)
-    losing = MemoryLedger(clock=clock, checkpoint=lose_the_claim)
-    losing.entries = memory.entries
-    with pytest.raises(LedgerUnavailableError):
-        await Settler(ledger=losing, gateway=gateway, stock=stock, owner="losing", clock=clock).settle(
-            ORDER, reservation=OWN, redriven=True
-        )
-    assert await stock.level() == (6, 4, 0)
-    assert isinstance(await settler.settle(ORDER, reservation=OWN, redriven=True), Settled)
+    await settler.settle(ORDER, redriven=True)
     assert await stock.level() == (6, 2, 2)
 
 
-async def test_a_completed_order_that_overtook_the_sale_is_not_sold_out(
-    memory: MemoryLedger, gateway: FakeGateway, settler: Settler, stock: FakeStock, clock: ManualClock
+async def test_an_ending_that_was_decided_before_the_redrive_comes_too_late(
+    settler: Settler, memory: MemoryLedger, gateway: FakeGateway, stock: FakeStock
 ) -> None:
-    claim = await memory.claim(ORDER, owner="stopped", lease=LEASE, reservation=OWN)
-    assert isinstance(claim, Claimed)
+    await fail(settler)
+    late = endings(memory.entries[ORDER.order_id], OWN)
+    gateway.hold()
+    redrive = asyncio.create_task(settler.settle(ORDER, reservation=OWN, redriven=True))
+    await gateway.until_in_flight(1)
+    await stock.settle(late)
+    assert await stock.level() == (6, 4, 0)
+    gateway.let_go()
+    await redrive
+    assert await stock.level() == (6, 2, 2)
+
+
+@pytest.mark.parametrize("overtaken_by", ["a late answer", "another claim"])
+async def test_an_order_that_moved_on_is_not_sold_out(
+    memory: MemoryLedger,
+    gateway: FakeGateway,
+    settler: Settler,
+    stock: FakeStock,
+    clock: ManualClock,
+    overtaken_by: str,
+) -> None:
+    stopped = await memory.claim(ORDER, owner="stopped", lease=LEASE, reservation=OWN)
+    assert isinstance(stopped, Claimed)
     clock.advance(LEASE)
     await fail(settler)
 
-    async def record_late(place: str) -> None:
-        if place == "sell_out.called":
-            await memory.record(claim, Approved(charge_id="ch_late"))
+    async def overtake(place: str) -> None:
+        if place != "sell_out.called":
+            return
+        if overtaken_by == "a late answer":
+            await memory.record(stopped, Approved(charge_id="ch_late"))
+        else:
+            clock.advance(LEASE)
+            await memory.claim(ORDER, owner="other", lease=LEASE)
 
-    overtaken = MemoryLedger(clock=clock, checkpoint=record_late)
+    overtaken = MemoryLedger(clock=clock, checkpoint=overtake)
     overtaken.entries = memory.entries
     await buy_the_rest(stock)
     worker = Settler(ledger=overtaken, gateway=gateway, stock=stock, owner="worker", clock=clock)
     ended = await worker.settle(ORDER, reservation=OWN, redriven=True)
-    assert isinstance(ended, Duplicate)
-    assert (ended.entry.status, ended.entry.charge_id) == (OrderStatus.COMPLETED, "ch_late")
+    if overtaken_by == "a late answer":
+        assert isinstance(ended, Duplicate)
+        assert (ended.entry.status, ended.entry.charge_id) == (OrderStatus.COMPLETED, "ch_late")
+    else:
+        assert ended == Busy(lease_until=clock.now + LEASE)

@@ -1,11 +1,11 @@
-"""What every ledger promises of an order's reservation, and of calling a failed order sold out."""
+"""What every ledger promises of an order's reservation, of reopening an order, and of calling it sold out."""
 
 import asyncio
 from datetime import timedelta
 
 import pytest
 
-from flashmsg import Order, OrderStatus, Reservation
+from flashmsg import OrderStatus, Reservation
 from flashpay import Accepted, AlreadyTerminal, Approved, Claimed, ContentMismatch, Ledger, LedgerUnavailableError
 from flashpay.testing import ManualClock, sample_order
 
@@ -47,23 +47,17 @@ async def test_a_claim_without_a_reservation_fixes_that_there_is_none(ledger: Le
     assert await kept(ledger) is None
 
 
-async def test_an_acceptance_keeps_the_reservation_for_a_claim_that_brings_none(ledger: Ledger) -> None:
-    accepted = await ledger.accept(ORDER, reservation=FIRST)
-    assert isinstance(accepted, Accepted)
-    assert accepted.entry.reservation == FIRST
-    await claim(ledger, "first", None)
-    assert await kept(ledger) == FIRST
-
-
-async def test_the_reservation_of_an_acceptance_gives_way_to_that_of_the_first_claim(
-    ledger: Ledger, clock: ManualClock
+@pytest.mark.parametrize("accepted", [FIRST, None])
+async def test_a_claim_changes_nothing_of_the_reservation_that_an_acceptance_fixed(
+    ledger: Ledger, clock: ManualClock, accepted: Reservation | None
 ) -> None:
-    await ledger.accept(ORDER, reservation=FIRST)
-    await claim(ledger, "first", SECOND)
-    assert await kept(ledger) == SECOND
-    clock.advance(LEASE)
-    await claim(ledger, "second", FIRST)
-    assert await kept(ledger) == SECOND
+    acceptance = await ledger.accept(ORDER, reservation=accepted)
+    assert isinstance(acceptance, Accepted)
+    assert acceptance.entry.reservation == accepted
+    for owner in ("first", "second"):
+        assert (await claim(ledger, owner, SECOND)).reservation == accepted
+        assert await kept(ledger) == accepted
+        clock.advance(LEASE)
 
 
 async def test_a_second_acceptance_changes_no_reservation(ledger: Ledger) -> None:
@@ -92,55 +86,66 @@ async def test_an_order_that_is_failed_before_any_claim_keeps_its_reservation(le
     assert await kept(ledger) == FIRST
 
 
-async def fail(ledger: Ledger, order: Order = ORDER) -> None:
-    taken = await claim(ledger, "first", FIRST)
-    await ledger.fail(order, reason="exhausted", attempt=taken.attempt)
+async def test_every_reopening_is_counted_and_nothing_else(ledger: Ledger, clock: ManualClock) -> None:
+    await ledger.accept(ORDER, reservation=FIRST)
+    for reopened in range(3):
+        taken = await claim(ledger, f"claims {reopened}", None, reopen=True)
+        assert (taken.reopened, taken.reservation) == (reopened, FIRST)
+        clock.advance(LEASE)
+        again = await claim(ledger, f"takes over {reopened}", None, reopen=True)
+        assert again.reopened == reopened
+        failed = await ledger.fail(ORDER, reason="exhausted", attempt=again.attempt)
+        assert failed.reopened == reopened
 
 
-async def test_a_failed_order_is_sold_out_for_ever(ledger: Ledger, clock: ManualClock) -> None:
-    await fail(ledger)
+async def test_of_two_redrives_at_once_one_is_counted(ledger: Ledger) -> None:
+    await ledger.fail(ORDER, reason="exhausted", reservation=FIRST)
+    claims = await asyncio.gather(
+        *(ledger.claim(ORDER, owner=owner, lease=LEASE, reopen=True) for owner in ("left", "right"))
+    )
+    assert [one.reopened for one in claims if isinstance(one, Claimed)] == [1]
+    entry = await ledger.get(ORDER.order_id)
+    assert entry is not None
+    assert entry.reopened == 1
+
+
+async def reopened_claim(ledger: Ledger) -> Claimed:
+    await ledger.fail(ORDER, reason="exhausted", reservation=FIRST)
+    return await claim(ledger, "redriven", FIRST, reopen=True)
+
+
+async def test_a_reopened_order_is_sold_out_for_ever(ledger: Ledger, clock: ManualClock) -> None:
+    taken = await reopened_claim(ledger)
     clock.advance(timedelta(seconds=1))
-    entry = await ledger.sell_out(ORDER)
+    entry = await ledger.sell_out(taken)
     assert (entry.status, entry.reason, entry.reservation) == (OrderStatus.SOLD_OUT, None, FIRST)
-    assert (entry.completed_at, entry.updated_at) == (clock.now, clock.now)
+    assert (entry.completed_at, entry.updated_at, entry.lease_until) == (clock.now, clock.now, None)
     clock.advance(LEASE)
-    assert await ledger.sell_out(ORDER) == entry
+    assert await ledger.sell_out(taken) == entry
     again = await ledger.claim(ORDER, owner="redriven", lease=LEASE, reopen=True, reservation=FIRST)
     assert again == AlreadyTerminal(entry=entry)
     assert await ledger.fail(ORDER, reason="exhausted") == entry
     assert await ledger.get(ORDER.order_id) == entry
 
 
-@pytest.mark.parametrize("situation", ["pending", "processing", "completed", "of another content"])
-async def test_no_other_order_is_sold_out(ledger: Ledger, situation: str) -> None:
-    order = ORDER
-    if situation == "pending":
-        await ledger.accept(ORDER, reservation=FIRST)
-    elif situation == "of another content":
-        await fail(ledger)
-        order = OTHER_CONTENT
+@pytest.mark.parametrize("situation", ["taken over", "completed", "failed"])
+async def test_an_order_that_moved_on_is_not_sold_out(ledger: Ledger, clock: ManualClock, situation: str) -> None:
+    taken = await reopened_claim(ledger)
+    if situation == "completed":
+        await ledger.record(taken, Approved(charge_id="ch_1"))
+    elif situation == "failed":
+        await ledger.fail(ORDER, reason="exhausted", attempt=taken.attempt)
     else:
-        taken = await claim(ledger, "first", FIRST)
-        if situation == "completed":
-            await ledger.record(taken, Approved(charge_id="ch_1"))
+        clock.advance(LEASE)
+        await claim(ledger, "second", FIRST)
     before = await ledger.get(ORDER.order_id)
-    assert await ledger.sell_out(order) == before
+    assert await ledger.sell_out(taken) == before
     assert await ledger.get(ORDER.order_id) == before
 
 
-async def test_an_order_that_nobody_knows_cannot_be_sold_out(ledger: Ledger) -> None:
+async def test_an_order_that_nobody_knows_cannot_be_sold_out(ledger: Ledger, clock: ManualClock) -> None:
+    stranger = Claimed(order=ORDER, attempt=1, owner="first", lease_until=clock.now + LEASE)
     with pytest.raises(LedgerUnavailableError) as caught:
-        await ledger.sell_out(ORDER)
+        await ledger.sell_out(stranger)
     assert caught.value.reason == "entry_missing"
-
-
-async def test_a_sale_and_a_redrive_at_once_leave_one_of_both(ledger: Ledger) -> None:
-    await fail(ledger)
-    sold_out, claimed = await asyncio.gather(
-        ledger.sell_out(ORDER), ledger.claim(ORDER, owner="redriven", lease=LEASE, reopen=True, reservation=FIRST)
-    )
-    entry = await ledger.get(ORDER.order_id)
-    assert entry is not None
-    taken = isinstance(claimed, Claimed)
-    assert entry.status is (OrderStatus.PROCESSING if taken else OrderStatus.SOLD_OUT)
-    assert (sold_out.status is OrderStatus.SOLD_OUT) is not taken
+    assert await ledger.get(ORDER.order_id) is None

@@ -24,7 +24,7 @@ from flashpay.table import Condition, DynamoClient, OrdersTable, Unchanged, Writ
 _PROCESSING = text(OrderStatus.PROCESSING)
 _FAILED = text(OrderStatus.FAILED)
 # What a claim changes of an entry.
-_CLAIMED = ("status", "owner", "attempt", "lease_until", "updated_at", "reservation")
+_CLAIMED = ("status", "owner", "attempt", "lease_until", "updated_at", "reopened")
 # Each lost round means that another owner moved the order on, so the next one all but ends the matter.
 _ROUNDS = 5
 
@@ -75,7 +75,7 @@ class DynamoLedger:
             answer = evaluate_claim(entry, order, owner=owner, now=now, reopen=reopen)
             if answer is not None:
                 return answer
-            taken = entry.taken_over(owner=owner, lease_until=lease_until, now=now, reservation=reservation)
+            taken = entry.taken_over(owner=owner, lease_until=lease_until, now=now)
             outcome = await self._take_over(entry, taken)
         raise _contention(order.order_id)
 
@@ -130,16 +130,16 @@ class DynamoLedger:
             )
         raise _contention(order.order_id)
 
-    async def sell_out(self, order: Order) -> LedgerEntry:
+    async def sell_out(self, claimed: Claimed) -> LedgerEntry:
         """See `Ledger.sell_out`. One write."""
-        now = moment(self._now())
+        order_id, now = claimed.order.order_id, moment(self._now())
         outcome = await self._table.update(
-            order.order_id,
+            order_id,
             assign={"status": text(OrderStatus.SOLD_OUT), "updated_at": now, "completed_at": now},
-            remove=("reason",),
-            where={"status": (_FAILED,), "fingerprint": (text(order.fingerprint),)},
+            remove=("lease_until",),
+            where={"status": (_PROCESSING,), "attempt": (number(claimed.attempt),)},
         )
-        return _standing(outcome, order.order_id)
+        return _standing(outcome, order_id)
 
     async def get(self, order_id: str) -> LedgerEntry | None:
         """See `Ledger.get`. A strongly consistent read."""

@@ -37,7 +37,9 @@ class LedgerEntry:
         attempt: How often the order was claimed; 0 for one that is pending or failed before any claim.
         owner: Who accepted it, who claimed it last, or who recorded the answer.
         lease_until: Until when the claim is exclusive, while `processing`.
-        reservation: The limited units that are the order's own, those of its first claim; None if nothing is limited.
+        reservation: The limited units that are the order's own, those of its first acceptance or claim; None if nothing
+            is limited.
+        reopened: How often a claim has opened the order again after it was failed.
     """
 
     order_id: str
@@ -56,6 +58,7 @@ class LedgerEntry:
     owner: str | None = None
     lease_until: datetime | None = None
     reservation: Reservation | None = None
+    reopened: int = 0
 
     @property
     def order(self) -> Order:
@@ -94,15 +97,8 @@ class LedgerEntry:
             lease_until=whole_ms(lease_until),
         )
 
-    def taken_over(
-        self, *, owner: str, lease_until: datetime, now: datetime, reservation: Reservation | None
-    ) -> "LedgerEntry":
-        """This entry under the next claim.
-
-        The reservation of the first claim stays for ever: it came with a message, so it was not withdrawn. That of
-        an acceptance may have been, and gives way to it.
-        """
-        first = self.status is OrderStatus.PENDING
+    def taken_over(self, *, owner: str, lease_until: datetime, now: datetime) -> "LedgerEntry":
+        """This entry under the next claim."""
         return replace(
             self,
             status=OrderStatus.PROCESSING,
@@ -112,7 +108,7 @@ class LedgerEntry:
             updated_at=whole_ms(now),
             completed_at=None,
             reason=None,
-            reservation=reservation or self.reservation if first else self.reservation,
+            reopened=self.reopened + (self.status is OrderStatus.FAILED),
         )
 
     @classmethod

@@ -38,13 +38,15 @@ def moment(value: datetime) -> Attribute:
 
 
 def to_item(entry: LedgerEntry) -> Item:
-    """The item of an entry; what is None has no attribute."""
+    """The item of an entry; what is None, or never happened, has no attribute."""
     item = {"status": text(entry.status), "items": text(_LINES.dump_json(entry.items).decode("ascii"))}
     for names, attribute in ((_TEXTS, text), (_NUMBERS, number), (_MOMENTS, moment)):
         for name in names:
             value = getattr(entry, name)
             if value is not None:
                 item[name] = attribute(value)
+    if entry.reopened:
+        item["reopened"] = number(entry.reopened)
     if entry.reservation is not None:
         item["reservation"] = text(entry.reservation.model_dump_json())
     return item
@@ -66,6 +68,7 @@ def from_item(item: Item) -> LedgerEntry:
             customer_id=int(item["customer_id"]["N"]),
             total_minor=int(item["total_minor"]["N"]),
             attempt=int(item["attempt"]["N"]),
+            reopened=int(item["reopened"]["N"]) if "reopened" in item else 0,
             created_at=from_epoch_ms(int(item["created_at"]["N"])),
             updated_at=from_epoch_ms(int(item["updated_at"]["N"])),
             completed_at=from_epoch_ms(int(item["completed_at"]["N"])) if "completed_at" in item else None,

@@ -33,8 +33,8 @@ class Ledger(Protocol):
     async def accept(self, order: Order, *, reservation: Reservation | None = None) -> Acceptance:
         """Write an order down as `pending`, unless there is an entry of its id already.
 
-        The entry fixes content and prices: claims get them back, whatever their message says. Its `reservation`
-        holds until the first claim.
+        The entry fixes content and prices: claims get them back, whatever their message says. The
+        `reservation` is fixed likewise, or that there is none.
 
         Returns:
             What the ledger holds now, an entry of another content included; nothing else is changed.
@@ -54,7 +54,7 @@ class Ledger(Protocol):
 
         `owner` names this one attempt of one worker: repeating the call after a lost reply returns the same
         claim. The first acceptance or claim fixes the prices; later ones, under whatever prices, get those back.
-        The first claim fixes the `reservation` too, in the same write.
+        The `reservation` is that of the first acceptance or claim likewise. Reopening a failed order is counted.
         """
         ...
 
@@ -87,10 +87,10 @@ class Ledger(Protocol):
         """
         ...
 
-    async def sell_out(self, order: Order) -> LedgerEntry:
-        """Call a failed order `sold_out` for ever: it was to be opened again, and its units are sold by now.
+    async def sell_out(self, claimed: Claimed) -> LedgerEntry:
+        """End a reopened order as `sold_out`: others have its units by now. Not to be asked once it may be charged.
 
-        An order of another status and one of another content are left alone.
+        An order that was claimed or ended since is left alone.
 
         Returns:
             The entry as it stands afterwards; compare its status with `sold_out`.

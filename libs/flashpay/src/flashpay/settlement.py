@@ -8,14 +8,14 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TypeAlias, TypeVar
 
-from flashmsg import Order, Reservation
+from flashmsg import Order, OrderStatus, Reservation
 from flashpay.charging import Charger, Unanswered
 from flashpay.claims import AlreadyTerminal, Claimed, ContentMismatch, HeldElsewhere
 from flashpay.entries import LedgerEntry
 from flashpay.errors import FlashpayError, GatewayRefusedError, GatewayUnavailableError, LedgerUnavailableError
 from flashpay.gateway import ChargeKnown, ChargeRequest, ChargeResult, Gateway, NotCharged
 from flashpay.ledger import Clock, Ledger, RecordedOrder, utc_now
-from flashpay.reservations import Reservations, SoldOut, Stock, endings
+from flashpay.reservations import PurchaseLimits, Reservations, SoldOut, Stock, endings
 
 _T = TypeVar("_T")
 
@@ -74,6 +74,7 @@ class Settler:
         ledger: Where claims and answers are kept.
         gateway: Who charges.
         stock: Where reservations end, before the message may be acknowledged; None where nothing is limited.
+        limits: Where an order counts for its customer, until its reservation is returned.
         owner: The name of this worker; every attempt adds its own random end.
         lease: How long a claim is exclusive; longer than `payment_timeout`.
         payment_timeout: The most that one charge may take to be answered.
@@ -88,6 +89,7 @@ class Settler:
         ledger: Ledger,
         gateway: Gateway,
         stock: Stock | None = None,
+        limits: PurchaseLimits | None = None,
         owner: str,
         lease: timedelta = timedelta(seconds=30),
         payment_timeout: timedelta = timedelta(seconds=10),
@@ -107,7 +109,7 @@ class Settler:
         self._charger = Charger(
             gateway=gateway, payment_timeout=payment_timeout, patience=patience, clock=clock, sleep=sleep
         )
-        self._reservations = Reservations(stock=stock, ledger=ledger)
+        self._reservations = Reservations(stock=stock, limits=limits)
 
     async def settle(
         self,
@@ -161,16 +163,23 @@ class Settler:
         self._charger.lose_patience()
 
     async def _claim(self, order: Order, reservation: Reservation | None, *, redriven: bool) -> Claimed | Settlement:
-        reopen = redriven
-        if redriven and reservation is not None:
-            # A failed order has given its units back: it is opened again with its units, or not at all.
-            found = await self._reservations.reopen(order)
-            if isinstance(found, SoldOut):
-                return found
-            reopen = found
         owner = self._attempt_name()
-        claim = await self._ledger.claim(order, owner=owner, lease=self._lease, reopen=reopen, reservation=reservation)
-        return claim if isinstance(claim, Claimed) else _without_claim(claim)
+        claim = await self._ledger.claim(
+            order, owner=owner, lease=self._lease, reopen=redriven, reservation=reservation
+        )
+        if not isinstance(claim, Claimed):
+            return _without_claim(claim)
+        if await self._holding(claim, self._reservations.reopen(claim)):
+            return claim
+        entry = await self._ledger.sell_out(claim)
+        if entry.status is OrderStatus.SOLD_OUT:
+            return SoldOut(entry=entry)
+        # Somebody else has claimed or ended it meanwhile.
+        return (
+            Duplicate(entry=entry)
+            if entry.status.is_terminal
+            else Busy(lease_until=entry.lease_until or claim.lease_until)
+        )
 
     async def _pay(self, claim: Claimed, traceparent: str | None, on_unanswered: Unanswered | None) -> Settlement:
         request = _request(claim.order, traceparent)

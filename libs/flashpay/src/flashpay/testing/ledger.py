@@ -68,8 +68,9 @@ class MemoryLedger:
         entry = self.entries.get(order.order_id)
         answer = None if entry is None else evaluate_claim(entry, order, owner=owner, now=now, reopen=reopen)
         if answer is None:
-            take = entry.taken_over if entry is not None else partial(LedgerEntry.claimed_first, order)
-            entry = take(owner=owner, lease_until=lease_until, now=now, reservation=reservation)
+            first = partial(LedgerEntry.claimed_first, order, reservation=reservation)
+            take = first if entry is None else entry.taken_over
+            entry = take(owner=owner, lease_until=lease_until, now=now)
             self.entries[order.order_id], answer = entry, claimed(entry)
         await self._checkpoint("claim.done")
         return answer
@@ -117,15 +118,15 @@ class MemoryLedger:
         await self._checkpoint("fail.done")
         return entry
 
-    async def sell_out(self, order: Order) -> LedgerEntry:
+    async def sell_out(self, claimed: Claimed) -> LedgerEntry:
         """See `Ledger.sell_out`."""
         await self._call("sell_out")
-        now, entry = self._now(), self.entries.get(order.order_id)
+        now, entry = self._now(), self.entries.get(claimed.order.order_id)
         if entry is None:
-            raise LedgerUnavailableError(f"{order.order_id} is not in the ledger", reason="entry_missing")
-        if entry.status is OrderStatus.FAILED and entry.fingerprint == order.fingerprint:
-            entry = replace(entry, status=OrderStatus.SOLD_OUT, reason=None, updated_at=now, completed_at=now)
-            self.entries[order.order_id] = entry
+            raise LedgerUnavailableError(f"{claimed.order.order_id} is not in the ledger", reason="entry_missing")
+        if (entry.status, entry.attempt) == (OrderStatus.PROCESSING, claimed.attempt):
+            entry = replace(entry, status=OrderStatus.SOLD_OUT, lease_until=None, updated_at=now, completed_at=now)
+            self.entries[entry.order_id] = entry
         await self._checkpoint("sell_out.done")
         return entry
 

@@ -4,6 +4,7 @@ import base64
 from collections.abc import Mapping, Sequence
 
 from flashmsg import Reservation
+from flashpay.stock import OpenStock
 from flashpay.testing.schedule import Checkpoint, no_checkpoint
 from flashstock.endings import Ending
 from flashstock.errors import StockUnavailableError
@@ -28,6 +29,11 @@ class FakeStock:
         self.calls: list[str] = []
         self._checkpoint = checkpoint
 
+    @property
+    def opened(self) -> OpenStock:
+        """As a service holds it."""
+        return OpenStock(endings=self, limits=self.stock.limits)
+
     async def set_up(self, product_id: str = "gadget", *, total: int, reserved: int) -> None:
         """Let there be a limited product, with so many of its units reserved."""
         await set_up_product(self.stock, product_id, total=total, reserved=reserved)
@@ -42,10 +48,10 @@ class FakeStock:
         await self.stock.endings.settle(endings)
         await self._checkpoint("settle.done")
 
-    async def reopen(self, reservation: Reservation, /) -> None:
+    async def reopen(self, reservation: Reservation, /, *, reopened: int) -> None:
         """See `Stock.reopen`."""
         await self._call("reopen")
-        await self.stock.endings.reopen(reservation)
+        await self.stock.endings.reopen(reservation, reopened=reopened)
         await self._checkpoint("reopen.done")
 
     async def _call(self, method: str) -> None:
