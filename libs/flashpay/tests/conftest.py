@@ -97,7 +97,15 @@ async def stock() -> FakeStock:
 def settler(memory: MemoryLedger, gateway: FakeGateway, stock: FakeStock, clock: ManualClock) -> Settler:
     """With the memory, the gateway, the stock and the clock of its test."""
     lease = timedelta(seconds=30)
-    return Settler(ledger=memory, gateway=gateway, stock=stock, owner="worker", lease=lease, clock=clock)
+    return Settler(
+        ledger=memory,
+        gateway=gateway,
+        stock=stock,
+        limits=stock.stock.limits,
+        owner="worker",
+        lease=lease,
+        clock=clock,
+    )
 
 
 @pytest.fixture

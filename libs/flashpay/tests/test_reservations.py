@@ -24,6 +24,7 @@ from flashpay.reservations import endings
 from flashpay.testing import START, FakeGateway, FakeStock, ManualClock, MemoryLedger, Reply, sample_order
 from flashpay.testing import sample_reservation as reservation
 from flashstock.endings import Outcome
+from flashstock.errors import LimitReachedError
 
 ORDER = sample_order()
 OTHER_CONTENT = sample_order(quantity=3)
@@ -215,3 +216,23 @@ async def test_a_reservation_where_no_stock_is_known_is_not_let_go(
     with pytest.raises(StockUnsettledError, match="no stock table is set"):
         await settler.settle(ORDER, reservation=OWN)
     assert memory.entries[ORDER.order_id].status is OrderStatus.COMPLETED
+
+
+@pytest.mark.parametrize(
+    ("reply", "brought", "counts"),
+    [(Reply.APPROVE, OWN, True), (Reply.DECLINE, OWN, False), (Reply.APPROVE, OTHER, True)],
+)
+async def test_an_order_counts_for_its_customer_until_its_own_units_are_returned(
+    settler: Settler, gateway: FakeGateway, stock: FakeStock, reply: Reply, brought: Reservation, *, counts: bool
+) -> None:
+    purchase = {"customer_id": ORDER.customer_id, "units": 2, "limit": 2}
+    await stock.stock.limits.take("gadget", order_id=ORDER.order_id, **purchase)
+    gateway.plan(reply)
+    await settler.settle(ORDER, reservation=OWN)
+    await settler.settle(ORDER, reservation=brought)
+    another = stock.stock.limits.take("gadget", order_id="another", **purchase)
+    if counts:
+        with pytest.raises(LimitReachedError):
+            await another
+    else:
+        await another

@@ -30,7 +30,7 @@ from flashpay.errors import (
 from flashpay.gateway import Approved, ChargeKnown, ChargeRequest, ChargeResult, Declined, Gateway, NotCharged
 from flashpay.http_gateway import HttpGateway
 from flashpay.ledger import Clock, Ledger, RecordedOrder, utc_now
-from flashpay.reservations import SoldOut, Stock
+from flashpay.reservations import PurchaseLimits, SoldOut, Stock
 from flashpay.settlement import (
     Busy,
     ChargeUnknown,
@@ -42,7 +42,7 @@ from flashpay.settlement import (
     Settlement,
     Settler,
 )
-from flashpay.stock import open_stock
+from flashpay.stock import OpenStock, open_stock
 from flashpay.table import DynamoClient
 
 __all__ = [
@@ -89,6 +89,8 @@ __all__ = [
     "LedgerUnavailableError",
     "Mismatch",
     "NotCharged",
+    "OpenStock",
+    "PurchaseLimits",
     "RecordedOrder",
     "Settled",
     "Settlement",

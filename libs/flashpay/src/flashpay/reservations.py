@@ -31,6 +31,14 @@ class Stock(Protocol):
         ...
 
 
+class PurchaseLimits(Protocol):
+    """What each customer has bought, as far as it is settled with an order; see `flashstock.limits.Limits`."""
+
+    async def release(self, product_id: str, /, *, customer_id: int, order_id: str) -> None:
+        """Count an order no more; nothing if it does not count. Raises `StockError`."""
+        ...
+
+
 def endings(entry: LedgerEntry, reservation: Reservation | None) -> list[Ending]:
     """The reservations that have found their end, now that the ledger says `entry` to a message with `reservation`.
 
@@ -56,8 +64,9 @@ class Reservations:
     was decided before a redrive, and arrives late, returns the units of an order that is being charged.
     """
 
-    def __init__(self, *, stock: Stock | None) -> None:
+    def __init__(self, *, stock: Stock | None, limits: PurchaseLimits | None) -> None:
         self._stock = stock
+        self._limits = limits
 
     async def end(self, found: Sequence[Ending], entry: LedgerEntry, *, settled: bool) -> None:
         """End what has found its end with `entry`; `settled` says that this attempt brought the order to its own.
@@ -68,6 +77,7 @@ class Reservations:
         stock = self._known(settled=settled)
         try:
             await stock.settle(found)
+            await self._release(found, entry)
         except StockError as error:
             raise StockUnsettledError(f"{entry.order_id} is {entry.status.value}: {error}", settled=settled) from error
 
@@ -88,6 +98,14 @@ class Reservations:
         except StockError as error:
             raise StockUnsettledError(f"{claimed.order.order_id} has no units yet: {error}", settled=False) from error
         return True
+
+    async def _release(self, found: Sequence[Ending], entry: LedgerEntry) -> None:
+        """What an order did not come to buy counts no more for its customer; a second reservation never counted."""
+        for ending in found:
+            if self._limits is None or ending.outcome is Outcome.SOLD or ending.reservation != entry.reservation:
+                continue
+            for product_id in ending.reservation.units:
+                await self._limits.release(product_id, customer_id=entry.customer_id, order_id=entry.order_id)
 
     def _known(self, *, settled: bool) -> Stock:
         if self._stock is None:

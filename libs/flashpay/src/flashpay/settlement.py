@@ -15,7 +15,7 @@ from flashpay.entries import LedgerEntry
 from flashpay.errors import FlashpayError, GatewayRefusedError, GatewayUnavailableError, LedgerUnavailableError
 from flashpay.gateway import ChargeKnown, ChargeRequest, ChargeResult, Gateway, NotCharged
 from flashpay.ledger import Clock, Ledger, RecordedOrder, utc_now
-from flashpay.reservations import Reservations, SoldOut, Stock, endings
+from flashpay.reservations import PurchaseLimits, Reservations, SoldOut, Stock, endings
 
 _T = TypeVar("_T")
 
@@ -74,6 +74,7 @@ class Settler:
         ledger: Where claims and answers are kept.
         gateway: Who charges.
         stock: Where reservations end, before the message may be acknowledged; None where nothing is limited.
+        limits: Where an order counts for its customer, until its reservation is returned.
         owner: The name of this worker; every attempt adds its own random end.
         lease: How long a claim is exclusive; longer than `payment_timeout`.
         payment_timeout: The most that one charge may take to be answered.
@@ -88,6 +89,7 @@ class Settler:
         ledger: Ledger,
         gateway: Gateway,
         stock: Stock | None = None,
+        limits: PurchaseLimits | None = None,
         owner: str,
         lease: timedelta = timedelta(seconds=30),
         payment_timeout: timedelta = timedelta(seconds=10),
@@ -107,7 +109,7 @@ class Settler:
         self._charger = Charger(
             gateway=gateway, payment_timeout=payment_timeout, patience=patience, clock=clock, sleep=sleep
         )
-        self._reservations = Reservations(stock=stock)
+        self._reservations = Reservations(stock=stock, limits=limits)
 
     async def settle(
         self,

@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 from flashmsg import Reservation
-from flashpay.reservations import Stock
+from flashpay.reservations import PurchaseLimits, Stock
 from flashstock.dynamo import DynamoClient, dynamo_stock
 from flashstock.endings import Ending, Endings
 from flashstock.observer import StockObserver
@@ -16,7 +16,7 @@ from flashstock.settlement_writer import SettlementWriter
 @asynccontextmanager
 async def open_stock(
     *, client: DynamoClient, table: str, on_oversold: Callable[[Reservation], object]
-) -> AsyncIterator[Stock]:
+) -> AsyncIterator["OpenStock"]:
     """Limited stock in a DynamoDB table; leaving the block waits for endings on their way. Nothing is connected yet.
 
     Args:
@@ -24,9 +24,17 @@ async def open_stock(
         table: The name of the stock table.
         on_oversold: Told of a reservation that was paid after its units had been returned and sold to others.
     """
-    endings = dynamo_stock(client=client, table=table, observer=_Oversold(on_oversold)).endings
-    async with SettlementWriter(endings=endings) as writer:
-        yield _GroupCommit(writer=writer, endings=endings)
+    stock = dynamo_stock(client=client, table=table, observer=_Oversold(on_oversold))
+    async with SettlementWriter(endings=stock.endings) as writer:
+        yield OpenStock(endings=_GroupCommit(writer=writer, endings=stock.endings), limits=stock.limits)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenStock:
+    """What a `Settler` needs of limited stock."""
+
+    endings: Stock
+    limits: PurchaseLimits
 
 
 class _Oversold(StockObserver):

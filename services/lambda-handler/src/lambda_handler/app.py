@@ -28,7 +28,8 @@ def build_consumer(settings: Settings, *, connections: Connections, log: JsonLog
     settler = Settler(
         ledger=connections.ledger,
         gateway=connections.gateway,
-        stock=connections.stock,
+        stock=None if connections.stock is None else connections.stock.endings,
+        limits=None if connections.stock is None else connections.stock.limits,
         # Environments of one snapshot share host name and process id: a number drawn in each tells them apart.
         owner=f"{SERVICE}/{secrets.token_hex(4)}",
         lease=settings.lease,

@@ -12,7 +12,7 @@ from aiobotocore.session import get_session
 
 from flashbus.clients import aws_client
 from flashmsg import Reservation
-from flashpay import DynamoLedger, Gateway, HttpGateway, Ledger, Stock, open_stock
+from flashpay import DynamoLedger, Gateway, HttpGateway, Ledger, OpenStock, open_stock
 from lambda_handler.dead_letters import QueueDeadLetters
 from lambda_handler.json_log import JsonLog
 from lambda_handler.record_settler import DeadLetters
@@ -29,7 +29,7 @@ class Connections:
     ledger: Ledger
     gateway: Gateway
     dead_letters: DeadLetters | None
-    stock: Stock | None = None
+    stock: OpenStock | None = None
 
 
 @asynccontextmanager

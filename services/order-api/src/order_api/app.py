@@ -129,6 +129,7 @@ def _settlement_limiter(settings: Settings, connections: Connections, metrics: M
         ledger=connections.ledger,
         gateway=connections.gateway,
         stock=None if connections.stock is None else connections.stock.endings,
+        limits=None if connections.stock is None else connections.stock.limits,
         owner=owner_name(SERVICE),
         lease=settings.lease,
         payment_timeout=settings.payment_timeout,

@@ -13,7 +13,7 @@ from flashbus.clients import aws_client
 from flashbus.queue import MessageSender, Queue
 from flashbus.sqs import SqsQueue
 from flashmsg import Reservation
-from flashpay import DynamoLedger, Gateway, HttpGateway, Ledger, Stock, open_stock
+from flashpay import DynamoLedger, Gateway, HttpGateway, Ledger, OpenStock, open_stock
 from order_processor.settings import Settings
 
 
@@ -25,7 +25,7 @@ class Connections:
     dead_letter_queue: MessageSender
     ledger: Ledger
     gateway: Gateway
-    stock: Stock | None = None
+    stock: OpenStock | None = None
 
 
 @asynccontextmanager

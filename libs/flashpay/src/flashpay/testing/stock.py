@@ -4,6 +4,7 @@ import base64
 from collections.abc import Mapping, Sequence
 
 from flashmsg import Reservation
+from flashpay.stock import OpenStock
 from flashpay.testing.schedule import Checkpoint, no_checkpoint
 from flashstock.endings import Ending
 from flashstock.errors import StockUnavailableError
@@ -27,6 +28,11 @@ class FakeStock:
         self.unavailable = False
         self.calls: list[str] = []
         self._checkpoint = checkpoint
+
+    @property
+    def opened(self) -> OpenStock:
+        """As a service holds it."""
+        return OpenStock(endings=self, limits=self.stock.limits)
 
     async def set_up(self, product_id: str = "gadget", *, total: int, reserved: int) -> None:
         """Let there be a limited product, with so many of its units reserved."""

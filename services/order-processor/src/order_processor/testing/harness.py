@@ -103,7 +103,7 @@ class ProcessorHarness:
             dead_letter_queue=self.dead,
             ledger=self.ledger,
             gateway=self.gateway,
-            stock=self.stock,
+            stock=self.stock.opened,
         )
 
     async def until(self, predicate: Callable[[], object], *, seconds: float = 3600) -> float:
