@@ -1,10 +1,13 @@
 """Orders of limited products when something fails: whose the units are, and what is said."""
 
 import asyncio
+from datetime import timedelta
 
 import pytest
 
 from flashmsg import Reservation
+from flashstock.errors import LimitReachedError
+from order_api.app_keys import SALE
 from order_api.testing import Answer, FakeStock, RunningApi, running_shop, wait_until
 
 KEY = {"Idempotency-Key": "basket-1"}
@@ -107,9 +110,11 @@ async def test_while_the_stock_is_away_limited_products_are_not_sold_and_others_
         assert refused.problem == (503, "stock-unavailable")
         assert_not_accepted(refused)
         assert int(refused.headers["Retry-After"]) >= 1
+    assert limited_shop.runner.app[SALE].outage > timedelta(0)
     assert (await limited_shop.order("async", product_id="phone-x")).status == 202
     stock.down = False
     assert (await limited_shop.order("async")).status == 202
+    assert limited_shop.runner.app[SALE].outage == timedelta(0)
 
 
 async def test_before_it_is_known_what_is_limited_nothing_is_sold(stock: FakeStock) -> None:
@@ -125,17 +130,58 @@ async def test_before_it_is_known_what_is_limited_nothing_is_sold(stock: FakeSto
         assert (await shop.order("async", product_id="phone-x")).status == 202
 
 
-async def test_a_count_of_which_nobody_knows_leaves_the_journal_to_place_the_order(stock: FakeStock) -> None:
+@pytest.mark.parametrize("trouble", ["refusing", "losing"])
+async def test_a_count_of_which_nobody_knows_leaves_the_journal_to_place_the_order(
+    stock: FakeStock, trouble: str
+) -> None:
     await stock.counters.set_customer_limit("pen", 2)
     async with running_shop(stock=stock, STOCK_LEASE_SECONDS=QUIET) as shop:
-        stock.losing = "limit#"
+        setattr(stock, trouble, "limit#")
         assert_unknown(await shop.order("async"))
         assert shop.events == []
-        stock.losing = None
+        setattr(stock, trouble, None)
         await wait_until(lambda: shop.events)
         assert (await shop.order("async", quantity=1)).problem == (409, "limit-reached")
     assert "customer_limits" not in shop.topic.published[0].attributes
     assert await stock.figures("pen") == (8, 2, 0)
+
+
+async def close_the_session(stock: FakeStock) -> None:
+    """Do what a reclaimer does to a process that it takes for dead."""
+    (session,) = await stock.sessions.list()
+    await stock.sessions.close(session)
+    await stock.pages.close(session.id, slots=session.slots)
+
+
+async def test_a_journal_that_was_closed_takes_no_order_and_says_so(limited_shop: RunningApi, stock: FakeStock) -> None:
+    assert (await limited_shop.order("async", quantity=1)).status == 202
+    await close_the_session(stock)
+    refused = await limited_shop.order("async", quantity=1)
+    assert refused.problem == (503, "stock-unavailable")
+    assert_not_accepted(refused)
+    assert len(limited_shop.events) == 1
+
+
+async def test_a_page_of_which_nobody_knows_may_be_published(limited_shop: RunningApi, stock: FakeStock) -> None:
+    stock.refusing = "slot#"
+    assert_unknown(await limited_shop.order("async"))
+    stock.refusing = None
+    await limited_shop.runner.cleanup()
+    assert limited_shop.events == []
+    assert await stock.figures("pen") == (10, 0, 0)
+
+
+async def test_an_order_over_the_limit_that_somebody_else_may_publish_is_of_unknown_outcome(
+    stock: FakeStock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def take(product_id: str, **_options: object) -> None:
+        await close_the_session(stock)
+        raise LimitReachedError(product_id, limit=2)
+
+    await stock.counters.set_customer_limit("pen", 2)
+    async with running_shop(stock=stock, STOCK_LEASE_SECONDS=QUIET) as shop:
+        monkeypatch.setattr(stock.limits, "take", take)
+        assert_unknown(await shop.order("async"))
 
 
 async def test_an_order_that_somebody_else_may_publish_is_not_called_not_accepted(
@@ -144,9 +190,7 @@ async def test_an_order_that_somebody_else_may_publish_is_not_called_not_accepte
     limited_shop.topic.gate.clear()
     ordering = asyncio.create_task(limited_shop.order("async"))
     await wait_until(lambda: limited_shop.topic.in_flight)
-    (session,) = await stock.sessions.list()
-    await stock.sessions.close(session)
-    await stock.pages.close(session.id, slots=session.slots)
+    await close_the_session(stock)
     limited_shop.topic.down = True
     limited_shop.topic.gate.set()
     assert_unknown(await ordering)

@@ -31,6 +31,7 @@ async def test_a_paid_order_has_sold_its_units_and_a_declined_one_has_returned_t
     await limited_shop.runner.cleanup()
     assert await stock.figures("pen") == (8, 0, 2)
     assert limited_shop.events == []
+    assert "get" not in limited_shop.ledger.calls, "the journal had nothing left to do"
 
 
 async def test_the_entry_of_the_order_names_its_units(limited_shop: RunningApi) -> None:
@@ -39,6 +40,27 @@ async def test_the_entry_of_the_order_names_its_units(limited_shop: RunningApi) 
     assert reservation is not None
     assert reservation.units == {"pen": 2}
     assert "reservation" not in answer.json
+
+
+async def test_a_refused_order_leaves_its_place_to_the_next(stock: FakeStock) -> None:
+    await stock.counters.set_customer_limit("pen", 2)
+    async with running_shop(stock=stock, SYNC_LIMIT="1", SYNC_WAIT_SECONDS="0", STOCK_LEASE_SECONDS=QUIET) as shop:
+        assert (await shop.order("sync", quantity=2)).status == 200
+        assert (await shop.order("sync", quantity=1)).problem == (409, "limit-reached")
+        assert (await shop.order("sync", quantity=1, customer_id=2)).status == 200
+
+
+async def test_orders_being_paid_hold_no_page_that_others_need(stock: FakeStock) -> None:
+    async with running_shop(stock=stock, SYNC_LIMIT="3", STOCK_LEASE_SECONDS=QUIET) as shop:
+        shop.gateway.hold()
+        paying = []
+        for n in range(1, 4):
+            paying.append(asyncio.create_task(shop.order("sync", quantity=1, customer_id=n)))
+            await wait_until(lambda: shop.gateway.in_flight == len(paying))
+        for n in range(4, 7):
+            assert (await shop.order("async", quantity=1, customer_id=n)).status == 202
+        shop.gateway.let_go()
+        assert [(await order).status for order in paying] == [200] * 3
 
 
 @pytest.mark.parametrize("second", ["async", "sync"])

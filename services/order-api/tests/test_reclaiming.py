@@ -7,7 +7,7 @@ from typing import Self
 
 from flashmsg import Order, OrderPlaced, PricedLine, encode
 from flashpay.claims import Claimed
-from flashpay.gateway import Approved
+from flashpay.gateway import Approved, Declined
 from flashstock.hold import Hold
 from flashstock.pages import JournalEntry
 from flashstock.seller import Seller
@@ -116,6 +116,22 @@ async def test_an_order_that_was_paid_meanwhile_is_sold_and_not_published(stock:
         await until_reclaimed(stock)
         assert shop.events == []
     assert await stock.figures("pen") == (8, 0, 2)
+
+
+async def test_an_order_that_was_declined_meanwhile_counts_for_nobody(stock: FakeStock) -> None:
+    await stock.counters.set_customer_limit("pen", 2)
+    async with surviving(stock) as shop:
+        async with DeadProcess(stock) as dead:
+            hold = await dead.journal(order_of(1), limits='{"pen": 2}')
+            claim = await shop.ledger.claim(
+                order_of(1), owner="worker", lease=timedelta(seconds=9), reservation=hold.reservation
+            )
+            assert isinstance(claim, Claimed)
+            await shop.ledger.record(claim, Declined(reason="no funds"))
+        await until_reclaimed(stock)
+        assert shop.events == []
+        assert (await shop.order("async", quantity=2)).status == 202
+    assert await stock.figures("pen") == (8, 2, 0)
 
 
 async def test_an_order_that_was_never_counted_and_is_over_the_limit_is_returned(stock: FakeStock) -> None:

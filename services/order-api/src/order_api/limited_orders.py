@@ -8,9 +8,9 @@ from flashmsg import Order
 from flashstock.errors import LimitReachedError, SoldOutError, StockError, StockUnavailableError
 from order_api.acceptance import entry_of, message_of
 from order_api.app_keys import RETRY_AFTER, SALE
-from order_api.intake import IDEMPOTENCY_KEY, Draft
+from order_api.intake import Draft
 from order_api.limited_sale import ReservedUnits
-from order_api.rejections import Rejection, mismatch, outcome_unknown, turned_away
+from order_api.rejections import Rejection, outcome_unknown, turned_away
 from order_api.stock_levels import StockNotLoadedError
 from order_api.telemetry import REQUEST_CONTEXT
 
@@ -21,8 +21,7 @@ async def reserved(request: web.Request, draft: Draft, order: Order) -> Reserved
     """Reserve what is limited in an order; nothing where nothing is, or for a key whose order stands already.
 
     Raises:
-        Rejection: 409 if fewer units are left or allowed, 422 for a key that stands for another order, 503 if it
-            cannot be found out.
+        Rejection: 409 if fewer units are left or allowed, 503 if it cannot be found out.
     """
     sale = request.app[SALE]
     try:
@@ -32,10 +31,7 @@ async def reserved(request: web.Request, draft: Draft, order: Order) -> Reserved
     if not levels:
         return ReservedUnits()
     # First of all: a repeat must not be told "sold out" because its own order has the last unit.
-    standing = await entry_of(request, draft) if draft.key_given else None
-    if standing is not None:
-        if standing.fingerprint != order.fingerprint:
-            raise mismatch(IDEMPOTENCY_KEY)
+    if draft.key_given and await entry_of(request, draft) is not None:
         return ReservedUnits()
     try:
         return await sale.reserve(order, levels)
