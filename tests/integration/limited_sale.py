@@ -76,16 +76,20 @@ class Sale:
         """Order one unit until it is accepted or the sale is over; every repeat is the same order."""
         mode = "sync" if customer_id % 10 == 0 else "async"
         while True:
-            answer, order_id = await self._ask(mode, customer_id)
-            self.answers[answer] += 1
-            if order_id is not None:
-                self.accepted.add(order_id)
-                return
-            if answer == "sold-out" and self.over.is_set():
+            answer = await self.buy_once(mode, customer_id)
+            if answer in {"200", "202"} or (answer == "sold-out" and self.over.is_set()):
                 return
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(random.uniform(0.1, 0.4)):  # noqa: S311 - spreads the repeats
                     await self.over.wait()
+
+    async def buy_once(self, mode: str, customer_id: int) -> str:
+        """Order one unit, and note what is answered."""
+        answer, order_id = await self._ask(mode, customer_id)
+        self.answers[answer] += 1
+        if order_id is not None:
+            self.accepted.add(order_id)
+        return answer
 
     async def _ask(self, mode: str, customer_id: int) -> tuple[str, str | None]:
         url = f"{random.choice(self.apis).url}/orders/{mode}"  # noqa: S311 - as a load balancer does
