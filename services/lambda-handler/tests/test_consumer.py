@@ -287,4 +287,4 @@ async def test_a_crash_is_told_with_its_error() -> None:
 
     bug = RuntimeError("a bug")
     (outcome,) = await consumer_of(ScriptedSettler(work), io.StringIO()).consume([message(sample_order())], PLENTY)
-    assert outcome == RecordOutcome(done=False, outcome="crashed", error=bug)
+    assert outcome == RecordOutcome(done=False, outcome="crashed", order_id="ord_a", error=bug)
