@@ -4,12 +4,10 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
-from functools import partial
 
 import aiohttp
-from aiobotocore.session import get_session
 
-from flashbus.clients import aws_client
+from flashbus.wire.clients import dynamo_client, sqs_client
 from flashpay import DynamoLedger, Gateway, HttpGateway, Ledger
 from lambda_handler.dead_letters import QueueDeadLetters
 from lambda_handler.record_settler import DeadLetters
@@ -35,17 +33,15 @@ async def open_connections(settings: Settings) -> AsyncIterator[Connections]:
     No connection is made yet: a snapshot may be taken before the first event, and its connections would be dead.
     """
     async with AsyncExitStack() as exits:
-        client = partial(
-            aws_client, session=get_session(), keep_alive=_KEEP_ALIVE, environ={"AWS_REGION": settings.region}
-        )
-        dynamodb = await exits.enter_async_context(client("dynamodb"))
+        environ = {"AWS_REGION": settings.region}
+        dynamodb = await exits.enter_async_context(dynamo_client(keep_alive=_KEEP_ALIVE, environ=environ))
         connector = aiohttp.TCPConnector(keepalive_timeout=_KEEP_ALIVE.total_seconds())
         http = await exits.enter_async_context(aiohttp.ClientSession(connector=connector))
         dead_letters = None
         if settings.dead_letter_queue_url is not None:
             dead_letters = QueueDeadLetters(
                 queue_url=settings.dead_letter_queue_url,
-                open_client=lambda: exits.enter_async_context(client("sqs")),
+                open_client=lambda: exits.enter_async_context(sqs_client(keep_alive=_KEEP_ALIVE, environ=environ)),
             )
         yield Connections(
             ledger=DynamoLedger(client=dynamodb, table=settings.orders_table),
