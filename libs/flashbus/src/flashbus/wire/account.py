@@ -126,7 +126,7 @@ def _missing_region() -> str:
 def _are_enough(variables: Mapping[str, str]) -> bool:
     config = Path(variables.get("AWS_CONFIG_FILE") or "~/.aws/config").expanduser()
     keys = variables.get("AWS_ACCESS_KEY_ID") and variables.get("AWS_SECRET_ACCESS_KEY")
-    return bool(keys) and not any(variables.get(name) for name in _SESSION_VARIABLES) and not config.exists()
+    return bool(keys) and not any(variables.get(name) for name in _SESSION_VARIABLES) and not config.is_file()
 
 
 def _endpoint_variable(service: str, variables: Mapping[str, str]) -> str | None:
