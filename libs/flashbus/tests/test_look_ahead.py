@@ -5,6 +5,7 @@ from datetime import timedelta
 
 import pytest
 
+from flashbus.dispositions import DeadLetter, Disposition
 from flashbus.look_ahead import LookAhead
 from flashbus.queue import Message
 from flashbus.testing import ConsumerHarness, FakeQueue, loop_time
@@ -15,7 +16,8 @@ ROUND_TRIP = timedelta(milliseconds=10)
 def look_ahead(*, slots: int, receive: float, work: float) -> int:
     looking = LookAhead(slots)
     looking.received(receive, at_once=True)
-    looking.worked(work)
+    for _ in range(slots):
+        looking.worked(work)
     return looking.messages
 
 
@@ -29,17 +31,29 @@ def test_it_is_rate_times_round_trip(slots: int, receive: float, work: float, me
 
 def test_nothing_is_taken_ahead_before_both_times_are_known() -> None:
     looking = LookAhead(100)
-    assert looking.messages == 0
-    looking.worked(0.1)
+    for _ in range(100):
+        looking.worked(0.1)
     assert looking.messages == 0
     looking.received(20.0, at_once=False)
+    assert looking.messages == 0
+    looking.received(0.01, at_once=True)
+    assert looking.messages == 10
+
+
+def test_a_few_quick_ends_are_no_measure() -> None:
+    looking = LookAhead(100)
+    looking.received(0.01, at_once=True)
+    for _ in range(99):
+        looking.worked(0.1)
     assert looking.messages == 0
 
 
 def test_work_that_becomes_long_ends_it() -> None:
-    looking = LookAhead(100)
-    looking.received(0.01, at_once=True)
-    looking.worked(0.1)
+    looking = LookAhead(2)
+    looking.received(0.1, at_once=True)
+    for _ in range(10):
+        looking.worked(0.1)
+    assert looking.messages == 2
     for _ in range(3):
         looking.worked(3.0)
     assert looking.messages == 0
@@ -88,21 +102,30 @@ async def test_no_more_are_taken_than_a_round_trip_works_off(latency: float, ahe
     assert 100 <= most <= 100 + ahead + 1
 
 
-async def test_what_was_taken_ahead_is_worked_in_the_drain() -> None:
-    harness = ConsumerHarness(slots=100, pollers=4, latency=timedelta(seconds=0.1))
-    harness.queue.round_trip = ROUND_TRIP
-    await harness.place(1500)
-    async with harness.running():
-        await harness.until(lambda: len(harness.handled) > 800)
-    assert not hidden(harness)
-
-
-async def test_what_waits_for_a_slot_when_the_drain_is_cut_short_goes_back() -> None:
-    harness = ConsumerHarness(slots=10, pollers=4, latency=timedelta(seconds=0.1), drain=timedelta(seconds=1))
+async def test_what_waits_for_a_slot_at_the_stop_goes_back_at_once() -> None:
+    harness = ConsumerHarness(slots=10, pollers=4, latency=timedelta(seconds=0.1))
     harness.queue.round_trip = timedelta(milliseconds=50)
     await harness.place(200)
     async with harness.running():
         await harness.until(lambda: len(harness.handled) > 50)
-        harness.latency = timedelta(seconds=60)
+        harness.latency = timedelta(seconds=5)
         await harness.until(lambda: harness.in_flight == 10 and len(harness.consumer._working) > 10)
+        ahead = len(harness.consumer._working) - 10
+        assert len(hidden(harness)) >= 10 + ahead
+        harness.stop.set()
+        await asyncio.sleep(1)
+        assert len(hidden(harness)) == 10
     assert not hidden(harness)
+    assert harness.peak_in_flight == 10
+
+
+async def test_poison_is_no_measure_of_work() -> None:
+    async def poison(_message: Message) -> Disposition:
+        return DeadLetter(outcome="poison", reason="poison", detail="")
+
+    harness = ConsumerHarness(slots=3, handler=poison)
+    harness.queue.round_trip = ROUND_TRIP
+    await harness.place(30)
+    async with harness.running():
+        await harness.until_empty()
+        assert harness.consumer._look_ahead.messages == 0

@@ -37,8 +37,8 @@ class Dispatcher:
         self._progress = progress
         self._observer = observer
 
-    async def work(self, message: Message) -> None:
-        """Bring a held message to its end; when cancelled, hand it back at once."""
+    async def work(self, message: Message) -> Disposition:
+        """Bring a held message to its end, and tell which; when cancelled, hand it back at once."""
         structlog.contextvars.clear_contextvars()
         structlog.contextvars.bind_contextvars(message_id=message.message_id, receive_count=message.receive_count)
         started = asyncio.get_running_loop().time()
@@ -57,6 +57,7 @@ class Dispatcher:
         seconds = asyncio.get_running_loop().time() - started
         self._observer.handled(message, disposition, seconds=seconds)
         _log(disposition, seconds)
+        return disposition
 
     async def _handle(self, message: Message) -> Disposition:
         try:

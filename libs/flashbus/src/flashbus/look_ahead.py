@@ -8,7 +8,7 @@ _WEIGHT_OF_NEWEST = 0.2
 
 
 class LookAhead:
-    """Rate × round trip, of what was seen lately; 0 while either is unknown, and for long work.
+    """Rate × round trip, of what was seen lately; 0 until every slot has shown its time, and for long work.
 
     A slot is empty for one round trip between two messages, unless the next one is there already. With payments of
     0.1 s that is a tenth of the slots; with payments of 3 s nothing, and nothing waits.
@@ -18,12 +18,13 @@ class LookAhead:
         """`slots` messages are worked at once."""
         self._slots = slots
         self._receive_seconds: float | None = None
-        self._work_seconds: float | None = None
+        self._work_seconds = 0.0
+        self._ended = 0
 
     @property
     def messages(self) -> int:
         """How many may be taken beyond the free slots now; never more than there are slots."""
-        if self._receive_seconds is None or self._work_seconds is None:
+        if self._receive_seconds is None or self._ended < self._slots:
             return 0
         if self._work_seconds >= _LONG_WORK.total_seconds():
             return 0
@@ -37,8 +38,9 @@ class LookAhead:
             self._receive_seconds = _smoothed(self._receive_seconds, seconds)
 
     def worked(self, seconds: float) -> None:
-        """Note a message that came to its end."""
-        self._work_seconds = _smoothed(self._work_seconds, seconds)
+        """Note a message that was worked well."""
+        self._work_seconds = _smoothed(self._work_seconds if self._ended else None, seconds)
+        self._ended += 1
 
 
 def _smoothed(before: float | None, newest: float) -> float:
