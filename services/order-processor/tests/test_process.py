@@ -209,14 +209,12 @@ async def test_every_slot_has_its_connections_and_a_long_poll_its_time(stack: St
         assert isinstance(connections.queue, SqsQueue)
         assert isinstance(connections.ledger, DynamoLedger)
         assert isinstance(connections.gateway, HttpGateway)
-        polling, short, table = (
-            client._caller._transport._session  # type: ignore[attr-defined] # behind a narrow protocol
-            for client in (
-                connections.queue._polling_client,
-                connections.queue._client,
-                connections.ledger._table._client,
-            )
-        )
+        clients: list[Any] = [
+            connections.queue._polling_client,
+            connections.queue._client,
+            connections.ledger._table._client,
+        ]
+        polling, short, table = (client._caller._transport._session for client in clients)
         assert (polling.timeout.sock_read, polling.connector.limit) == (25, settings.poller_count + 1)
         assert short.timeout.sock_read < 20
         assert table.connector.limit == 31
