@@ -115,7 +115,6 @@ def _variables(stub_port: int) -> dict[str, str]:
         "ORDERS_TOPIC_ARN": "arn:aws:sns:us-east-1:000000000000:orders",
         "ORDERS_TABLE": "orders",
         "PRODUCTS_TABLE": "products",
-        "STOCK_TABLE": "stock",
         "ORDER_ID_SECRET": "s" * 48,
         "QUEUE_URL": f"{stub_url}/000000000000/orders",
         "DEAD_LETTER_QUEUE_URL": f"{stub_url}/000000000000/dead",

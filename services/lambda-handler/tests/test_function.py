@@ -146,6 +146,12 @@ def test_the_cold_start_is_logged_once_with_the_first_event(bench: Bench) -> Non
     assert line["init_seconds"] > 0
 
 
+def test_the_cold_start_is_told_to_the_tenth_of_a_millisecond(bench: Bench) -> None:
+    bench.function._init_seconds = 1.23456
+    bench.function(queue_event("a"), FakeContext())
+    assert json.loads(bench.stream.getvalue().splitlines()[0])["init_seconds"] == 1.2346
+
+
 PROGRAM = """
 from types import SimpleNamespace
 from lambda_handler.main import handler

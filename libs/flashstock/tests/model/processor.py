@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from libs.flashstock.tests.model.seller import Step
-from libs.flashstock.tests.model.state import End, Entry, State, Status, Write, put
+from libs.flashstock.tests.model.state import End, Entry, Guard, State, Status, Write, put
 from libs.flashstock.tests.model.table import Table
 
 
@@ -38,22 +38,25 @@ class Processor:
         for status in answers:
             yield self._set(state, number, status)
 
-    def _set(self, state: State, number: int, status: Status) -> State:
-        return state._replace(ledger=put(state.ledger, self.table.world.orders[number], Entry(status, number)))
+    def _set(self, state: State, number: int, status: Status, opened: int = 0) -> State:
+        order = self.table.world.orders[number]
+        before = state.ledger[order]
+        entry = Entry(status, number, max(opened, before.opened if before else 0))
+        return state._replace(ledger=put(state.ledger, order, entry))
 
     def _redrive(self, state: State, number: int, entry: Entry) -> Iterator[Step]:
-        """Claim, then reopen, then charge."""
+        """Claim and reopen, in either order, then charge."""
         if entry.reservation != number:
             return
-        claim_first = self.table.rules.reopening_follows_the_claim
-        reopened = self.table.reopen(state, number)
-        guard = state.endings[self.table.guard(number)]
-        if entry.status is Status.FAILED and claim_first and guard and guard.end is End.RETURNED and not guard.opened:
-            yield f"{number} is redriven, and claimed", self._set(state, number, Status.CLAIMED)
-        elif entry.status is Status.FAILED and not claim_first and reopened:
+        failed, claim_first = entry.status is Status.FAILED, not self.table.world.reopens_first
+        opened = entry.opened + (failed and 1)
+        reopened = self.table.reopen(state, number, opened)
+        if failed and opened <= self.table.world.redrives and claim_first:
+            yield f"{number} is redriven, and claimed", self._set(state, number, Status.CLAIMED, opened)
+        elif failed and opened <= self.table.world.redrives and reopened:
             yield f"{number} is redriven, and reopened", reopened
-        elif entry.status is Status.FAILED and not claim_first and guard and guard.end is End.REOPENED:
-            yield f"{number} is claimed", self._set(state, number, Status.CHARGING)
+            if state.endings[self.table.guard(number)] == Guard(End.REOPENED, opened):
+                yield f"{number} is claimed", self._set(state, number, Status.CHARGING, opened)
         elif entry.status is Status.CLAIMED and reopened:
             yield f"{number} is reopened", self._set(reopened, number, Status.CHARGING)
         elif entry.status is Status.CLAIMED:
@@ -71,7 +74,8 @@ class Processor:
         if end is End.SOLD and guard and guard.end is End.RETURNED and rules.late_answer_takes_a_unit:
             yield f"{words}, after it was returned", self.table.settled(self.table.sell_returned(state, number), number)
             return
-        opened = guard.opened if guard and guard.end is End.REOPENED else 0
+        # The count is that of the entry which decides the end: the guard may be newer than what was read.
+        opened = entry.opened * its_own
         ended = self.table.end(state, number, end, opened)
         yield f"{words}, ends it as {end!r}", self.table.settled(ended or state, number)
         late = self.table.sends(state, Write("ending", 0, number, opened, end=end))

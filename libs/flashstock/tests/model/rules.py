@@ -27,7 +27,6 @@ class Rules:
     guard_is_of_the_reservation: bool = True
     ledger_keeps_the_reservation: bool = True
     reopening_keeps_the_guard: bool = True
-    reopening_follows_the_claim: bool = True
     ending_names_its_reopening: bool = True
     late_answer_takes_a_unit: bool = True
 
@@ -55,6 +54,8 @@ class World:
     refusals: bool = True
     declines: bool = False
     fails: bool = False
+    redrives: int = 1
+    reopens_first: bool = False  # before the redrive's claim, not after it
     # Whether a failed order may be completed by an answer that comes late, as decision 13 has it.
     late_answers: bool = False
 

@@ -1,5 +1,7 @@
 """The worlds that are searched: each small, and all of them large enough for the faults of the unsafe variants."""
 
+from dataclasses import replace
+
 from libs.flashstock.tests.model.rules import World
 
 ONE_ORDER = World(name="one order, anything may happen", total=1, places=(0,), orders=(0,), late=2, declines=True)
@@ -66,6 +68,7 @@ FAILING = World(
     refusals=False,
     fails=True,
 )
+REOPENED_FIRST = replace(FAILING, name="an order that fails, is reopened and then claimed", reopens_first=True)
 LATE_ANSWER = World(
     name="a failed order is paid after all",
     total=1,
@@ -77,7 +80,19 @@ LATE_ANSWER = World(
     late_answers=True,
 )
 
-WORLDS = (ONE_ORDER, LAST_UNIT, IDLE_UNIT, ONE_SLOT, TWO_SLOTS, SAME_KEY, AGAIN, REOPENED, FAILING, LATE_ANSWER)
+WORLDS = (
+    ONE_ORDER,
+    LAST_UNIT,
+    IDLE_UNIT,
+    ONE_SLOT,
+    TWO_SLOTS,
+    SAME_KEY,
+    AGAIN,
+    REOPENED,
+    FAILING,
+    REOPENED_FIRST,
+    LATE_ANSWER,
+)
 
 # Too wide for a test: `python -m libs.flashstock.tests.model` takes some minutes for them.
 WIDE_WORLDS = (
@@ -86,4 +101,6 @@ WIDE_WORLDS = (
     World(
         name="a repeated key at two processes", total=2, places=(0, 1), orders=(0, 0), leases=1, declines=True, late=0
     ),
+    replace(FAILING, name="redriven twice", redrives=2),
+    replace(REOPENED_FIRST, name="redriven twice, reopened and then claimed", redrives=2),
 )

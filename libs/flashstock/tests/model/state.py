@@ -102,6 +102,7 @@ class Guard(NamedTuple):
 class Entry(NamedTuple):
     status: Status
     reservation: int
+    opened: int = 0  # how often a redrive claimed it
 
 
 class State(NamedTuple):

@@ -57,14 +57,14 @@ class Table:
         return reservation if self.rules.guard_is_of_the_reservation else self.world.orders[reservation]
 
     def end(self, state: State, reservation: int, end: End, opened: int) -> State | None:
-        """End a reservation that has no guard, or whose guard was reopened for the time that the caller has seen."""
+        """End a reservation that has no guard, or whose guard was reopened as often as the caller has read."""
         place = self.guard(reservation)
         guard = state.endings[place]
         if guard and self.rules.endings_are_guarded:
             same = guard.opened == opened or not self.rules.ending_names_its_reopening
             if guard.end is not End.REOPENED or not same:
                 return None
-        elif opened:
+        elif opened and self.rules.reopening_keeps_the_guard:
             return None
         sold = end is End.SOLD
         return state._replace(
@@ -74,14 +74,20 @@ class Table:
             available=state.available + (not sold),
         )
 
-    def reopen(self, state: State, reservation: int) -> State | None:
+    def reopen(self, state: State, reservation: int, opened: int) -> State | None:
+        """Open it for the given time. Units that had not come back yet stay where they are."""
         place = self.guard(reservation)
         guard = state.endings[place]
-        if guard is None or guard.end is not End.RETURNED or guard.opened or not state.available:
+        returned = guard is not None and guard.end is End.RETURNED
+        if guard and not returned and guard.end is not End.REOPENED:
             return None
-        again = Guard(End.REOPENED, guard.opened + 1) if self.rules.reopening_keeps_the_guard else None
+        if returned and not state.available:
+            return None
+        again = Guard(End.REOPENED, opened) if self.rules.reopening_keeps_the_guard else None
         return state._replace(
-            endings=put(state.endings, place, again), available=state.available - 1, reserved=state.reserved + 1
+            endings=put(state.endings, place, again),
+            available=state.available - returned,
+            reserved=state.reserved + returned,
         )
 
     def sell_returned(self, state: State, reservation: int) -> State:

@@ -148,12 +148,6 @@ VARIANTS = (
         fault=OVERSOLD,
     ),
     Variant(
-        name="reopened before it is claimed",
-        rules=Rules(reopening_follows_the_claim=False),
-        world=FAILING,
-        fault=OVERSOLD,
-    ),
-    Variant(
         name="an ending that fits every reopening",
         rules=Rules(ending_names_its_reopening=False),
         world=FAILING,

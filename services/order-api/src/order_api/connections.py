@@ -6,12 +6,17 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 import aiohttp
+import structlog
 from aiobotocore.session import AioSession, get_session
 
 from flashbus.sns import SnsClient, SnsTopic
 from flashbus.topic import Topic
 from flashbus.wire.clients import dynamo_client, sns_client
+from flashmsg import Reservation
 from flashpay import DynamoLedger, Gateway, HttpGateway, Ledger
+from flashstock.dynamo import DynamoClient, dynamo_stock
+from flashstock.observer import StockObserver
+from flashstock.stock import Stock
 from order_api.catalogue import ProductSource
 from order_api.dynamo_products import DynamoProducts
 from order_api.settings import Settings
@@ -19,15 +24,18 @@ from order_api.settings import Settings
 # A lookup that a customer waits for; DynamoDB answers in milliseconds or not at all.
 _DYNAMO_TIMEOUT = timedelta(seconds=2)
 
+log = structlog.get_logger()
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Connections:
-    """Everything outside of this process that the API talks to."""
+    """Everything outside of this process that the API talks to; no `stock` where nothing is limited."""
 
     topic: Topic
     ledger: Ledger
     gateway: Gateway
     products: ProductSource
+    stock: Stock | None = None
 
 
 @asynccontextmanager
@@ -47,6 +55,7 @@ async def open_connections(settings: Settings) -> AsyncIterator[Connections]:
             ledger=DynamoLedger(client=dynamo, table=settings.orders_table),
             gateway=HttpGateway(session=http, base_url=settings.gateway_url),
             products=DynamoProducts(client=dynamo, table=settings.products_table),
+            stock=_stock(dynamo, settings.stock_table),
         )
 
 
@@ -60,3 +69,15 @@ def _sns_client(publish_timeout: timedelta, session: AioSession) -> AbstractAsyn
         max_attempts=1,
         session=session,
     )
+
+
+def _stock(client: DynamoClient, table: str) -> Stock | None:
+    return dynamo_stock(client=client, table=table, observer=OversoldLog()) if table else None
+
+
+class OversoldLog(StockObserver):
+    """Says what somebody has to look after: a customer has paid, and others have the units."""
+
+    def oversold(self, reservation: Reservation) -> None:
+        """See `StockObserver.oversold`."""
+        log.error("sold_without_units", reservation=reservation.id, units=dict(reservation.units))
