@@ -29,8 +29,7 @@ def measure(row: Row, rounds: int) -> Measured:
     return Measured(row=row, rounds=found)
 
 
-def main() -> None:
-    """Read the options, measure, print and write."""
+def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="Ratios against a named baseline, measured in turns.")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=3.0, help="of one window (default %(default)s)")
@@ -38,7 +37,12 @@ def main() -> None:
     parser.add_argument("--orders", type=int, default=200_000, help="of the row about memory")
     parser.add_argument("--rows", nargs="*", default=[], help="numbers, or all")
     parser.add_argument("--output", type=Path, default=PROJECT / "bench")
-    options = parser.parse_args()
+    return parser.parse_args()
+
+
+def main() -> None:
+    """Read the options, measure, print and write."""
+    options = _options()
     effort = Effort(seconds=options.seconds, warm_up=options.warm_up, orders=options.orders)
     committed = report.read(_COMMITTED)
     measured: dict[str, Measured] = {}

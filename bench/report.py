@@ -74,24 +74,22 @@ def table(measured: Mapping[str, Measured], committed: Mapping[str, Any]) -> str
     """A Markdown table: medians, ranges, ratios, and what became worse."""
     lines = ["| # | figure | ours | baseline | ratio | must | |", "|---|---|---|---|---|---|---|"]
     for number, one in measured.items():
-        ours, *baselines = one.rounds.items()
-        baseline = f"{baselines[0][0]}: {_shown(baselines[0][1], one.row.unit)}" if baselines else ""
-        sign = "≤" if one.row.at_most else "≥"
         before = committed.get("rows", {}).get(number, {}).get("ratio")
-        worse = f", regression from {before:.3g}" if before is not None and one.is_worse_than(before) else ""
-        ratio = f"{one.ratio:.3g} ({min(one.ratios):.3g}–{max(one.ratios):.3g})"
-        said = ("holds" if one.holds else "missed") + worse
-        cells = (
-            number,
-            one.row.title,
-            _shown(ours[1], one.row.unit),
-            baseline,
-            ratio,
-            f"{sign} {one.row.must:g}",
-            said,
-        )
-        lines.append(f"| {' | '.join(cells)} |")
+        lines.append(f"| {' | '.join((number, *_cells(one, before)))} |")
     return "\n".join(lines)
+
+
+def _cells(one: Measured, before: float | None) -> tuple[str, ...]:
+    ours, *baselines = one.rounds.items()
+    return (
+        one.row.title,
+        _shown(ours[1], one.row.unit),
+        f"{baselines[0][0]}: {_shown(baselines[0][1], one.row.unit)}" if baselines else "",
+        f"{one.ratio:.3g} ({min(one.ratios):.3g}–{max(one.ratios):.3g})",
+        f"{'≤' if one.row.at_most else '≥'} {one.row.must:g}",
+        ("holds" if one.holds else "missed")
+        + (f", regression from {before:.3g}" if before is not None and one.is_worse_than(before) else ""),
+    )
 
 
 def chart(measured: Mapping[str, Measured]) -> str:

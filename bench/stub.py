@@ -190,8 +190,7 @@ async def serve(service: Service) -> None:
     await server.serve_forever()
 
 
-def main() -> None:
-    """Read the options and serve."""
+def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="AWS on the wire, and nothing behind it.")
     parser.add_argument("--round-trip-ms", type=float, default=5.0)
     parser.add_argument("--payment-ms", type=float, default=100.0)
@@ -200,7 +199,12 @@ def main() -> None:
     parser.add_argument("--poison", type=int, default=0)
     parser.add_argument("--hanging", type=int, default=0)
     parser.add_argument("--hang-ms", type=float, default=0.0)
-    options = parser.parse_args()
+    return parser.parse_args()
+
+
+def main() -> None:
+    """Read the options and serve."""
+    options = _options()
     service = Service(
         round_trip=options.round_trip_ms / 1e3,
         payment=options.payment_ms / 1e3,

@@ -9,6 +9,7 @@ import json
 import os
 import sys
 import time
+from dataclasses import replace
 from datetime import timedelta
 
 from prometheus_client import CollectorRegistry
@@ -18,7 +19,7 @@ from flashops.streams import guard_standard_streams
 from flashpay import Approved, ChargeKnown, ChargeRequest, ChargeResult, NotCharged
 from flashpay.testing import MemoryLedger
 from order_processor.app import build_consumer
-from order_processor.connections import Connections, open_connections
+from order_processor.connections import open_connections
 from order_processor.settings import SERVICE, Settings
 
 
@@ -63,9 +64,7 @@ async def _main() -> dict[str, float]:
     payment, seconds = float(os.environ["PAYMENT_SECONDS"]), float(os.environ["SECONDS"])
     payments = Payments(payment)
     async with open_connections(settings) as real:
-        connections = Connections(
-            queue=real.queue, dead_letter_queue=real.dead_letter_queue, ledger=MemoryLedger(), gateway=payments
-        )
+        connections = replace(real, ledger=MemoryLedger(), gateway=payments)
         consumer = build_consumer(settings, connections=connections, registry=CollectorRegistry(), stop=stop)
         running = asyncio.create_task(consumer.run())
         await asyncio.sleep(float(os.environ["WARM_UP"]))

@@ -54,10 +54,12 @@ class Dispatcher:
             raise
         finally:
             self._progress.left(ended=ended)
-        seconds = asyncio.get_running_loop().time() - started
+        self._tell(message, disposition, seconds=asyncio.get_running_loop().time() - started)
+        return disposition
+
+    def _tell(self, message: Message, disposition: Disposition, *, seconds: float) -> None:
         self._observer.handled(message, disposition, seconds=seconds)
         _log(disposition, seconds)
-        return disposition
 
     async def _handle(self, message: Message) -> Disposition:
         try:

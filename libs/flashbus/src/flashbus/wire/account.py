@@ -98,10 +98,7 @@ async def _account_of_session(
     endpoint_url: str | None,
     session: Any,  # noqa: ANN401 - as above
 ) -> Account:
-    if session is None:
-        from aiobotocore.session import get_session  # noqa: PLC0415 - a cold start pays for it only when it must
-
-        session = get_session()
+    session = session or _new_session()
     region = _region({**os.environ, **given}) or session.get_config_variable("region") or _missing_region()
     if "AWS_ACCESS_KEY_ID" in given:
         session.set_credentials(
@@ -140,6 +137,12 @@ def _regional_endpoint(service: str, region: str) -> str:
     partitions = document["partitions"]
     found = next((one for one in partitions if re.fullmatch(one["regionRegex"], region)), partitions[0])
     return f"https://{service}.{region}.{found['outputs']['dnsSuffix']}"
+
+
+def _new_session() -> Any:  # noqa: ANN401 - as above
+    from aiobotocore.session import get_session  # noqa: PLC0415 - a cold start pays for it only when it must
+
+    return get_session()
 
 
 async def _resolved_endpoint(service: str, region: str, session: Any) -> str:  # noqa: ANN401 - as above

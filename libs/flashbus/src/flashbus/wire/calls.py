@@ -88,10 +88,13 @@ class Caller:
                     return answer.body
                 raise _refusal(operation, answer, self._refusals)
             except (BotoCoreError, ClientError) as error:
-                if attempt >= self._attempts or not _may_pass(error) or not self._quota.acquire(_RETRY_COST):
+                if not self._goes_on(attempt, error):
                     raise
             await asyncio.sleep(min(self._jitter() * 2 ** (attempt - 1), _LONGEST_PAUSE_SECONDS))
             attempt += 1
+
+    def _goes_on(self, attempt: int, error: BotoCoreError | ClientError) -> bool:
+        return attempt < self._attempts and _may_pass(error) and self._quota.acquire(_RETRY_COST)
 
     async def _send(self, body: bytes, headers: Mapping[str, str]) -> Answer:
         keys = await self._credentials.get_frozen_credentials()

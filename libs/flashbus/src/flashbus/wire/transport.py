@@ -38,6 +38,13 @@ class TransportLimits:
     connections: int
     keep_alive: timedelta
 
+    @property
+    def client_timeout(self) -> aiohttp.ClientTimeout:
+        """The two timeouts as aiohttp takes them."""
+        return aiohttp.ClientTimeout(
+            sock_connect=self.connect_timeout.total_seconds(), sock_read=self.read_timeout.total_seconds()
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class Answer:
@@ -81,12 +88,9 @@ async def open_transport(
         keepalive_timeout=limits.keep_alive.total_seconds(),
         ssl=await _tls(endpoint_url, ca_bundle),
     )
-    timeout = aiohttp.ClientTimeout(
-        sock_connect=limits.connect_timeout.total_seconds(), sock_read=limits.read_timeout.total_seconds()
-    )
     async with aiohttp.ClientSession(
         connector=connector,
-        timeout=timeout,
+        timeout=limits.client_timeout,
         auto_decompress=False,
         cookie_jar=aiohttp.DummyCookieJar(),
         skip_auto_headers=("Accept", "Accept-Encoding", "Content-Type", "User-Agent"),
