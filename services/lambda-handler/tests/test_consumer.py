@@ -115,13 +115,14 @@ async def test_one_crash_does_not_take_its_siblings_down() -> None:
     consumer = bench.consumer(settler=Crashing(ledger=bench.ledger, gateway=bench.gateway, owner="function"))
     outcomes = await consumer.consume([message(victim), message(sibling)], PLENTY)
     assert [(outcome.done, outcome.outcome) for outcome in outcomes] == [(False, "crashed"), (True, "completed")]
+    assert outcomes[0].attempt is None
 
 
 async def test_poison_from_the_queue_goes_to_the_dead_letters_with_its_reason() -> None:
     bench = Bench()
     record = QueueRecord(message_id="m1", receive_count=1, record={"body": "not an order"})
     (outcome,) = await consume(bench, record)
-    assert (outcome.done, outcome.outcome) == (True, "poison")
+    assert (outcome.done, outcome.outcome, outcome.order_id) == (True, "poison", None)
     assert bench.buried == [("not an order", "malformed")]
 
 
@@ -193,6 +194,7 @@ async def test_a_record_out_of_time_is_named_in_its_line_too() -> None:
     (outcome,) = await bench.consumer().consume([message(order)], hurried)
     (line,) = bench.log
     assert (outcome.outcome, line["outcome"], line["order_id"]) == ("out_of_time", "out_of_time", order.order_id)
+    assert (outcome.order_id, outcome.attempt) == (order.order_id, None)
 
 
 @dataclass

@@ -41,7 +41,7 @@ class Consumer:
         deadline = end - RESERVE.total_seconds()
         task = asyncio.create_task(self.record_settler.settle(record, deadline, known), name="record")
         await asyncio.wait([task], timeout=max(0.0, deadline - started))
-        outcome = await self._outcome(task, end)
+        outcome = await self._outcome(task, end, known)
         self.log.write(
             "record_consumed",
             outcome=outcome.outcome,
@@ -56,11 +56,12 @@ class Consumer:
         )
         return outcome
 
-    async def _outcome(self, task: asyncio.Task[RecordOutcome], end: float) -> RecordOutcome:
+    async def _outcome(self, task: asyncio.Task[RecordOutcome], end: float, known: Known) -> RecordOutcome:
         if not task.done():
             task.cancel()
             await asyncio.wait([task], timeout=max(0.0, min(_FAREWELL_SECONDS, (end - self.clock()) / 2)))
-        late = RecordOutcome(done=False, outcome="out_of_time", error=TimeoutError("the invocation's time was up"))
+        error: BaseException | None = TimeoutError("the invocation's time was up")
+        late = RecordOutcome(done=False, outcome="out_of_time", order_id=known.order_id, error=error)
         if not task.done():
             self._left_behind.add(task)
             task.add_done_callback(self._forget)
@@ -70,7 +71,7 @@ class Consumer:
         error = task.exception()
         if error is not None:
             # One record's bug must not take its siblings down.
-            return RecordOutcome(done=False, outcome="crashed", error=error)
+            return RecordOutcome(done=False, outcome="crashed", order_id=known.order_id, error=error)
         return task.result()
 
     def _forget(self, task: asyncio.Task[RecordOutcome]) -> None:
