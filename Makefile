@@ -126,8 +126,9 @@ destroy: install ## Take the stack down (ARGS=--dry-run prints the commands)
 	$(DELIVERY) destroy $(ARGS)
 
 .PHONY: bench
-bench: install ## Run the benchmarks: ratios against a named baseline, in one run
-	@set -e; for file in bench/bench_*.py; do PYTHONPATH=. $(BIN)/python $$file $(ARGS); done
+bench: install ## Run the benchmark: ratios against named baselines (ARGS='--rows 1 3 8 --rounds 3')
+	$(BIN)/python -m bench $(ARGS)
+	@test -n '$(ARGS)' || $(BIN)/python -m bench.bench_stock
 
 .PHONY: mutants
 mutants: install ## Sample mutants of every package, each against its own tests (ARGS='--sample 100 --seed 2 flashpay')

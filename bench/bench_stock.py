@@ -1,4 +1,3 @@
-# ruff: noqa: INP001 - a script, run by its path
 """Limited stock: what an order costs beside its publish, and how many writes it takes.
 
 Baseline: `publish`, an order that is only published, by group commit. Candidate: `limited`, the same order with its
@@ -6,7 +5,7 @@ units reserved out of a lease and its message journaled before. The topic is a w
 table is DynamoDB in the embedded AWS, in a process of its own, spoken to by aiobotocore. The arms take turns, round by
 round, on callers that send their next order when the last one is acknowledged.
 
-    PYTHONPATH=. python bench/bench_stock.py [--rounds 5] [--orders 2000] [--callers 100] [--round-trip-ms 10]
+    python -m bench.bench_stock [--rounds 5] [--orders 2000] [--callers 100] [--round-trip-ms 10]
 """
 
 import argparse

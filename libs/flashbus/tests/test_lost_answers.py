@@ -2,20 +2,33 @@
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import timedelta
 from typing import Any
 
 import pytest
 
-from flashbus.clients import aws_client
+from flashbus import clients
 from flashbus.queue import EntryFailure, QueueUnavailableError, VisibilityChange
 from flashbus.sns import SnsTopic
 from flashbus.sqs import SqsQueue
 from flashbus.topic import Entry, TopicError
+from flashbus.wire.clients import sns_client, sqs_client
 
 pytestmark = pytest.mark.real_time
+
+OpenClient = Callable[..., AbstractAsyncContextManager[Any]]
+
+
+@pytest.fixture(params=["aiobotocore", "signed"])
+def aws_client(request: pytest.FixtureRequest) -> OpenClient:
+    """What opens the client of a service: either one is to be trusted with the same answers."""
+    if request.param == "aiobotocore":
+        return clients.aws_client
+    signed = {"sns": sns_client, "sqs": sqs_client}
+    return lambda service, **options: signed[service](**options)
+
 
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: application/x-amz-json-1.0\r\nContent-Length: 100\r\n\r\n"
 
@@ -67,7 +80,7 @@ def account(port: int) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("answer", [*ANSWERS.values(), None], ids=[*ANSWERS, "none in time"])
-async def test_a_lost_answer_is_one_of_our_errors(answer: bytes | None) -> None:
+async def test_a_lost_answer_is_one_of_our_errors(aws_client: OpenClient, answer: bytes | None) -> None:
     async with answering(answer) as port:
         bounds: dict[str, Any] = {"max_attempts": 1, "read_timeout": timedelta(seconds=0.5), "environ": account(port)}
         async with aws_client("sqs", **bounds) as sqs, aws_client("sns", **bounds) as sns:
@@ -92,7 +105,7 @@ GARBLED = {
 
 
 @pytest.mark.parametrize("body", GARBLED.values(), ids=GARBLED)
-async def test_what_is_no_answer_of_sqs_ends_no_loop(body: bytes) -> None:
+async def test_what_is_no_answer_of_sqs_ends_no_loop(aws_client: OpenClient, body: bytes) -> None:
     async with answering(whole(body)) as port, aws_client("sqs", max_attempts=1, environ=account(port)) as sqs:
         queue = SqsQueue(url=f"http://127.0.0.1:{port}/queue", client=sqs)
         with pytest.raises(QueueUnavailableError) as caught:
@@ -101,7 +114,7 @@ async def test_what_is_no_answer_of_sqs_ends_no_loop(body: bytes) -> None:
 
 
 @pytest.mark.parametrize("body", [b"<html>welcome</html>", b"{}", b"[]"])
-async def test_only_what_sqs_acknowledged_is_done(body: bytes) -> None:
+async def test_only_what_sqs_acknowledged_is_done(aws_client: OpenClient, body: bytes) -> None:
     async with answering(whole(body)) as port, aws_client("sqs", max_attempts=1, environ=account(port)) as sqs:
         queue = SqsQueue(url=f"http://127.0.0.1:{port}/queue", client=sqs)
         with pytest.raises(QueueUnavailableError) as caught:

@@ -13,6 +13,7 @@ from flashbus.clients import aws_client
 from flashbus.queue import LONGEST_HIDDEN, Message, Queue, QueueUnavailableError, VisibilityChange
 from flashbus.sqs import SqsQueue
 from flashbus.testing import FakeQueue
+from flashbus.wire.clients import sqs_client
 
 NOW = timedelta(0)
 SHORT = timedelta(seconds=1)
@@ -25,6 +26,16 @@ async def aws(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -
         monkeypatch.setenv(name, value)
     async with aws_client("sqs", read_timeout=timedelta(seconds=20)) as client:
         yield client
+
+
+@pytest.fixture(params=["aiobotocore", "signed"])
+async def calls(request: pytest.FixtureRequest, aws: Any) -> AsyncIterator[Any]:  # noqa: ANN401 - as above
+    """What the queue is made of: either client."""
+    if request.param == "aiobotocore":
+        yield aws
+        return
+    async with sqs_client(read_timeout=timedelta(seconds=20)) as signed:
+        yield signed
 
 
 @dataclass
@@ -139,9 +150,9 @@ async def test_the_fake_hides_nothing_for_longer_than_sqs_does_counted_from_the_
 @pytest.mark.embedded_aws
 class TestSqsQueue(QueueContract):
     @pytest.fixture
-    async def subject(self, aws: Any) -> AsyncIterator[Subject]:  # noqa: ANN401 - botocore makes the methods
+    async def subject(self, aws: Any, calls: Any) -> AsyncIterator[Subject]:  # noqa: ANN401 - botocore makes the methods
         url = (await aws.create_queue(QueueName=f"contract-{uuid4().hex}"))["QueueUrl"]
-        queue = SqsQueue(url=url, client=aws, polling_client=aws)
+        queue = SqsQueue(url=url, client=calls, polling_client=calls)
 
         async def deleted() -> str:
             await queue.send("gone", attributes={})
@@ -152,8 +163,8 @@ class TestSqsQueue(QueueContract):
         yield Subject(queue, deleted)
         await aws.delete_queue(QueueUrl=url)
 
-    async def test_a_queue_that_does_not_exist_is_unavailable(self, aws: Any) -> None:  # noqa: ANN401 - as above
-        queue = SqsQueue(url="http://localhost/000000000000/absent", client=aws, polling_client=aws)
+    async def test_a_queue_that_does_not_exist_is_unavailable(self, calls: Any) -> None:  # noqa: ANN401 - as above
+        queue = SqsQueue(url="http://localhost/000000000000/absent", client=calls, polling_client=calls)
         with pytest.raises(QueueUnavailableError) as caught:
             await queue.receive(most=1, wait=NOW, visibility=LONG)
         assert caught.value.reason == "refused"

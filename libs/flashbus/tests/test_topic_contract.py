@@ -11,6 +11,7 @@ from flashbus.clients import aws_client
 from flashbus.sns import SnsTopic
 from flashbus.testing import FakeTopic
 from flashbus.topic import Entry, Topic, TopicError
+from flashbus.wire.clients import sns_client
 
 pytestmark = pytest.mark.real_time
 
@@ -39,7 +40,13 @@ class SubscribedTopic:
         return found
 
 
-@pytest.fixture(params=["fake", pytest.param("sns", marks=pytest.mark.embedded_aws)])
+@pytest.fixture(
+    params=[
+        "fake",
+        pytest.param("sns", marks=pytest.mark.embedded_aws),
+        pytest.param("signed sns", marks=pytest.mark.embedded_aws),
+    ]
+)
 async def topic(request: pytest.FixtureRequest) -> AsyncIterator[tuple[Topic, Delivered]]:
     if request.param == "fake":
         fake = FakeTopic()
@@ -56,8 +63,10 @@ async def topic(request: pytest.FixtureRequest) -> AsyncIterator[tuple[Topic, De
         queue_url = (await sqs.create_queue(QueueName=name))["QueueUrl"]
         attributes = await sqs.get_queue_attributes(QueueUrl=queue_url, AttributeNames=["QueueArn"])
         await sns.subscribe(TopicArn=topic_arn, Protocol="sqs", Endpoint=attributes["Attributes"]["QueueArn"])
-        subscribed = SubscribedTopic(sns=sns, sqs=sqs, topic_arn=topic_arn, queue_url=queue_url)
-        yield subscribed.topic, subscribed.delivered
+        async with sns_client() as signed:
+            client = signed if request.param == "signed sns" else sns
+            subscribed = SubscribedTopic(sns=client, sqs=sqs, topic_arn=topic_arn, queue_url=queue_url)
+            yield subscribed.topic, subscribed.delivered
 
 
 async def test_ten_entries_go_in_one_call_with_their_attributes(topic: tuple[Topic, Delivered]) -> None:
@@ -91,8 +100,9 @@ async def test_no_entries_are_an_error(topic: tuple[Topic, Delivered]) -> None:
 
 @pytest.mark.embedded_aws
 @pytest.mark.usefixtures("aws")
-async def test_a_topic_that_does_not_exist_is_a_topic_error() -> None:
-    async with aws_client("sns", max_attempts=1) as sns:
+@pytest.mark.parametrize("signed", [False, True])
+async def test_a_topic_that_does_not_exist_is_a_topic_error(signed: bool) -> None:  # noqa: FBT001 - which client
+    async with sns_client(max_attempts=1) if signed else aws_client("sns", max_attempts=1) as sns:
         gone = SnsTopic(client=sns, topic_arn="arn:aws:sns:us-east-1:000000000000:gone")
         with pytest.raises(TopicError, match="NotFound") as caught:
             await gone.publish_batch([Entry("x")])

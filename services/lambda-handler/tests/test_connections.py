@@ -126,9 +126,9 @@ async def test_no_connection_is_used_again_that_a_freeze_may_have_killed() -> No
         assert isinstance(settler._ledger, DynamoLedger)
         assert isinstance(settler._charger._gateway, HttpGateway)
         assert isinstance(consumer.record_settler.dead_letters, QueueDeadLetters)
-        clients: list[Any] = [settler._ledger._table._client, await consumer.record_settler.dead_letters._open_client()]
+        calls: list[Any] = [settler._ledger._table._client, await consumer.record_settler.dead_letters._open_client()]
         connector: Any = settler._charger._gateway._session.connector
         assert connector._keepalive_timeout == 15
-        for client in clients:
-            assert client.meta.config.connector_args["keepalive_timeout"] == 15
-            assert client.meta.region_name == "eu-central-1"
+        for caller in (one._caller for one in calls):
+            assert caller._transport._session.connector._keepalive_timeout == 15
+            assert caller._signer._scope.startswith("eu-central-1/")

@@ -209,11 +209,15 @@ async def test_every_slot_has_its_connections_and_a_long_poll_its_time(stack: St
         assert isinstance(connections.queue, SqsQueue)
         assert isinstance(connections.ledger, DynamoLedger)
         assert isinstance(connections.gateway, HttpGateway)
-        polling = connections.queue._polling_client.meta.config  # type: ignore[attr-defined] # botocore's, untyped
-        assert (polling.read_timeout, polling.max_pool_connections) == (25, settings.poller_count + 1)
-        assert connections.queue._client.meta.config.read_timeout < 20  # type: ignore[attr-defined] # as above
-        table = connections.ledger._table._client.meta.config  # type: ignore[attr-defined] # as above
-        assert table.max_pool_connections == 31
+        clients: list[Any] = [
+            connections.queue._polling_client,
+            connections.queue._client,
+            connections.ledger._table._client,
+        ]
+        polling, short, table = (client._caller._transport._session for client in clients)
+        assert (polling.timeout.sock_read, polling.connector.limit) == (25, settings.poller_count + 1)
+        assert short.timeout.sock_read < 20
+        assert table.connector.limit == 31
         connector = connections.gateway._session.connector
         assert connector is not None
         assert connector.limit == 31

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any
 
 import structlog
 
@@ -12,7 +13,8 @@ from flashbus.admission import Admission, AdmitAll
 from flashbus.backoff import Backoff
 from flashbus.dead_letters import DeadLetters
 from flashbus.dispatcher import Dispatcher
-from flashbus.dispositions import Handler
+from flashbus.dispositions import Acknowledge, Handler
+from flashbus.look_ahead import LookAhead
 from flashbus.observer import Observer
 from flashbus.poller import Poller, Receives
 from flashbus.progress import Progress
@@ -92,7 +94,11 @@ class Consumer:
         )
         self._stop = stop
         self._drain = limits.drain.total_seconds()
-        self._slots = Slots(limits.slots)
+        self._look_ahead = LookAhead(limits.slots)
+        self._slots = Slots(limits.slots, ahead=lambda: self._look_ahead.messages)
+        self._work_permits = asyncio.Semaphore(limits.slots)
+        self._ahead: set[asyncio.Task[Any] | None] = set()
+        self._busy = 0
         self._receives = Receives()
         self._working: set[asyncio.Task[None]] = set()
         self._pollers = [self._poller(queue, limits, observer) for _ in range(limits.pollers)]
@@ -103,6 +109,7 @@ class Consumer:
             slots=self._slots,
             admission=self._admission,
             receives=self._receives,
+            look_ahead=self._look_ahead,
             start=self._start,
             hand_back=lambda message: self._heartbeat.hand_back(message, after=timedelta(0)),
             stop=self._stop,
@@ -114,7 +121,7 @@ class Consumer:
     @property
     def busy(self) -> int:
         """How many messages are being worked now."""
-        return len(self._working)
+        return self._busy
 
     @property
     def receiving(self) -> bool:
@@ -148,9 +155,39 @@ class Consumer:
 
     def _start(self, message: Message) -> None:
         self._heartbeat.hold(message)
-        task = asyncio.create_task(self._dispatcher.work(message), name=f"message {message.message_id}")
+        task = asyncio.create_task(self._work(message), name=f"message {message.message_id}")
         self._working.add(task)
         task.add_done_callback(self._end)
+
+    async def _work(self, message: Message) -> None:
+        """Work a message in its slot; one taken ahead waits for it, and goes back when the stop comes first."""
+        try:
+            await self._take_slot()
+        except BaseException:
+            self._heartbeat.hand_back(message, after=timedelta(0))
+            raise
+        started = asyncio.get_running_loop().time()
+        self._busy += 1
+        try:
+            if isinstance(await self._dispatcher.work(message), Acknowledge):
+                # Another end is no measure: poison takes no time, and what failed may have taken any.
+                self._look_ahead.worked(asyncio.get_running_loop().time() - started)
+        finally:
+            self._busy -= 1
+            self._work_permits.release()
+
+    async def _take_slot(self) -> None:
+        if not self._work_permits.locked():
+            await self._work_permits.acquire()
+            return
+        if self._stop.is_set():
+            raise asyncio.CancelledError
+        task = asyncio.current_task()
+        self._ahead.add(task)
+        try:
+            await self._work_permits.acquire()
+        finally:
+            self._ahead.discard(task)
 
     def _end(self, task: asyncio.Task[None]) -> None:
         self._working.discard(task)
@@ -164,7 +201,8 @@ class Consumer:
         await self._stop.wait()
         self._admission.stop()
         started = asyncio.get_running_loop().time()
-        structlog.get_logger().info("drain_started", in_flight=self.busy)
+        structlog.get_logger().info("drain_started", in_flight=len(self._working))
+        await self._cut_short([task for task in self._ahead if task is not None])
         # A receive in progress may still bring something: it is waited for like a message.
         _done, late = await asyncio.wait([*pollers, *self._working], timeout=self._drain)
         await self._cut_short(late)
@@ -184,7 +222,7 @@ class Consumer:
         structlog.get_logger().info("drain_finished", seconds=round(seconds, 3), cut_short=len(late))
 
     @staticmethod
-    async def _cut_short(tasks: Collection[asyncio.Task[None]]) -> None:
+    async def _cut_short(tasks: Collection[asyncio.Task[Any]]) -> None:
         for task in tasks:
             task.cancel()
         if tasks:

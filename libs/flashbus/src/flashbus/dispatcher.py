@@ -37,8 +37,8 @@ class Dispatcher:
         self._progress = progress
         self._observer = observer
 
-    async def work(self, message: Message) -> None:
-        """Bring a held message to its end; when cancelled, hand it back at once."""
+    async def work(self, message: Message) -> Disposition:
+        """Bring a held message to its end, and tell which; when cancelled, hand it back at once."""
         structlog.contextvars.clear_contextvars()
         structlog.contextvars.bind_contextvars(message_id=message.message_id, receive_count=message.receive_count)
         started = asyncio.get_running_loop().time()
@@ -54,7 +54,10 @@ class Dispatcher:
             raise
         finally:
             self._progress.left(ended=ended)
-        seconds = asyncio.get_running_loop().time() - started
+        self._tell(message, disposition, seconds=asyncio.get_running_loop().time() - started)
+        return disposition
+
+    def _tell(self, message: Message, disposition: Disposition, *, seconds: float) -> None:
         self._observer.handled(message, disposition, seconds=seconds)
         _log(disposition, seconds)
 

@@ -10,6 +10,7 @@ import structlog
 
 from flashbus.admission import Admission
 from flashbus.events import first_of
+from flashbus.look_ahead import LookAhead
 from flashbus.observer import Observer
 from flashbus.queue import BATCH_LIMIT, Message, Queue, QueueUnavailableError
 from flashbus.slots import Slots
@@ -49,6 +50,7 @@ class Poller:
         slots: Permits; a started message takes its permit along.
         admission: Says how many to take now.
         receives: Shared by all pollers of a queue.
+        look_ahead: Told how long receives take.
         start: Called with each message to be worked.
         hand_back: Called with each message that came too late.
         stop: Ends polling.
@@ -64,6 +66,7 @@ class Poller:
         slots: Slots,
         admission: Admission,
         receives: Receives,
+        look_ahead: LookAhead,
         start: Callable[[Message], object],
         hand_back: Callable[[Message], object],
         stop: asyncio.Event,
@@ -75,6 +78,7 @@ class Poller:
         self._slots = slots
         self._admission = admission
         self._receives = receives
+        self._look_ahead = look_ahead
         self._start = start
         self._hand_back = hand_back
         self._stop = stop
@@ -106,6 +110,7 @@ class Poller:
             self._slots.give_back(permits - started)
 
     async def _receive(self, most: int) -> Sequence[Message]:
+        started = asyncio.get_running_loop().time()
         try:
             messages = await self._queue.receive(most=most, wait=self._wait, visibility=self._visibility)
         except QueueUnavailableError as exc:
@@ -116,4 +121,6 @@ class Poller:
             await first_of(self._stop, seconds=random.uniform(0.1, longest))  # noqa: S311 - jitter, no secret
             return []
         self._receives.answered()
+        seconds = asyncio.get_running_loop().time() - started
+        self._look_ahead.received(seconds, at_once=len(messages) == most)
         return messages

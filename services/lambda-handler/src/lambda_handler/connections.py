@@ -8,9 +8,8 @@ from datetime import timedelta
 from functools import partial
 
 import aiohttp
-from aiobotocore.session import get_session
 
-from flashbus.clients import aws_client
+from flashbus.wire.clients import dynamo_client, sqs_client
 from flashmsg import Reservation
 from flashpay import DynamoLedger, Gateway, HttpGateway, Ledger, OpenStock, open_stock
 from lambda_handler.dead_letters import QueueDeadLetters
@@ -39,10 +38,8 @@ async def open_connections(settings: Settings, *, log: JsonLog) -> AsyncIterator
     No connection is made yet: a snapshot may be taken before the first event, and its connections would be dead.
     """
     async with AsyncExitStack() as exits:
-        client = partial(
-            aws_client, session=get_session(), keep_alive=_KEEP_ALIVE, environ={"AWS_REGION": settings.region}
-        )
-        dynamodb = await exits.enter_async_context(client("dynamodb"))
+        environ = {"AWS_REGION": settings.region}
+        dynamodb = await exits.enter_async_context(dynamo_client(keep_alive=_KEEP_ALIVE, environ=environ))
         connector = aiohttp.TCPConnector(keepalive_timeout=_KEEP_ALIVE.total_seconds())
         http = await exits.enter_async_context(aiohttp.ClientSession(connector=connector))
         stock = None
@@ -54,7 +51,7 @@ async def open_connections(settings: Settings, *, log: JsonLog) -> AsyncIterator
         if settings.dead_letter_queue_url is not None:
             dead_letters = QueueDeadLetters(
                 queue_url=settings.dead_letter_queue_url,
-                open_client=lambda: exits.enter_async_context(client("sqs")),
+                open_client=lambda: exits.enter_async_context(sqs_client(keep_alive=_KEEP_ALIVE, environ=environ)),
             )
         yield Connections(
             ledger=DynamoLedger(client=dynamodb, table=settings.orders_table),

@@ -10,6 +10,7 @@ from prometheus_client import CollectorRegistry
 
 from flashops.command_line import load_settings
 from flashops.connections import ConnectionMetrics
+from flashops.garbage import relax_garbage_collection
 from flashops.health import Health
 from flashops.http import Runner, run_app
 from flashops.lifecycle import Shutdown
@@ -27,6 +28,7 @@ async def serve(settings: Settings, *, streams: StandardStreams) -> None:
     health, registry = Health(), process_registry(lines_dropped=lambda: streams.dropped)
     async with Shutdown() as shutdown, open_connections(settings) as connections:
         app = create_app(settings, connections=connections, health=health, registry=registry)
+        relax_garbage_collection()
         await _serve(app, settings, health=health, registry=registry, shutdown=shutdown)
     structlog.get_logger().info("stopped")
 

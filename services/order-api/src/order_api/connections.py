@@ -4,15 +4,14 @@ from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
 
 import aiohttp
 import structlog
 from aiobotocore.session import AioSession, get_session
 
-from flashbus.clients import aws_client
-from flashbus.sns import SnsTopic
+from flashbus.sns import SnsClient, SnsTopic
 from flashbus.topic import Topic
+from flashbus.wire.clients import dynamo_client, sns_client
 from flashmsg import Reservation
 from flashpay import DynamoLedger, Gateway, HttpGateway, Ledger
 from flashstock.dynamo import DynamoClient, dynamo_stock
@@ -46,7 +45,7 @@ async def open_connections(settings: Settings) -> AsyncIterator[Connections]:
     async with AsyncExitStack() as stack:
         sns = await stack.enter_async_context(_sns_client(settings.publish_timeout, session))
         dynamo = await stack.enter_async_context(
-            aws_client("dynamodb", connect_timeout=_DYNAMO_TIMEOUT, read_timeout=_DYNAMO_TIMEOUT, session=session)
+            dynamo_client(connect_timeout=_DYNAMO_TIMEOUT, read_timeout=_DYNAMO_TIMEOUT, session=session)
         )
         http = await stack.enter_async_context(
             aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=settings.sync_limit))
@@ -60,11 +59,10 @@ async def open_connections(settings: Settings) -> AsyncIterator[Connections]:
         )
 
 
-def _sns_client(publish_timeout: timedelta, session: AioSession) -> AbstractAsyncContextManager[Any]:
-    # The publisher's own deadline ends a call. The topic tries again itself: behind botocore's own retries a first
+def _sns_client(publish_timeout: timedelta, session: AioSession) -> AbstractAsyncContextManager[SnsClient]:
+    # The publisher's own deadline ends a call. The topic tries again itself: behind the client's own retries a first
     # attempt that may have arrived could not be told from one that did not.
-    return aws_client(
-        "sns",
+    return sns_client(
         # Sooner than the publisher's deadline: what never got a connection was certainly not taken.
         connect_timeout=publish_timeout / 2,
         read_timeout=publish_timeout,

@@ -8,6 +8,7 @@ import structlog
 
 from flashbus.consumer import Consumer
 from flashops.command_line import load_settings
+from flashops.garbage import relax_garbage_collection
 from flashops.health import Health
 from flashops.lifecycle import Shutdown
 from flashops.logs import configure_logging
@@ -26,6 +27,7 @@ async def serve(settings: Settings, *, streams: StandardStreams) -> None:
         consumer = build_consumer(settings, connections=connections, registry=registry, stop=shutdown.event)
 
         _add_checks(health, consumer)
+        relax_garbage_collection()
         async with operations_server(
             host=settings.host,
             port=settings.port,

@@ -9,9 +9,9 @@ import aiohttp
 import structlog
 from aiobotocore.session import get_session
 
-from flashbus.clients import aws_client
 from flashbus.queue import MessageSender, Queue
 from flashbus.sqs import SqsQueue
+from flashbus.wire.clients import dynamo_client, sqs_client
 from flashmsg import Reservation
 from flashpay import DynamoLedger, Gateway, HttpGateway, Ledger, OpenStock, open_stock
 from order_processor.settings import Settings
@@ -33,10 +33,9 @@ async def open_connections(settings: Settings) -> AsyncIterator[Connections]:
     """Connect to the queues, the ledger, the stock and the gateway that the settings name."""
     session = get_session()
     async with AsyncExitStack() as exits:
-        sqs = await exits.enter_async_context(aws_client("sqs", session=session))
+        sqs = await exits.enter_async_context(sqs_client(session=session))
         polling = await exits.enter_async_context(
-            aws_client(
-                "sqs",
+            sqs_client(
                 session=session,
                 # A long poll is silent until its end.
                 read_timeout=settings.wait + timedelta(seconds=5),
@@ -44,7 +43,7 @@ async def open_connections(settings: Settings) -> AsyncIterator[Connections]:
             )
         )
         dynamodb = await exits.enter_async_context(
-            aws_client("dynamodb", session=session, max_pool_connections=settings.workers + 1)
+            dynamo_client(session=session, max_pool_connections=settings.workers + 1)
         )
         stock = None
         if settings.stock_table:

@@ -1,0 +1,1 @@
+"""What is measured beside the services: each is a program of its own, on a core of its own."""

@@ -1,0 +1,87 @@
+"""The processor as it is wired in production, with its ledger and its payments in memory, beside the stub's queue.
+
+It runs for `SECONDS` and prints one line of JSON: how many payments of `PAYMENT_SECONDS` ended in the window after the
+warm-up, how many slots paid on average meanwhile, and the CPU time of a message.
+"""
+
+import asyncio
+import json
+import os
+import sys
+import time
+from dataclasses import replace
+from datetime import timedelta
+
+from prometheus_client import CollectorRegistry
+
+from flashops.logs import configure_logging
+from flashops.streams import guard_standard_streams
+from flashpay import Approved, ChargeKnown, ChargeRequest, ChargeResult, NotCharged
+from flashpay.testing import MemoryLedger
+from order_processor.app import build_consumer
+from order_processor.connections import open_connections
+from order_processor.settings import SERVICE, Settings
+
+
+class Payments:
+    """Takes a fixed time, and adds up what is in flight."""
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self._in_flight = 0
+        self._last = time.perf_counter()
+        self.ended = 0
+        self.busy_seconds = 0.0
+
+    async def charge(self, request: ChargeRequest, *, timeout: timedelta) -> ChargeResult:  # noqa: ARG002, ASYNC109 - the protocol's
+        """Approve after the payment's time."""
+        self._move(1)
+        try:
+            await asyncio.sleep(self._seconds)
+        finally:
+            self._move(-1)
+            self.ended += 1
+        return Approved(charge_id=f"ch_{request.order_id}")
+
+    async def lookup(self, request: ChargeRequest, *, timeout: timedelta) -> ChargeKnown:  # noqa: ARG002, ASYNC109 - the protocol's
+        """Never needed: every charge here has its answer."""
+        return NotCharged()
+
+    def now(self) -> tuple[float, int, float, float]:
+        """Time, ended payments, busy slot seconds and CPU seconds so far."""
+        self._move(0)
+        return self._last, self.ended, self.busy_seconds, time.process_time()
+
+    def _move(self, change: int) -> None:
+        now = time.perf_counter()
+        self.busy_seconds += self._in_flight * (now - self._last)
+        self._last = now
+        self._in_flight += change
+
+
+async def _main() -> dict[str, float]:
+    settings, stop = Settings.from_environment(os.environ), asyncio.Event()
+    payment, seconds = float(os.environ["PAYMENT_SECONDS"]), float(os.environ["SECONDS"])
+    payments = Payments(payment)
+    async with open_connections(settings) as real:
+        connections = replace(real, ledger=MemoryLedger(), gateway=payments)
+        consumer = build_consumer(settings, connections=connections, registry=CollectorRegistry(), stop=stop)
+        running = asyncio.create_task(consumer.run())
+        await asyncio.sleep(float(os.environ["WARM_UP"]))
+        began = payments.now()
+        await asyncio.sleep(seconds)
+        time_, ended, busy, cpu = (late - early for late, early in zip(payments.now(), began, strict=True))
+        stop.set()
+        await running
+    slots = settings.workers
+    return {
+        "occupancy": busy / time_ / slots,
+        "completions": ended / time_ / (slots / payment),
+        "cpu_us": cpu / max(ended, 1) * 1e6,
+    }
+
+
+if __name__ == "__main__":
+    guard_standard_streams()
+    configure_logging(service=SERVICE, stream=sys.stderr)
+    print(json.dumps(asyncio.run(_main())))  # noqa: T201 - read by who started it

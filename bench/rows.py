@@ -1,0 +1,213 @@
+"""The figures of the benchmark, each with the baseline that it is a ratio to, measured in turns."""
+
+import os
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from bench import processes
+from bench.processes import PROJECT, Running, measured, progress, shop, stub
+
+Figures = Mapping[str, float]
+_BARE, _PUBLISH, _PLAIN = (f"bench.contenders.{name}" for name in ("bare_intake", "publish_intake", "plain_consumer"))
+_ROUND_TRIP_MS = 5.0
+_GO_SDK = Path("/usr/share/gocode/src/github.com/aws/aws-sdk-go-v2")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Effort:
+    """How long everything is measured: seconds of a window, of its warm-up, and orders of the long rows."""
+
+    seconds: float = 3.0
+    warm_up: float = 1.0
+    orders: int = 200_000
+
+
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    """One figure.
+
+    Attributes:
+        title: What it is.
+        contenders: Measured in turns, the baseline last; each returns its figures, `value` among them.
+        must: The bound for ours ÷ baseline, or for ours alone where there is no baseline.
+        at_most: Whether the bound is an upper one.
+        unit: Of `value`.
+    """
+
+    title: str
+    contenders: Mapping[str, Callable[[], Figures]]
+    must: float
+    at_most: bool = False
+    unit: str = "orders/s"
+
+
+def rows(effort: Effort) -> dict[str, Row]:
+    """Every row by its number in the issue's table; rows whose parts are not installed are left out."""
+    return dict(_intake_rows(effort)) | dict(_processor_rows(effort)) | dict(_other_rows(effort))
+
+
+def _intake_rows(effort: Effort) -> Iterator[tuple[str, Row]]:
+    def ours(connections: int) -> Callable[[], Figures]:
+        return lambda: _intake("order_api", connections, effort)
+
+    baselines = {"bare handler": lambda: _intake(_BARE, 256, effort)}
+    yield "1", Row(title="intake, 256 connections", contenders={"ours": ours(256), **baselines}, must=0.30)
+    go = go_intake()
+    if go is not None:
+        contenders = {"ours": ours(64), "Go, one Publish a request": lambda: _intake(str(go), 64, effort)}
+        yield "2", Row(title="intake, 64 connections", contenders=contenders, must=1.0)
+    contenders = {"ours": ours(64), "aiobotocore, one Publish a request": lambda: _intake(_PUBLISH, 64, effort)}
+    yield "3", Row(title="intake, 64 connections", contenders=contenders, must=5.0)
+    yield "4", _latency_row(effort)
+
+
+def _latency_row(effort: Effort) -> Row:
+    return Row(
+        title="accept p99, open loop at 4,000/s, 10 ms round trip",
+        contenders={"ours": lambda: _accept(effort, rate=4_000)},
+        must=40.0,
+        at_most=True,
+        unit="ms",
+    )
+
+
+def _processor_rows(effort: Effort) -> Iterator[tuple[str, Row]]:
+    for slots in (1, 5, 20, 100, 1000):
+        measure = _timed(slots, payment=3.0, figure="occupancy", seconds=effort.seconds * 4, warm_up=6.0)
+        title = f"slots busy, {slots} slots, payments of 3 s"
+        yield f"5 at {slots}", Row(title=title, contenders={"ours": measure}, must=0.993, unit="of all")
+    for slots, must in ((20, 0.98), (100, 0.98), (1000, 0.65)):
+        measure = _timed(slots, payment=0.1, figure="completions", seconds=effort.seconds, warm_up=2.0)
+        title = f"completions, {slots} slots, payments of 0.1 s, ledger in memory"
+        yield f"6 at {slots}", Row(title=title, contenders={"ours": measure}, must=must, unit="of N ÷ d")
+    contenders = {
+        "ours": lambda: _settled("order_processor", effort),
+        "plain aiobotocore consumer": lambda: _settled(_PLAIN, effort),
+    }
+    yield "8", Row(title="CPU of a settled order", contenders=contenders, must=0.35, at_most=True, unit="us")
+
+
+def _other_rows(effort: Effort) -> Iterator[tuple[str, Row]]:
+    yield (
+        "9",
+        Row(
+            title=f"processor's memory after {effort.orders} orders ÷ after 1,000",
+            contenders={"ours": lambda: _memory(effort.orders)},
+            must=1.05,
+            at_most=True,
+            unit="of the first",
+        ),
+    )
+    boto3 = next(iter(sorted(PROJECT.glob(".venv-*/lib/python3*/site-packages/boto3"))), None)
+    if boto3 is not None:
+        variables = {"BOTO3_PATH": str(boto3.parent)}
+        contenders = {
+            "ours": lambda: _cold_start("lambda_handler.main", {}),
+            "on boto3": lambda: _cold_start("bench.contenders.boto3_handler", variables),
+        }
+        yield "10", Row(title="cold start of the function", contenders=contenders, must=0.7, at_most=True, unit="ms")
+
+
+def go_intake() -> Path | None:
+    """The Go contender, built from Debian's packages of Go and its AWS SDK; None where they are not installed."""
+    if shutil.which("go") is None or not _GO_SDK.exists():
+        return None
+    source, built = PROJECT / "bench" / "contenders" / "go_intake" / "main.go", PROJECT / "dist" / "go-intake"
+    variables = {"GO111MODULE": "off", "GOPATH": str(_GO_SDK.parents[3]), "GOFLAGS": ""}
+    command = ["go", "build", "-o", str(built), str(source)]
+    subprocess.run(command, env={**os.environ, **variables}, check=True)  # noqa: S603 - our own source
+    return built
+
+
+def _intake(program: str, connections: int, effort: Effort) -> Figures:
+    with stub(round_trip_ms=_ROUND_TRIP_MS) as aws, measured(program, stub_port=aws.port) as intake:
+        return _load(intake, effort, connections=connections)
+
+
+def _accept(effort: Effort, rate: float) -> Figures:
+    with stub(round_trip_ms=10.0) as aws, measured("order_api", stub_port=aws.port) as intake:
+        figures = _load(intake, effort, connections=512, rate=rate)
+        return {**figures, "orders_per_second": figures["value"], "value": figures["p99_ms"]}
+
+
+def _load(intake: Running, effort: Effort, **options: float) -> Figures:
+    shop(port=intake.port, **options, seconds=effort.warm_up, warm_up=0.0)
+    cpu = intake.cpu_seconds
+    found = shop(port=intake.port, **options, seconds=effort.seconds, warm_up=0.0)
+    taken, refused = found["statuses"].get("202", 0), sum(found["statuses"].values())
+    return {
+        "value": taken / effort.seconds,
+        "cpu_us": (intake.cpu_seconds - cpu) / max(taken, 1) * 1e6,
+        "p50_ms": found["p50_ms"],
+        "p99_ms": found["p99_ms"],
+        "not_accepted": refused - taken,
+    }
+
+
+def _timed(slots: int, *, payment: float, figure: str, seconds: float, warm_up: float) -> Callable[[], Figures]:
+    def measure() -> Figures:
+        with stub(round_trip_ms=_ROUND_TRIP_MS) as aws:
+            variables = {"WORKERS": slots, "PAYMENT_SECONDS": payment, "SECONDS": seconds, "WARM_UP": warm_up}
+            environment = {name: str(value) for name, value in variables.items()}
+            found = processes.report_of("bench.contenders.timed_processor", stub_port=aws.port, environment=environment)
+            return {**found, "value": found[figure]}
+
+    return measure
+
+
+def _settled(program: str, effort: Effort) -> Figures:
+    environment = {"WORKERS": "100", "LOG_LEVEL": "info"}
+    with (
+        stub(round_trip_ms=_ROUND_TRIP_MS, payment_ms=100.0) as aws,
+        measured(program, stub_port=aws.port, environment=environment) as consumer,
+    ):
+        time.sleep(effort.warm_up + 1.0)
+        cpu, done = consumer.cpu_seconds, progress(aws.port)["acknowledged"]
+        time.sleep(effort.seconds)
+        settled = progress(aws.port)["acknowledged"] - done
+        return {
+            "value": (consumer.cpu_seconds - cpu) / max(settled, 1) * 1e6,
+            "orders_per_second": settled / effort.seconds,
+        }
+
+
+def _memory(orders: int) -> Figures:
+    with (
+        stub(round_trip_ms=1.0, payment_ms=20.0) as aws,
+        measured("order_processor", stub_port=aws.port, environment={"WORKERS": "100"}) as processor,
+    ):
+        readings = [_reading(processor, aws.port, after) for after in (1_000, 2_000, orders)]
+    (_, first), (cpu_early, _), (cpu_late, last) = readings
+    early = (cpu_early - readings[0][0]) / 1_000
+    late = (cpu_late - cpu_early) / max(orders - 2_000, 1)
+    return {
+        "value": last / first,
+        "first_mb": first,
+        "last_mb": last,
+        "cpu_us": late * 1e6,
+        "cpu_us_early": early * 1e6,
+    }
+
+
+def _reading(processor: Running, stub_port: int, after: int) -> tuple[float, float]:
+    while progress(stub_port)["acknowledged"] < after:
+        time.sleep(0.05)
+    return processor.cpu_seconds, processor.memory_mb
+
+
+def _cold_start(module: str, environment: Mapping[str, str]) -> Figures:
+    variables = {"ORDERS_TABLE": "orders", "GATEWAY_URL": "http://gateway.test", "AWS_REGION": "us-east-1"}
+    keys = {"AWS_ACCESS_KEY_ID": "bench", "AWS_SECRET_ACCESS_KEY": "bench", "AWS_CONFIG_FILE": str(Path(os.devnull))}
+    started = time.perf_counter()
+    subprocess.run(  # noqa: S603 - our own programs
+        [sys.executable, "-c", f"import {module}"],
+        cwd=PROJECT,
+        env={**os.environ, **variables, **keys, **environment},
+        check=True,
+    )
+    return {"value": (time.perf_counter() - started) * 1e3}

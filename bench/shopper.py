@@ -1,0 +1,135 @@
+"""The load: orders over kept connections, closed loop or when they are due, in a process of its own.
+
+    python -m bench.shopper --port 8080 --connections 64 --seconds 3 [--rate 1000] --warm-up 1
+
+It prints one line of JSON: how many answers of each status in the window, and the latencies' percentiles. In an open
+loop a latency counts from when the order was due, whatever became of the one before.
+"""
+
+import argparse
+import asyncio
+import collections
+import json
+from dataclasses import dataclass, field
+
+# Tenths of a second that an open loop waits for its last answers.
+_PATIENCE = 50
+_BODY = b'{"customer_id":7,"items":[{"product_id":"gadget","quantity":2}]}'
+_REQUEST = (
+    b"POST /orders/async HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s"
+    % (len(_BODY), _BODY)
+)
+
+
+@dataclass(kw_only=True)
+class Records:
+    """What came back between the warm-up and the end."""
+
+    by_due: bool
+    opens: float = 0.0
+    closes: float = 0.0
+    statuses: collections.Counter[str] = field(default_factory=collections.Counter)
+    latencies: list[float] = field(default_factory=list)
+
+    def note(self, status: bytes, since: float, now: float) -> None:
+        """Keep one answer, if it came in the window; in an open loop, if its order was due in it."""
+        if self.opens <= (since if self.by_due else now) <= self.closes:
+            self.statuses[status.decode()] += 1
+            self.latencies.append(now - since)
+
+
+class Connection(asyncio.Protocol):
+    """One connection with at most one order under way."""
+
+    def __init__(self, records: Records, idle: "collections.deque[Connection] | None") -> None:
+        self._records = records
+        self._idle = idle
+        self._since = 0.0
+        self._held = b""
+        self._loop = asyncio.get_running_loop()
+        self._transport: asyncio.Transport | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Keep what to write to."""
+        assert isinstance(transport, asyncio.Transport)  # noqa: S101 - of a TCP client it is
+        self._transport = transport
+
+    def order(self, due: float) -> None:
+        """Send an order that was due then."""
+        self._since = due
+        if self._transport is not None:
+            self._transport.write(_REQUEST)
+
+    def data_received(self, data: bytes) -> None:
+        """Note an answer when it is whole; in a closed loop, order again."""
+        self._held += data
+        head_end = self._held.find(b"\r\n\r\n")
+        if head_end < 0:
+            return
+        at = self._held.lower().find(b"content-length:")
+        if len(self._held) < head_end + 4 + int(self._held[at + 15 : self._held.index(b"\r\n", at)]):
+            return
+        now = self._loop.time()
+        self._records.note(self._held[9:12], self._since, now)
+        self._held = b""
+        if self._idle is not None:
+            self._idle.append(self)
+        elif now < self._records.closes:
+            self.order(now)
+
+
+async def load(*, port: int, connections: int, seconds: float, warm_up: float, rate: float) -> Records:
+    """Send orders for a while."""
+    loop = asyncio.get_running_loop()
+    records = Records(by_due=rate > 0)
+    idle: collections.deque[Connection] | None = collections.deque() if rate else None
+    opened = [
+        (await loop.create_connection(lambda: Connection(records, idle), "127.0.0.1", port))[1]
+        for _ in range(connections)
+    ]
+    # Connecting takes its time: only now does the window begin.
+    records.opens = loop.time() + warm_up
+    records.closes = records.opens + seconds
+    if idle is None:
+        for connection in opened:
+            connection.order(loop.time())
+        await asyncio.sleep(warm_up + seconds + 0.2)
+    else:
+        idle.extend(opened)
+        await _when_due(records, idle, rate, connections)
+    return records
+
+
+async def _when_due(records: Records, idle: collections.deque[Connection], rate: float, connections: int) -> None:
+    loop = asyncio.get_running_loop()
+    due = loop.time()
+    while due < records.closes:
+        while due <= loop.time() and idle:
+            idle.popleft().order(due)
+            due += 1 / rate
+        await asyncio.sleep(max(0.001, due - loop.time()))
+    for _ in range(_PATIENCE):
+        if len(idle) == connections:
+            return
+        await asyncio.sleep(0.1)
+
+
+def main() -> None:
+    """Read the options, send, and print what came back."""
+    parser = argparse.ArgumentParser(description="Orders, closed loop or open.")
+    parser.add_argument("--port", type=int, required=True)
+    parser.add_argument("--connections", type=int, default=64)
+    parser.add_argument("--seconds", type=float, default=3.0)
+    parser.add_argument("--warm-up", type=float, default=1.0)
+    parser.add_argument("--rate", type=float, default=0.0, help="orders a second, whatever comes back; 0: closed loop")
+    options = parser.parse_args()
+    records = asyncio.run(load(**vars(options)))
+    latencies = sorted(records.latencies)
+    percentiles = (
+        {f"p{n}_ms": latencies[int(len(latencies) * n / 100)] * 1e3 for n in (50, 95, 99)} if latencies else {}
+    )
+    print(json.dumps({"statuses": records.statuses, "seconds": options.seconds, **percentiles}))  # noqa: T201 - read by who started it
+
+
+if __name__ == "__main__":
+    main()

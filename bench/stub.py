@@ -1,0 +1,221 @@
+"""The wire calls of SNS, SQS and DynamoDB, and a payment provider, in one small process: answers after a fixed time.
+
+    python -m bench.stub --round-trip-ms 5 --payment-ms 100 --messages 10000
+
+It prints its port. It checks nothing and keeps nothing but the items of the ledger, so that it costs little. Messages
+come at once, or at `--rate` a second; of a hundred, `--poison` are no orders and `--hanging` meet a provider that
+answers after `--hang-ms`.
+"""
+
+import argparse
+import asyncio
+import functools
+import itertools
+import json
+import random
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from flashmsg import OrderPlaced, encode
+from flashpay.testing import sample_order
+
+_ORDER = sample_order()
+_BODY = encode(OrderPlaced.of(_ORDER))
+_LETTERS = str.maketrans("0123456789", "abcdefghij")
+_PRODUCT = {
+    "product_id": {"S": "gadget"},
+    "name": {"S": "A gadget"},
+    "unit_price_minor": {"N": "1999"},
+    "currency": {"S": "EUR"},
+}
+_ENTRY = re.compile(rb"member\.\d+\.Id=(\w+)")
+_LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
+_TARGET = re.compile(rb"\r\nx-amz-target: *\w+\.(\w+)", re.IGNORECASE)
+_ENDLESS = 1 << 60
+
+
+def order_id(number: int) -> str:
+    """The id of the nth order."""
+    return "ord_" + f"{number:020d}".translate(_LETTERS)
+
+
+@dataclass(kw_only=True)
+class Service:
+    """What stands behind the stub's port."""
+
+    round_trip: float
+    payment: float
+    messages: int
+    rate: float = 0.0
+    poison: int = 0
+    hanging: int = 0
+    hang: float = 0.0
+    items: dict[str, dict[str, Any]] = field(default_factory=dict)
+    sent: Iterator[int] = field(default_factory=itertools.count)
+    given: int = 0
+    acknowledged: int = 0
+    charged: dict[str, float] = field(default_factory=dict)
+    began: float = 0.0
+    chance: random.Random = field(default_factory=lambda: random.Random(1))  # noqa: S311 - a repeatable load, no secret
+
+    def answer(self, target: str, body: bytes) -> tuple[float, bytes]:
+        """After how long, and what."""
+        if target == "charge":
+            return self._charge(json.loads(body))
+        if target == "form":
+            return self.round_trip, _published(body)
+        act = getattr(self, f"_{target}")
+        return act(json.loads(body or b"{}"))  # type: ignore[no-any-return]
+
+    def _charge(self, asked: dict[str, Any]) -> tuple[float, bytes]:
+        hangs = self.chance.randrange(100) < self.hanging
+        receipt = {"charge_id": f"ch_{asked['order_id']}", "status": "succeeded", **asked}
+        self.charged[asked["order_id"]] = asyncio.get_running_loop().time()
+        return (self.hang if hangs else self.payment), json.dumps(receipt).encode()
+
+    def _Scan(self, _asked: dict[str, Any]) -> tuple[float, bytes]:  # noqa: N802 - AWS's names
+        return self.round_trip, json.dumps({"Items": [_PRODUCT], "Count": 1}).encode()
+
+    def _GetItem(self, _asked: dict[str, Any]) -> tuple[float, bytes]:  # noqa: N802
+        return self.round_trip, b"{}"
+
+    def _PutItem(self, asked: dict[str, Any]) -> tuple[float, bytes]:  # noqa: N802
+        self.items[asked["Item"]["order_id"]["S"]] = asked["Item"]
+        return self.round_trip, b"{}"
+
+    def _UpdateItem(self, asked: dict[str, Any]) -> tuple[float, bytes]:  # noqa: N802
+        item = self.items.pop(asked["Key"]["order_id"]["S"], {})
+        names = asked["ExpressionAttributeNames"]
+        values = {name[1:]: value for name, value in asked["ExpressionAttributeValues"].items()}
+        item |= {real: values[short[1:]] for short, real in names.items() if short[1:] in values}
+        item.pop("lease_until", None)
+        return self.round_trip, json.dumps({"Attributes": item}).encode()
+
+    def _ReceiveMessage(self, asked: dict[str, Any]) -> tuple[float, bytes]:  # noqa: N802
+        now = asyncio.get_running_loop().time()
+        self.began = self.began or now
+        due = _ENDLESS if not self.rate else int((now - self.began) * self.rate) - self.given
+        take = min(int(asked.get("MaxNumberOfMessages", 1)), self.messages - self.given, due)
+        if take <= 0:
+            return (0.02 if self.rate and self.given < self.messages else 1.0), b"{}"
+        first, self.given = self.given, self.given + take
+        messages = [self._message(number) for number in range(first, first + take)]
+        return self.round_trip, json.dumps({"Messages": messages}).encode()
+
+    def _message(self, number: int) -> dict[str, Any]:
+        is_poison = self.chance.randrange(100) < self.poison
+        return {
+            "MessageId": f"m{number}",
+            "ReceiptHandle": f"r{number}",
+            "Body": "poison" if is_poison else _BODY.replace(_ORDER.order_id, order_id(number)),
+            "Attributes": {"ApproximateReceiveCount": "1"},
+            "MessageAttributes": {"type": {"DataType": "String", "StringValue": "com.flashsale.order.placed.v1"}},
+        }
+
+    def _DeleteMessageBatch(self, asked: dict[str, Any]) -> tuple[float, bytes]:  # noqa: N802
+        self.acknowledged += len(asked["Entries"])
+        return self.round_trip, json.dumps({"Successful": [{"Id": entry["Id"]} for entry in asked["Entries"]]}).encode()
+
+    def _DeleteMessage(self, _asked: dict[str, Any]) -> tuple[float, bytes]:  # noqa: N802
+        self.acknowledged += 1
+        return self.round_trip, b"{}"
+
+    _ChangeMessageVisibilityBatch = _DeleteMessageBatch
+
+    def _SendMessage(self, _asked: dict[str, Any]) -> tuple[float, bytes]:  # noqa: N802
+        return self.round_trip, b'{"MessageId": "d", "MD5OfMessageBody": "0"}'
+
+
+def _published(form: bytes) -> bytes:
+    if b"Action=PublishBatch" not in form:
+        return b"<PublishResponse><PublishResult><MessageId>m</MessageId></PublishResult></PublishResponse>"
+    members = b"".join(
+        b"<member><MessageId>5f1c8f5e-8c8e-5c4c-9f0e-0f6b0e0b0e00</MessageId><Id>%s</Id></member>" % one
+        for one in _ENTRY.findall(form)
+    )
+    return (
+        b'<PublishBatchResponse xmlns="http://sns.amazonaws.com/doc/2010-03-31/"><PublishBatchResult><Failed/>'
+        b"<Successful>%s</Successful></PublishBatchResult><ResponseMetadata><RequestId>r</RequestId>"
+        b"</ResponseMetadata></PublishBatchResponse>" % members
+    )
+
+
+class Connection(asyncio.Protocol):
+    """One connection: one request after the other."""
+
+    def __init__(self, service: Service) -> None:
+        self._service = service
+        self._held = b""
+        self._transport: asyncio.Transport | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Keep what to write to."""
+        assert isinstance(transport, asyncio.Transport)  # noqa: S101 - of a TCP server it is
+        self._transport = transport
+
+    def data_received(self, data: bytes) -> None:
+        """Answer a request when it is whole."""
+        self._held += data
+        head_end = self._held.find(b"\r\n\r\n")
+        if head_end < 0:
+            return
+        head = self._held[:head_end]
+        length = _LENGTH.search(head)
+        end = head_end + 4 + (int(length[1]) if length else 0)
+        if len(self._held) < end:
+            return
+        body, self._held = self._held[head_end + 4 : end], self._held[end:]
+        target = _TARGET.search(head)
+        name = target[1].decode() if target else ("charge" if b" /v1/charges" in head[:40] else "form")
+        if head.startswith(b"GET"):
+            self._write(json.dumps({"acknowledged": self._service.acknowledged, "given": self._service.given}).encode())
+            return
+        after, answer = self._service.answer(name, body)
+        asyncio.get_running_loop().call_later(after, self._write, answer)
+
+    def _write(self, body: bytes) -> None:
+        if self._transport is not None and not self._transport.is_closing():
+            kind = b"text/xml" if body.startswith(b"<") else b"application/json"
+            head = b"HTTP/1.1 200 OK\r\nContent-Type: %s\r\nContent-Length: %d\r\n\r\n" % (kind, len(body))
+            self._transport.write(head + body)
+
+
+async def serve(service: Service) -> None:
+    """Serve on a free port until the process is ended."""
+    loop = asyncio.get_running_loop()
+    server = await loop.create_server(functools.partial(Connection, service), "127.0.0.1", 0, backlog=2048)
+    print(server.sockets[0].getsockname()[1], flush=True)  # noqa: T201 - whoever started it reads it
+    await server.serve_forever()
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description="AWS on the wire, and nothing behind it.")
+    parser.add_argument("--round-trip-ms", type=float, default=5.0)
+    parser.add_argument("--payment-ms", type=float, default=100.0)
+    parser.add_argument("--messages", type=int, default=_ENDLESS)
+    parser.add_argument("--rate", type=float, default=0.0)
+    parser.add_argument("--poison", type=int, default=0)
+    parser.add_argument("--hanging", type=int, default=0)
+    parser.add_argument("--hang-ms", type=float, default=0.0)
+    return parser.parse_args()
+
+
+def main() -> None:
+    """Read the options and serve."""
+    options = _options()
+    service = Service(
+        round_trip=options.round_trip_ms / 1e3,
+        payment=options.payment_ms / 1e3,
+        messages=options.messages,
+        rate=options.rate,
+        poison=options.poison,
+        hanging=options.hanging,
+        hang=options.hang_ms / 1e3,
+    )
+    asyncio.run(serve(service))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,67 @@
+"""The benchmark still runs, and reports what it found; no time is asserted."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from bench import report
+from bench.processes import PROJECT
+from bench.report import Measured
+from bench.rows import Effort, Row, rows
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("number", ["1", "3", "6 at 20", "8", "9"])
+def test_every_kind_of_row_is_measured_and_written_down(tmp_path: Path, number: str) -> None:
+    short = ["--rounds", "1", "--seconds", "0.3", "--warm-up", "0.3", "--orders", "2100", "--output", str(tmp_path)]
+    command = [sys.executable, "-m", "bench", "--rows", number, *short]
+    subprocess.run(command, cwd=PROJECT, check=True, timeout=50)  # noqa: S603 - our own program
+    found = json.loads((tmp_path / "results.json").read_text(encoding="utf-8"))["rows"][number]
+    rounds = [figures for contender in found["rounds"].values() for figures in contender]
+    assert all(figures["value"] > 0 for figures in rounds)
+    assert all(figures.get("not_accepted", 0) == 0 for figures in rounds)
+    assert f"| {number} |" in (tmp_path / "results.md").read_text(encoding="utf-8")
+
+
+def row(*, must: float, at_most: bool = False) -> Row:
+    return Row(title="a figure", contenders={}, must=must, at_most=at_most)
+
+
+def measured(of: Row, ours: list[float], baseline: list[float] | None = None) -> Measured:
+    rounds = {"ours": [{"value": value} for value in ours]}
+    if baseline is not None:
+        rounds["baseline"] = [{"value": value} for value in baseline]
+    return Measured(row=of, rounds=rounds)
+
+
+def test_the_ratio_is_the_median_of_the_rounds_ratios() -> None:
+    one = measured(row(must=2), [2, 9, 4], [1, 3, 1])
+    assert (one.ratios, one.ratio, one.holds) == ([2, 3, 4], 3, True)
+
+
+def test_without_a_baseline_it_is_the_figure_itself() -> None:
+    one = measured(row(must=2, at_most=True), [3, 1, 5])
+    assert (one.ratio, one.holds) == (3, False)
+
+
+def test_what_is_further_than_noise_from_the_committed_figure_is_a_regression() -> None:
+    slower = measured(row(must=1), [1.0, 1.1, 1.2])
+    assert slower.is_worse_than(1.5)
+    assert not slower.is_worse_than(1.15)
+    assert measured(row(must=1, at_most=True), [1.0, 1.1, 1.2]).is_worse_than(0.8)
+    committed = {"rows": {"1": {"ratio": 1.5}}}
+    assert "regression from 1.5" in report.table({"1": slower}, committed)
+    assert "regression" not in report.table({"1": slower}, {})
+
+
+def test_a_chart_has_a_bar_for_every_row() -> None:
+    drawn = report.chart({"1": measured(row(must=1), [2.0]), "2": measured(row(must=1), [0.5])})
+    assert drawn.count("<rect") == 2
+
+
+def test_the_rows_are_those_of_the_table() -> None:
+    known = rows(Effort())
+    assert {"1", "3", "4", "5 at 1", "5 at 1000", "6 at 100", "8", "9"} <= set(known)

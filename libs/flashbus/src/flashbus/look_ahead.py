@@ -1,0 +1,47 @@
+"""How many messages to have at hand beyond the free slots: as many as are worked off during one receive."""
+
+from datetime import timedelta
+
+# Work this long makes a round trip's gap in a slot invisible; who waited for it would age for nothing.
+_LONG_WORK = timedelta(seconds=1)
+_WEIGHT_OF_NEWEST = 0.2
+
+
+class LookAhead:
+    """Rate × round trip, of what was seen lately; 0 until every slot has shown its time, and for long work.
+
+    A slot is empty for one round trip between two messages, unless the next one is there already. With payments of
+    0.1 s that is a tenth of the slots; with payments of 3 s nothing, and nothing waits.
+    """
+
+    def __init__(self, slots: int) -> None:
+        """`slots` messages are worked at once."""
+        self._slots = slots
+        self._receive_seconds: float | None = None
+        self._work_seconds = 0.0
+        self._ended = 0
+
+    @property
+    def messages(self) -> int:
+        """How many may be taken beyond the free slots now; never more than there are slots."""
+        if self._receive_seconds is None or self._ended < self._slots:
+            return 0
+        if self._work_seconds >= _LONG_WORK.total_seconds():
+            return 0
+        # Work of no time at all is worked off as fast as it comes.
+        share = self._receive_seconds / max(self._work_seconds, self._receive_seconds)
+        return round(self._slots * share)
+
+    def received(self, seconds: float, *, at_once: bool) -> None:
+        """Note a receive; one that may have waited for messages says nothing about the way."""
+        if at_once:
+            self._receive_seconds = _smoothed(self._receive_seconds, seconds)
+
+    def worked(self, seconds: float) -> None:
+        """Note a message that was worked well."""
+        self._work_seconds = _smoothed(self._work_seconds if self._ended else None, seconds)
+        self._ended += 1
+
+
+def _smoothed(before: float | None, newest: float) -> float:
+    return newest if before is None else before + _WEIGHT_OF_NEWEST * (newest - before)
