@@ -127,7 +127,7 @@ destroy: install ## Take the stack down (ARGS=--dry-run prints the commands)
 
 .PHONY: bench
 bench: install ## Run the benchmarks: ratios against a named baseline, in one run
-	@set -e; for file in bench/bench_*.py; do $(BIN)/python $$file $(ARGS); done
+	@set -e; for file in bench/bench_*.py; do PYTHONPATH=. $(BIN)/python $$file $(ARGS); done
 
 .PHONY: mutants
 mutants: install ## Sample mutants of every package, each against its own tests (ARGS='--sample 100 --seed 2 flashpay')

@@ -1,7 +1,8 @@
 """The shoppers, for locust.
 
 The laboratory runs this file as a subprocess with LOAD_PLAN naming a plan (JSON: path, phases, think time, seed,
-catalogue, journal). By hand: `locust -f load/locustfile.py --host http://127.0.0.1:8080 --users 20 --spawn-rate 10`.
+products, catalogue, journal). By hand, in the project's folder:
+`locust -f load/locustfile.py --host http://127.0.0.1:8080 --users 20 --spawn-rate 10`.
 
 Every order is written to the journal with its own times, so percentiles are exact and need no histogram.
 Nothing but locust may import this module: locust patches the standard library when it is imported.
@@ -17,6 +18,8 @@ from typing import Any
 
 from locust import FastHttpUser, LoadTestShape, task
 
+from load.lab.baskets import Baskets, only_product
+
 DEFAULT_PLAN: dict[str, Any] = {
     "path": "/orders/async",
     "phases": [],
@@ -28,11 +31,7 @@ DEFAULT_PLAN: dict[str, Any] = {
 PLAN: dict[str, Any] = DEFAULT_PLAN | (
     json.loads(Path(os.environ["LOAD_PLAN"]).read_text(encoding="utf-8")) if "LOAD_PLAN" in os.environ else {}
 )
-PRODUCTS: list[str] = [
-    product["product_id"] for product in json.loads(Path(PLAN["catalogue"]).read_text(encoding="utf-8"))
-]
-MOST_LINES = 3
-MOST_OF_ONE = 3
+BASKETS = Baskets(PLAN)
 NUMBERS = itertools.count(1)
 
 
@@ -74,11 +73,9 @@ class Shopper(FastHttpUser):
         self.ordered_in = ""
         JOURNAL.write(user=self.number, at=time.time())
 
-    def order(self) -> dict[str, object]:
-        """Draw an order from the catalogue."""
-        chosen = self.random.sample(PRODUCTS, k=self.random.randint(1, min(MOST_LINES, len(PRODUCTS))))
-        items = [{"product_id": product, "quantity": self.random.randint(1, MOST_OF_ONE)} for product in chosen]
-        return {"customer_id": self.number, "items": items}
+    def order(self) -> dict[str, Any]:
+        """Draw an order."""
+        return {"customer_id": self.number, "items": BASKETS.draw(self.random)}
 
     @task
     def buy(self) -> None:
@@ -88,8 +85,9 @@ class Shopper(FastHttpUser):
             return
         self.ordered_in = phase
         self.think = self.random.uniform(*PLAN["think_seconds"])
+        order = self.order()
         sent, started = time.time(), time.perf_counter()
-        with self.client.post(PLAN["path"], json=self.order(), catch_response=True) as response:
+        with self.client.post(PLAN["path"], json=order, catch_response=True) as response:
             done = sent + time.perf_counter() - started
             status = int(response.status_code or 0)
             body = parsed(response)
@@ -109,6 +107,8 @@ class Shopper(FastHttpUser):
                 "user": self.number,
                 "think_seconds": self.think,
                 "reason": "" if status in {200, 202} else str(body.get("title") or response.error or status),
+                "product": only_product(order["items"]),
+                "problem": "" if status in {200, 202} else str(body.get("type", "")),
             }
         )
 

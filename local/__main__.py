@@ -116,9 +116,17 @@ def _examples(shop: RunningShop) -> list[str]:
         "  Try it:",
         f"  {post} {shop.api_url}/orders/async",
         f"  {post} {shop.api_url}/orders/sync",
+        f"  curl -s {shop.api_url}/products",
+        f"  {_stock_command(shop)}",
         f"  curl -s {shop.gateway_url}/admin/summary",
         "",
     ]
+
+
+def _stock_command(shop: RunningShop) -> str:
+    tables = {"PRODUCTS_TABLE": shop.outputs["ProductsTableName"], "STOCK_TABLE": shop.outputs["StockTableName"]}
+    variables = " ".join(f"{name}={value}" for name, value in (shop.emulator.environment | tables).items())
+    return f"env {variables} {sys.executable} -m order_api.stock set headphones 100"
 
 
 def _say(text: str) -> None:

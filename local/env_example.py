@@ -27,8 +27,8 @@ HEAD = """\
 # AWS_SECRET_ACCESS_KEY=
 """
 TAIL = """
-# --- lambda-handler: ORDERS_TABLE, GATEWAY_URL, PAYMENT_TIMEOUT_SECONDS, LEASE_SECONDS, DEAD_LETTER_QUEUE_URL and
-# MAX_RECEIVES as above
+# --- lambda-handler: ORDERS_TABLE, STOCK_TABLE, GATEWAY_URL, PAYMENT_TIMEOUT_SECONDS, LEASE_SECONDS,
+# DEAD_LETTER_QUEUE_URL and MAX_RECEIVES as above
 
 # --- the laptop
 # the embedded AWS's executable, when it is not the one that `make install` made

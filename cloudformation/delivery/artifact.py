@@ -26,6 +26,7 @@ PACKAGES = (
     PROJECT / "libs" / "flashbus" / "src" / "flashbus",
     PROJECT / "libs" / "flashmsg" / "src" / "flashmsg",
     PROJECT / "libs" / "flashpay" / "src" / "flashpay",
+    PROJECT / "libs" / "flashstock" / "src" / "flashstock",
     PROJECT / "services" / "lambda-handler" / "src" / "lambda_handler",
 )
 LAMBDA_PYTHON = "3.13"

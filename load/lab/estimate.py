@@ -20,6 +20,8 @@ def run_seconds(scenario: Scenario) -> float:
         # The last shoppers in the queue are waited for.
         naive = scenario.shop is Shop.NAIVE and scenario.capacity
         tail = scenario.payment_seconds + (scenario.line_seconds if naive else scenario.line_seconds * WAIT_SHARE)
+    elif scenario.arm is Arm.ECS and scenario.is_limited:
+        tail = max(0.0, math.ceil(scenario.units / scenario.slots) * scenario.payment_seconds - scenario.load_seconds)
     elif scenario.arm is Arm.ECS:
         drain = prediction(scenario).drain_seconds
         tail = min(drain if math.isfinite(drain) else scenario.drain_limit_seconds, scenario.drain_limit_seconds)

@@ -148,12 +148,17 @@ class Experiment:
 
 
 def _summary(run: RunResult) -> str:
-    figures = run.figures
+    figures, stock = run.figures, run.figures.stock
     end = (
         "paid in the request" if run.scenario.arm is Arm.SYNC else f"drained in {words.seconds(figures.drain_seconds)}"
     )
     if figures.drain_is_extrapolated:
         end = f"would drain in {words.seconds(figures.drain_seconds)} (extrapolated)"
+    if stock is not None:
+        return (
+            f"{run.scenario.name:<18} {'VALID  ' if run.valid else 'INVALID'} {stock.sold} of {stock.units} units sold,"
+            f" {stock.sold_out} buyers told “sold out”, {stock.left} left, {stock.oversold} oversold, {end}"
+        )
     return (
         f"{run.scenario.name:<18} {'VALID  ' if run.valid else 'INVALID'} {figures.accepted} of {figures.offered}"
         f" accepted, {figures.completed} completed, peak backlog {figures.peak_backlog}, {end}"

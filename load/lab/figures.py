@@ -7,24 +7,13 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
+from load.lab.percentiles import Percentiles, percentiles
 from load.lab.records import CHARGED, Charge, Request, RunRecords
 from load.lab.scenario import Arm, Scenario
+from load.lab.stock import StockFigures, stock_figures
 from load.lab.timeline import Life, Steps, backlog, lives, waiting
 
 DEFERRED = 202
-
-
-class Percentiles(BaseModel):
-    """Seconds."""
-
-    model_config = ConfigDict(frozen=True)
-
-    count: int
-    mean: float
-    p50: float
-    p95: float
-    p99: float
-    max: float
 
 
 class PhaseFigures(BaseModel):
@@ -63,11 +52,13 @@ class PhaseFigures(BaseModel):
 class Figures(BaseModel):
     """A whole run. Times are seconds, rates orders per second.
 
+    `acceptance_percent` leaves out those who were told that nothing is left: they lost nothing to the shop.
     `accept` is the latency of accepted orders, `answer` that of every answer (the shopper who gets a 503 waited too),
     `confirmation` the time until the order ended (None while some have not: the slowest would be missing).
     `completion_rate` is measured while every slot had work (None: never), `growth_rate` from the first acceptance to
     the peak (None: the slots were never all busy, so the backlog is only what they hold); `drain_seconds` counts from
     the end of the load to the last order's end, `drain_is_extrapolated` when the run stopped measuring before that.
+    `stock` says what became of limited stock (None: there was as much as anybody wanted).
     """
 
     model_config = ConfigDict(frozen=True, ser_json_inf_nan="strings")
@@ -96,27 +87,8 @@ class Figures(BaseModel):
     cold_start_seconds: Percentiles | None
     first_cold_start_seconds: float | None
     billed_seconds: Percentiles | None
+    stock: StockFigures | None = None
     phases: tuple[PhaseFigures, ...]
-
-
-def percentile(ordered: Sequence[float], percent: float) -> float:
-    """The nearest-rank percentile of an ascending, non-empty sequence: an observed value, never interpolated."""
-    return ordered[max(0, math.ceil(percent / 100 * len(ordered)) - 1)]
-
-
-def percentiles(values: Sequence[float]) -> Percentiles | None:
-    """Exact percentiles; None without values."""
-    if not values:
-        return None
-    ordered = sorted(values)
-    return Percentiles(
-        count=len(ordered),
-        mean=sum(ordered) / len(ordered),
-        p50=percentile(ordered, 50),
-        p95=percentile(ordered, 95),
-        p99=percentile(ordered, 99),
-        max=ordered[-1],
-    )
 
 
 def slot_rate(ends: Sequence[float], slots: int) -> float | None:
@@ -243,6 +215,7 @@ def figures(scenario: Scenario, records: RunRecords) -> Figures:
     """Work out everything that the tables show."""
     accepted = lives(records)
     refused = [request for request in records.requests if not request.is_accepted]
+    lost = sum(request.is_lost for request in refused)
     rate = _completion_rate(scenario, records, accepted)
     drain_seconds, extrapolated = _drain(scenario, records, accepted, rate)
     statuses = Counter(life.status for life in accepted if life.ended is not None)
@@ -255,7 +228,7 @@ def figures(scenario: Scenario, records: RunRecords) -> Figures:
         accepted=len(accepted),
         rejected=len(refused),
         rejected_by_reason=dict(Counter(refusal(request) for request in refused)),
-        acceptance_percent=100 * len(accepted) / max(1, len(records.requests)),
+        acceptance_percent=100 * len(accepted) / max(1, len(accepted) + lost),
         completed=statuses["completed"],
         declined=statuses["declined"] + statuses["sold_out"],
         failed=statuses["failed"],
@@ -275,5 +248,6 @@ def figures(scenario: Scenario, records: RunRecords) -> Figures:
         cold_start_seconds=percentiles([start.init_seconds for start in records.cold_starts]),
         first_cold_start_seconds=next((start.init_seconds for start in first), None),
         billed_seconds=percentiles([one.billed_seconds for one in records.invocations]),
+        stock=stock_figures(scenario, records),
         phases=_phase_figures(records, accepted),
     )

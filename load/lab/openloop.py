@@ -9,14 +9,14 @@ import json
 import random
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, TextIO
 
 import aiohttp
 
-MOST_LINES = 3
-MOST_OF_ONE = 3
+from load.lab.baskets import Baskets, only_product
+
 ACCEPTED = (200, 202)
 
 
@@ -29,12 +29,10 @@ def due_times(arrivals: str, *, rate: float, seconds: float, seed: int) -> Itera
         moment += 1 / rate if arrivals == "constant" else gaps.expovariate(rate)
 
 
-def draw_order(products: Sequence[str], *, number: int, seed: int) -> dict[str, Any]:
+def draw_order(baskets: Baskets, *, number: int, seed: int) -> dict[str, Any]:
     """The order of customer `number`; the same for the same seed."""
     choice = random.Random(f"{seed}/{number}")  # noqa: S311  # reproducible, not secret
-    chosen = choice.sample(list(products), k=choice.randint(1, min(MOST_LINES, len(products))))
-    items = [{"product_id": product, "quantity": choice.randint(1, MOST_OF_ONE)} for product in chosen]
-    return {"customer_id": number, "items": items}
+    return {"customer_id": number, "items": baskets.draw(choice)}
 
 
 class Generator:
@@ -45,9 +43,7 @@ class Generator:
         self._plan = plan
         self._session = session
         self._journal = journal
-        self._products = [
-            product["product_id"] for product in json.loads(Path(plan["catalogue"]).read_text(encoding="utf-8"))
-        ]
+        self._baskets = Baskets(plan)
 
     def _write(self, entry: dict[str, Any]) -> None:
         self._journal.write(json.dumps(entry, separators=(",", ":")) + "\n")
@@ -72,8 +68,8 @@ class Generator:
     async def _order(self, number: int, phase: str, due: float) -> None:
         sent, started = time.time(), time.monotonic()
         status, body, reason = 0, {}, ""
+        order = draw_order(self._baskets, number=number, seed=self._plan["seed"])
         try:
-            order = draw_order(self._products, number=number, seed=self._plan["seed"])
             async with self._session.post(self._plan["url"] + self._plan["path"], json=order) as response:
                 status = response.status
                 body = json.loads(await response.read() or b"{}")
@@ -92,6 +88,8 @@ class Generator:
                     "phase": phase,
                     "user": number,
                     "reason": "" if accepted else reason or str(body.get("title") or status),
+                    "product": only_product(order["items"]),
+                    "problem": "" if accepted else str(body.get("type", "")),
                 }
             }
         )

@@ -28,6 +28,7 @@ ACCEPT_SECONDS = 0.012  # the median of the queue runs' medians, on two cores
 DELIVERY_SECONDS = 0.0  # the embedded AWS hands an event to the queue before it answers the publish
 PREDICTED = "predicted.json"
 DRAIN = "drain"
+UNITS_SOLD = "units sold"
 MOST_DEVIATION = 99.0  # of a prediction of 0 it would be infinite
 
 
@@ -137,8 +138,21 @@ def prediction(scenario: Scenario) -> Prediction:
     return predict(_workload(scenario, rush(scenario)), _shop(scenario), seed=scenario.seed, replications=REPLICATIONS)
 
 
+def _ordered(scenario: Scenario) -> float:
+    """How many orders its shoppers try to place."""
+    if Arrivals.CLOSED in {phase.arrivals for phase in scenario.phases}:
+        return prediction(scenario).offered
+    return sum(phase.rate * phase.seconds if phase.is_open_loop else phase.users for phase in scenario.phases)
+
+
 def predicted(scenario: Scenario) -> list[Predicted]:
-    """The figures that a run of this scenario will be compared with."""
+    """The figures that a run of this scenario will be compared with.
+
+    The model has no answer for stock that runs out, but for how much of it is sold.
+    """
+    if scenario.is_limited:
+        sold = min(scenario.units, _ordered(scenario))
+        return [Predicted(name=UNITS_SOLD, unit="", value=sold, formula="at most stock, at most ordered")]
     found = prediction(scenario)
     formulas = {formula.name: f"{formula.expression}" for formula in found.formulas}
     rows = [Predicted(name="offered", unit="/s", value=found.offered / rush(scenario).seconds)]
@@ -200,6 +214,7 @@ def measured(scenario: Scenario, figures: Figures) -> dict[str, float | None]:
         "completions, all slots busy": figures.completion_rate,
         "peak backlog": float(figures.peak_backlog),
         DRAIN: figures.drain_seconds,
+        UNITS_SOLD: float(figures.stock.sold) if figures.stock is not None else None,
         "confirmation, p50": phase.confirmation.p50 if phase.confirmation else None,
     }
 

@@ -10,6 +10,9 @@ from typing import TypeVar
 ACCEPTED_STATUSES = frozenset({200, 202})
 TERMINAL = frozenset({"completed", "declined", "sold_out", "failed"})
 CHARGED = "succeeded"
+# The problem types of a refusal that lost nobody an order: there was none to be had.
+SOLD_OUT = "urn:flash-sale:problem:sold-out"
+LIMIT_REACHED = "urn:flash-sale:problem:limit-reached"
 # A run's folder holds this file when the run was measured to its end.
 FINISHED = "finished.json"
 
@@ -19,6 +22,7 @@ class Request:
     """One order as the load generator saw it.
 
     `due` is when the order was to be sent; in a closed loop that is `sent`. `status` is 0 when no answer came.
+    `product` is what was ordered, if it was one line; `problem` the type of the problem that was answered.
     """
 
     due: float
@@ -31,11 +35,23 @@ class Request:
     user: int = 0
     think_seconds: float = 0.0
     reason: str = ""
+    product: str = ""
+    problem: str = ""
 
     @property
     def is_accepted(self) -> bool:
         """Whether the shop took the order."""
         return self.status in ACCEPTED_STATUSES and self.order_id != ""
+
+    @property
+    def is_sold_out(self) -> bool:
+        """Whether the shopper was told that there are no units left."""
+        return self.problem == SOLD_OUT
+
+    @property
+    def is_lost(self) -> bool:
+        """Whether the shop failed to take an order that it had the units for."""
+        return not self.is_accepted and self.problem not in {SOLD_OUT, LIMIT_REACHED}
 
     @property
     def latency_seconds(self) -> float:
@@ -85,6 +101,18 @@ class Sample:
     charging: int = 0
     waiting: int = 0
     charges: int = 0
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class StockSample:
+    """The counters of one limited product at the moment of a sample: total = available + reserved + sold."""
+
+    at: float
+    product: str
+    total: int
+    available: int
+    reserved: int
+    sold: int
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -169,6 +197,7 @@ class RunRecords:
     ending: Ending
     invocations: Sequence[Invocation] = ()
     workers: Sequence[WorkersSet] = ()
+    stock: Sequence[StockSample] = ()
 
     @property
     def started(self) -> float:
@@ -187,7 +216,18 @@ def run_folder(experiment: Path, folder_name: str) -> Path:
 
 
 Row = TypeVar(
-    "Row", PhaseMark, Request, Order, Charge, Sample, ProcessSample, ColdStart, Invocation, WorkersSet, Ending
+    "Row",
+    PhaseMark,
+    Request,
+    Order,
+    Charge,
+    Sample,
+    StockSample,
+    ProcessSample,
+    ColdStart,
+    Invocation,
+    WorkersSet,
+    Ending,
 )
 
 
@@ -218,6 +258,8 @@ def write_records(folder: Path, records: RunRecords) -> None:
     _write(folder / "orders.csv", Order, records.orders)
     _write(folder / "charges.csv", Charge, records.charges)
     _write(folder / "samples.csv", Sample, records.samples)
+    if records.stock:
+        _write(folder / "stock.csv", StockSample, records.stock)
     _write(folder / "processes.csv", ProcessSample, records.processes)
     _write(folder / "cold_starts.csv", ColdStart, records.cold_starts)
     _write(folder / "invocations.csv", Invocation, records.invocations)
@@ -237,5 +279,6 @@ def read_records(folder: Path) -> RunRecords:
         cold_starts=_read(folder / "cold_starts.csv", ColdStart),
         invocations=_read(folder / "invocations.csv", Invocation),
         workers=_read(folder / "workers.csv", WorkersSet),
+        stock=_read(folder / "stock.csv", StockSample),
         ending=Ending(**json.loads((folder / "ending.json").read_text(encoding="utf-8"))),
     )

@@ -1,4 +1,4 @@
-"""Once a second: the queue's depth, busy slots, the payment provider's counts, CPU and memory of every process."""
+"""Once a second: queue depth, busy slots, the payment provider's counts, stock, CPU and memory of every process."""
 
 import asyncio
 import time
@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 
 import psutil
 
-from load.lab.records import ProcessSample, Sample
+from load.lab.records import ProcessSample, Sample, StockSample
 from load.lab.witnesses import Witnesses
 
 PERIOD_SECONDS = 1.0
@@ -25,6 +25,7 @@ class Sampler:
         self._processes = {name: psutil.Process(pid) for name, pid in processes.items() if psutil.pid_exists(pid)}
         self._children: dict[int, psutil.Process] = {}
         self.samples: list[Sample] = []
+        self.stock_samples: list[StockSample] = []
         self.process_samples: list[ProcessSample] = []
         self.task: asyncio.Task[None] | None = None
 
@@ -37,11 +38,17 @@ class Sampler:
         """Add a process; it is left out of the samples once it has ended."""
         self._processes[name] = psutil.Process(pid)
 
+    @property
+    def reserved(self) -> int:
+        """Units that some order, or a process that sells them, holds at the latest sample."""
+        return sum(one.reserved for one in self.stock_samples if one.at == self.latest.at)
+
     async def take(self) -> Sample:
         """Take one sample now."""
         visible, in_flight = await self._witnesses.depth() if self._witnesses.has_queue else (0, 0)
         at = time.time()
         payments = await self._witnesses.payment_summary()
+        stock = await self._witnesses.stock(at) if self._witnesses.has_stock else []
         slots_busy = await self._witnesses.slots_busy(list(self._processor_urls))
         sample = Sample(
             at=at,
@@ -53,6 +60,7 @@ class Sampler:
             charges=int(payments["charges"]) + int(payments["declined"]),
         )
         self.samples.append(sample)
+        self.stock_samples += stock
         self.process_samples += self._usage(at)
         return sample
 

@@ -7,7 +7,9 @@ from typing import Annotated, Any, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from flashstock.levels import MAX_UNITS
 from load.model import plan
+from local.catalogue import load_catalogue
 
 # A slot's time beside the payment, with the embedded AWS on two cores: receive, claim, record. 24 ms were measured with
 # one worker, 58 ms with 100, 49 ms with workers to spare at 60 orders/s.
@@ -119,7 +121,9 @@ class Scenario(Data):
     `overhead_seconds` is a slot's time beside the payment and `task_start_seconds` what each of the tasks that are
     started together adds until all of them serve, as planner and predictions assume them.
     `keeps_up_with` (orders/s) leaves the number of workers to the planner. Adjacent scenarios with the same `together`
-    run at the same time. `stands_for_workers` and `stands_for_payment_seconds` are set when time was scaled.
+    run at the same time. With `stock` (units by product id) there are only so many, and each order is one unit of one
+    of `products`: those with stock, unless said otherwise. `stands_for_workers` and `stands_for_payment_seconds` are
+    set when time was scaled.
     """
 
     name: str = Field(pattern=r"^[a-z][a-z0-9:.-]{0,40}$")
@@ -139,6 +143,8 @@ class Scenario(Data):
     think_seconds: tuple[float, float] = (0.1, 0.5)
     drain_limit_seconds: Seconds = 600.0
     seed: int = 1
+    stock: dict[str, Annotated[int, Field(ge=0, le=MAX_UNITS)]] = {}
+    products: tuple[str, ...] = ()
     stands_for_workers: int | None = None
     stands_for_payment_seconds: float | None = None
 
@@ -163,6 +169,34 @@ class Scenario(Data):
         if not 0 <= self.think_seconds[0] <= self.think_seconds[1]:
             raise ValueError(f"{self.name}: think_seconds must be [least, most]")
         return self
+
+    @model_validator(mode="after")
+    def _on_sale(self) -> Self:
+        named = {*self.stock, *self.products}
+        if not named:
+            return self
+        if unknown := sorted(named - {product.product_id for product in load_catalogue()}):
+            raise ValueError(f"{self.name}: {', '.join(unknown)}: no such product in the catalogue")
+        if len(set(self.products)) < len(self.products):
+            raise ValueError(f"{self.name}: products: a product is named twice")
+        if self.stock and (unlimited := sorted(set(self.products) - self.stock.keys())):
+            raise ValueError(f"{self.name}: products: {', '.join(unlimited)} is ordered but has no stock")
+        return self
+
+    @property
+    def is_limited(self) -> bool:
+        """Whether what is ordered can be sold out."""
+        return bool(self.stock)
+
+    @property
+    def ordered_products(self) -> tuple[str, ...]:
+        """Of what each order is one unit; empty when shoppers order anything in the catalogue."""
+        return self.products or tuple(sorted(self.stock))
+
+    @property
+    def units(self) -> int:
+        """How many units there are of what is ordered."""
+        return sum(self.stock[product] for product in self.ordered_products if self.stock)
 
     @property
     def is_open_loop(self) -> bool:

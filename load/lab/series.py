@@ -4,10 +4,12 @@ import csv
 import math
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from load.lab.figures import percentile, refusal
+from load.lab.figures import refusal
+from load.lab.percentiles import percentile
 from load.lab.records import RunRecords
 from load.lab.scenario import Scenario
 from load.lab.timeline import Life, backlog, bins, grouped, lives, oldest_age, waiting
@@ -28,6 +30,8 @@ class Series(BaseModel):
     orders due within it (None while one of them has not ended). `rejected_by_reason` divides `rejected`, `cold_starts`
     are those within a bin. `sampled_t` is the grid of what was sampled. Where the workers were changed during the run,
     `workers` says how many there were, and `simulated_backlog` what the model makes of the same arrivals and changes.
+    Where stock was limited, `units_…` are its counters, of all products and on the grid of what was sampled, and
+    `sold_out` the answers that said so.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -53,6 +57,10 @@ class Series(BaseModel):
     slots_busy: list[float]
     workers: list[int] = []
     simulated_backlog: list[float | None] = []
+    units_available: list[int] = []
+    units_reserved: list[int] = []
+    units_sold: list[int] = []
+    sold_out: list[float] = []
 
 
 def series(scenario: Scenario, records: RunRecords, *, most_points: int | None = None) -> Series:
@@ -85,6 +93,7 @@ def series(scenario: Scenario, records: RunRecords, *, most_points: int | None =
     answers = [(request.due, request.latency_seconds) for request in records.requests if request.is_accepted]
     confirmations = [(life.due, math.inf if life.ended is None else life.ended - life.due) for life in accepted]
     scaled, simulated = replayed(scenario, records, accepted, moments)
+    told = [request.done for request in refused if request.is_sold_out]
     return Series(
         workers=scaled,
         simulated_backlog=simulated,
@@ -109,7 +118,21 @@ def series(scenario: Scenario, records: RunRecords, *, most_points: int | None =
         visible=[sample.visible for sample in records.samples],
         in_flight=[sample.in_flight for sample in records.samples],
         slots_busy=[sample.slots_busy for sample in records.samples],
+        units_available=_units(records, "available"),
+        units_reserved=_units(records, "reserved"),
+        units_sold=_units(records, "sold"),
+        sold_out=rate(told) if scenario.is_limited else [],
     )
+
+
+def _units(records: RunRecords, counter: Literal["available", "reserved", "sold"]) -> list[int]:
+    """One of the counters of limited stock, added up over the products, at every sample; empty without stock."""
+    if not records.stock:
+        return []
+    units: dict[float, int] = {}
+    for one in records.stock:
+        units[one.at] = units.get(one.at, 0) + getattr(one, counter)
+    return [units.get(sample.at, 0) for sample in records.samples]
 
 
 def replayed(

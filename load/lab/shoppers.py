@@ -48,6 +48,7 @@ def write_plan(scenario: Scenario, files: LoadFiles, *, url: str) -> None:
         ],
         "think_seconds": scenario.think_seconds,
         "seed": scenario.seed,
+        "products": scenario.ordered_products,
         "catalogue": str(CATALOGUE),
         "journal": str(files.journal),
         "patience_seconds": scenario.line_seconds + scenario.payment_seconds + PATIENCE_SECONDS,

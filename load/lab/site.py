@@ -36,6 +36,7 @@ def shop_plan(scenario: Scenario) -> ShopPlan:
         api_environment=times | (_sync_environment(scenario, patience) if scenario.arm is Arm.SYNC else {}),
         processor_environment=times | polling,
         gateway_environment={"QUEUE_TIMEOUT_SECONDS": f"{scenario.line_seconds:g}", "SEED": str(scenario.seed)},
+        stock=scenario.stock,
     )
 
 

@@ -1,6 +1,7 @@
 """The table and the checks at the end, for the terminal."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from rich.console import Console
 from rich.table import Table
@@ -27,12 +28,49 @@ COLUMNS = (
 )
 
 
+STOCK_COLUMNS = (
+    "run",
+    "units",
+    "buyers",
+    "sold",
+    "sold out",
+    "lost",
+    "units left",
+    "oversold",
+    "accept p50/p99",
+    "sold-out answer p50/p99",
+    "confirmation p50/p95",
+)
+Row = tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class FiguresTable:
+    """A table of figures: its runs, and a row for each."""
+
+    caption: str
+    columns: Row
+    runs: Sequence[RunResult]
+    rows: Sequence[Row]
+
+
+def figures_of(runs: Sequence[RunResult]) -> list[FiguresTable]:
+    """The tables that these runs fill: one of throughput, one of limited stock."""
+    plenty = [run for run in runs if run.figures.stock is None]
+    few = [run for run in runs if run.figures.stock is not None]
+    tables = [
+        FiguresTable(caption="Throughput", columns=COLUMNS, runs=plenty, rows=[row(run) for run in plenty]),
+        FiguresTable(caption="Limited stock", columns=STOCK_COLUMNS, runs=few, rows=[stock_row(run) for run in few]),
+    ]
+    return [table for table in tables if table.runs]
+
+
 def run_name(run: RunResult) -> str:
     """The scenario's name, marked when the run's figures may not be used."""
     return run.scenario.name if run.valid else f"{run.scenario.name} (INVALID)"
 
 
-def row(run: RunResult) -> tuple[str, ...]:
+def row(run: RunResult) -> Row:
     """One run's figures, in the order of COLUMNS."""
     figures = run.figures
     accept, confirmation, cold = figures.accept, figures.confirmation, figures.cold_start_seconds
@@ -50,6 +88,27 @@ def row(run: RunResult) -> tuple[str, ...]:
     )
 
 
+def stock_row(run: RunResult) -> Row:
+    """One run with limited stock, in the order of STOCK_COLUMNS: who was told “sold out” is not lost."""
+    figures, stock = run.figures, run.figures.stock
+    if stock is None:
+        raise ValueError(f"{run.scenario.name} has no limited stock")
+    accept, told, confirmation = figures.accept, stock.sold_out_answer, figures.confirmation
+    return (
+        run_name(run),
+        words.count(stock.units),
+        words.count(figures.offered),
+        words.count(stock.sold),
+        words.count(stock.sold_out),
+        words.count(stock.lost),
+        words.count(stock.left),
+        words.count(stock.oversold),
+        words.several(accept.p50, accept.p99) if accept else words.NOTHING,
+        words.several(told.p50, told.p99) if told else words.NOTHING,
+        words.several(confirmation.p50, confirmation.p95) if confirmation else words.NOTHING,
+    )
+
+
 def console() -> Console:
     """The console: as wide as the terminal, and PLAIN_WIDTH where there is none."""
     found = Console()
@@ -58,12 +117,13 @@ def console() -> Console:
 
 def print_table(out: Console, runs: Sequence[RunResult]) -> None:
     """Print one row per run."""
-    table = Table(title_justify="left", header_style="bold")
-    for name in COLUMNS:
-        table.add_column(name, justify="left" if name == "run" else "right", no_wrap=name == "run")
-    for run in runs:
-        table.add_row(*row(run), style="" if run.valid else "red")
-    out.print(table)
+    for figures in figures_of(runs):
+        table = Table(title_justify="left", header_style="bold")
+        for name in figures.columns:
+            table.add_column(name, justify="left" if name == "run" else "right", no_wrap=name == "run")
+        for run, cells in zip(figures.runs, figures.rows, strict=True):
+            table.add_row(*cells, style="" if run.valid else "red")
+        out.print(table)
     if any(run.figures.drain_is_extrapolated for run in runs):
         out.print(EXTRAPOLATED)
 

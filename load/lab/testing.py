@@ -1,11 +1,16 @@
-"""Synthetic runs for tests and for working on the report: a small exact simulation, no processes."""
+"""Synthetic runs for tests and for working on the report: a small exact simulation, no processes.
+
+Open loops need no shoppers who come back; limited stock is taken at the answer and sold at the order's end.
+"""
 
 import heapq
 import random
 from collections.abc import Sequence
 from dataclasses import replace
 
+from load.lab.openloop import due_times
 from load.lab.records import (
+    SOLD_OUT,
     Charge,
     ColdStart,
     Ending,
@@ -16,6 +21,7 @@ from load.lab.records import (
     Request,
     RunRecords,
     Sample,
+    StockSample,
 )
 from load.lab.scenario import Arm, Arrivals, Phase, Scenario, Shop
 from load.lab.timeline import backlog, lives, steps
@@ -23,6 +29,10 @@ from load.lab.timeline import backlog, lives, steps
 START = 1_800_000_000.0
 ACCEPT_SECONDS = 0.012
 RECORD_SECONDS = 0.004
+TOLD_SECONDS = 0.002
+CONFLICT = 409
+UNAVAILABLE = 503
+REASONS = {UNAVAILABLE: "The payment did not come through in time", CONFLICT: "Sold out"}
 MANY = 10_000
 COLD_STARTS = 6
 MEMORY_MB = 90
@@ -40,6 +50,7 @@ class _Sale:
         self.free = [START] * (scenario.slots or MANY)
         self.ready: list[tuple[float, int]] = []
         self.present = 0
+        self.left = dict(scenario.stock)
 
     def run(self) -> list[PhaseMark]:
         marks, begin = [], START
@@ -49,6 +60,8 @@ class _Sale:
         return marks
 
     def phase(self, phase: Phase, begin: float) -> PhaseMark:
+        if phase.is_open_loop:
+            return self.open_phase(phase, begin)
         end = begin + phase.seconds
         is_burst = phase.arrivals is Arrivals.BURST
         joins = [
@@ -76,11 +89,27 @@ class _Sale:
             ended=end,
         )
 
+    def open_phase(self, phase: Phase, begin: float) -> PhaseMark:
+        """Orders at their own times, each of another customer."""
+        for moment in due_times(phase.arrivals.value, rate=phase.rate, seconds=phase.seconds, seed=self.scenario.seed):
+            self.buy(begin + moment, len(self.requests) + 1, phase.name)
+        return PhaseMark(
+            name=phase.name,
+            arrivals=phase.arrivals.value,
+            users=0,
+            rate=phase.rate,
+            started=begin,
+            full=begin,
+            ended=begin + phase.seconds,
+        )
+
     def buy(self, sent: float, user: int, phase: str) -> float:
         """Place one order; returns when this shopper orders again."""
         think = self.random.uniform(*self.scenario.think_seconds)
         order_id = f"ord_{len(self.requests)}"
-        status, done = self.answer(order_id, sent)
+        ordered = self.scenario.ordered_products
+        product = self.random.choice(ordered) if ordered else ""
+        status, done = self.answer(order_id, sent, product)
         accepted = status in {200, 202}
         self.requests.append(
             Request(
@@ -93,12 +122,22 @@ class _Sale:
                 phase=phase,
                 user=user,
                 think_seconds=think,
-                reason="" if accepted else "The payment did not come through in time",
+                reason=REASONS.get(status, ""),
+                product=product,
+                problem=SOLD_OUT if status == CONFLICT else "",
             )
         )
         return done + think
 
-    def answer(self, order_id: str, sent: float) -> tuple[int, float]:
+    def answer(self, order_id: str, sent: float, product: str) -> tuple[int, float]:
+        if self.scenario.is_limited and self.left[product] == 0:
+            return CONFLICT, sent + TOLD_SECONDS * self.random.uniform(0.6, 2.5)
+        status, done = self.sell(order_id, sent)
+        if self.scenario.is_limited and status != UNAVAILABLE:  # a payment that never began gives its unit back
+            self.left[product] -= 1
+        return status, done
+
+    def sell(self, order_id: str, sent: float) -> tuple[int, float]:
         pay = self.scenario.payment_seconds
         if self.scenario.arm is not Arm.SYNC:
             done = sent + ACCEPT_SECONDS * self.random.uniform(0.6, 2.5)
@@ -107,7 +146,7 @@ class _Sale:
         starts = max(sent, self.free[0])
         patience = self.scenario.line_seconds / (30 if self.scenario.shop is Shop.PROTECTED else 1)
         if starts - sent > patience:
-            return 503, sent + patience
+            return UNAVAILABLE, sent + patience
         self.settle(order_id, sent, starts)
         return 200, starts + pay + RECORD_SECONDS
 
@@ -131,7 +170,7 @@ class _Sale:
 
 
 def synthetic_run(scenario: Scenario) -> RunRecords:
-    """A valid run of a closed-loop or burst scenario, as if measured on an ideal machine."""
+    """A valid run, as if measured on an ideal machine."""
     sale = _Sale(scenario)
     marks = sale.run()
     last = max([order.completed_at for order in sale.orders] + [marks[-1].ended])
@@ -184,6 +223,8 @@ def _sampled(scenario: Scenario, records: RunRecords) -> RunRecords:
     history = backlog(lives(records))
     slots = scenario.slots or MANY
     moments = [START + second for second in range(int(records.ending.at - START) + 1)]
+    if scenario.is_limited and moments[-1] < records.ending.at:
+        moments.append(records.ending.at)
     samples = []
     for moment in moments:
         busy = min(slots, history.at(moment))
@@ -193,4 +234,15 @@ def _sampled(scenario: Scenario, records: RunRecords) -> RunRecords:
         for moment in moments
         for index, name in enumerate(("order API", "order processor", "payment gateway", "embedded AWS"))
     ]
-    return replace(records, samples=samples, processes=usage)
+    stock = [_counters(scenario, records, moment, product) for moment in moments for product in scenario.stock]
+    return replace(records, samples=samples, processes=usage, stock=stock)
+
+
+def _counters(scenario: Scenario, records: RunRecords, moment: float, product: str) -> StockSample:
+    mine = {request.order_id for request in records.requests if request.is_accepted and request.product == product}
+    taken = sum(request.order_id in mine and request.sent <= moment for request in records.requests)
+    sold = sum(order.order_id in mine and order.completed_at <= moment for order in records.orders)
+    total = scenario.stock[product]
+    return StockSample(
+        at=moment, product=product, total=total, available=total - taken, reserved=taken - sold, sold=sold
+    )

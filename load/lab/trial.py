@@ -21,6 +21,8 @@ from local.shop import RunningShop, open_shop
 POLL_SECONDS = 0.2
 # The load generator may outlive its phases by this: it starts, and waits for the last answers.
 GENERATOR_SECONDS = 60.0
+# Idle units of limited stock go back every second, and what an order leaves of its reservation soon after its end.
+RETURN_SECONDS = 10.0
 
 
 class TrialError(Exception):
@@ -92,6 +94,8 @@ class _Trial:
         await self._tasks.aclose()
         if self._shop.processor is not None:
             await self._shop.processor.aclose()
+        if self._asked.has_stock:
+            await self._sampler.take()
         return await self._collect(stopped_early=not drained)
 
     async def _scale(self) -> None:
@@ -131,10 +135,21 @@ class _Trial:
             sample = self._sampler.latest
             # The table is only scanned when the provider has seen every order: a scan costs the emulator much.
             if sample.charges >= len(accepted) and accepted <= _terminal(await self._asked.orders()):
+                await self._units_return()
                 await self._sampler.take()
                 return True
             await asyncio.sleep(POLL_SECONDS)
         return accepted <= _terminal(await self._asked.orders())
+
+    async def _units_return(self) -> None:
+        """Wait for a sample without a reserved unit; units that stay reserved are left to the checks."""
+        ended = time.time()
+        while self._asked.has_stock and time.time() < ended + RETURN_SECONDS:
+            if self._sampler.latest.at > ended and self._sampler.reserved == 0:
+                return
+            self._report("drain")
+            self._ensure_alive()
+            await asyncio.sleep(POLL_SECONDS)
 
     async def _collect(self, *, stopped_early: bool) -> RunRecords:
         self._report("collecting")
@@ -158,6 +173,7 @@ class _Trial:
             cold_starts=await self._asked.cold_starts(),
             invocations=await self._asked.invocations(),
             workers=self._tasks.changes,
+            stock=self._sampler.stock_samples,
             ending=ending,
         )
 

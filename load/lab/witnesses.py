@@ -1,4 +1,4 @@
-"""What the running parts say about themselves: the queues, the orders table, the payment provider, the API."""
+"""What the running parts say about themselves: the queues, the tables of orders and stock, the provider, the API."""
 
 import json
 import re
@@ -9,7 +9,8 @@ from typing import Any
 import aiohttp
 from prometheus_client.parser import text_string_to_metric_families
 
-from load.lab.records import Charge, ColdStart, Invocation, Order
+from flashstock.dynamo import dynamo_stock
+from load.lab.records import Charge, ColdStart, Invocation, Order, StockSample
 from local.aws import aws_client
 from local.shop import RunningShop
 
@@ -32,6 +33,11 @@ class Witnesses:
         self._sqs = sqs
         self._dynamodb = dynamodb
         self._logs = logs
+
+    @property
+    def has_stock(self) -> bool:
+        """Whether some products are limited."""
+        return any(product.stock is not None for product in self._shop.products)
 
     @property
     def has_queue(self) -> bool:
@@ -77,6 +83,21 @@ class Witnesses:
             TableName=self._shop.outputs["OrdersTableName"], ConsistentRead=True
         )
         return [_order(item) async for page in pages for item in page["Items"]]
+
+    async def stock(self, at: float) -> list[StockSample]:
+        """The counters of every limited product, read consistently; they hold at the moment `at`."""
+        counters = dynamo_stock(client=self._dynamodb, table=self._shop.outputs["StockTableName"]).counters
+        return [
+            StockSample(
+                at=at,
+                product=level.product_id,
+                total=level.total,
+                available=level.available,
+                reserved=level.reserved,
+                sold=level.sold,
+            )
+            for level in await counters.all()
+        ]
 
     async def cold_starts(self) -> list[ColdStart]:
         """Every start of a function environment, from the function's own log."""

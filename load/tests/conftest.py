@@ -6,7 +6,7 @@ import pytest
 
 from load.lab.records import RunRecords
 from load.lab.results import Machine, Results, RunResult, result
-from load.lab.scenario import SCENARIOS, Arm, Phase, Scenario, Shop, load_scenarios
+from load.lab.scenario import SCENARIOS, Arm, Arrivals, Phase, Scenario, Shop, load_scenarios
 from load.lab.testing import synthetic_run
 
 
@@ -38,6 +38,24 @@ def sync_scenario() -> Scenario:
         line_seconds=10.0,
         phases=(Phase(name="flash", users=20, spawn_rate=10, seconds=30),),
     )
+
+
+@pytest.fixture
+def stock_scenario() -> Scenario:
+    return Scenario(
+        name="stock",
+        title="30 units and 240 buyers",
+        arm=Arm.ECS,
+        workers=10,
+        payment_seconds=0.5,
+        stock={"espresso-machine": 20, "desk-lamp": 10},
+        phases=(Phase(name="flash", arrivals=Arrivals.POISSON, rate=40, seconds=6),),
+    )
+
+
+@pytest.fixture
+def stock_run(stock_scenario: Scenario) -> RunRecords:
+    return synthetic_run(stock_scenario)
 
 
 @pytest.fixture
@@ -85,5 +103,5 @@ def demo_runs() -> list[RunResult]:
 @pytest.fixture(scope="session")
 def lab_runs() -> list[RunResult]:
     file = load_scenarios(SCENARIOS / "lab.toml", quick=True)
-    closed = [scenario for scenario in file.scenarios if not scenario.is_open_loop]
+    closed = [scenario for scenario in file.scenarios if not scenario.is_open_loop or scenario.is_limited]
     return [result(scenario, synthetic_run(scenario)) for scenario in closed]

@@ -3,7 +3,8 @@ from dataclasses import replace
 
 import pytest
 
-from load.lab.figures import busy_window, figures, percentile, percentiles, slot_rate
+from load.lab.figures import busy_window, figures, slot_rate
+from load.lab.percentiles import percentile, percentiles
 from load.lab.records import RunRecords
 from load.lab.scenario import Scenario
 from load.lab.testing import synthetic_run

@@ -10,9 +10,22 @@ import pytest
 from aiohttp import ClientSession, web
 from aiohttp.test_utils import BaseTestServer, TestServer
 
+from load.lab.baskets import Baskets, only_product
 from load.lab.openloop import Generator, draw_order, due_times
 
 PRODUCTS = ["lamp", "shoes", "jacket", "board"]
+
+
+@pytest.fixture
+def catalogue(tmp_path: Path) -> Path:
+    path = tmp_path / "catalogue.json"
+    path.write_text(json.dumps([{"product_id": name} for name in PRODUCTS]), encoding="utf-8")
+    return path
+
+
+@pytest.fixture
+def baskets(catalogue: Path) -> Baskets:
+    return Baskets({"catalogue": str(catalogue)})
 
 
 def test_constant_arrivals_are_even() -> None:
@@ -28,23 +41,32 @@ def test_poisson_arrivals_have_the_rate_and_the_spread() -> None:
     assert statistics.stdev(gaps) == pytest.approx(statistics.mean(gaps), rel=0.05)
 
 
-def test_a_seed_repeats_everything() -> None:
+def test_a_seed_repeats_everything(baskets: Baskets) -> None:
     assert list(due_times("poisson", rate=5, seconds=9, seed=3)) == list(
         due_times("poisson", rate=5, seconds=9, seed=3)
     )
     assert list(due_times("poisson", rate=5, seconds=9, seed=3)) != list(
         due_times("poisson", rate=5, seconds=9, seed=4)
     )
-    assert draw_order(PRODUCTS, number=7, seed=1) == draw_order(PRODUCTS, number=7, seed=1)
+    assert draw_order(baskets, number=7, seed=1) == draw_order(baskets, number=7, seed=1)
 
 
-def test_orders_are_drawn_from_the_catalogue() -> None:
+def test_orders_are_drawn_from_the_catalogue(baskets: Baskets) -> None:
     for number in range(1, 50):
-        order = draw_order(PRODUCTS, number=number, seed=1)
+        order = draw_order(baskets, number=number, seed=1)
         names = [item["product_id"] for item in order["items"]]
         assert order["customer_id"] == number
         assert 1 <= len(names) == len(set(names)) <= 3
         assert set(names) <= set(PRODUCTS)
+
+
+def test_with_products_named_each_order_is_one_unit_of_one_of_them() -> None:
+    baskets = Baskets({"products": ["lamp", "shoes"]})
+    orders = [draw_order(baskets, number=number, seed=1) for number in range(1, 50)]
+    assert {item["product_id"] for order in orders for item in order["items"]} == {"lamp", "shoes"}
+    assert all(len(order["items"]) == 1 and order["items"][0]["quantity"] == 1 for order in orders)
+    assert only_product(orders[0]["items"]) in {"lamp", "shoes"}
+    assert only_product([{"product_id": "lamp"}, {"product_id": "shoes"}]) == ""
 
 
 @pytest.fixture
@@ -69,9 +91,9 @@ async def stalling_shop() -> AsyncIterator[BaseTestServer]:
         yield server
 
 
-async def test_a_stall_does_not_slow_the_arrivals(tmp_path: Path, stalling_shop: BaseTestServer) -> None:
-    catalogue = tmp_path / "catalogue.json"
-    catalogue.write_text(json.dumps([{"product_id": name} for name in PRODUCTS]), encoding="utf-8")
+async def test_a_stall_does_not_slow_the_arrivals(
+    tmp_path: Path, catalogue: Path, stalling_shop: BaseTestServer
+) -> None:
     plan: dict[str, Any] = {
         "url": str(stalling_shop.make_url("")).rstrip("/"),
         "path": "/orders/async",
@@ -93,9 +115,7 @@ async def test_a_stall_does_not_slow_the_arrivals(tmp_path: Path, stalling_shop:
     assert any("end" in entry for entry in entries)
 
 
-async def test_a_shop_that_is_gone_is_written_down(tmp_path: Path) -> None:
-    catalogue = tmp_path / "catalogue.json"
-    catalogue.write_text(json.dumps([{"product_id": name} for name in PRODUCTS]), encoding="utf-8")
+async def test_a_shop_that_is_gone_is_written_down(tmp_path: Path, catalogue: Path) -> None:
     plan: dict[str, Any] = {
         "url": "http://127.0.0.1:9",
         "path": "/orders/async",

@@ -37,7 +37,8 @@ def test_the_lab_holds_the_whole_experiment() -> None:
     names = {scenario.name for scenario in load_scenarios(SCENARIOS / "lab.toml").scenarios}
     sync = {f"sync:{shop}:{capacity}" for shop in ("naive", "protected") for capacity in ("1", "5", "unlimited")}
     ecs = {"ecs:1", "ecs:5", "ecs:20", "ecs:100", "ecs:planned", "ecs:scaled"}
-    assert names == sync | ecs | {"lambda", "lambda-sqs", "open:constant", "open:poisson"}
+    stock = {f"stock:{arm}" for arm in Arm}
+    assert names == sync | ecs | stock | {"lambda", "lambda-sqs", "open:constant", "open:poisson"}
 
 
 def test_the_true_lab_pays_three_seconds_everywhere() -> None:
@@ -121,3 +122,34 @@ def test_runs_of_a_group_are_adjacent_and_named_alike() -> None:
 def test_a_seed_reaches_every_scenario() -> None:
     file = load_scenarios(SCENARIOS / "demo.toml").seeded(99)
     assert {scenario.seed for scenario in file.scenarios} == {99}
+
+
+@pytest.mark.parametrize(
+    ("lines", "sentence"),
+    [
+        ("stock = { fax = 3 }", "ecs:8: fax: no such product in the catalogue"),
+        ('products = ["fax"]', "ecs:8: fax: no such product in the catalogue"),
+        ('products = ["desk-lamp", "desk-lamp"]', "ecs:8: products: a product is named twice"),
+        (
+            'stock = { backpack = 3 }\nproducts = ["desk-lamp"]',
+            "ecs:8: products: desk-lamp is ordered but has no stock",
+        ),
+        ("stock = { backpack = -1 }", r"scenarios\.0\.stock\.backpack: Input should be greater than or equal to 0"),
+        ("stock = { backpack = 1.5 }", r"scenarios\.0\.stock\.backpack: Input should be a valid integer"),
+    ],
+)
+def test_stock_and_products_that_cannot_be_sold_are_refused_by_name(tmp_path: Path, lines: str, sentence: str) -> None:
+    path = write(tmp_path, SMALL.replace("workers = 8", f"workers = 8\n{lines}", 1))
+    with pytest.raises(ScenarioError, match=sentence):
+        load_scenarios(path)
+
+
+def test_shoppers_order_what_has_stock_unless_said_otherwise(tmp_path: Path) -> None:
+    path = write(tmp_path, SMALL.replace("workers = 8", "workers = 8\nstock = { backpack = 3, desk-lamp = 4 }", 1))
+    scenario = load_scenarios(path).scenarios[0]
+    assert scenario.is_limited
+    assert (scenario.ordered_products, scenario.units) == (("backpack", "desk-lamp"), 7)
+    only = scenario.model_copy(update={"products": ("desk-lamp",)})
+    assert (only.ordered_products, only.units) == (("desk-lamp",), 4)
+    unlimited = scenario.model_copy(update={"products": ("desk-lamp",), "stock": {}})
+    assert (unlimited.is_limited, unlimited.ordered_products, unlimited.units) == (False, ("desk-lamp",), 0)

@@ -13,7 +13,7 @@ import pytest
 
 from load.lab.records import read_records
 from load.lab.results import result
-from load.lab.scenario import Arm, Phase, Scenario
+from load.lab.scenario import Arm, Arrivals, Phase, Scenario
 from load.lab.shoppers import PROJECT
 from load.lab.trial import Moment, run_trial
 from local.emulator import RunningEmulator
@@ -42,6 +42,26 @@ async def test_a_run_is_measured_and_valid(tmp_path: Path, embedded_aws: Running
     watched = {sample.process for sample in records.processes}
     assert watched >= {"order API", "order processor", "order processor 2", "load generator"}
     assert "flash" in {moment.stage for moment in seen}
+    assert read_records(tmp_path / "run") == records
+
+
+async def test_a_run_with_limited_stock_sells_every_unit_once(tmp_path: Path, embedded_aws: RunningEmulator) -> None:
+    scenario = Scenario(
+        name="stock:small",
+        title="Ten units and forty buyers",
+        arm=Arm.ECS,
+        workers=5,
+        payment_seconds=0.2,
+        stock={"desk-lamp": 10},
+        phases=(Phase(name="flash", arrivals=Arrivals.CONSTANT, rate=20, seconds=2),),
+    )
+    records = await run_trial(scenario, emulator=embedded_aws, folder=tmp_path / "run", watch=lambda _: None)
+    found = result(scenario, records)
+    assert found.valid, [check for check in found.checks if not check.ok]
+    stock = found.figures.stock
+    assert stock is not None
+    assert (stock.sold, stock.sold_out, stock.lost, stock.left, stock.reserved) == (10, 30, 0, 0, 0)
+    assert {request.product for request in records.requests} == {"desk-lamp"}
     assert read_records(tmp_path / "run") == records
 
 

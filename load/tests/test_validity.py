@@ -20,7 +20,7 @@ def failed(scenario: Scenario, records: RunRecords) -> set[str]:
 def test_honest_runs_are_valid() -> None:
     for name in ("demo.toml", "lab.toml"):
         for scenario in load_scenarios(SCENARIOS / name, quick=True).scenarios:
-            if not scenario.is_open_loop:
+            if not scenario.is_open_loop or scenario.is_limited:
                 assert failed(scenario, synthetic_run(scenario)) == set(), scenario.name
 
 

@@ -5,6 +5,7 @@ import itertools
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
+from typing import Any
 
 import aiohttp
 import pytest
@@ -34,21 +35,15 @@ def shop_opener(embedded_aws: RunningEmulator, tmp_path: Path) -> OpenShop:
     async def opened(
         *,
         emulator: RunningEmulator = embedded_aws,
-        arm: str = "ecs",
-        payment_seconds: float = 0.2,
-        capacity: int = 0,
-        workers: int = 10,
         api_environment: dict[str, str] | None = None,
         processor_environment: dict[str, str] | None = None,
+        **plan_of: Any,  # noqa: ANN401 - whatever else a `ShopPlan` takes
     ) -> AsyncIterator[tuple[RunningShop, Shopper]]:
         plan = ShopPlan(
             name=f"flash-it-{next(_numbers)}",
-            arm=arm,
-            payment_seconds=payment_seconds,
-            capacity=capacity,
-            workers=workers,
             api_environment=QUICK | (api_environment or {}),
             processor_environment=QUICK_PROCESSOR | (processor_environment or {}),
+            **{"payment_seconds": 0.2, "workers": 10} | plan_of,
         )
         async with (
             open_shop(plan, emulator=emulator, folder=tmp_path / plan.name) as shop,

@@ -10,7 +10,7 @@ import pytest
 from aiobotocore.session import AioSession
 
 from flashpay import DynamoClient, DynamoLedger, Ledger, Settler
-from flashpay.testing import FakeGateway, ManualClock, MemoryLedger
+from flashpay.testing import FakeGateway, FakeStock, ManualClock, MemoryLedger
 from flashpay.testing.provider import Provider, running_provider
 
 
@@ -86,9 +86,26 @@ def gateway() -> FakeGateway:
 
 
 @pytest.fixture
-def settler(memory: MemoryLedger, gateway: FakeGateway, clock: ManualClock) -> Settler:
-    """With the memory, the gateway and the clock of its test."""
-    return Settler(ledger=memory, gateway=gateway, owner="worker", lease=timedelta(seconds=30), clock=clock)
+async def stock() -> FakeStock:
+    """Ten gadgets; the units of two reservations are reserved."""
+    stock = FakeStock()
+    await stock.set_up(total=10, reserved=4)
+    return stock
+
+
+@pytest.fixture
+def settler(memory: MemoryLedger, gateway: FakeGateway, stock: FakeStock, clock: ManualClock) -> Settler:
+    """With the memory, the gateway, the stock and the clock of its test."""
+    lease = timedelta(seconds=30)
+    return Settler(
+        ledger=memory,
+        gateway=gateway,
+        stock=stock,
+        limits=stock.stock.limits,
+        owner="worker",
+        lease=lease,
+        clock=clock,
+    )
 
 
 @pytest.fixture

@@ -22,6 +22,8 @@ from flashpay import (
     Mismatch,
     Settled,
     Settlement,
+    SoldOut,
+    StockUnsettledError,
     Unanswered,
 )
 from flashpay.testing import START, sample_order
@@ -32,6 +34,10 @@ SETTLED = Settled(entry=ENTRY, attempt=1)
 DOWN = GatewayUnavailableError("500", reason="server_error", status=500)
 IN_FLIGHT = GatewayInFlightError("409", reason="in_flight", status=409)
 THROTTLED = LedgerUnavailableError("slow", reason="throttled")
+DUPLICATE, BUSY = Duplicate(entry=ENTRY), Busy(lease_until=START)
+REFUSED_BY_LEDGER = LedgerRefusedError("bad", reason="bad_request")
+PAID_NOT_SOLD = StockUnsettledError("no stock", settled=True)
+NOT_SOLD = StockUnsettledError("no stock", settled=False)
 
 
 class Stage:
@@ -139,6 +145,7 @@ async def test_one_order_does_where_nothing_else_is_answered_either(stage: Stage
         SETTLED,
         GatewayRefusedError("bad", reason="bad_request"),
         ConflictingChargeError("two", reason="answer_mismatch"),
+        PAID_NOT_SOLD,
     ],
 )
 async def test_an_answer_of_the_gateway_in_between_starts_the_count_again(
@@ -150,7 +157,7 @@ async def test_an_answer_of_the_gateway_in_between_starts_the_count_again(
     assert stage.breaker.closed
 
 
-@pytest.mark.parametrize("between", [Duplicate(entry=ENTRY), Busy(lease_until=START), Mismatch(entry=ENTRY), IN_FLIGHT])
+@pytest.mark.parametrize("between", [DUPLICATE, BUSY, Mismatch(entry=ENTRY), SoldOut(entry=ENTRY), IN_FLIGHT, NOT_SOLD])
 async def test_what_says_nothing_of_the_gateway_does_not(stage: Stage, between: Settlement | Exception) -> None:
     for number in range(2):
         await stage.end(f"failed {number}", DOWN)
@@ -162,10 +169,7 @@ async def test_what_says_nothing_of_the_gateway_does_not(stage: Stage, between: 
     await leave([held])
 
 
-@pytest.mark.parametrize(
-    "between",
-    [Duplicate(entry=ENTRY), Busy(lease_until=START), DOWN, IN_FLIGHT, LedgerRefusedError("bad", reason="bad_request")],
-)
+@pytest.mark.parametrize("between", [DUPLICATE, BUSY, DOWN, IN_FLIGHT, REFUSED_BY_LEDGER, NOT_SOLD])
 async def test_any_answer_of_the_ledger_is_one_of_the_ledger(stage: Stage, between: Settlement | Exception) -> None:
     for number in range(4):
         await stage.end(f"failed {number}", THROTTLED)
@@ -177,6 +181,23 @@ async def test_a_crash_says_nothing(stage: Stage) -> None:
     for number in range(5):
         assert isinstance(await stage.end(f"crashed {number}", RuntimeError("a bug")), RuntimeError)
     assert stage.breaker.closed
+
+
+@pytest.mark.parametrize("error", [PAID_NOT_SOLD, NOT_SOLD])
+async def test_stock_that_does_not_answer_never_opens_it(stage: Stage, error: FlashpayError) -> None:
+    for number in range(5):
+        assert await stage.end(f"unsettled {number}", error) is error
+    assert stage.breaker.closed
+
+
+@pytest.mark.parametrize(("error", "closes"), [(PAID_NOT_SOLD, True), (NOT_SOLD, False)])
+async def test_an_order_whose_stock_does_not_answer_keeps_no_slot_of_an_open_breaker(
+    stage: Stage, error: FlashpayError, *, closes: bool
+) -> None:
+    held = await stage.open()
+    assert await stage.end("unsettled", error) is error
+    assert stage.breaker.closed is closes
+    await leave(held)
 
 
 async def test_while_open_nobody_is_handed_back_and_one_tries_at_a_time(stage: Stage) -> None:

@@ -29,6 +29,8 @@ from flashpay import (
     Mismatch,
     Settled,
     Settlement,
+    SoldOut,
+    StockUnsettledError,
     decide,
     decide_given_up,
     decide_poison,
@@ -51,6 +53,9 @@ IN_FLIGHT = GatewayInFlightError("in flight", reason="in_flight", status=409)
 THROTTLED = LedgerUnavailableError("slow", reason="throttled")
 CONFLICT = ConflictingChargeError("two answers", reason="conflicting_charge")
 CRASH = RuntimeError("a bug")
+SOLD_OUT = replace(OPEN, status=OrderStatus.SOLD_OUT, attempt=3)
+UNSETTLED = StockUnsettledError("completed: no stock", settled=True)
+UNSETTLED_KEPT = DeadLetter(outcome="unresolved", reason="stock_unavailable", detail="completed: no stock")
 
 
 def exhausted(delivery: Delivery, reason: str) -> GiveUpOrder:
@@ -69,6 +74,12 @@ TABLE: list[tuple[Settlement | Exception, Delivery, Disposition | GiveUpOrder]] 
     (Duplicate(entry=COMPLETED), LAST, Acknowledge(outcome="duplicate", entry=COMPLETED)),
     (Mismatch(entry=OTHER), FIRST, Acknowledge(outcome="mismatch", entry=OTHER)),
     (Mismatch(entry=OTHER), LAST, Acknowledge(outcome="mismatch", entry=OTHER)),
+    (SoldOut(entry=SOLD_OUT), FIRST, Acknowledge(outcome="sold_out", entry=SOLD_OUT, attempt=3)),
+    (SoldOut(entry=SOLD_OUT), LAST, Acknowledge(outcome="sold_out", entry=SOLD_OUT, attempt=3)),
+    (UNSETTLED, FIRST, HandBack(outcome="retry", reason="stock_unavailable", step=1)),
+    (UNSETTLED, THIRD, HandBack(outcome="retry", reason="stock_unavailable", step=3)),
+    (UNSETTLED, TOPIC, HandBack(outcome="retry", reason="stock_unavailable", step=1)),
+    (UNSETTLED, LAST, UNSETTLED_KEPT),
     # A repeat is a duplicate; a message that came before may have lost its dead letter.
     (Duplicate(entry=FAILED), FIRST, Acknowledge(outcome="duplicate", entry=FAILED)),
     (Duplicate(entry=FAILED), THIRD, KEPT_FAILED),
@@ -138,6 +149,9 @@ GIVEN_UP: list[tuple[GiveUp | Exception, Delivery, Disposition]] = [
     (UNKNOWN, LAST, unresolved("what became of the charge is not known: in flight")),
     (THROTTLED, THIRD, HandBack(outcome="retry", reason="throttled", step=3)),
     (THROTTLED, LAST, unresolved("the ledger was not told: slow")),
+    (UNSETTLED, THIRD, HandBack(outcome="retry", reason="stock_unavailable", step=3)),
+    (UNSETTLED, LAST, UNSETTLED_KEPT),
+    (SoldOut(entry=SOLD_OUT), LAST, Acknowledge(outcome="sold_out", entry=SOLD_OUT, attempt=3)),
     (CONFLICT, LAST, DeadLetter(outcome="conflict", reason="conflicting_charge", detail="two answers")),
     (CRASH, THIRD, HandBack(outcome="retry", reason="crashed", step=3)),
     (CRASH, LAST, unresolved("giving it up crashed: RuntimeError('a bug')")),

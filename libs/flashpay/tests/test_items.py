@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from flashmsg import OrderStatus, PricedLine
+from flashmsg import OrderStatus, PricedLine, Reservation
 from flashpay import LedgerEntry, LedgerRefusedError
 from flashpay.items import from_item, to_item
 from flashpay.testing import START, sample_order
@@ -24,6 +24,13 @@ LINES = st.lists(
 ).map(tuple)
 MOMENTS = st.integers(-(10**12), 10**13).map(lambda ms: datetime(1970, 1, 1, tzinfo=UTC) + timedelta(milliseconds=ms))
 TEXTS = st.text(min_size=1, max_size=40)
+RESERVATIONS = st.builds(
+    Reservation,
+    id=st.from_regex(r"rsv_[a-z2-7]{20,80}", fullmatch=True),
+    units=st.dictionaries(
+        st.from_regex(r"[a-z0-9][a-z0-9-]{0,63}", fullmatch=True), st.integers(1, 100), min_size=1, max_size=5
+    ),
+)
 ENTRIES = st.builds(
     LedgerEntry,
     order_id=TEXTS,
@@ -41,6 +48,8 @@ ENTRIES = st.builds(
     attempt=st.integers(0, 10**6),
     owner=st.none() | TEXTS,
     lease_until=st.none() | MOMENTS,
+    reservation=st.none() | RESERVATIONS,
+    reopened=st.integers(0, 10**6),
 )
 
 
@@ -61,6 +70,29 @@ def test_the_attributes_are_those_that_others_read() -> None:
         *("order_id", "status", "owner", "attempt", "lease_until", "fingerprint", "customer_id"),
         *("items", "currency", "total_minor", "created_at", "updated_at"),
     }
+
+
+def test_a_reservation_is_one_short_attribute_beside_the_rest() -> None:
+    reservation = Reservation(id="rsv_" + "a" * 20, units={"gadget": 2})
+    item = to_item(LedgerEntry.accepted_first(sample_order(), owner="first", now=START, reservation=reservation))
+    assert item["reservation"] == {"S": '{"id":"rsv_aaaaaaaaaaaaaaaaaaaa","units":{"gadget":2}}'}
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        "{}",
+        "[" * 400_000,
+        '{"id":"rsv_' + "a" * 20 + '","units":{' + ",".join(f'"X{n}":0' for n in range(40_000)) + "}}",
+    ],
+    ids=len,
+)
+def test_a_corrupt_reservation_is_refused_in_a_sentence(broken: str) -> None:
+    item = dict(to_item(LedgerEntry.failed_unclaimed(sample_order(), reason="other", now=START)))
+    with pytest.raises(LedgerRefusedError) as caught:
+        from_item(item | {"reservation": {"S": broken}})
+    assert caught.value.reason == "corrupt_entry"
+    assert len(str(caught.value)) < 1_000
 
 
 @pytest.mark.parametrize("lines", ["[" + "{}," * 130_000 + "{}]", "[" * 33 + "]" * 33, "[" * 400_000], ids=len)

@@ -1,4 +1,4 @@
-"""Any number of owners, any interleaving, any faults: hypothesis looks for an order that is charged twice."""
+"""Any number of owners, any interleaving, any faults: hypothesis looks for an order that is charged or sold twice."""
 
 import asyncio
 from collections import Counter
@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
-from flashmsg import Order, OrderStatus
+from flashmsg import Order, OrderStatus, Reservation
 from flashpay import (
     Approved,
     FlashpayError,
@@ -23,14 +23,22 @@ from flashpay import (
     Settled,
     Settler,
 )
-from flashpay.testing import Abandonment, FakeGateway, ManualClock, MemoryLedger, Reply, sample_order
+from flashpay.testing import Abandonment, FakeGateway, FakeStock, ManualClock, MemoryLedger, Reply, sample_order
+from flashpay.testing import sample_reservation as reserved_by
+from flashstock.errors import StockUnavailableError
 
 LEASE = timedelta(seconds=30)
 NAMES = ("one", "two")
 PRICES = (1999, 1)
+# Of every order, each of two units; the last came with another content under the same id.
+RESERVATIONS = {name: [reserved_by(f"{name} {number}") for number in (1, 2, 3)] for name in NAMES}
+UNITS = 2 * sum(map(len, RESERVATIONS.values()))
+BROUGHT = st.sampled_from([0, 1])
 # More turns of the loop than any step of settle() takes between two await points of the fakes.
-TURNS = 12
+TURNS = 24
 STEPS = 40
+ERRORS: dict[str, Callable[..., Exception]] = dict.fromkeys(("charge", "lookup"), GatewayUnavailableError)
+ERRORS |= dict.fromkeys(("settle", "reopen"), StockUnavailableError)
 ACTOR: ContextVar["Actor | None"] = ContextVar("actor", default=None)
 
 
@@ -70,9 +78,12 @@ class SettleMachine(RuleBasedStateMachine):
         self.clock = ManualClock()
         self.ledger = MemoryLedger(clock=self.clock, checkpoint=checkpoint)
         self.gateway = FakeGateway(checkpoint=checkpoint, on_abandon=Abandonment.FINISH)
+        self.stock = FakeStock(checkpoint=checkpoint)
+        self.runner.run(self.stock.set_up(total=UNITS, reserved=UNITS))
         self.settler = Settler(
             ledger=self.ledger,
             gateway=self.gateway,
+            stock=self.stock,
             owner="worker",
             lease=LEASE,
             patience=LEASE,
@@ -83,6 +94,7 @@ class SettleMachine(RuleBasedStateMachine):
         self.first: dict[str, LedgerEntry] = {}
         self.final: dict[str, LedgerEntry] = {}
         self.settled: Counter[str] = Counter()
+        self.brought: dict[tuple[str, str], tuple[Order, Reservation]] = {}
 
     async def look_again_later(self, seconds: float) -> None:
         self.clock.advance(timedelta(seconds=seconds))
@@ -91,16 +103,18 @@ class SettleMachine(RuleBasedStateMachine):
     # What can happen
 
     @precondition(lambda self: len(self.actors) < 6)
-    @rule(name=st.sampled_from(NAMES), price=st.sampled_from(PRICES))
-    def deliver(self, name: str, price: int) -> None:
+    @rule(name=st.sampled_from(NAMES), price=st.sampled_from(PRICES), brought=st.none() | BROUGHT)
+    def deliver(self, name: str, price: int, brought: int | None) -> None:
         order = sample_order(name, unit_price_minor=price)
-        self._act(order, lambda: self.settler.settle(order))
+        reservation = None if brought is None else self._bring(order, name, brought)
+        self._act(order, lambda: self.settler.settle(order, reservation=reservation))
 
     @precondition(lambda self: len(self.actors) < 6)
     @rule(name=st.sampled_from(NAMES))
     def deliver_another_content(self, name: str) -> None:
         order = sample_order(name, quantity=3)
-        self._act(order, lambda: self.settler.settle(order))
+        reservation = self._bring(order, name, 2)
+        self._act(order, lambda: self.settler.settle(order, reservation=reservation))
 
     @precondition(lambda self: len(self.actors) < 6)
     @rule(name=st.sampled_from(NAMES), price=st.sampled_from(PRICES), quantity=st.sampled_from([2, 3]))
@@ -108,16 +122,18 @@ class SettleMachine(RuleBasedStateMachine):
         order = sample_order(name, unit_price_minor=price, quantity=quantity)
         self._act(order, lambda: self.ledger.accept(order))
 
-    @rule(name=st.sampled_from(NAMES))
-    def give_up(self, name: str) -> None:
+    @rule(name=st.sampled_from(NAMES), brought=BROUGHT)
+    def give_up(self, name: str, brought: int) -> None:
         order = sample_order(name)
-        self._act(order, lambda: self.settler.give_up(order, reason="too_many_receives"))
+        reservation = self._bring(order, name, brought)
+        self._act(order, lambda: self.settler.give_up(order, reason="exhausted", reservation=reservation))
 
     @precondition(lambda self: len(self.actors) < 6)
-    @rule(name=st.sampled_from(NAMES))
-    def redrive(self, name: str) -> None:
+    @rule(name=st.sampled_from(NAMES), brought=BROUGHT)
+    def redrive(self, name: str, brought: int) -> None:
         order = sample_order(name)
-        self._act(order, lambda: self.settler.settle(order, redriven=True))
+        reservation = self._bring(order, name, brought)
+        self._act(order, lambda: self.settler.settle(order, reservation=reservation, redriven=True))
 
     @precondition(lambda self: self.actors)
     @rule(data=st.data())
@@ -142,8 +158,7 @@ class SettleMachine(RuleBasedStateMachine):
         actor = self._choose(data)
         if actor.place == "hold":
             return  # nothing is on its way
-        ours = actor.place.startswith(("charge", "lookup"))
-        error = GatewayUnavailableError if ours else LedgerUnavailableError
+        error = ERRORS.get(actor.place.partition(".")[0], LedgerUnavailableError)
         self._resume(actor, error("lost on the way", reason="connection"))
 
     @precondition(lambda self: self.actors)
@@ -207,6 +222,10 @@ class SettleMachine(RuleBasedStateMachine):
     def at_most_one_attempt_says_that_it_settled_the_order(self) -> None:
         assert all(times <= 1 for times in self.settled.values())
 
+    @invariant()
+    def units_are_neither_lost_nor_made(self) -> None:
+        self.runner.run(self.stock.level())  # contradictions raise
+
     def teardown(self) -> None:
         try:
             self._everything_comes_right()
@@ -228,7 +247,9 @@ class SettleMachine(RuleBasedStateMachine):
         self.clock.advance(LEASE)
         self.gateway.plan(Reply.APPROVE)
         for entry in list(self.ledger.entries.values()):
-            self._settle_undisturbed(entry.order)
+            self._settle_undisturbed(entry.order, entry.reservation)
+        for order, reservation in self.brought.values():
+            self._settle_undisturbed(order, reservation)
         for check in (
             self.an_answered_order_never_changes_again,
             self.nobody_is_charged_twice,
@@ -238,12 +259,28 @@ class SettleMachine(RuleBasedStateMachine):
         ):
             check()
         assert set(self.final) == set(self.ledger.entries)
+        self._every_reservation_has_ended_rightly()
 
-    def _settle_undisturbed(self, order: Order) -> None:
+    def _every_reservation_has_ended_rightly(self) -> None:
+        ended = {reservation.id for _, reservation in self.brought.values()}
+        sold = {
+            entry.reservation.id
+            for entry in self.final.values()
+            if entry.status is OrderStatus.COMPLETED and entry.reservation is not None
+        }
+        level = (2 * len(ended - sold), UNITS - 2 * len(ended), 2 * len(sold))
+        assert self.runner.run(self.stock.level()) == level
+
+    def _bring(self, order: Order, name: str, number: int) -> Reservation:
+        reservation = RESERVATIONS[name][number]
+        self.brought[order.fingerprint, reservation.id] = order, reservation
+        return reservation
+
+    def _settle_undisturbed(self, order: Order, reservation: Reservation | None) -> None:
         self.gateway.default = Reply.APPROVE
         # Planned failures may still be in the way; there are fewer than steps.
         for _ in range(STEPS + 1):
-            actor = self._act(order, lambda: self.settler.settle(order, redriven=True))
+            actor = self._act(order, lambda: self.settler.settle(order, reservation=reservation, redriven=True))
             while actor.parked is not None:
                 self._resume(actor)
             if self.ledger.entries[order.order_id].status in {OrderStatus.COMPLETED, OrderStatus.DECLINED}:

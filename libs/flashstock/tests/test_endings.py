@@ -23,8 +23,8 @@ def reservation(number: int, **units: int) -> Reservation:
     return Reservation(id=f"rsv_{digits}", units=units or {"cap": 1})
 
 
-def ending(number: int, outcome: Literal[Outcome.SOLD, Outcome.RETURNED], **units: int) -> Ending:
-    return Ending(reservation=reservation(number, **units), outcome=outcome)
+def ending(number: int, outcome: Literal[Outcome.SOLD, Outcome.RETURNED], reopened: int = 0, /, **units: int) -> Ending:
+    return Ending(reservation=reservation(number, **units), outcome=outcome, reopened=reopened)
 
 
 @pytest.fixture
@@ -123,16 +123,24 @@ def test_a_group_fits_one_transaction() -> None:
 async def test_a_returned_reservation_is_reserved_again_once(reserved: Stock) -> None:
     await reserved.endings.settle([ending(1, RETURNED, cap=2)])
     for _ in range(2):
-        await reserved.endings.reopen(reservation(1, cap=2))
+        await reserved.endings.reopen(reservation(1, cap=2), reopened=1)
         assert await level(reserved) == (2, 8, 0)
-    await reserved.endings.settle([ending(1, SOLD, cap=2)])
+    await reserved.endings.settle([ending(1, SOLD, 1, cap=2)])
     assert await level(reserved) == (2, 6, 2)
 
 
-async def test_a_sold_or_open_reservation_is_not_reserved_again(reserved: Stock) -> None:
+async def test_a_sold_reservation_is_not_reserved_again(reserved: Stock) -> None:
     await reserved.endings.settle([ending(1, SOLD)])
-    await reserved.endings.reopen(reservation(1))
-    await reserved.endings.reopen(reservation(2))
+    await reserved.endings.reopen(reservation(1), reopened=1)
+    assert await reserved.endings.ended([reservation(1).id]) == {reservation(1).id: SOLD}
+    assert await level(reserved) == (2, 7, 1)
+
+
+async def test_a_reservation_that_never_ended_keeps_its_units_and_a_late_ending_is_none(reserved: Stock) -> None:
+    await reserved.endings.reopen(reservation(1), reopened=1)
+    await reserved.endings.settle([ending(1, RETURNED)])
+    assert await level(reserved) == (2, 8, 0)
+    await reserved.endings.settle([ending(1, SOLD, 1)])
     assert await level(reserved) == (2, 7, 1)
 
 
@@ -141,7 +149,7 @@ async def test_what_was_sold_to_somebody_else_is_not_reserved_again(reserved: St
     await reserved.sessions.open("s2", owner="test", slots=1)
     await reserved.leases.change("shoe", "s2", NOTHING, by=1)
     with pytest.raises(SoldOutError) as caught:
-        await reserved.endings.reopen(reservation(1, cap=1, shoe=1))
+        await reserved.endings.reopen(reservation(1, cap=1, shoe=1), reopened=1)
     assert caught.value.product_id == "shoe"
     assert await level(reserved) == (3, 7, 0)
     assert await reserved.endings.ended([reservation(1).id]) == {reservation(1).id: RETURNED}
@@ -149,10 +157,10 @@ async def test_what_was_sold_to_somebody_else_is_not_reserved_again(reserved: St
 
 async def test_a_reopened_reservation_can_be_returned_again(reserved: Stock) -> None:
     await reserved.endings.settle([ending(1, RETURNED)])
-    await reserved.endings.reopen(reservation(1))
+    await reserved.endings.reopen(reservation(1), reopened=1)
     assert await reserved.endings.ended([reservation(1).id]) == {reservation(1).id: Outcome.REOPENED}
     for _ in range(2):
-        assert await reserved.endings.settle([ending(1, RETURNED)]) == {reservation(1).id: RETURNED}
+        assert await reserved.endings.settle([ending(1, RETURNED, 1)]) == {reservation(1).id: RETURNED}
     assert await level(reserved) == (3, 7, 0)
 
 
@@ -186,3 +194,34 @@ async def test_what_is_sold_after_others_have_its_units_is_told_and_changes_no_c
     assert watching.without_units == [reservation(1).id]
     assert await level(reserved) == (3, 7, 0)
     assert await level(reserved, "shoe") == (0, 4, 0)
+
+
+async def test_an_ending_from_before_a_reopening_changes_nothing_after_it(reserved: Stock) -> None:
+    await reserved.endings.settle([ending(1, RETURNED)])
+    await reserved.endings.reopen(reservation(1), reopened=1)
+    assert await reserved.endings.settle([ending(1, RETURNED)]) == {reservation(1).id: Outcome.REOPENED}
+    assert await level(reserved) == (2, 8, 0)
+
+
+async def test_a_late_reopening_changes_nothing(reserved: Stock) -> None:
+    await reserved.endings.settle([ending(1, RETURNED)])
+    await reserved.endings.reopen(reservation(1), reopened=1)
+    await reserved.endings.settle([ending(1, RETURNED, 1)])
+    await reserved.endings.reopen(reservation(1), reopened=1)
+    assert await level(reserved) == (3, 7, 0)
+
+
+async def test_a_reservation_can_be_reopened_again_and_again(reserved: Stock) -> None:
+    for count in range(3):
+        await reserved.endings.settle([ending(1, RETURNED, count)])
+        assert await level(reserved) == (3, 7, 0)
+        await reserved.endings.reopen(reservation(1), reopened=count + 1)
+        assert await level(reserved) == (2, 8, 0)
+    await reserved.endings.settle([ending(1, SOLD, 3), ending(2, SOLD)])
+    assert await level(reserved) == (2, 6, 2)
+
+
+async def test_a_reservation_reopened_without_its_redrive_going_on_is_ended_by_a_later_one(reserved: Stock) -> None:
+    await reserved.endings.reopen(reservation(1), reopened=1)
+    assert await reserved.endings.settle([ending(1, RETURNED, 2)]) == {reservation(1).id: RETURNED}
+    assert await level(reserved) == (3, 7, 0)

@@ -259,3 +259,23 @@ async def test_counters_and_refusals_are_told(sale: Sale) -> None:
 def test_slots_have_bounds(sale: Sale, slots: int) -> None:
     with pytest.raises(ValueError, match="slots must be between"):
         sale.seller(slots=slots)
+
+
+async def test_a_seller_that_sold_nothing_leaves_at_once(sale: Sale) -> None:
+    started = asyncio.get_running_loop().time()
+    async with sale.seller(patience=QUICK):
+        pass
+    assert asyncio.get_running_loop().time() - started < 1
+    assert await sale.stock.sessions.list() == []
+
+
+async def test_a_page_has_a_bounded_number_of_orders(sale: Sale) -> None:
+    await sale.stock.counters.set_total("cap", 300)
+    async with sale.seller(slots=2) as seller:
+        holds = [await seller.reserve({"cap": 1}) for _ in range(251)]
+        await asyncio.gather(*(hold.commit("body", {}) for hold in holds))
+        (session,) = await sale.stock.sessions.list()
+        pages = await sale.stock.pages.read(session.id, slots=2)
+        assert sorted(len(page.entries) for page in pages) == [1, 250]
+        for hold in holds:
+            hold.published()

@@ -37,9 +37,14 @@ class Answer(BaseModel):
     notes: list[str] = []
 
 
+def comparable(results: Results) -> list[RunResult]:
+    """The valid runs whose throughput says something: limited stock bounds it, and an INVALID run answers nothing."""
+    return [run for run in results.usable if not run.scenario.is_limited]
+
+
 def runs_of(results: Results, arm: Arm, *, open_loop: bool = False) -> list[RunResult]:
-    """The valid runs of one arm, closed or open loop: an INVALID run answers nothing."""
-    return [run for run in results.usable if run.scenario.arm is arm and run.scenario.is_open_loop == open_loop]
+    """The runs of one arm that can be compared with each other, closed or open loop."""
+    return [run for run in comparable(results) if run.scenario.arm is arm and run.scenario.is_open_loop == open_loop]
 
 
 def shop_runs(results: Results, shop: Shop) -> list[RunResult]:

@@ -76,7 +76,7 @@ def limits(runs: Sequence[RunResult]) -> Limits:
     )
 
 
-def _sampled(run: RunResult, values: Sequence[float]) -> list[float | None]:
+def sampled(run: RunResult, values: Sequence[float]) -> list[float | None]:
     """What was sampled, on the grid of the exact curves: the last sample before each point."""
     times = run.series.sampled_t
     found: list[float | None] = []
@@ -100,7 +100,7 @@ def backlog_chart(run: RunResult, ends: Limits, group: str) -> Chart:
     else:
         lines = [Line(label="backlog", color="backlog", values=list(run.series.backlog), fill=True)]
         if any(run.series.visible):
-            visible = _sampled(run, run.series.visible)
+            visible = sampled(run, run.series.visible)
             lines.append(Line(label="visible in the queue", color="muted", values=visible, dash=True, width=1.25))
         alt = (
             f"{run.scenario.name}: the backlog peaks at {figures.peak_backlog} orders"

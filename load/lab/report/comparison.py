@@ -7,6 +7,7 @@ from load.lab.report import markup
 from load.lab.report.charts import Chart, Line
 from load.lab.report.document import document, page_header
 from load.lab.results import Results, RunResult
+from load.lab.table import STOCK_COLUMNS, stock_row
 
 PALETTE = ("s1", "s2", "s3", "s4", "s5", "s6")
 Rows = Sequence[tuple[str, RunResult]]
@@ -30,6 +31,9 @@ def comparison_page(found: Sequence[tuple[str, Results]]) -> str:
 
 
 def _table(name: str, rows: Rows) -> str:
+    if all(run.figures.stock is not None for _, run in rows):
+        cells = [(label, "yes" if run.valid else "NO", *stock_row(run)[1:]) for label, run in rows]
+        return markup.table(f"Figures of {name}", ("experiment", "valid", *STOCK_COLUMNS[1:]), cells)
     heads = (
         "experiment",
         "valid",

@@ -5,7 +5,7 @@ from decimal import Decimal
 
 from load.lab import words
 from load.lab.figures import PhaseFigures
-from load.lab.report.answers import Answer, Table
+from load.lab.report.answers import Answer, Table, comparable
 from load.lab.results import Results, RunResult
 from load.lab.sampler import FUNCTIONS
 from load.lab.scenario import Arm
@@ -20,7 +20,7 @@ SWITCH = "Would you switch to Lambda?"
 
 def lambda_runs(results: Results) -> list[RunResult]:
     """The runs with functions."""
-    return [run for run in results.usable if run.scenario.arm in {Arm.LAMBDA, Arm.LAMBDA_SQS}]
+    return [run for run in comparable(results) if run.scenario.arm in {Arm.LAMBDA, Arm.LAMBDA_SQS}]
 
 
 def _warm_phase(run: RunResult) -> PhaseFigures | None:

@@ -4,10 +4,11 @@ from collections.abc import Iterable, Sequence
 
 from load.lab.report.answers import Answer
 from load.lab.report.page import PARAMETERS, missing_rows, parameter_row
+from load.lab.report.stock_answer import stock_answer
 from load.lab.report.study import answers
 from load.lab.report.verdict import scale_note, verdict
 from load.lab.results import Results
-from load.lab.table import COLUMNS, EXTRAPOLATED, row
+from load.lab.table import EXTRAPOLATED, figures_of
 from load.model import Prices
 
 
@@ -30,13 +31,16 @@ def markdown(results: Results, prices: Prices) -> str:
     state = ("VALID" if results.valid else "INVALID") + (", PARTIAL" if results.unfinished else "")
     parts = [f"# {results.title}", f"{results.kind}, {results.started_at}: **{state}**", results.summary]
     parts += [scale_note(results), *verdict(results)]
-    parts.append("## Figures\n\n" + md_table(COLUMNS, [row(run) for run in results.runs]))
+    parts.append("## Figures")
+    parts += [f"**{one.caption}**\n\n{md_table(one.columns, one.rows)}" for one in figures_of(results.runs)]
     if any(run.figures.drain_is_extrapolated for run in results.runs):
         parts.append(EXTRAPOLATED)
     if results.unfinished:
         parts.append("## Not measured\n\n" + md_table(("run", "why"), missing_rows(results)))
     if results.kind == "lab" and results.runs:
         parts += [_answer(answer) for answer in answers(results, prices)]
+    elif (stock := stock_answer(results)) is not None:
+        parts.append(_answer(stock))
     lines = [
         f"- {'✓' if check.ok else '✗ FAILED'} {run.scenario.name}: {check.title} ({check.detail})"
         for run in results.runs

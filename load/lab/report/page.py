@@ -8,10 +8,13 @@ from load.lab.report.answers import drain_text
 from load.lab.report.charts import Chart, limits, run_charts
 from load.lab.report.document import document, page_header
 from load.lab.report.markup import text
+from load.lab.report.section import section
+from load.lab.report.stock_answer import stock_answer
 from load.lab.report.verdict import PATHS, scale_note, verdict
 from load.lab.results import Results, RunResult
 from load.lab.scenario import Arm, Phase, Scenario
-from load.lab.table import COLUMNS, EXTRAPOLATED, row
+from load.lab.stock import StockFigures
+from load.lab.table import EXTRAPOLATED, figures_of
 
 PARAMETERS = ("run", "payment", "provider's capacity", "workers", "shop", "load")
 GOOD_PERCENT = 99.95
@@ -30,6 +33,23 @@ def header(results: Results) -> str:
     when = results.started_at.replace("T", " ")[:16]
     summary = f"{results.summary} {scale_note(results)}".strip()
     return page_header(results.title, f"{results.kind} · {when}", verdict(results), pills=pills, summary=summary)
+
+
+def _stock_facts(run: RunResult, stock: StockFigures) -> list[tuple[str, str]]:
+    accept, told, confirmation = run.figures.accept, stock.sold_out_answer, run.figures.confirmation
+    return [
+        ("buyers", words.count(run.figures.offered)),
+        ("told “sold out”", words.count(stock.sold_out)),
+        ("orders lost", words.count(stock.lost)),
+        ("units left", words.count(stock.left)),
+        ("oversold", words.count(stock.oversold)),
+        ("accept, p50 / p99", words.several(accept.p50, accept.p99) if accept else words.NOTHING),
+        ("“sold out”, p50 / p99", words.several(told.p50, told.p99) if told else words.NOTHING),
+        (
+            "confirmation, p50 / p95",
+            words.several(confirmation.p50, confirmation.p95) if confirmation else words.NOTHING,
+        ),
+    ]
 
 
 def _card_facts(run: RunResult) -> list[tuple[str, str]]:
@@ -58,14 +78,18 @@ def _card_facts(run: RunResult) -> list[tuple[str, str]]:
 
 def arm_card(run: RunResult) -> str:
     """One run at a glance."""
-    figures = run.figures
+    figures, stock = run.figures, run.figures.stock
     good = "good" if figures.acceptance_percent >= GOOD_PERCENT else "bad"
+    big, what, pairs = words.percent(figures.acceptance_percent), "of orders accepted", _card_facts(run)
+    if stock is not None:
+        good = "good" if run.valid and stock.oversold == 0 else "bad"
+        big, what = words.count(stock.sold), f"of {words.number_of(stock.units, 'unit')} sold"
+        pairs = _stock_facts(run, stock)
     state = "" if run.valid else markup.pill(run_is_valid=False)
     return (
         f'<article class="card"><h2 class="small">{text(run.scenario.title)} {state}</h2>'
         f'<p class="path">{text(run.scenario.arm.value)}: {text(PATHS[run.scenario.arm])}</p>'
-        f'<div class="big {good}">{words.percent(figures.acceptance_percent)} <small>of orders accepted</small></div>'
-        f"{markup.facts(_card_facts(run))}</article>"
+        f'<div class="big {good}">{big} <small>{what}</small></div>{markup.facts(pairs)}</article>'
     )
 
 
@@ -82,14 +106,20 @@ def side_by_side(runs: Sequence[RunResult]) -> tuple[str, list[Chart]]:
 
 
 def figures_table(runs: Sequence[RunResult]) -> str:
-    """The table of the terminal."""
+    """The tables of the terminal."""
+    found = figures_of(runs)
+    tables = [markup.table(one.caption, one.columns, one.rows, titled=len(found) > 1) for one in found]
     note = f'<p class="note">{EXTRAPOLATED}</p>' if any(run.figures.drain_is_extrapolated for run in runs) else ""
-    return markup.table("Figures of every run", COLUMNS, [row(run) for run in runs]) + note
+    return "".join(tables) + note
 
 
 def _load(phase: Phase) -> str:
     who = f"{phase.rate:g}/s {phase.arrivals}" if phase.is_open_loop else words.number_of(phase.users, "user")
     return f"{phase.name}: {who} for {phase.seconds:g} s"
+
+
+def _stock(scenario: Scenario) -> list[str]:
+    return [f"{words.number_of(units, 'unit')} of {product}" for product, units in scenario.stock.items()]
 
 
 def _workers(scenario: Scenario) -> str:
@@ -111,7 +141,7 @@ def parameter_row(run: RunResult) -> tuple[str, ...]:
         str(scenario.capacity or "unlimited"),
         _workers(scenario),
         scenario.shop.value if scenario.arm is Arm.SYNC else words.NOTHING,
-        "; ".join(_load(phase) for phase in scenario.phases),
+        "; ".join([*(_load(phase) for phase in scenario.phases), *_stock(scenario)]),
     )
 
 
@@ -172,9 +202,14 @@ def demo_page(results: Results) -> str:
     charts: list[Chart] = []
     if results.runs:
         body.append('<div class="cards">' + "".join(arm_card(run) for run in results.runs) + "</div>")
-        columns, charts = side_by_side(results.runs)
-        lead = "Rates and times have the same axes in every arm; move over one chart and the others follow."
-        body.append(f"<h2>Side by side</h2><p>{lead}</p>{columns}")
+        plenty = [run for run in results.runs if not run.scenario.is_limited]
+        if plenty:
+            columns, charts = side_by_side(plenty)
+            lead = "Rates and times have the same axes in every arm; move over one chart and the others follow."
+            body.append(f"<h2>Side by side</h2><p>{lead}</p>{columns}")
+        if (answer := stock_answer(results)) is not None:
+            body.append(section(answer))
+            charts += answer.charts
         body.append("<h2>All figures</h2>" + figures_table(results.runs))
     body.append(closing(results))
     return document(title=results.title, body="\n".join(body), charts=charts)

@@ -2,7 +2,6 @@
 
 from load.lab import words
 from load.lab.prediction import PredictedValue
-from load.lab.report import markup
 from load.lab.report.answers import Answer, Table
 from load.lab.report.charts import Chart
 from load.lab.report.document import document
@@ -13,11 +12,17 @@ from load.lab.report.page import closing, figures_table, header
 from load.lab.report.published import published_answer
 from load.lab.report.queue_answers import growth_answer, open_loop_answer, ratio_answer, workers_answer
 from load.lab.report.scaling_answer import scaling_answer
+from load.lab.report.section import section
+from load.lab.report.stock_answer import stock_answer
 from load.lab.report.sync_answer import sync_answer
 from load.lab.results import Results, RunResult
 from load.lab.table import run_name
 from load.model import Prices
 
+UNPREDICTED = (
+    "Of limited stock only the units sold are predicted: as many as there are, or as were ordered. When they are gone,"
+    " and how long answers take then, the model does not say."
+)
 UNITS = {"s": words.seconds, "/s": words.rate, "": words.count}
 
 
@@ -43,7 +48,8 @@ def predicted_answer(results: Results) -> Answer | None:
                 " payment and the slots, and from earlier runs what a slot does beside the payment, how long an answer"
                 " takes and a task's start; it does not know how busy this machine was."
             )
-        ],
+        ]
+        + [UNPREDICTED] * any(run.scenario.is_limited for run in runs),
         tables=[
             Table(
                 caption="Runs and their predictions",
@@ -92,6 +98,7 @@ def answers(results: Results, prices: Prices) -> list[Answer]:
         ratio_answer(results),
         open_loop_answer(results),
         scaling_answer(results, prices),
+        stock_answer(results),
         cold_answer(results),
         switch_answer(results, prices),
         predicted_answer(results),
@@ -99,25 +106,6 @@ def answers(results: Results, prices: Prices) -> list[Answer]:
         published_answer(results),
     ]
     return [answer for answer in found if answer is not None]
-
-
-def section(answer: Answer) -> str:
-    """One question in HTML."""
-    charts = "".join(f'<div class="card">{markup.chart_place(chart)}</div>' for chart in answer.charts)
-    parts = [f'<h2 id="{text(answer.id)}">{text(answer.question)}</h2>']
-    parts += [f"<p>{text(paragraph)}</p>" for paragraph in answer.paragraphs]
-    parts.append(f'<div class="charts wide">{charts}</div>' if charts else "")
-    for table in answer.tables:
-        long = len(table.rows) > MOST_ROWS
-        shown = markup.table(
-            table.caption, table.heads, table.rows, kind="words" if table.is_text else "", titled=not long
-        )
-        parts.append(f"<details><summary>{text(table.caption)}</summary>{shown}</details>" if long else shown)
-    parts += [f'<p class="note">{text(note)}</p>' for note in answer.notes]
-    return "\n".join(parts)
-
-
-MOST_ROWS = 24
 
 
 def study_page(results: Results, prices: Prices) -> str:

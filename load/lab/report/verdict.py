@@ -1,9 +1,11 @@
 """The verdict: what the runs say, in plain words."""
 
 from load.lab import words
-from load.lab.report.answers import drain_text, workers_label
+from load.lab.report.answers import comparable, drain_text, runs_of, shop_runs, workers_label
+from load.lab.report.stock_answer import orders_lost
 from load.lab.results import Results, RunResult
 from load.lab.scenario import Arm, Shop
+from load.lab.stock import StockFigures
 
 PATHS = {
     Arm.SYNC: "customer → API → payment → response",
@@ -34,17 +36,13 @@ def scale_note(results: Results) -> str:
 
 def slowest_shop(results: Results) -> RunResult | None:
     """The naive synchronous run that lost the largest share of its orders."""
-    runs = [run for run in results.usable if run.scenario.arm is Arm.SYNC and run.scenario.shop is Shop.NAIVE]
+    runs = shop_runs(results, Shop.NAIVE)
     return min(runs, key=lambda run: run.figures.acceptance_percent, default=None)
 
 
 def busiest_queue(results: Results) -> RunResult | None:
     """The ecs run with the largest backlog, if possible one that was seen to its end."""
-    runs = [
-        run
-        for run in results.usable
-        if run.scenario.arm is Arm.ECS and not run.scenario.is_open_loop and not run.scenario.tasks
-    ]
+    runs = [run for run in runs_of(results, Arm.ECS) if not run.scenario.tasks]
     return max(runs, key=lambda run: (not run.figures.drain_is_extrapolated, run.figures.peak_backlog), default=None)
 
 
@@ -94,6 +92,22 @@ def lambda_sentence(run: RunResult) -> str:
     return f"Lambda ({run.scenario.name}) paid its {figures.completed} orders within {waited} (p95), with {starts}."
 
 
+def stock_sentence(run: RunResult, stock: StockFigures) -> str:
+    """What became of limited stock."""
+    told = stock.sold_out_answer
+    rest = (
+        f"; “sold out” was told to {words.number_of(stock.sold_out, 'buyer')}, half of them within"
+        f" {words.seconds(told.p50)}"
+        if told
+        else ""
+    )
+    lost = f"; {orders_lost(stock)}" if stock.lost else ""
+    return (
+        f"Of {words.number_of(stock.units, 'unit')} ({run.scenario.name}) {words.count(stock.sold)} were sold,"
+        f" {words.count(stock.left)} are left and {words.count(stock.oversold)} oversold{rest}{lost}."
+    )
+
+
 def verdict(results: Results) -> list[str]:
     """The sentences that open the report."""
     sentences = [_unusable(run) for run in results.runs if not run.valid]
@@ -101,7 +115,8 @@ def verdict(results: Results) -> list[str]:
         sentences.append(sync_sentence(shop))
     if (queue := busiest_queue(results)) is not None:
         sentences.append(queue_sentence(queue))
-    sentences += [lambda_sentence(run) for run in results.usable if run.scenario.arm in FUNCTIONS]
+    sentences += [lambda_sentence(run) for run in comparable(results) if run.scenario.arm in FUNCTIONS]
+    sentences += [stock_sentence(run, stock) for run in results.usable if (stock := run.figures.stock) is not None]
     if sentences:
         return sentences
     return [_plain_sentence(run) for run in results.usable] or ["No run was finished; there is nothing to say yet."]

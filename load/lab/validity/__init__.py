@@ -1,7 +1,7 @@
 """Is a run's result possible? Checks over its records; a run that fails one is INVALID.
 
 Each check compares witnesses that do not know of each other: the load generator's journal, the orders table, the
-payment provider's charge store, the queues, the API's counters. All are pure functions.
+payment provider's charge store, the queues, the API's counters, the counters of limited stock. All are pure functions.
 """
 
 from collections.abc import Callable
@@ -24,6 +24,14 @@ from load.lab.validity.orders import (
 )
 from load.lab.validity.samples import depth_agrees, sampled_throughout
 from load.lab.validity.shoppers import closed_loop_holds, littles_law, nobody_waits_twice, orders_follow_answers
+from load.lab.validity.stock import (
+    accepted_keep_their_units,
+    counters_add_up,
+    not_oversold,
+    nothing_reserved_for_nobody,
+    sold_as_counted,
+    sold_out_is_true,
+)
 
 __all__ = ["CHECKS", "Check", "littles_law", "validate"]
 
@@ -45,6 +53,12 @@ CHECKS: tuple[Callable[[Scenario, RunRecords], Check | None], ...] = (
     depth_agrees,
     invocations_pay,
     environments_started,
+    counters_add_up,
+    sold_as_counted,
+    not_oversold,
+    accepted_keep_their_units,
+    sold_out_is_true,
+    nothing_reserved_for_nobody,
 )
 
 

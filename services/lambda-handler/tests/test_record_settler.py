@@ -22,13 +22,14 @@ from flashpay import (
     Settled,
     Settlement,
 )
-from flashpay.testing import START, sample_order
+from flashpay.testing import START, sample_order, sample_reservation
 from lambda_handler.record_outcomes import Known, RecordOutcome
 from lambda_handler.record_settler import RecordSettler
 from lambda_handler.records import QueueRecord, Record
 from lambda_handler.testing import MAX_RECEIVES, FakeDeadLetters, message, notification
 
 ORDER = sample_order()
+RESERVATION = sample_reservation()
 TRACE_ID = "4bf92f3577b34da6a3ce929d0e0e4736"
 TRACEPARENT = f"00-{TRACE_ID}-00f067aa0ba902b7-01"
 OPEN = LedgerEntry.claimed_first(ORDER, owner="w", lease_until=START, now=START)
@@ -50,16 +51,16 @@ class ScriptedSettler:
     asked: list[dict[str, Any]] = field(default_factory=list)
     asked_to_give_up: list[dict[str, Any]] = field(default_factory=list)
 
-    async def settle(self, order: Order, *, traceparent: str | None = None, redriven: bool = False) -> Settlement:
-        self.asked.append({"order": order, "traceparent": traceparent, "redriven": redriven})
+    async def settle(self, order: Order, **asked: Any) -> Settlement:  # noqa: ANN401 - noted as it comes
+        self.asked.append({"order": order, **asked})
         await asyncio.sleep(0)
         answer = self.answers.pop(0) if len(self.answers) > 1 else self.answers[0]
         if isinstance(answer, Exception):
             raise answer
         return answer
 
-    async def give_up(self, order: Order, *, reason: str, redriven: bool = False, uncharged: bool = False) -> GiveUp:
-        self.asked_to_give_up.append({"order": order, "reason": reason, "redriven": redriven, "uncharged": uncharged})
+    async def give_up(self, order: Order, **asked: Any) -> GiveUp:  # noqa: ANN401 - as above
+        self.asked_to_give_up.append({"order": order, **asked})
         await asyncio.sleep(0)
         if isinstance(self.given_up, Exception):
             raise self.given_up
@@ -98,7 +99,7 @@ class Court:
 
 def queued(*, receive_count: int = 1, **attributes: str) -> QueueRecord:
     given = {name: {"dataType": "String", "stringValue": value} for name, value in attributes.items()}
-    body = encode(OrderPlaced.of(ORDER, traceparent=TRACEPARENT))
+    body = encode(OrderPlaced.of(ORDER, traceparent=TRACEPARENT, reservation=RESERVATION))
     record = {"body": body, "messageAttributes": given}
     return QueueRecord(message_id="m1", receive_count=receive_count, record=record)
 
@@ -108,12 +109,12 @@ POISON = QueueRecord(message_id="m1", receive_count=1, record={"body": "not an o
 TOPIC = notification(encode(OrderPlaced.of(ORDER)))
 
 
-async def test_the_settler_gets_the_order_its_trace_and_whether_it_was_redriven() -> None:
+async def test_the_settler_gets_the_order_its_trace_its_reservation_and_whether_it_was_redriven() -> None:
     court = Court(Settled(entry=COMPLETED, attempt=2))
     outcome = await court.hear(queued())
     assert outcome == RecordOutcome(done=True, outcome="completed", order_id=ORDER.order_id, attempt=2)
     await court.hear(queued(dead_letter_reason="exhausted"))
-    expected = {"order": ORDER, "traceparent": TRACEPARENT}
+    expected = {"order": ORDER, "traceparent": TRACEPARENT, "reservation": RESERVATION}
     assert court.settler.asked == [expected | {"redriven": False}, expected | {"redriven": True}]
     assert court.known == Known(order_id=ORDER.order_id, trace_id=TRACE_ID)
 
@@ -189,9 +190,9 @@ async def test_on_the_last_receive_two_seconds_are_kept_for_the_dead_letter_or_h
 
 async def test_a_last_receive_that_runs_out_of_time_is_given_up_and_says_so() -> None:
     class Hanging(ScriptedSettler):
-        async def settle(self, order: Order, *, traceparent: str | None = None, redriven: bool = False) -> Settlement:
+        async def settle(self, order: Order, **asked: Any) -> Settlement:  # noqa: ANN401 - as above
             await asyncio.Event().wait()
-            return await super().settle(order, traceparent=traceparent, redriven=redriven)
+            return await super().settle(order, **asked)
 
     dead_letters = FakeDeadLetters()
     court = Court(DOWN, dead_letters=dead_letters)
@@ -214,7 +215,13 @@ async def test_an_order_is_given_up_for_the_reason_and_with_the_certainty_of_its
     mark = {"dead_letter_reason": "exhausted"} if redriven else {}
     outcome = await court.hear(queued(receive_count=MAX_RECEIVES, **mark), left=PAYMENT_SECONDS)
     assert court.settler.asked_to_give_up == [
-        {"order": ORDER, "reason": reason, "redriven": redriven, "uncharged": uncharged}
+        {
+            "order": ORDER,
+            "reason": reason,
+            "reservation": RESERVATION,
+            "redriven": redriven,
+            "uncharged": uncharged,
+        }
     ]
     assert outcome == RecordOutcome(done=True, outcome="failed", order_id=ORDER.order_id, error=error)
     assert dead_letters.kept == [(LAST.body, reason)]

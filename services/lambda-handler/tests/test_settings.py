@@ -10,7 +10,7 @@ NEEDED = {"ORDERS_TABLE": "orders", "GATEWAY_URL": "http://gateway.test"}
 def test_defaults_follow_the_design() -> None:
     settings = Settings.from_environment(NEEDED)
     assert (settings.payment_timeout, settings.lease) == (timedelta(seconds=10), timedelta(seconds=30))
-    assert (settings.dead_letter_queue_url, settings.max_receives) == (None, 100)
+    assert (settings.dead_letter_queue_url, settings.max_receives, settings.stock_table) == (None, 100, None)
 
 
 def test_what_is_set_is_taken() -> None:
@@ -22,6 +22,7 @@ def test_what_is_set_is_taken() -> None:
             "LEASE_SECONDS": "0.75",
             "DEAD_LETTER_QUEUE_URL": "http://queue.test",
             "MAX_RECEIVES": "7",
+            "STOCK_TABLE": "stock",
         }
     )
     assert settings == Settings(
@@ -32,6 +33,7 @@ def test_what_is_set_is_taken() -> None:
         lease=timedelta(milliseconds=750),
         dead_letter_queue_url="http://queue.test",
         max_receives=7,
+        stock_table="stock",
     )
 
 
@@ -48,8 +50,8 @@ def test_the_region_is_that_of_the_environment(variables: dict[str, str], region
 
 
 def test_an_empty_variable_counts_as_unset() -> None:
-    settings = Settings.from_environment(NEEDED | {"DEAD_LETTER_QUEUE_URL": "", "LEASE_SECONDS": ""})
-    assert settings.dead_letter_queue_url is None
+    settings = Settings.from_environment(NEEDED | {"DEAD_LETTER_QUEUE_URL": "", "STOCK_TABLE": "", "LEASE_SECONDS": ""})
+    assert (settings.dead_letter_queue_url, settings.stock_table) == (None, None)
     assert settings.lease == timedelta(seconds=30)
 
 

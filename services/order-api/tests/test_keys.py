@@ -177,7 +177,7 @@ async def test_when_the_key_cannot_be_checked_nothing_is_published(shop: Running
 
 
 async def test_a_ledger_that_hangs_costs_no_longer_than_the_timeout(monkeypatch: pytest.MonkeyPatch) -> None:
-    async def hang(_order: Order) -> Any:  # noqa: ANN401 - it never returns
+    async def hang(_order: Order, **_options: object) -> Any:  # noqa: ANN401 - it never returns
         await asyncio.Event().wait()
 
     async with running_shop(PUBLISH_TIMEOUT_SECONDS="0.1") as shop:

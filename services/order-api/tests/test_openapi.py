@@ -10,7 +10,7 @@ from referencing.jsonschema import DRAFT202012
 
 from flashpay.testing import Reply
 from order_api.openapi import document
-from order_api.testing import Answer, RunningApi, running_shop, wait_until
+from order_api.testing import Answer, FakeStock, RunningApi, running_shop, wait_until
 
 
 def test_the_document_is_valid_openapi_3_1() -> None:
@@ -40,12 +40,17 @@ def assert_described(answer: Answer, *, path: str, method: str) -> None:
     response = specification["paths"][path][method]["responses"][str(answer.status)]
     media_type = answer.headers["Content-Type"].split(";")[0]
     assert media_type in response["content"]
+    assert ("Retry-After" in answer.headers) <= ("Retry-After" in response.get("headers", {}))
     registry: Registry[Any] = Registry().with_resource("urn:api", DRAFT202012.create_resource(specification))
     place = "/".join(["paths", path.replace("/", "~1"), method, "responses", str(answer.status), "content"])
     schema = {"$ref": f"urn:api#/{place}/{media_type.replace('/', '~1')}/schema"}
     OAS31Validator(schema, registry=registry).validate(answer.json)
-    for header in response.get("headers", {}):
-        assert header in answer.headers
+    assert_headers(answer, response)
+
+
+def assert_headers(answer: Answer, response: dict[str, Any]) -> None:
+    for header, described in response.get("headers", {}).items():
+        assert header in answer.headers or not described["required"]
 
 
 def validate(answer: Answer, model: str) -> None:
@@ -118,6 +123,7 @@ async def test_answers_of_the_naive_shop_are_as_described() -> None:
         refused = await shop.order("sync", headers=key, quantity=9)
         shop.gateway.plan(Reply.FAIL)
         unanswered = await shop.order("sync")
+    assert "Retry-After" in busy.headers
     for status, answer in {200: paid, 409: busy, 502: refused, 503: unanswered}.items():
         assert answer.status == status
         assert_described(answer, path="/orders/sync", method="post")
@@ -140,3 +146,42 @@ async def test_answers_about_orders_are_as_described(shop: RunningApi) -> None:
     for answer in answers:
         assert_described(answer, path="/orders/{order_id}", method="get")
     assert_described(await shop.request("GET", "/health"), path="/health", method="get")
+
+
+async def test_refusals_of_limited_orders_are_as_described() -> None:
+    stock = FakeStock()
+    await stock.counters.set_total("pen", 3)
+    await stock.counters.set_customer_limit("pen", 2)
+    async with running_shop(stock=stock) as shop:
+        await wait_until(lambda: shop.metric("stock_available", product_id="pen"))
+        for mode in ("async", "sync"):
+            limit = await shop.order(mode, quantity=3)
+            assert limit.problem == (409, "limit-reached")
+            stock.down = True
+            away = await shop.order(mode, customer_id=2)
+            assert away.problem == (503, "stock-unavailable")
+            stock.down = False
+            for answer in (limit, away):
+                assert_described(answer, path=f"/orders/{mode}", method="post")
+        assert (await shop.order("async", customer_id=3)).status == 202
+        for headers in (None, {"Idempotency-Key": "k"}):
+            sold_out = await shop.order("async", customer_id=4, headers=headers)
+            assert sold_out.problem == (409, "sold-out")
+            assert_described(sold_out, path="/orders/async", method="post")
+        validate(sold_out, "UnknownOutcome")
+
+
+async def test_answers_about_products_are_as_described(shop: RunningApi) -> None:
+    answers = {
+        "/products": await shop.request("GET", "/products"),
+        "/products/{product_id}": await shop.request("GET", "/products/pen"),
+    }
+    for path, answer in answers.items():
+        assert answer.status == 200
+        assert_described(answer, path=path, method="get")
+        known = {"If-None-Match": answer.headers["ETag"]}
+        unchanged = await shop.request("GET", path.replace("{product_id}", "pen"), headers=known)
+        assert unchanged.status == 304
+        assert_headers(unchanged, document()["paths"][path]["get"]["responses"]["304"])
+    missing = await shop.request("GET", "/products/none")
+    assert_described(missing, path="/products/{product_id}", method="get")

@@ -8,7 +8,7 @@ from datetime import timedelta
 import pytest
 from prometheus_client import CollectorRegistry
 
-from flashmsg import Order, OrderPlaced, OrderStatus, encode
+from flashmsg import Order, OrderPlaced, OrderStatus, Reservation, encode
 from flashpay import ChargeRequest, Claim, LedgerUnavailableError
 from flashpay.testing import Checkpoint, MemoryLedger, Reply, no_checkpoint
 from order_processor.testing import ProcessorHarness, StoredMessage, loop_time
@@ -30,10 +30,18 @@ class ContendedLedger(MemoryLedger):
         super().__init__(clock=processor.now, checkpoint=checkpoint)
         self.contended: set[str] = set()
 
-    async def claim(self, order: Order, *, owner: str, lease: timedelta, reopen: bool = False) -> Claim:
+    async def claim(
+        self,
+        order: Order,
+        *,
+        owner: str,
+        lease: timedelta,
+        reopen: bool = False,
+        reservation: Reservation | None = None,
+    ) -> Claim:
         if order.order_id in self.contended:
             raise LedgerUnavailableError("others are at it", reason="contention")
-        return await super().claim(order, owner=owner, lease=lease, reopen=reopen)
+        return await super().claim(order, owner=owner, lease=lease, reopen=reopen, reservation=reservation)
 
 
 async def place_bad(processor: ProcessorHarness, kind: str, count: int = 1) -> list[Order]:

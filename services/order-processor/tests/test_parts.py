@@ -61,7 +61,7 @@ async def test_when_an_orders_own_item_fails_the_ledger_is_asked_for_another() -
     class Contended(MemoryLedger):
         asked: ClassVar[list[str]] = []
 
-        async def claim(self, order: Order, *, owner: str, lease: timedelta, reopen: bool = False) -> Claim:  # noqa: ARG002 - the protocol's
+        async def claim(self, order: Order, **_asked: object) -> Claim:  # noqa: ARG002 - the protocol's
             raise LedgerUnavailableError("others are at it", reason="contention")
 
         async def get(self, order_id: str) -> LedgerEntry | None:

@@ -32,6 +32,7 @@ def test_the_defaults_are_in_order() -> None:
         "queue_url": REQUIRED["QUEUE_URL"],
         "dead_letter_queue_url": REQUIRED["DEAD_LETTER_QUEUE_URL"],
         "orders_table": "orders",
+        "stock_table": "",
         "gateway_url": "http://localhost:8090",
         "workers": 20,
         "pollers": 0,

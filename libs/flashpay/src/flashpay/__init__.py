@@ -25,10 +25,12 @@ from flashpay.errors import (
     KeyReusedError,
     LedgerRefusedError,
     LedgerUnavailableError,
+    StockUnsettledError,
 )
 from flashpay.gateway import Approved, ChargeKnown, ChargeRequest, ChargeResult, Declined, Gateway, NotCharged
 from flashpay.http_gateway import HttpGateway
 from flashpay.ledger import Clock, Ledger, RecordedOrder, utc_now
+from flashpay.reservations import PurchaseLimits, SoldOut, Stock
 from flashpay.settlement import (
     Busy,
     ChargeUnknown,
@@ -40,6 +42,7 @@ from flashpay.settlement import (
     Settlement,
     Settler,
 )
+from flashpay.stock import OpenStock, open_stock
 from flashpay.table import DynamoClient
 
 __all__ = [
@@ -86,13 +89,19 @@ __all__ = [
     "LedgerUnavailableError",
     "Mismatch",
     "NotCharged",
+    "OpenStock",
+    "PurchaseLimits",
     "RecordedOrder",
     "Settled",
     "Settlement",
     "Settler",
+    "SoldOut",
+    "Stock",
+    "StockUnsettledError",
     "Unanswered",
     "decide",
     "decide_given_up",
     "decide_poison",
+    "open_stock",
     "utc_now",
 ]

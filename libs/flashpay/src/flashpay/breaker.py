@@ -8,7 +8,13 @@ from functools import partial
 from typing import TypeAlias
 
 from flashpay.charging import Unanswered
-from flashpay.errors import FlashpayError, GatewayInFlightError, GatewayUnavailableError, LedgerUnavailableError
+from flashpay.errors import (
+    FlashpayError,
+    GatewayInFlightError,
+    GatewayUnavailableError,
+    LedgerUnavailableError,
+    StockUnsettledError,
+)
 from flashpay.rooms import AWAY, Rooms
 from flashpay.settlement import Settled, Settlement
 from flashpay.tally import Tally
@@ -143,7 +149,7 @@ class CircuitBreaker:
             settlement = await attempt(partial(self._unanswered, held))
         except FlashpayError as error:
             await self._note_failure(held, error)
-            if not error.retryable or self.closed:
+            if not error.retryable or self.closed or isinstance(error, StockUnsettledError):
                 raise
             return None
         else:
@@ -184,6 +190,8 @@ class CircuitBreaker:
                 self._tried(held, error)
             case GatewayUnavailableError():
                 held.error = error  # counted when it happened
+            case StockUnsettledError(settled=False):
+                self._tried(held, error)  # the gateway was not asked: others find out first
             case _:
                 self._succeeded(self._gateway, held)
         self._succeeded(self._ledger, held)

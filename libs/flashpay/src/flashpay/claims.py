@@ -4,18 +4,23 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TypeAlias
 
-from flashmsg import Order, OrderStatus
+from flashmsg import Order, OrderStatus, Reservation
 from flashpay.entries import LedgerEntry
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Claimed:
-    """The order is ours until `lease_until`. `order` carries the prices of its first acceptance or claim."""
+    """The order is ours until `lease_until`. `order` carries the prices of its first acceptance or claim.
+
+    `reservation` is the order's own. Where `reopened` is not 0 the order had failed and returned it.
+    """
 
     order: Order
     attempt: int
     owner: str
     lease_until: datetime
+    reservation: Reservation | None = None
+    reopened: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,4 +107,11 @@ def claimed(entry: LedgerEntry) -> Claimed:
     """The claim that an entry under lease stands for."""
     if entry.owner is None or entry.lease_until is None:
         raise ValueError(f"the entry of {entry.order_id} is not under lease")
-    return Claimed(order=entry.order, attempt=entry.attempt, owner=entry.owner, lease_until=entry.lease_until)
+    return Claimed(
+        order=entry.order,
+        attempt=entry.attempt,
+        owner=entry.owner,
+        lease_until=entry.lease_until,
+        reservation=entry.reservation,
+        reopened=entry.reopened,
+    )

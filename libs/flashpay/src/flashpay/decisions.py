@@ -10,7 +10,8 @@ from typing import TypeAlias
 
 from flashmsg import FlashmsgError, Order, OrderStatus
 from flashpay.entries import LedgerEntry
-from flashpay.errors import ConflictingChargeError, FlashpayError, GatewayUnavailableError
+from flashpay.errors import ConflictingChargeError, FlashpayError, GatewayUnavailableError, StockUnsettledError
+from flashpay.reservations import SoldOut
 from flashpay.settlement import Busy, ChargeUnknown, Duplicate, GivenUp, GiveUp, Mismatch, Settled, Settlement
 
 CRASHED = "crashed"
@@ -91,6 +92,8 @@ def decide(ended: Settlement | Exception, delivery: Delivery, *, now: datetime) 
         case ConflictingChargeError():
             # Two definite answers that differ: the order stands as it is, and a human must look.
             return DeadLetter(outcome="conflict", reason=ended.reason, detail=str(ended))
+        case StockUnsettledError():
+            return _unsettled_stock(ended, delivery)
         case FlashpayError(retryable=False):
             return GiveUpOrder(reason=ended.reason, detail=str(ended), uncharged=ended.uncharged)
         case Exception():
@@ -122,10 +125,19 @@ def _after_giving_up_failed(error: Exception, why: GiveUpOrder, delivery: Delive
     match error:
         case ConflictingChargeError():
             return DeadLetter(outcome="conflict", reason=error.reason, detail=str(error))
+        case StockUnsettledError():
+            return _unsettled_stock(error, delivery)
         case FlashpayError():
             return _unresolved(why, delivery, f"the ledger was not told: {error}", error.reason)
         case _:
             return _unresolved(why, delivery, f"giving it up crashed: {error!r}", CRASHED)
+
+
+def _unsettled_stock(error: StockUnsettledError, delivery: Delivery) -> HandBack | DeadLetter:
+    """The order stands as it should, and is not given up for its units: a later delivery, or a redrive, ends them."""
+    if delivery.last:
+        return DeadLetter(outcome="unresolved", reason=error.reason, detail=str(error))
+    return HandBack(outcome="retry", reason=error.reason, step=delivery.receives or 1)
 
 
 def _settled(settlement: Settlement, delivery: Delivery, *, now: datetime) -> Disposition | GiveUpOrder:
@@ -149,6 +161,8 @@ def _final(settlement: Settlement, *, now: datetime) -> Disposition:
             return Acknowledge(outcome="duplicate", entry=entry)
         case Mismatch(entry=entry):
             return Acknowledge(outcome="mismatch", entry=entry)
+        case SoldOut(entry=entry):
+            return Acknowledge(outcome="sold_out", entry=entry, attempt=entry.attempt)
         case Busy(lease_until=lease_until):
             return HandBack(outcome=HELD, reason=HELD, at_least=max(lease_until - now, timedelta(0)))
 

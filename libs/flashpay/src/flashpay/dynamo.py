@@ -3,17 +3,28 @@
 import secrets
 from datetime import datetime, timedelta
 
-from flashmsg import Order, OrderStatus
-from flashpay.claims import Acceptance, Accepted, Claim, Claimed, claimed, evaluate_acceptance, evaluate_claim, may_fail
+from flashmsg import Order, OrderStatus, Reservation
+from flashpay.claims import (
+    Acceptance,
+    Accepted,
+    Claim,
+    Claimed,
+    claimed,
+    evaluate_acceptance,
+    evaluate_claim,
+    may_fail,
+)
 from flashpay.entries import LedgerEntry, whole_ms
 from flashpay.errors import LedgerUnavailableError
 from flashpay.gateway import Approved, ChargeResult
-from flashpay.items import moment, number, text
+from flashpay.items import moment, number, text, to_item
 from flashpay.ledger import Clock, RecordedOrder, recorded_before, utc_now
 from flashpay.table import Condition, DynamoClient, OrdersTable, Unchanged, Written
 
 _PROCESSING = text(OrderStatus.PROCESSING)
 _FAILED = text(OrderStatus.FAILED)
+# What a claim changes of an entry.
+_CLAIMED = ("status", "owner", "attempt", "lease_until", "updated_at", "reopened")
 # Each lost round means that another owner moved the order on, so the next one all but ends the matter.
 _ROUNDS = 5
 
@@ -34,30 +45,38 @@ class DynamoLedger:
         self._table = OrdersTable(client=client, name=table)
         self._clock = clock
 
-    async def accept(self, order: Order) -> Acceptance:
+    async def accept(self, order: Order, *, reservation: Reservation | None = None) -> Acceptance:
         """See `Ledger.accept`. One write."""
         owner = f"accept/{secrets.token_hex(6)}"
-        outcome = await self._table.insert(LedgerEntry.accepted_first(order, owner=owner, now=self._now()))
+        entry = LedgerEntry.accepted_first(order, owner=owner, now=self._now(), reservation=reservation)
+        outcome = await self._table.insert(entry)
         if isinstance(outcome, Written):
             return Accepted(entry=outcome.entry, first=True)
-        return evaluate_acceptance(_present(outcome, order.order_id), order, owner=owner)
+        return evaluate_acceptance(_standing(outcome, order.order_id), order, owner=owner)
 
-    async def claim(self, order: Order, *, owner: str, lease: timedelta, reopen: bool = False) -> Claim:
+    async def claim(
+        self,
+        order: Order,
+        *,
+        owner: str,
+        lease: timedelta,
+        reopen: bool = False,
+        reservation: Reservation | None = None,
+    ) -> Claim:
         """See `Ledger.claim`. One write for a new order, two for one that was accepted or claimed before."""
         now = self._now()
         lease_until = whole_ms(now + lease)
-        # The first claim is its own write: what an order takes once, such as stock, joins it here.
-        outcome = await self._table.insert(
-            LedgerEntry.claimed_first(order, owner=owner, lease_until=lease_until, now=now)
-        )
+        first = LedgerEntry.claimed_first(order, owner=owner, lease_until=lease_until, now=now, reservation=reservation)
+        outcome = await self._table.insert(first)
         for _ in range(_ROUNDS):
             if isinstance(outcome, Written):
                 return claimed(outcome.entry)
-            entry = _present(outcome, order.order_id)
+            entry = _standing(outcome, order.order_id)
             answer = evaluate_claim(entry, order, owner=owner, now=now, reopen=reopen)
             if answer is not None:
                 return answer
-            outcome = await self._take_over(entry, owner=owner, lease_until=lease_until, now=now)
+            taken = entry.taken_over(owner=owner, lease_until=lease_until, now=now)
+            outcome = await self._take_over(entry, taken)
         raise _contention(order.order_id)
 
     async def record(self, claimed: Claimed, result: ChargeResult) -> RecordedOrder:
@@ -76,7 +95,7 @@ class DynamoLedger:
         )
         if isinstance(outcome, Written):
             return RecordedOrder(entry=outcome.entry, first=True)
-        return recorded_before(_present(outcome, order_id), claimed, result)
+        return recorded_before(_standing(outcome, order_id), claimed, result)
 
     async def release(self, claimed: Claimed) -> None:
         """See `Ledger.release`. One write."""
@@ -91,16 +110,17 @@ class DynamoLedger:
             },
         )
 
-    async def fail(self, order: Order, *, reason: str, attempt: int | None = None) -> LedgerEntry:
+    async def fail(
+        self, order: Order, *, reason: str, attempt: int | None = None, reservation: Reservation | None = None
+    ) -> LedgerEntry:
         """See `Ledger.fail`. Two writes for an order that was claimed before."""
         now = self._now()
         ended = moment(now)
-        outcome = await self._table.insert(LedgerEntry.failed_unclaimed(order, reason=reason, now=now))
+        unclaimed = LedgerEntry.failed_unclaimed(order, reason=reason, now=now, reservation=reservation)
+        outcome = await self._table.insert(unclaimed)
         for _ in range(_ROUNDS):
-            if isinstance(outcome, Written):
-                return outcome.entry
-            entry = _present(outcome, order.order_id)
-            if not may_fail(entry, order, now=now, attempt=attempt):
+            entry = _standing(outcome, order.order_id)
+            if isinstance(outcome, Written) or not may_fail(entry, order, now=now, attempt=attempt):
                 return entry
             outcome = await self._table.update(
                 order.order_id,
@@ -110,22 +130,26 @@ class DynamoLedger:
             )
         raise _contention(order.order_id)
 
+    async def sell_out(self, claimed: Claimed) -> LedgerEntry:
+        """See `Ledger.sell_out`. One write."""
+        order_id, now = claimed.order.order_id, moment(self._now())
+        outcome = await self._table.update(
+            order_id,
+            assign={"status": text(OrderStatus.SOLD_OUT), "updated_at": now, "completed_at": now},
+            remove=("lease_until",),
+            where={"status": (_PROCESSING,), "attempt": (number(claimed.attempt),)},
+        )
+        return _standing(outcome, order_id)
+
     async def get(self, order_id: str) -> LedgerEntry | None:
         """See `Ledger.get`. A strongly consistent read."""
         return await self._table.get(order_id)
 
-    async def _take_over(
-        self, entry: LedgerEntry, *, owner: str, lease_until: datetime, now: datetime
-    ) -> Written | Unchanged:
+    async def _take_over(self, entry: LedgerEntry, taken: LedgerEntry) -> Written | Unchanged:
+        item = to_item(taken)
         return await self._table.update(
             entry.order_id,
-            assign={
-                "status": _PROCESSING,
-                "owner": text(owner),
-                "attempt": number(entry.attempt + 1),
-                "lease_until": moment(lease_until),
-                "updated_at": moment(now),
-            },
+            assign={name: item[name] for name in _CLAIMED if name in item},
             remove=("completed_at", "reason"),
             where=_unmoved(entry),
         )
@@ -139,7 +163,7 @@ def _unmoved(entry: LedgerEntry) -> Condition:
     return {"status": (text(entry.status),), "attempt": (number(entry.attempt),)}
 
 
-def _present(outcome: Unchanged, order_id: str) -> LedgerEntry:
+def _standing(outcome: Written | Unchanged, order_id: str) -> LedgerEntry:
     if outcome.entry is None:
         raise LedgerUnavailableError(f"{order_id} is not in the ledger", reason="entry_missing")
     return outcome.entry

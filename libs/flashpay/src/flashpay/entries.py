@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
-from flashmsg import Order, OrderStatus, PricedLine
+from flashmsg import Order, OrderStatus, PricedLine, Reservation
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MILLISECOND = timedelta(milliseconds=1)
@@ -37,6 +37,9 @@ class LedgerEntry:
         attempt: How often the order was claimed; 0 for one that is pending or failed before any claim.
         owner: Who accepted it, who claimed it last, or who recorded the answer.
         lease_until: Until when the claim is exclusive, while `processing`.
+        reservation: The limited units that are the order's own, those of its first acceptance or claim; None if nothing
+            is limited.
+        reopened: How often a claim has opened the order again after it was failed.
     """
 
     order_id: str
@@ -54,6 +57,8 @@ class LedgerEntry:
     attempt: int = 0
     owner: str | None = None
     lease_until: datetime | None = None
+    reservation: Reservation | None = None
+    reopened: int = 0
 
     @property
     def order(self) -> Order:
@@ -68,27 +73,54 @@ class LedgerEntry:
         )
 
     @classmethod
-    def accepted_first(cls, order: Order, *, owner: str, now: datetime) -> "LedgerEntry":
+    def accepted_first(
+        cls, order: Order, *, owner: str, now: datetime, reservation: Reservation | None = None
+    ) -> "LedgerEntry":
         """The entry of an order that was accepted and that nobody claimed yet."""
-        return replace(_entry_of(order, OrderStatus.PENDING, now), owner=owner)
+        return replace(_entry_of(order, OrderStatus.PENDING, now, reservation), owner=owner)
 
     @classmethod
-    def claimed_first(cls, order: Order, *, owner: str, lease_until: datetime, now: datetime) -> "LedgerEntry":
+    def claimed_first(
+        cls,
+        order: Order,
+        *,
+        owner: str,
+        lease_until: datetime,
+        now: datetime,
+        reservation: Reservation | None = None,
+    ) -> "LedgerEntry":
         """The entry of an order that nobody claimed before."""
         return replace(
-            _entry_of(order, OrderStatus.PROCESSING, now),
+            _entry_of(order, OrderStatus.PROCESSING, now, reservation),
             attempt=1,
             owner=owner,
             lease_until=whole_ms(lease_until),
         )
 
+    def taken_over(self, *, owner: str, lease_until: datetime, now: datetime) -> "LedgerEntry":
+        """This entry under the next claim."""
+        return replace(
+            self,
+            status=OrderStatus.PROCESSING,
+            owner=owner,
+            attempt=self.attempt + 1,
+            lease_until=whole_ms(lease_until),
+            updated_at=whole_ms(now),
+            completed_at=None,
+            reason=None,
+            reopened=self.reopened + (self.status is OrderStatus.FAILED),
+        )
+
     @classmethod
-    def failed_unclaimed(cls, order: Order, *, reason: str, now: datetime) -> "LedgerEntry":
+    def failed_unclaimed(
+        cls, order: Order, *, reason: str, now: datetime, reservation: Reservation | None = None
+    ) -> "LedgerEntry":
         """The entry of an order that was given up before anybody could claim it."""
-        return replace(_entry_of(order, OrderStatus.FAILED, now), completed_at=whole_ms(now), reason=reason)
+        entry = _entry_of(order, OrderStatus.FAILED, now, reservation)
+        return replace(entry, completed_at=entry.updated_at, reason=reason)
 
 
-def _entry_of(order: Order, status: OrderStatus, now: datetime) -> LedgerEntry:
+def _entry_of(order: Order, status: OrderStatus, now: datetime, reservation: Reservation | None) -> LedgerEntry:
     return LedgerEntry(
         order_id=order.order_id,
         status=status,
@@ -99,4 +131,5 @@ def _entry_of(order: Order, status: OrderStatus, now: datetime) -> LedgerEntry:
         fingerprint=order.fingerprint,
         created_at=whole_ms(order.created_at),
         updated_at=whole_ms(now),
+        reservation=reservation,
     )

@@ -81,6 +81,19 @@ class LedgerRefusedError(FlashpayError):
     """
 
 
+class StockUnsettledError(FlashpayError):
+    """The order is where it should be, but its reserved units are not: the next delivery of its message settles them.
+
+    `settled` says whether this very attempt brought the order to its end. Reason: `stock_unavailable`.
+    """
+
+    retryable = True
+
+    def __init__(self, message: str, *, settled: bool) -> None:
+        super().__init__(message, reason="stock_unavailable")
+        self.settled = settled
+
+
 class ConflictingChargeError(FlashpayError):
     """Two definite answers that differ, or a receipt for another charge than the one asked: one of them is wrong.
 

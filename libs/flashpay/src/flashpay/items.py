@@ -6,7 +6,7 @@ from typing import Annotated, Any, TypeAlias
 
 from pydantic import FailFast, TypeAdapter, ValidationError
 
-from flashmsg import OrderStatus, PricedLine, too_deep
+from flashmsg import OrderStatus, PricedLine, Reservation, too_deep
 from flashpay.entries import LedgerEntry, from_epoch_ms, to_epoch_ms
 from flashpay.errors import LedgerRefusedError
 
@@ -38,13 +38,17 @@ def moment(value: datetime) -> Attribute:
 
 
 def to_item(entry: LedgerEntry) -> Item:
-    """The item of an entry; what is None has no attribute."""
+    """The item of an entry; what is None, or never happened, has no attribute."""
     item = {"status": text(entry.status), "items": text(_LINES.dump_json(entry.items).decode("ascii"))}
     for names, attribute in ((_TEXTS, text), (_NUMBERS, number), (_MOMENTS, moment)):
         for name in names:
             value = getattr(entry, name)
             if value is not None:
                 item[name] = attribute(value)
+    if entry.reopened:
+        item["reopened"] = number(entry.reopened)
+    if entry.reservation is not None:
+        item["reservation"] = text(entry.reservation.model_dump_json())
     return item
 
 
@@ -64,6 +68,7 @@ def from_item(item: Item) -> LedgerEntry:
             customer_id=int(item["customer_id"]["N"]),
             total_minor=int(item["total_minor"]["N"]),
             attempt=int(item["attempt"]["N"]),
+            reopened=int(item["reopened"]["N"]) if "reopened" in item else 0,
             created_at=from_epoch_ms(int(item["created_at"]["N"])),
             updated_at=from_epoch_ms(int(item["updated_at"]["N"])),
             completed_at=from_epoch_ms(int(item["completed_at"]["N"])) if "completed_at" in item else None,
@@ -71,6 +76,7 @@ def from_item(item: Item) -> LedgerEntry:
             charge_id=item["charge_id"]["S"] if "charge_id" in item else None,
             reason=item["reason"]["S"] if "reason" in item else None,
             owner=item["owner"]["S"] if "owner" in item else None,
+            reservation=_reservation(item["reservation"]["S"]) if "reservation" in item else None,
         )
     except (KeyError, ValueError, ValidationError, OverflowError) as error:
         raise LedgerRefusedError(f"not a ledger item: {error}", reason="corrupt_entry") from error
@@ -80,3 +86,12 @@ def _lines(text: str) -> tuple[PricedLine, ...]:
     if too_deep(text):
         raise ValueError("its lines are nested too deeply")
     return _LINES.validate_json(text)
+
+
+def _reservation(text: str) -> Reservation:
+    if too_deep(text):
+        raise ValueError("its reservation is nested too deeply")
+    try:
+        return Reservation.model_validate_json(text)
+    except ValidationError as error:
+        raise ValueError(f"its reservation has faults: {error.error_count()}") from error

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Protocol, TypeAlias
 
-from flashmsg import Order, OrderStatus
+from flashmsg import Order, OrderStatus, Reservation
 from flashpay.claims import Acceptance, Claim, Claimed
 from flashpay.entries import LedgerEntry
 from flashpay.errors import ConflictingChargeError
@@ -30,21 +30,31 @@ class RecordedOrder:
 class Ledger(Protocol):
     """Keeps one entry per order. Every method may raise `LedgerUnavailableError` and be called again."""
 
-    async def accept(self, order: Order) -> Acceptance:
+    async def accept(self, order: Order, *, reservation: Reservation | None = None) -> Acceptance:
         """Write an order down as `pending`, unless there is an entry of its id already.
 
-        The entry fixes content and prices: claims get them back, whatever their message says.
+        The entry fixes content and prices: claims get them back, whatever their message says. The
+        `reservation` is fixed likewise, or that there is none.
 
         Returns:
             What the ledger holds now, an entry of another content included; nothing else is changed.
         """
         ...
 
-    async def claim(self, order: Order, *, owner: str, lease: timedelta, reopen: bool = False) -> Claim:
+    async def claim(
+        self,
+        order: Order,
+        *,
+        owner: str,
+        lease: timedelta,
+        reopen: bool = False,
+        reservation: Reservation | None = None,
+    ) -> Claim:
         """Take the order for `lease`, if it is new or its last lease has ended; with `reopen` also a failed one.
 
         `owner` names this one attempt of one worker: repeating the call after a lost reply returns the same
         claim. The first acceptance or claim fixes the prices; later ones, under whatever prices, get those back.
+        The `reservation` is that of the first acceptance or claim likewise. Reopening a failed order is counted.
         """
         ...
 
@@ -63,15 +73,27 @@ class Ledger(Protocol):
         """End the lease early, so that the next attempt need not wait; nothing if it is no longer ours."""
         ...
 
-    async def fail(self, order: Order, *, reason: str, attempt: int | None = None) -> LedgerEntry:
+    async def fail(
+        self, order: Order, *, reason: str, attempt: int | None = None, reservation: Reservation | None = None
+    ) -> LedgerEntry:
         """Give the order up: its message is dead-lettered under `reason`.
 
         To be asked only when it is certain that the customer was not charged. A terminal order, one under a live
         lease and one of another content are left alone. With `attempt`, the caller's own claim, its lease does not
-        stand in the way, but any later claim does.
+        stand in the way, but any later claim does. `reservation` is kept only of an order that has no entry yet.
 
         Returns:
             The entry as it stands afterwards; compare its status with `failed`.
+        """
+        ...
+
+    async def sell_out(self, claimed: Claimed) -> LedgerEntry:
+        """End a reopened order as `sold_out`: others have its units by now. Not to be asked once it may be charged.
+
+        An order that was claimed or ended since is left alone.
+
+        Returns:
+            The entry as it stands afterwards; compare its status with `sold_out`.
         """
         ...
 

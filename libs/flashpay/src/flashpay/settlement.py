@@ -8,13 +8,14 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TypeAlias, TypeVar
 
-from flashmsg import Order
+from flashmsg import Order, OrderStatus, Reservation
 from flashpay.charging import Charger, Unanswered
-from flashpay.claims import AlreadyTerminal, Claim, Claimed, ContentMismatch, HeldElsewhere
+from flashpay.claims import AlreadyTerminal, Claimed, ContentMismatch, HeldElsewhere
 from flashpay.entries import LedgerEntry
 from flashpay.errors import FlashpayError, GatewayRefusedError, GatewayUnavailableError, LedgerUnavailableError
 from flashpay.gateway import ChargeKnown, ChargeRequest, ChargeResult, Gateway, NotCharged
 from flashpay.ledger import Clock, Ledger, RecordedOrder, utc_now
+from flashpay.reservations import PurchaseLimits, Reservations, SoldOut, Stock, endings
 
 _T = TypeVar("_T")
 
@@ -62,7 +63,7 @@ class ChargeUnknown:
     error: GatewayUnavailableError
 
 
-Settlement: TypeAlias = Settled | Duplicate | Busy | Mismatch
+Settlement: TypeAlias = Settled | Duplicate | Busy | Mismatch | SoldOut
 GiveUp: TypeAlias = Settlement | GivenUp | ChargeUnknown
 
 
@@ -72,6 +73,8 @@ class Settler:
     Args:
         ledger: Where claims and answers are kept.
         gateway: Who charges.
+        stock: Where reservations end, before the message may be acknowledged; None where nothing is limited.
+        limits: Where an order counts for its customer, until its reservation is returned.
         owner: The name of this worker; every attempt adds its own random end.
         lease: How long a claim is exclusive; longer than `payment_timeout`.
         payment_timeout: The most that one charge may take to be answered.
@@ -80,11 +83,13 @@ class Settler:
         sleep: Waits so many seconds between two looks at an unanswered charge.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - the parts it joins, each named
         self,
         *,
         ledger: Ledger,
         gateway: Gateway,
+        stock: Stock | None = None,
+        limits: PurchaseLimits | None = None,
         owner: str,
         lease: timedelta = timedelta(seconds=30),
         payment_timeout: timedelta = timedelta(seconds=10),
@@ -104,59 +109,100 @@ class Settler:
         self._charger = Charger(
             gateway=gateway, payment_timeout=payment_timeout, patience=patience, clock=clock, sleep=sleep
         )
+        self._reservations = Reservations(stock=stock, limits=limits)
 
     async def settle(
         self,
         order: Order,
         *,
         traceparent: str | None = None,
+        reservation: Reservation | None = None,
         redriven: bool = False,
         on_unanswered: Unanswered | None = None,
     ) -> Settlement:
-        """Bring an order to a terminal status, or say why this attempt cannot.
+        """Bring an order to a terminal status, and its reserved units with it, or say why this attempt cannot.
 
         Args:
             order: As it was accepted; the ledger's prices are the ones that are charged.
             traceparent: Sent to the gateway with the charge.
+            reservation: The limited units that came with the message.
             redriven: The message comes back from the dead letters: only then is a `failed` order opened again.
             on_unanswered: Told at once when the charge gets no definite answer; the attempt may go on for long.
 
         Raises:
             FlashpayError: Not settled; `retryable` says whether to come back. The lease is given back.
         """
-        claim = await self._claim(order, redriven=redriven)
-        if not isinstance(claim, Claimed):
-            return _without_claim(claim)
-        request = _request(claim.order, traceparent)
-        result = await self._holding(claim, self._charge(claim, request, on_unanswered))
-        return await self._record(claim, result)
+        claim = await self._claim(order, reservation, redriven=redriven)
+        ended = await self._pay(claim, traceparent, on_unanswered) if isinstance(claim, Claimed) else claim
+        await self._end(ended, reservation)
+        return ended
 
-    async def give_up(self, order: Order, *, reason: str, redriven: bool = False, uncharged: bool = False) -> GiveUp:
-        """Mark an order failed under `reason`, unless it was charged or may have been.
+    async def give_up(
+        self,
+        order: Order,
+        *,
+        reason: str,
+        reservation: Reservation | None = None,
+        redriven: bool = False,
+        uncharged: bool = False,
+    ) -> GiveUp:
+        """Mark an order failed under `reason` and return its reserved units, unless it was charged or may have been.
 
-        A charge that turns out to have been made, or declined, is recorded instead. Only a lookup knows: an
-        earlier attempt may have been left without an answer. `uncharged` says that the caller is certain already.
+        A charge that is found made, or declined, is recorded instead; with `uncharged` the caller is certain already.
 
         Raises:
             FlashpayError: The ledger did not do its part, or the receipt is for another charge.
         """
-        claim = await self._claim(order, redriven=redriven)
+        claim = await self._claim(order, reservation, redriven=redriven)
+        ended = await self._fail(claim, reason, uncharged=uncharged) if isinstance(claim, Claimed) else claim
+        await self._end(ended, reservation)
+        return ended
+
+    def lose_patience(self) -> None:
+        """Wait for no unanswered charge any more: the process is about to stop."""
+        self._charger.lose_patience()
+
+    async def _claim(self, order: Order, reservation: Reservation | None, *, redriven: bool) -> Claimed | Settlement:
+        owner = self._attempt_name()
+        claim = await self._ledger.claim(
+            order, owner=owner, lease=self._lease, reopen=redriven, reservation=reservation
+        )
         if not isinstance(claim, Claimed):
             return _without_claim(claim)
+        if await self._holding(claim, self._reservations.reopen(claim)):
+            return claim
+        entry = await self._ledger.sell_out(claim)
+        if entry.status is OrderStatus.SOLD_OUT:
+            return SoldOut(entry=entry)
+        # Somebody else has claimed or ended it meanwhile.
+        return (
+            Duplicate(entry=entry)
+            if entry.status.is_terminal
+            else Busy(lease_until=entry.lease_until or claim.lease_until)
+        )
+
+    async def _pay(self, claim: Claimed, traceparent: str | None, on_unanswered: Unanswered | None) -> Settlement:
+        request = _request(claim.order, traceparent)
+        result = await self._holding(claim, self._charge(claim, request, on_unanswered))
+        return await self._record(claim, result)
+
+    async def _fail(self, claim: Claimed, reason: str, *, uncharged: bool) -> GiveUp:
         try:
             known = NotCharged() if uncharged else await self._look_up(claim)
         except GatewayUnavailableError as error:
             return ChargeUnknown(error=error)
         if not isinstance(known, NotCharged):
             return await self._record(claim, known)
-        return GivenUp(entry=await self._ledger.fail(order, reason=reason, attempt=claim.attempt))
+        return GivenUp(entry=await self._ledger.fail(claim.order, reason=reason, attempt=claim.attempt))
 
-    def lose_patience(self) -> None:
-        """Wait for no unanswered charge any more: the process is about to stop."""
-        self._charger.lose_patience()
-
-    async def _claim(self, order: Order, *, redriven: bool) -> Claim:
-        return await self._ledger.claim(order, owner=self._attempt_name(), lease=self._lease, reopen=redriven)
+    async def _end(self, ended: GiveUp, reservation: Reservation | None) -> None:
+        if isinstance(ended, Busy | ChargeUnknown):
+            return
+        entry, settled = ended.entry, isinstance(ended, Settled)
+        found = endings(entry, reservation)
+        if found:
+            ending = self._reservations.end(found, entry, settled=settled)
+            await _finish(asyncio.create_task(ending, name=f"end {entry.order_id}"))
 
     def _attempt_name(self) -> str:
         # Unique per attempt, so that two deliveries of one message in the same worker exclude each other.

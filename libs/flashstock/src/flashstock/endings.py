@@ -6,15 +6,11 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Literal
 
-import structlog
-
 from flashmsg import Reservation
-from flashstock.errors import SoldOutError, StockError
+from flashstock.errors import SoldOutError, StockError, StockUnavailableError
 from flashstock.levels import product_key
 from flashstock.observer import StockObserver
 from flashstock.table import MAX_WRITES, ConditionFailedError, Item, Put, StockTable, Update, Where, Write
-
-log = structlog.get_logger()
 
 
 class Outcome(StrEnum):
@@ -30,12 +26,32 @@ class Outcome(StrEnum):
     SOLD_WITHOUT_UNITS = "sold_without_units"
 
 
+_REOPENABLE = (Outcome.RETURNED, Outcome.REOPENED)
+_ROUNDS = 5
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Ending:
-    """A reservation and how it is to end."""
+    """A reservation and how it is to end.
+
+    Attributes:
+        reservation: Which one.
+        outcome: How.
+        reopened: How often the order had been reopened when this was decided, as the ledger's entry says. An ending
+            from before a later reopening is none, whenever it arrives.
+    """
 
     reservation: Reservation
     outcome: Literal[Outcome.SOLD, Outcome.RETURNED]
+    reopened: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class _Guard:
+    """How a reservation has ended, after how many reopenings."""
+
+    outcome: Outcome
+    reopened: int
 
 
 class Endings:
@@ -60,27 +76,32 @@ class Endings:
             ended |= await self._settle_group(group)
         return ended
 
-    async def reopen(self, reservation: Reservation) -> None:
+    async def reopen(self, reservation: Reservation, *, reopened: int) -> None:
         """Reserve the units of a returned reservation again, for an order that is redriven.
 
-        Nothing happens to one that is open, or sold.
+        The redrive's claim counts `reopened` up in the order's entry, and every attempt asks again before it charges.
+        Nothing happens to a reservation that is sold, or that was reopened as often before.
 
         Raises:
             SoldOutError: Somebody else has the units by now.
         """
-        products = sorted(reservation.units)
-        takes = [_take(product, reservation.units[product], "reserved") for product in products]
-        guard = _guard(reservation, Outcome.REOPENED, [_was(Outcome.RETURNED)])
-        try:
-            await self._table.transact([guard, *takes])
-        except ConditionFailedError as failed:
-            if 0 not in failed.items:
-                raise SoldOutError(products[min(failed.items) - 1]) from failed
+        key = ending_key(reservation.id)
+        for _ in range(_ROUNDS):
+            item = (await self._table.read([key])).get(key)
+            found = None if item is None else _read(item)
+            if found is not None and (found.reopened >= reopened or found.outcome not in _REOPENABLE):
+                return
+            # What was not returned before has its units still; the ending that is perhaps on its way comes too late.
+            returned = found is not None and found.outcome is Outcome.RETURNED
+            taken = reservation.units if returned else {}
+            if await self._replace(reservation, found, _Guard(Outcome.REOPENED, reopened), taken, into="reserved"):
+                return
+        raise StockUnavailableError(f"too many others are at {reservation.id}", reason="contention")
 
     async def ended(self, reservation_ids: Sequence[str]) -> Mapping[str, Outcome]:
         """Those of the reservations that have ended, and how."""
         items = await self._table.read([ending_key(one) for one in reservation_ids])
-        return {key.removeprefix("ending#"): Outcome(str(item["outcome"])) for key, item in items.items()}
+        return {key.removeprefix("ending#"): _read(item).outcome for key, item in items.items()}
 
     async def _settle_group(self, group: Sequence[Ending]) -> Mapping[str, Outcome]:
         """End what fits one transaction; every round drops those that had ended before."""
@@ -90,43 +111,61 @@ class Endings:
             try:
                 await self._table.transact([*map(ending_guard, waiting), *product_updates(waiting)])
             except ConditionFailedError as failed:
-                before = {n: _outcome(item) for n, item in failed.items.items() if n < len(waiting)}
+                before = {n: _read(item) for n, item in failed.items.items() if n < len(waiting)}
                 if not before:
                     raise _never_reserved(waiting) from failed
-                for n, outcome in before.items():
-                    ended[waiting[n].reservation.id] = await self._ended_before(waiting[n], outcome)
+                for n, guard in before.items():
+                    ended[waiting[n].reservation.id] = await self._ended_before(waiting[n], guard)
                 waiting = [one for n, one in enumerate(waiting) if n not in before]
             else:
                 return ended | {one.reservation.id: one.outcome for one in waiting}
         return ended
 
-    async def _ended_before(self, asked: Ending, outcome: Outcome) -> Outcome:
-        if asked.outcome is Outcome.SOLD and outcome is Outcome.RETURNED:
-            return await self._sell_returned(asked.reservation)
-        return outcome
+    async def _ended_before(self, asked: Ending, guard: _Guard) -> Outcome:
+        if asked.outcome is Outcome.SOLD and guard.outcome is Outcome.RETURNED:
+            return await self._sell_returned(asked, guard)
+        return guard.outcome
 
-    async def _sell_returned(self, reservation: Reservation) -> Outcome:
+    async def _sell_returned(self, asked: Ending, returned: _Guard) -> Outcome:
         """The customer has paid after all: take the units back, if nobody else has them."""
-        takes = [_take(product, units, "sold") for product, units in sorted(reservation.units.items())]
-        guard = _guard(reservation, Outcome.SOLD, [_was(Outcome.RETURNED)])
+        sold = _Guard(Outcome.SOLD, returned.reopened)
         try:
-            await self._table.transact([guard, *takes])
-        except ConditionFailedError as failed:
-            if 0 in failed.items:
-                return _outcome(failed.items[0])
-        else:
-            return Outcome.SOLD
-        return await self._sell_without_units(reservation)
+            done = await self._replace(asked.reservation, returned, sold, asked.reservation.units, into="sold")
+        except SoldOutError:
+            return await self._sell_without_units(asked, returned)
+        return Outcome.SOLD if done else await self._settle_again(asked)
 
-    async def _sell_without_units(self, reservation: Reservation) -> Outcome:
-        guard = _guard(reservation, Outcome.SOLD_WITHOUT_UNITS, [_was(Outcome.RETURNED)])
-        try:
-            await self._table.write(guard)
-        except ConditionFailedError as failed:
-            return _outcome(failed.item)
-        log.error("sold_without_units", reservation=reservation.id, units=dict(reservation.units))
-        self._observer.oversold(reservation)
+    async def _sell_without_units(self, asked: Ending, returned: _Guard) -> Outcome:
+        without = _Guard(Outcome.SOLD_WITHOUT_UNITS, returned.reopened)
+        if not await self._replace(asked.reservation, returned, without, {}, into="sold"):
+            return await self._settle_again(asked)
+        self._observer.oversold(asked.reservation)
         return Outcome.SOLD_WITHOUT_UNITS
+
+    async def _settle_again(self, asked: Ending) -> Outcome:
+        # Somebody else was quicker: what that one has made of it is final, or a reopening.
+        return (await self._settle_group([asked]))[asked.reservation.id]
+
+    async def _replace(
+        self,
+        reservation: Reservation,
+        found: _Guard | None,
+        guard: _Guard,
+        taken: Mapping[str, int],
+        *,
+        into: Literal["reserved", "sold"],
+    ) -> bool:
+        """Put a guard in the place of the one that was found, and take units; False when another was quicker."""
+        products = sorted(taken)
+        unmoved = [Where(("id",), "missing")] if found is None else _is(found)
+        takes = [_take(product, taken[product], into) for product in products]
+        try:
+            await self._table.transact([_put(reservation, guard, unmoved), *takes])
+        except ConditionFailedError as failed:
+            if 0 not in failed.items:
+                raise SoldOutError(products[min(failed.items) - 1]) from failed
+            return False
+        return True
 
 
 def ending_key(reservation_id: str) -> str:
@@ -135,8 +174,12 @@ def ending_key(reservation_id: str) -> str:
 
 
 def ending_guard(ending: Ending) -> Put:
-    """What lets a reservation end once, and once more after it was reopened."""
-    return _guard(ending.reservation, ending.outcome, [_was(Outcome.REOPENED, or_missing=True)])
+    """What lets a reservation end once, and once more after each reopening."""
+    still_open = [
+        Where(("outcome",), "=", Outcome.REOPENED.value, or_missing=True),
+        Where(("reopened",), "<=", ending.reopened, or_missing=True),
+    ]
+    return _put(ending.reservation, _Guard(ending.outcome, ending.reopened), still_open)
 
 
 def product_updates(endings: Sequence[Ending]) -> list[Write]:
@@ -181,17 +224,18 @@ def _take(product_id: str, units: int, into: Literal["reserved", "sold"]) -> Upd
     )
 
 
-def _guard(reservation: Reservation, outcome: Outcome, where: Sequence[Where]) -> Put:
-    return Put(item={"id": ending_key(reservation.id), "outcome": outcome.value}, where=where)
+def _put(reservation: Reservation, guard: _Guard, where: Sequence[Where]) -> Put:
+    item: Item = {"id": ending_key(reservation.id), "outcome": guard.outcome.value, "reopened": guard.reopened}
+    return Put(item=item, where=where)
 
 
-def _was(outcome: Outcome, *, or_missing: bool = False) -> Where:
-    return Where(("outcome",), "=", outcome.value, or_missing=or_missing)
+def _is(guard: _Guard) -> list[Where]:
+    return [Where(("outcome",), "=", guard.outcome.value), Where(("reopened",), "=", guard.reopened)]
 
 
-def _outcome(item: Item | None) -> Outcome:
-    assert item is not None  # noqa: S101 - its condition holds of a missing item, or it was there before
-    return Outcome(str(item["outcome"]))
+def _read(item: Item | None) -> _Guard:
+    assert item is not None  # noqa: S101 - no condition fails for want of a guard, and none is ever removed
+    return _Guard(Outcome(str(item["outcome"])), reopened=int(str(item["reopened"])))
 
 
 def _never_reserved(endings: Sequence[Ending]) -> StockError:

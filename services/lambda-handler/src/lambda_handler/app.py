@@ -19,7 +19,7 @@ async def open_consumer(settings: Settings, *, log: JsonLog) -> AsyncIterator[Ca
     Yields:
         What makes a consumer; each is an owner of its own.
     """
-    async with open_connections(settings) as connections:
+    async with open_connections(settings, log=log) as connections:
         yield lambda: build_consumer(settings, connections=connections, log=log)
 
 
@@ -28,6 +28,8 @@ def build_consumer(settings: Settings, *, connections: Connections, log: JsonLog
     settler = Settler(
         ledger=connections.ledger,
         gateway=connections.gateway,
+        stock=None if connections.stock is None else connections.stock.endings,
+        limits=None if connections.stock is None else connections.stock.limits,
         # Environments of one snapshot share host name and process id: a number drawn in each tells them apart.
         owner=f"{SERVICE}/{secrets.token_hex(4)}",
         lease=settings.lease,

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from typing import Protocol
 
 from flashbus.dead_letters import is_redriven
-from flashmsg import FlashmsgError, Order, OrderPlaced
+from flashmsg import FlashmsgError, Order, OrderPlaced, Reservation
 from flashpay import (
     Acknowledge,
     Busy,
@@ -38,11 +38,26 @@ _LAST_WORDS_SECONDS = 2.0
 class Settles(Protocol):
     """flashpay's Settler, as far as it is used here."""
 
-    async def settle(self, order: Order, *, traceparent: str | None = None, redriven: bool = False) -> Settlement:
+    async def settle(
+        self,
+        order: Order,
+        *,
+        traceparent: str | None = None,
+        reservation: Reservation | None = None,
+        redriven: bool = False,
+    ) -> Settlement:
         """Bring the order to a terminal status."""
         ...
 
-    async def give_up(self, order: Order, *, reason: str, redriven: bool = False, uncharged: bool = False) -> GiveUp:
+    async def give_up(
+        self,
+        order: Order,
+        *,
+        reason: str,
+        reservation: Reservation | None = None,
+        redriven: bool = False,
+        uncharged: bool = False,
+    ) -> GiveUp:
         """Mark the order failed unless it was charged or may have been."""
         ...
 
@@ -106,17 +121,21 @@ class RecordSettler:
         if isinstance(record, QueueRecord) and self.dead_letters is None:
             # The queue's redrive moves it, unmarked: an order failed now could never be opened again.
             return HandBack(outcome=decided.reason)
-        return await self._give_up(placed.data, decided, delivery)
+        return await self._give_up(placed, decided, delivery)
 
-    async def _give_up(self, order: Order, why: GiveUpOrder, delivery: Delivery) -> Disposition:
+    async def _give_up(self, placed: OrderPlaced, why: GiveUpOrder, delivery: Delivery) -> Disposition:
         given_up: GiveUp | Exception
         try:
             given_up = await self.settler.give_up(
-                order, reason=why.reason, redriven=delivery.redriven, uncharged=why.uncharged
+                placed.data,
+                reason=why.reason,
+                reservation=placed.reservation,
+                redriven=delivery.redriven,
+                uncharged=why.uncharged,
             )
         except Exception as error:  # noqa: BLE001 - as above
             given_up = error
-        return decide_given_up(given_up, order, why, delivery, now=self.now())
+        return decide_given_up(given_up, placed.data, why, delivery, now=self.now())
 
     async def _carry_out(self, disposition: Disposition, record: Record, known: Known) -> RecordOutcome:
         order_id = known.order_id
@@ -140,7 +159,10 @@ class RecordSettler:
         while True:
             try:
                 settlement = await self.settler.settle(
-                    placed.data, traceparent=placed.traceparent, redriven=delivery.redriven
+                    placed.data,
+                    traceparent=placed.traceparent,
+                    reservation=placed.reservation,
+                    redriven=delivery.redriven,
                 )
             except FlashpayError as error:
                 pause = self._pause(attempt, error)

@@ -15,7 +15,8 @@ class SettingsError(Exception):
 class Settings:
     """What the function is told.
 
-    Without `dead_letter_queue_url` poison from a queue is left to the queue's own redrive.
+    Without `dead_letter_queue_url` poison from a queue is left to the queue's own redrive. Without `stock_table`
+    nothing is limited.
     """
 
     orders_table: str
@@ -25,6 +26,7 @@ class Settings:
     lease: timedelta = timedelta(seconds=30)
     dead_letter_queue_url: str | None = None
     max_receives: int = 100
+    stock_table: str | None = None
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str]) -> "Settings":
@@ -41,6 +43,7 @@ class Settings:
             lease=timedelta(seconds=_positive(environ, "LEASE_SECONDS", 30)),
             dead_letter_queue_url=environ.get("DEAD_LETTER_QUEUE_URL") or None,
             max_receives=round(_positive(environ, "MAX_RECEIVES", 100)),
+            stock_table=environ.get("STOCK_TABLE") or None,
         )
         if settings.lease <= settings.payment_timeout:
             raise SettingsError("LEASE_SECONDS must be longer than PAYMENT_TIMEOUT_SECONDS")

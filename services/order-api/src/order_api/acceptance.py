@@ -7,11 +7,12 @@ from aiohttp import web
 
 from flashbus.publisher import PublishError
 from flashbus.topic import Entry
-from flashmsg import Order, OrderPlaced, encode
+from flashmsg import Order, OrderPlaced, Reservation, encode
 from flashpay import Accepted, ContentMismatch, LedgerEntry
 from order_api.app_keys import BOOK, INTAKE, METRICS, PUBLISHER, RETRY_AFTER, SETTINGS
 from order_api.bodies import read_json_body
 from order_api.intake import IDEMPOTENCY_KEY, Draft
+from order_api.limited_sale import ReservedUnits
 from order_api.order_book import OrderBookError
 from order_api.rejections import Rejection, mismatch, outcome_unknown, turned_away
 from order_api.responses import acceptance_response
@@ -47,7 +48,7 @@ async def order_of(request: web.Request, draft: Draft) -> Order:
     except Rejection:
         if not draft.key_given:
             raise
-        entry = await _entry_of(request, draft)
+        entry = await entry_of(request, draft)
         if entry is None:
             raise
     if entry.fingerprint != draft.request.fingerprint:
@@ -55,24 +56,53 @@ async def order_of(request: web.Request, draft: Draft) -> Order:
     return entry.order
 
 
-async def queue(request: web.Request, draft: Draft, order: Order, *, mode: str, settling: bool = False) -> web.Response:
+async def entry_of(request: web.Request, draft: Draft) -> LedgerEntry | None:
+    """The entry of a draft in the ledger, None when there is none.
+
+    Raises:
+        Rejection: 503 without an answer of the ledger.
+    """
+    try:
+        return await request.app[BOOK].get(draft.order_id)
+    except OrderBookError as exc:
+        raise _unchecked(request, draft, exc) from exc
+
+
+def message_of(request: web.Request, order: Order, reservation: Reservation | None) -> Entry:
+    """The message that carries an order on, in the trace of its request."""
+    traceparent = str(request[REQUEST_CONTEXT].traceparent)
+    event = OrderPlaced.of(order, traceparent=traceparent, reservation=reservation)
+    return Entry(encode(event), {"type": event.type, "traceparent": traceparent})
+
+
+async def queue(
+    request: web.Request,
+    draft: Draft,
+    order: Order,
+    units: ReservedUnits,
+    *,
+    mode: str,
+    settling: bool = False,
+) -> web.Response:
     """Publish an order and describe its acceptance.
 
     Args:
         request: Asks for it.
         draft: What it asks for.
         order: The same, priced.
+        units: What is reserved for it. Not handed on if an order of this key has units of its own.
         mode: How it came here, for metrics and log.
         settling: Whether a settlement of this request has begun: then the order may be charged whatever happens here.
 
     Raises:
         Rejection: 422 for a key that stands for another order, 503 without an acknowledgement.
     """
-    known = await _written_down(request, draft, order, settling=settling) if draft.key_given else None
+    known = await _written_down(request, draft, order, units, settling=settling) if draft.key_given else None
     accepted = order if known is None else known.entry.order
+    reservation = units.reservation if known is None else known.entry.reservation
     # A terminal order needs no message; of any other one an earlier message may have been lost.
     if known is None or not known.entry.status.is_terminal:
-        await _publish(request, draft, accepted, settling=settling)
+        await _publish(request, draft, accepted, units, reservation=reservation, settling=settling)
     first = known is None or known.first or (settling and is_made_of(known.entry, order))
     note_acceptance(request, mode, repeated=not first)
     return acceptance_response(order.order_id)
@@ -96,23 +126,19 @@ async def _as_first_asked(request: web.Request, draft: Draft) -> Draft:
     # Only while two secrets are known, and only with a key, is there anything to look up.
     for order_id in draft.earlier_ids:
         earlier = replace(draft, order_id=order_id)
-        if await _entry_of(request, earlier) is not None:
+        if await entry_of(request, earlier) is not None:
             return earlier
     return draft
 
 
-async def _entry_of(request: web.Request, draft: Draft) -> LedgerEntry | None:
+async def _written_down(
+    request: web.Request, draft: Draft, order: Order, units: ReservedUnits, *, settling: bool
+) -> Accepted:
     try:
-        return await request.app[BOOK].get(draft.order_id)
+        acceptance = await request.app[BOOK].accept(order, reservation=units.reservation)
     except OrderBookError as exc:
-        raise _unchecked(request, draft, exc) from exc
-
-
-async def _written_down(request: web.Request, draft: Draft, order: Order, *, settling: bool) -> Accepted:
-    try:
-        acceptance = await request.app[BOOK].accept(order)
-    except OrderBookError as exc:
-        if not settling:
+        # Of what is journaled or being settled, more may happen than this request knows.
+        if not settling and units.reservation is None:
             raise _unchecked(request, draft, exc) from exc
         request[REQUEST_CONTEXT].fields["error"] = str(exc)
         raise outcome_unknown(draft.receipt, retry_after=_after(request, request.app[BOOK].outage)) from exc
@@ -121,21 +147,37 @@ async def _written_down(request: web.Request, draft: Draft, order: Order, *, set
     return acceptance
 
 
-async def _publish(request: web.Request, draft: Draft, order: Order, *, settling: bool) -> None:
-    traceparent = str(request[REQUEST_CONTEXT].traceparent)
-    event = OrderPlaced.of(order, traceparent=traceparent)
-    entry = Entry(encode(event), {"type": event.type, "traceparent": traceparent})
+async def _publish(
+    request: web.Request,
+    draft: Draft,
+    order: Order,
+    units: ReservedUnits,
+    *,
+    reservation: Reservation | None,
+    settling: bool,
+) -> None:
     try:
-        await request.app[PUBLISHER].publish(entry)
+        await request.app[PUBLISHER].publish(message_of(request, order, reservation))
     except PublishError as exc:
         request[REQUEST_CONTEXT].fields["error"] = str(exc)
-        retry_after = _after(request, request.app[PUBLISHER].pause)
-        if exc.certain and not settling:
+        certain = exc.certain and not settling
+        raise await _unpublished(request, draft, order, units, exc, certain=certain) from exc
+    if reservation == units.reservation:
+        units.handed_on()
+
+
+async def _unpublished(
+    request: web.Request, draft: Draft, order: Order, units: ReservedUnits, error: PublishError, *, certain: bool
+) -> Rejection:
+    retry_after = _after(request, request.app[PUBLISHER].pause)
+    # A reservation that stands in the ledger under a key is not withdrawn: a repeat would publish it without units.
+    if certain and (units.reservation is None or not draft.key_given):
+        if await units.withdraw(order):
             title = "Orders cannot be taken right now"
-            raise turned_away(draft.shared_receipt, f"publish_{exc.reason}", title, retry_after=retry_after) from exc
-        if not draft.key_given:
-            await request.app[BOOK].note(order)
-        raise outcome_unknown(draft.receipt, retry_after=retry_after) from exc
+            return turned_away(draft.shared_receipt, f"publish_{error.reason}", title, retry_after=retry_after)
+    elif not draft.key_given:
+        await request.app[BOOK].note(order, reservation=units.reservation)
+    return outcome_unknown(draft.receipt, retry_after=retry_after)
 
 
 def _unchecked(request: web.Request, draft: Draft, error: OrderBookError) -> Rejection:

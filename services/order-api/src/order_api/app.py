@@ -21,7 +21,10 @@ from order_api.metrics import Metrics
 from order_api.openapi import document_json
 from order_api.order_book import OrderBook
 from order_api.order_status import get_order
+from order_api.product_listing import ProductListing
+from order_api.products import get_product, get_products
 from order_api.retry_after import RetryAfter
+from order_api.selling import Selling, selling
 from order_api.settings import SERVICE, Settings
 from order_api.settlement_limiter import SettlementLimiter
 from order_api.sync_orders import post_sync_order
@@ -29,6 +32,7 @@ from order_api.telemetry import telemetry
 from order_api.views import HealthView
 
 _CATALOGUE = web.AppKey("catalogue", Catalogue)
+_SELLING = web.AppKey("selling", Selling)
 _HEALTH_BODY = HealthView().model_dump_json().encode()
 
 
@@ -52,14 +56,18 @@ def create_app(
     Returns:
         The application, not started. It opens nothing that it was given and closes nothing of it.
     """
-    metrics = Metrics(registry or CollectorRegistry())
+    registry, health = registry or CollectorRegistry(), health or Health()
+    metrics = Metrics(registry)
     app = web.Application(middlewares=[telemetry(metrics)])
     app[app_keys.OPENAPI] = document_json()
     app[app_keys.SETTINGS] = settings
     app[app_keys.METRICS] = metrics
     _add_parts(app, settings, connections, metrics, now)
+    _add_selling(app, settings, connections, registry)
     app.cleanup_ctx.append(_running)
-    (health or Health()).add_check("catalogue", app[_CATALOGUE].check)
+    health.add_check("catalogue", app[_CATALOGUE].check)
+    if connections.stock is not None:
+        health.add_check("stock", app[_SELLING].levels.check)
     _add_routes(app)
     return app
 
@@ -84,6 +92,20 @@ def _add_parts(
     app[app_keys.SETTLEMENT_LIMITER] = _settlement_limiter(settings, connections, metrics)
 
 
+def _add_selling(
+    app: web.Application, settings: Settings, connections: Connections, registry: CollectorRegistry
+) -> None:
+    app[_SELLING] = selling(
+        settings,
+        stock=connections.stock,
+        ledger=connections.ledger,
+        publisher=app[app_keys.PUBLISHER],
+        registry=registry,
+    )
+    app[app_keys.SALE] = app[_SELLING].sale
+    app[app_keys.LISTING] = ProductListing(catalogue=app[_CATALOGUE], stock=app[_SELLING].levels)
+
+
 def _catalogue(settings: Settings, products: ProductSource, metrics: Metrics) -> Catalogue:
     return Catalogue(
         source=products,
@@ -106,6 +128,8 @@ def _settlement_limiter(settings: Settings, connections: Connections, metrics: M
     settler = Settler(
         ledger=connections.ledger,
         gateway=connections.gateway,
+        stock=None if connections.stock is None else connections.stock.endings,
+        limits=None if connections.stock is None else connections.stock.limits,
         owner=owner_name(SERVICE),
         lease=settings.lease,
         payment_timeout=settings.payment_timeout,
@@ -122,7 +146,7 @@ def _settlement_limiter(settings: Settings, connections: Connections, metrics: M
 
 async def _running(app: web.Application) -> AsyncIterator[None]:
     # Requests have ended before this is left: what they began is finished, then drained.
-    async with app[_CATALOGUE], app[app_keys.PUBLISHER]:
+    async with app[_CATALOGUE], app[app_keys.PUBLISHER], app[_SELLING].running():
         yield
         await app[app_keys.SETTLEMENT_LIMITER].aclose()
 
@@ -131,6 +155,8 @@ def _add_routes(app: web.Application) -> None:
     app.router.add_post("/orders/async", post_async_order, expect_handler=leave_expectation)
     app.router.add_post("/orders/sync", post_sync_order, expect_handler=leave_expectation)
     app.router.add_get("/orders/{order_id}", get_order)
+    app.router.add_get("/products", get_products)
+    app.router.add_get("/products/{product_id}", get_product)
     app.router.add_get("/health", _health)
     app.router.add_get("/openapi.json", _openapi)
 

@@ -1,7 +1,5 @@
 """What is for sale and at which price, kept in memory and refreshed in the background."""
 
-import asyncio
-import contextlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
@@ -9,6 +7,8 @@ from types import TracebackType
 from typing import Protocol, Self
 
 import structlog
+
+from order_api.refreshing import RefreshLoop
 
 # While there is nothing to sell the source is read again soon.
 _NOTHING_TO_SELL_PAUSE = timedelta(seconds=1)
@@ -75,22 +75,27 @@ class Catalogue:
         self._on_refresh = on_refresh
         self._on_failure = on_failure
         self._products: Mapping[str, Product] | None = None
-        self._stop = asyncio.Event()
-        self._task: asyncio.Task[None] | None = None
+        self._loop = RefreshLoop(self.refresh, pause=self._pause, on_crash=self._crashed, name="catalogue-refresh")
 
     async def __aenter__(self) -> Self:
-        self._task = asyncio.create_task(self._keep_fresh(), name="catalogue-refresh")
+        await self._loop.__aenter__()
         return self
 
     async def __aexit__(
-        self, _type: type[BaseException] | None, _value: BaseException | None, _traceback: TracebackType | None
+        self, type_: type[BaseException] | None, value: BaseException | None, traceback: TracebackType | None
     ) -> None:
-        self._stop.set()
-        if self._task is not None:
-            # Only a read is lost; no need to wait for a source that may be down.
-            self._task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._task
+        await self._loop.__aexit__(type_, value, traceback)
+
+    @property
+    def products(self) -> Mapping[str, Product]:
+        """All products by id, in an object of its own for every copy.
+
+        Raises:
+            CatalogueNotLoadedError: The first load has not succeeded yet.
+        """
+        if self._products is None:
+            raise CatalogueNotLoadedError("the catalogue is not loaded yet")
+        return self._products
 
     @property
     def is_loaded(self) -> bool:
@@ -107,9 +112,7 @@ class Catalogue:
         Raises:
             CatalogueNotLoadedError: The first load has not succeeded yet.
         """
-        if self._products is None:
-            raise CatalogueNotLoadedError("the catalogue is not loaded yet")
-        return self._products.get(product_id)
+        return self.products.get(product_id)
 
     async def refresh(self) -> bool:
         """Read the source once and tell whether that succeeded; a failure keeps the old copy."""
@@ -127,16 +130,10 @@ class Catalogue:
             self._on_refresh(len(products))
         return True
 
-    async def _keep_fresh(self) -> None:
-        while not self._stop.is_set():
-            try:
-                await self.refresh()
-            except Exception:
-                # A bug of ours, or a row nobody thought of: the shop sells on, and the next refresh may work.
-                log.exception("catalogue_refresh_crashed", stale=self.is_loaded)
-                if self._on_failure is not None:
-                    self._on_failure()
-            pause = self._refresh if self._products else min(self._refresh, _NOTHING_TO_SELL_PAUSE)
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(pause.total_seconds()):
-                    await self._stop.wait()
+    def _pause(self) -> timedelta:
+        return self._refresh if self._products else min(self._refresh, _NOTHING_TO_SELL_PAUSE)
+
+    def _crashed(self, error: Exception) -> None:
+        log.error("catalogue_refresh_crashed", stale=self.is_loaded, exc_info=error)
+        if self._on_failure is not None:
+            self._on_failure()

@@ -13,6 +13,8 @@ from flashbus.clients import aws_client
 from flashbus.sns import SnsTopic
 from flashbus.topic import Topic
 from flashpay import DynamoLedger, Gateway, HttpGateway, Ledger
+from flashstock.dynamo import dynamo_stock
+from flashstock.stock import Stock
 from order_api.catalogue import ProductSource
 from order_api.dynamo_products import DynamoProducts
 from order_api.settings import Settings
@@ -23,12 +25,13 @@ _DYNAMO_TIMEOUT = timedelta(seconds=2)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Connections:
-    """Everything outside of this process that the API talks to."""
+    """Everything outside of this process that the API talks to; no `stock` where nothing is limited."""
 
     topic: Topic
     ledger: Ledger
     gateway: Gateway
     products: ProductSource
+    stock: Stock | None = None
 
 
 @asynccontextmanager
@@ -48,6 +51,7 @@ async def open_connections(settings: Settings) -> AsyncIterator[Connections]:
             ledger=DynamoLedger(client=dynamo, table=settings.orders_table),
             gateway=HttpGateway(session=http, base_url=settings.gateway_url),
             products=DynamoProducts(client=dynamo, table=settings.products_table),
+            stock=dynamo_stock(client=dynamo, table=settings.stock_table) if settings.stock_table else None,
         )
 
 

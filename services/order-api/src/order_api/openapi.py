@@ -10,16 +10,24 @@ from pydantic.json_schema import models_json_schema
 from flashmsg import OrderRequest
 from order_api.intake import IDEMPOTENCY_KEY
 from order_api.retry_after import LONGEST
-from order_api.views import HealthView, OrderAccepted, OrderView, Problem, UnknownOutcome
+from order_api.views import (
+    HealthView,
+    OrderAccepted,
+    OrderView,
+    Problem,
+    ProductList,
+    ProductView,
+    UnknownOutcome,
+)
 
 VERSION = "1.0.0"
 _PROBLEM_JSON = "application/problem+json"
 _JSON = "application/json"
 _REFUSALS = {
     400: "The body is no JSON, or a header is wrong.",
-    404: "There is no such order.",
+    404: "There is no such order, or no such product.",
     408: "The body did not arrive in time.",
-    409: "The same order is being paid already.",
+    409: "`sold-out`: fewer units of a limited product are left. `limit-reached`: one customer may not order as many.",
     413: "The body is too large.",
     415: "The body is not plain application/json in UTF-8.",
     422: "The JSON is no order that can be taken, or its key stands for another: `errors` names each field at fault.",
@@ -27,18 +35,21 @@ _REFUSALS = {
     500: "Our fault.",
     503: "Not now. `Retry-After` says when to try again.",
 }
-_INTAKE_REFUSALS = (400, 408, 413, 415, 422, 500, 503)
+_IN_PROGRESS = "`in-progress`: the same order is being paid already; it alone has a `Retry-After`. "
+_INTAKE_REFUSALS = (400, 408, 409, 413, 415, 422, 500, 503)
 # These may come after the order was handed on.
 _MAYBE_TAKEN = frozenset({409, 500, 502, 503})
 _MAYBE_TAKEN_TEXT = (
     " Without `idempotency_key` in the document the order was not accepted. With it there may be an order: sent again"
     " with this key, the same body is the same order and is charged at most once."
 )
-_WITH_RETRY_AFTER = frozenset({409, 502, 503})
+_WITH_RETRY_AFTER = frozenset({502, 503})
 _MODELS: tuple[tuple[type[BaseModel], Literal["validation", "serialization"]], ...] = (
     (OrderRequest, "validation"),
     (OrderAccepted, "serialization"),
     (OrderView, "serialization"),
+    (ProductList, "serialization"),
+    (ProductView, "serialization"),
     (Problem, "serialization"),
     (UnknownOutcome, "serialization"),
     (HealthView, "serialization"),
@@ -66,6 +77,23 @@ _ORDER_ID = {
     "required": True,
     "schema": {"type": "string", "pattern": "^ord_[a-z2-7]{40}$"},
 }
+_PRODUCT_ID = {
+    "name": "product_id",
+    "in": "path",
+    "required": True,
+    "schema": {"type": "string", "pattern": "^[a-z0-9][a-z0-9-]{0,63}$"},
+}
+_IF_NONE_MATCH = {
+    "name": "If-None-Match",
+    "in": "header",
+    "required": False,
+    "description": "The `ETag` of the answer that the client has: 304 while it still holds.",
+    "schema": {"type": "string"},
+}
+_CACHING = {
+    "Cache-Control": {"description": "Good for a second.", "schema": {"const": "public, max-age=1"}, "required": True},
+    "ETag": {"description": "A strong validator of the answer.", "schema": {"type": "string"}, "required": True},
+}
 
 
 def document() -> dict[str, Any]:
@@ -82,6 +110,8 @@ def document() -> dict[str, Any]:
             "/orders/async": {"post": _post_async()},
             "/orders/sync": {"post": _post_sync()},
             "/orders/{order_id}": {"get": _get_order()},
+            "/products": {"get": _get_products()},
+            "/products/{product_id}": {"get": _get_product()},
             "/health": {"get": _operation("getHealth", "Tell that the process answers.", {200: _ok(HealthView)})},
         },
         "components": {"schemas": schemas["$defs"]},
@@ -106,13 +136,33 @@ def _post_sync() -> dict[str, Any]:
         "placeOrderAndWait",
         "Settle an order in the request; if that takes too long it is queued.",
         {200: _ok(OrderView, "The order in a terminal status."), 202: _accepted()}
-        | _refused(*_INTAKE_REFUSALS, 409, 502, placing=True),
+        | _refused(*_INTAKE_REFUSALS, 502, placing=True)
+        | {409: _sync_conflict()},
     )
 
 
 def _get_order() -> dict[str, Any]:
     responses = {200: _ok(OrderView, "The order as far as it is known."), **_refused(404, 503)}
     return _operation("getOrder", "Tell how an order goes.", responses) | {"parameters": [_ORDER_ID, _TRACEPARENT]}
+
+
+def _get_products() -> dict[str, Any]:
+    responses = _cacheable(ProductList) | _refused(503)
+    return _operation("listProducts", "Tell what is for sale, at which price, and what is left.", responses) | {
+        "parameters": [_IF_NONE_MATCH]
+    }
+
+
+def _get_product() -> dict[str, Any]:
+    responses = _cacheable(ProductView) | _refused(404, 503)
+    return _operation("getProduct", "Tell the price of a product and what is left of it.", responses) | {
+        "parameters": [_PRODUCT_ID, _IF_NONE_MATCH]
+    }
+
+
+def _cacheable(model: type[BaseModel]) -> dict[int, dict[str, Any]]:
+    unchanged = {"description": "The client has it already.", "headers": _CACHING}
+    return {200: _ok(model) | {"headers": _CACHING}, 304: unchanged}
 
 
 def _order_operation(operation_id: str, summary: str, responses: Mapping[int, object]) -> dict[str, Any]:
@@ -135,7 +185,7 @@ def _ok(model: type[BaseModel], description: str | None = None) -> dict[str, Any
 
 
 def _accepted() -> dict[str, Any]:
-    location = {"description": "Where to ask how the order goes.", "schema": {"type": "string"}}
+    location = {"description": "Where to ask how the order goes.", "schema": {"type": "string"}, "required": True}
     return _ok(OrderAccepted) | {"headers": {"Location": location}}
 
 
@@ -152,9 +202,21 @@ def _refusal(status: int, *, maybe_taken: bool) -> dict[str, Any]:
         "content": {_PROBLEM_JSON: {"schema": schema}},
     }
     if status in _WITH_RETRY_AFTER:
-        seconds = {"type": "integer", "minimum": 1, "maximum": int(LONGEST.total_seconds())}
-        refusal["headers"] = {"Retry-After": {"description": "Seconds to wait.", "schema": seconds}}
+        refusal["headers"] = {"Retry-After": _retry_after(always=True)}
     return refusal
+
+
+def _sync_conflict() -> dict[str, Any]:
+    refusal = _refusal(409, maybe_taken=True)
+    return refusal | {
+        "description": _IN_PROGRESS + refusal["description"],
+        "headers": {"Retry-After": _retry_after(always=False)},
+    }
+
+
+def _retry_after(*, always: bool) -> dict[str, Any]:
+    seconds = {"type": "integer", "minimum": 1, "maximum": int(LONGEST.total_seconds())}
+    return {"description": "Seconds to wait.", "schema": seconds, "required": always}
 
 
 def _reference(model: type[BaseModel]) -> dict[str, str]:

@@ -7,7 +7,7 @@ from typing import TypeVar
 
 import structlog
 
-from flashmsg import Order
+from flashmsg import Order, Reservation
 from flashpay import Acceptance, FlashpayError, Ledger, LedgerEntry, LedgerUnavailableError
 from order_api.retry_after import Outage
 
@@ -48,22 +48,22 @@ class OrderBook:
         """
         return await self._answer(self._ledger.get(order_id), self._timeout_seconds)
 
-    async def accept(self, order: Order) -> Acceptance:
-        """Write an order down, or return what stands there already; see `Ledger.accept`.
+    async def accept(self, order: Order, *, reservation: Reservation | None = None) -> Acceptance:
+        """Write an order down with its units, or return what stands there already; see `Ledger.accept`.
 
         Raises:
             OrderBookError: No answer in time.
         """
-        return await self._answer(self._ledger.accept(order), self._timeout_seconds)
+        return await self._answer(self._ledger.accept(order, reservation=reservation), self._timeout_seconds)
 
-    async def note(self, order: Order) -> None:
+    async def note(self, order: Order, *, reservation: Reservation | None = None) -> None:
         """Write down an order of which it is not known whether it was published, if that can be done soon.
 
         Its key was made for it a moment ago and is told to the client only now: with the order in the ledger,
         a repeat under this key meets the same content and price.
         """
         try:
-            await self._answer(self._ledger.accept(order), self._timeout_seconds / 4)
+            await self._answer(self._ledger.accept(order, reservation=reservation), self._timeout_seconds / 4)
         except (OrderBookError, FlashpayError) as exc:
             log.warning("order_not_recorded", order_id=order.order_id, error=str(exc))
 

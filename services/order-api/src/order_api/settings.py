@@ -18,6 +18,7 @@ class Settings(ServiceSettings):
     orders_topic_arn: str = Field(pattern=r"^arn:aws[a-z-]*:sns:\S+$", description="Topic that accepted orders go to")
     orders_table: str = Field(description="DynamoDB table of the ledger")
     products_table: str = Field(description="DynamoDB table of the catalogue")
+    stock_table: str = Field(default="", description="DynamoDB table of limited stock; empty: nothing is limited")
     order_id_secret: SecretStr = Field(
         description=f"Secret that certifies order ids, at least {MIN_SECRET_BYTES} bytes, the same in every instance"
     )
@@ -45,6 +46,11 @@ class Settings(ServiceSettings):
         description="Most an order waits for SNS, and its key for the ledger; then 503",
     )
     catalogue_refresh: Duration = Field(default=timedelta(seconds=30), description="Age at which prices are read again")
+    stock_refresh: Duration = Field(default=timedelta(seconds=1), description="Age at which what is left is read again")
+    stock_lease: Duration = Field(
+        default=timedelta(seconds=10),
+        description="How long a silent process keeps its stock; the same in every instance",
+    )
     body_limit_bytes: int = Field(default=65_536, ge=1, le=1_048_576, description="Largest body")
     body_timeout: Duration = Field(
         default=timedelta(seconds=10), description="Most a body may take to arrive; then 408"

@@ -1,12 +1,12 @@
 """A bulkhead for orders that are settled while the customer waits: few at once, and not for ever."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from datetime import timedelta
 
 import structlog
 
-from flashmsg import Order
+from flashmsg import Order, Reservation
 from flashpay import Settled, Settlement, Settler
 from order_api.retry_after import Outage, Turns
 
@@ -82,11 +82,19 @@ class SettlementLimiter:
         """How long no settlement has come to an end with an answer."""
         return self._outage.lasting
 
-    async def settle(self, order: Order, *, traceparent: str | None) -> Settlement:
-        """Settle the order, and wait for it until the deadline.
+    async def settle(
+        self,
+        order: Order,
+        *,
+        traceparent: str | None,
+        reservation: Reservation | None = None,
+        begin: Callable[[], Awaitable[object]] | None = None,
+    ) -> Settlement:
+        """Settle the order and its reserved units, and wait for it until the deadline.
 
         A settlement that has begun is never cut off, for its charge may have gone through already:
-        when the customer stops waiting, or the deadline passes, it goes on and keeps its place.
+        when the customer stops waiting, or the deadline passes, it goes on and keeps its place. `begin` is called
+        when a place is free and before anything is done; its errors end the matter and are the caller's.
 
         Raises:
             AtCapacityError: No place came free within the wait.
@@ -96,7 +104,8 @@ class SettlementLimiter:
         loop = asyncio.get_running_loop()
         deadline = loop.time() + self._deadline_seconds
         await self._enter()
-        task = self._begin(order, traceparent)
+        await self._begun(begin)
+        task = self._settling(order, traceparent, reservation)
         await asyncio.wait({task}, timeout=max(deadline - loop.time(), 0))
         if not task.done():
             raise DeadlinePassedError(f"not settled within {self._deadline_seconds:g} seconds")
@@ -119,6 +128,14 @@ class SettlementLimiter:
         next_turn = self._turns.next(now=now, ahead=self._waiting, seconds_each=each)
         raise AtCapacityError(f"no place came free within {self._wait_seconds:g} seconds", next_turn=next_turn)
 
+    async def _begun(self, begin: Callable[[], Awaitable[object]] | None) -> None:
+        try:
+            if begin is not None:
+                await begin()
+        except BaseException:
+            self._places.release()
+            raise
+
     async def _found_a_place(self) -> bool:
         if self._places.locked() and not self._wait_seconds:
             return False
@@ -132,15 +149,17 @@ class SettlementLimiter:
             self._waiting -= 1
         return True
 
-    def _begin(self, order: Order, traceparent: str | None) -> asyncio.Task[Settlement]:
-        task = asyncio.create_task(self._serve(order, traceparent), name=f"settle {order.order_id}")
+    def _settling(
+        self, order: Order, traceparent: str | None, reservation: Reservation | None
+    ) -> asyncio.Task[Settlement]:
+        task = asyncio.create_task(self._serve(order, traceparent, reservation), name=f"settle {order.order_id}")
         self._tasks[task] = asyncio.get_running_loop().time()
         task.add_done_callback(self._leave)
         self._report()
         return task
 
-    async def _serve(self, order: Order, traceparent: str | None) -> Settlement:
-        settlement = await self._settler.settle(order, traceparent=traceparent)
+    async def _serve(self, order: Order, traceparent: str | None, reservation: Reservation | None) -> Settlement:
+        settlement = await self._settler.settle(order, traceparent=traceparent, reservation=reservation)
         if isinstance(settlement, Settled) and self._on_settled is not None:
             self._on_settled(settlement.entry.status.value)
         return settlement

@@ -6,7 +6,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from flashmsg import OrderId, OrderStatus, PricedLine
+from flashmsg import Currency, OrderId, OrderStatus, PricedLine, ProductId
 from flashpay import LedgerEntry
 
 MinorUnits = Annotated[int, Field(ge=0, description="Minor units of the currency, such as cents")]
@@ -87,6 +87,31 @@ class OrderView(BaseModel):
             charge_id=entry.charge_id,
             reason=entry.reason,
         )
+
+
+class ProductView(BaseModel):
+    """A product with its price and what is left of it."""
+
+    model_config = ConfigDict(frozen=True)
+
+    product_id: ProductId
+    name: str
+    unit_price_minor: MinorUnits
+    currency: Currency
+    available: Annotated[
+        int | None, Field(ge=0, description="Units that can be ordered; absent when the product is not limited")
+    ] = None
+    customer_limit: Annotated[
+        int | None, Field(ge=1, description="Most units that one customer may order; absent for no limit")
+    ] = None
+
+
+class ProductList(BaseModel):
+    """Everything that is for sale, by product id."""
+
+    model_config = ConfigDict(frozen=True)
+
+    products: tuple[ProductView, ...]
 
 
 class FieldProblem(BaseModel):

@@ -63,6 +63,8 @@ def _settler(settings: Settings, connections: Connections, clock: Clock) -> Sett
     return Settler(
         ledger=connections.ledger,
         gateway=connections.gateway,
+        stock=None if connections.stock is None else connections.stock.endings,
+        limits=None if connections.stock is None else connections.stock.limits,
         owner=owner_name(SERVICE),
         lease=settings.lease,
         payment_timeout=settings.payment_timeout,

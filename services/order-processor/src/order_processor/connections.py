@@ -6,12 +6,14 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 import aiohttp
+import structlog
 from aiobotocore.session import get_session
 
 from flashbus.clients import aws_client
 from flashbus.queue import MessageSender, Queue
 from flashbus.sqs import SqsQueue
-from flashpay import DynamoLedger, Gateway, HttpGateway, Ledger
+from flashmsg import Reservation
+from flashpay import DynamoLedger, Gateway, HttpGateway, Ledger, OpenStock, open_stock
 from order_processor.settings import Settings
 
 
@@ -23,11 +25,12 @@ class Connections:
     dead_letter_queue: MessageSender
     ledger: Ledger
     gateway: Gateway
+    stock: OpenStock | None = None
 
 
 @asynccontextmanager
 async def open_connections(settings: Settings) -> AsyncIterator[Connections]:
-    """Connect to the queues, the ledger and the gateway that the settings name."""
+    """Connect to the queues, the ledger, the stock and the gateway that the settings name."""
     session = get_session()
     async with AsyncExitStack() as exits:
         sqs = await exits.enter_async_context(aws_client("sqs", session=session))
@@ -43,6 +46,11 @@ async def open_connections(settings: Settings) -> AsyncIterator[Connections]:
         dynamodb = await exits.enter_async_context(
             aws_client("dynamodb", session=session, max_pool_connections=settings.workers + 1)
         )
+        stock = None
+        if settings.stock_table:
+            stock = await exits.enter_async_context(
+                open_stock(client=dynamodb, table=settings.stock_table, on_oversold=_tell_oversold)
+            )
         # The slots bound the connections; aiohttp's own limit would hold payments up unseen.
         http = await exits.enter_async_context(
             aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=settings.workers + 1))
@@ -52,4 +60,9 @@ async def open_connections(settings: Settings) -> AsyncIterator[Connections]:
             dead_letter_queue=SqsQueue(url=settings.dead_letter_queue_url, client=sqs, polling_client=polling),
             ledger=DynamoLedger(client=dynamodb, table=settings.orders_table),
             gateway=HttpGateway(session=http, base_url=settings.gateway_url),
+            stock=stock,
         )
+
+
+def _tell_oversold(reservation: Reservation) -> None:
+    structlog.get_logger().error("sold_without_units", reservation=reservation.id, units=dict(reservation.units))

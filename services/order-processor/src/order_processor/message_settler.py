@@ -7,7 +7,7 @@ import structlog
 
 from flashbus.dead_letters import is_redriven
 from flashbus.queue import Message
-from flashmsg import FlashmsgError, Order, OrderPlaced, decode_sqs_body
+from flashmsg import FlashmsgError, OrderPlaced, decode_sqs_body
 from flashops.tracing import Traceparent
 from flashpay import (
     CircuitBreaker,
@@ -56,25 +56,26 @@ class MessageSettler:
         traceparent = _traceparent(event, message)
         structlog.contextvars.bind_contextvars(order_id=event.data.order_id, trace_id=traceparent.trace_id)
         try:
-            ended = await self._settle(event.data, traceparent, delivery)
+            ended = await self._settle(event, traceparent, delivery)
         except HeldBackError as exc:
             return HandBack(outcome="handed_back", at_least=exc.after, step=0)
         decided = decide(ended, delivery, now=self._clock())
         if isinstance(decided, GiveUpOrder):
-            return await self._give_up(event.data, decided, delivery)
+            return await self._give_up(event, decided, delivery)
         return decided
 
-    async def _settle(self, order: Order, traceparent: Traceparent, delivery: Delivery) -> Settlement | Exception:
+    async def _settle(self, event: OrderPlaced, traceparent: Traceparent, delivery: Delivery) -> Settlement | Exception:
         async def attempt(on_unanswered: Unanswered) -> Settlement:
             return await self._settler.settle(
-                order,
+                event.data,
                 traceparent=str(traceparent.child()),
+                reservation=event.reservation,
                 redriven=delivery.redriven,
                 on_unanswered=on_unanswered,
             )
 
         try:
-            return await self._breaker.run(order.order_id, attempt, receives_left=delivery.receives_left)
+            return await self._breaker.run(event.data.order_id, attempt, receives_left=delivery.receives_left)
         except HeldBackError:
             raise
         except FlashpayError as exc:
@@ -83,18 +84,22 @@ class MessageSettler:
             structlog.get_logger().exception("settle_crashed")
             return exc
 
-    async def _give_up(self, order: Order, why: GiveUpOrder, delivery: Delivery) -> Disposition:
+    async def _give_up(self, event: OrderPlaced, why: GiveUpOrder, delivery: Delivery) -> Disposition:
         ended: GiveUp | Exception
         try:
             ended = await self._settler.give_up(
-                order, reason=why.reason, redriven=delivery.redriven, uncharged=why.uncharged
+                event.data,
+                reason=why.reason,
+                reservation=event.reservation,
+                redriven=delivery.redriven,
+                uncharged=why.uncharged,
             )
         except FlashpayError as exc:
             ended = exc
         except Exception as exc:  # noqa: BLE001 - as above
             structlog.get_logger().exception("give_up_crashed")
             ended = exc
-        return decide_given_up(ended, order, why, delivery, now=self._clock())
+        return decide_given_up(ended, event.data, why, delivery, now=self._clock())
 
 
 def _traceparent(event: OrderPlaced, message: Message) -> Traceparent:

@@ -24,6 +24,7 @@ class Settings(ServiceSettings):
     queue_url: str = Field(description="URL of the queue of placed orders")
     dead_letter_queue_url: str = Field(description="URL of the queue for messages that are given up")
     orders_table: str = Field(description="Name of the ledger table")
+    stock_table: str = Field(default="", description="Name of the stock table; empty: nothing is limited")
     gateway_url: str = Field(pattern=r"^https?://[^/]+", description="Base URL of the payment gateway")
     workers: int = Field(default=20, ge=1, le=1000, description="Slots: the most payments at once")
     pollers: int = Field(

@@ -1,9 +1,10 @@
-"""Fakes of the ledger and the gateway for tests; both hold to the contract of the real ones."""
+"""Fakes of the ledger, the gateway and the stock for tests; all hold to the contract of the real ones."""
 
 from flashpay.testing.gateway import Abandonment, FakeCharge, FakeGateway, Reply
 from flashpay.testing.ledger import MemoryLedger
 from flashpay.testing.orders import START, ManualClock, sample_order
 from flashpay.testing.schedule import Checkpoint, no_checkpoint
+from flashpay.testing.stock import FakeStock, level_of, sample_reservation, set_up_product
 
 __all__ = [
     "START",
@@ -11,9 +12,13 @@ __all__ = [
     "Checkpoint",
     "FakeCharge",
     "FakeGateway",
+    "FakeStock",
     "ManualClock",
     "MemoryLedger",
     "Reply",
+    "level_of",
     "no_checkpoint",
     "sample_order",
+    "sample_reservation",
+    "set_up_product",
 ]

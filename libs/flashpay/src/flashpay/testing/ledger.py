@@ -2,9 +2,19 @@
 
 from dataclasses import replace
 from datetime import datetime, timedelta
+from functools import partial
 
-from flashmsg import Order, OrderStatus
-from flashpay.claims import Acceptance, Accepted, Claim, Claimed, claimed, evaluate_acceptance, evaluate_claim, may_fail
+from flashmsg import Order, OrderStatus, Reservation
+from flashpay.claims import (
+    Acceptance,
+    Accepted,
+    Claim,
+    Claimed,
+    claimed,
+    evaluate_acceptance,
+    evaluate_claim,
+    may_fail,
+)
 from flashpay.entries import LedgerEntry, whole_ms
 from flashpay.errors import LedgerUnavailableError
 from flashpay.gateway import Approved, ChargeResult
@@ -28,13 +38,13 @@ class MemoryLedger:
         self._clock = clock
         self._checkpoint = checkpoint
 
-    async def accept(self, order: Order) -> Acceptance:
+    async def accept(self, order: Order, *, reservation: Reservation | None = None) -> Acceptance:
         """See `Ledger.accept`."""
         owner = f"accept/{len(self.calls)}"
         await self._call("accept")
         entry = self.entries.get(order.order_id)
         if entry is None:
-            entry = LedgerEntry.accepted_first(order, owner=owner, now=self._now())
+            entry = LedgerEntry.accepted_first(order, owner=owner, now=self._now(), reservation=reservation)
             self.entries[order.order_id] = entry
             answer: Acceptance = Accepted(entry=entry, first=True)
         else:
@@ -42,23 +52,28 @@ class MemoryLedger:
         await self._checkpoint("accept.done")
         return answer
 
-    async def claim(self, order: Order, *, owner: str, lease: timedelta, reopen: bool = False) -> Claim:
+    async def claim(
+        self,
+        order: Order,
+        *,
+        owner: str,
+        lease: timedelta,
+        reopen: bool = False,
+        reservation: Reservation | None = None,
+    ) -> Claim:
         """See `Ledger.claim`."""
         now = self._now()
         lease_until = whole_ms(now + lease)  # from before the request leaves, as DynamoLedger counts it
         await self._call("claim")
         entry = self.entries.get(order.order_id)
-        if entry is None:
-            taken = LedgerEntry.claimed_first(order, owner=owner, lease_until=lease_until, now=now)
-        else:
-            answer = evaluate_claim(entry, order, owner=owner, now=now, reopen=reopen)
-            if answer is not None:
-                await self._checkpoint("claim.done")
-                return answer
-            taken = _taken_over(entry, owner=owner, lease_until=lease_until, now=now)
-        self.entries[order.order_id] = taken
+        answer = None if entry is None else evaluate_claim(entry, order, owner=owner, now=now, reopen=reopen)
+        if answer is None:
+            first = partial(LedgerEntry.claimed_first, order, reservation=reservation)
+            take = first if entry is None else entry.taken_over
+            entry = take(owner=owner, lease_until=lease_until, now=now)
+            self.entries[order.order_id], answer = entry, claimed(entry)
         await self._checkpoint("claim.done")
-        return claimed(taken)
+        return answer
 
     async def record(self, claimed: Claimed, result: ChargeResult) -> RecordedOrder:
         """See `Ledger.record`."""
@@ -88,24 +103,31 @@ class MemoryLedger:
             self.entries[entry.order_id] = replace(entry, lease_until=now, updated_at=now)
         await self._checkpoint("release.done")
 
-    async def fail(self, order: Order, *, reason: str, attempt: int | None = None) -> LedgerEntry:
+    async def fail(
+        self, order: Order, *, reason: str, attempt: int | None = None, reservation: Reservation | None = None
+    ) -> LedgerEntry:
         """See `Ledger.fail`."""
         await self._call("fail")
         now = self._now()
         entry = self.entries.get(order.order_id)
         if entry is None:
-            entry = LedgerEntry.failed_unclaimed(order, reason=reason, now=now)
+            entry = LedgerEntry.failed_unclaimed(order, reason=reason, now=now, reservation=reservation)
         elif may_fail(entry, order, now=now, attempt=attempt):
-            entry = replace(
-                entry,
-                status=OrderStatus.FAILED,
-                reason=reason,
-                lease_until=None,
-                updated_at=now,
-                completed_at=now,
-            )
+            entry = _failed(entry, reason=reason, now=now)
         self.entries[order.order_id] = entry
         await self._checkpoint("fail.done")
+        return entry
+
+    async def sell_out(self, claimed: Claimed) -> LedgerEntry:
+        """See `Ledger.sell_out`."""
+        await self._call("sell_out")
+        now, entry = self._now(), self.entries.get(claimed.order.order_id)
+        if entry is None:
+            raise LedgerUnavailableError(f"{claimed.order.order_id} is not in the ledger", reason="entry_missing")
+        if (entry.status, entry.attempt) == (OrderStatus.PROCESSING, claimed.attempt):
+            entry = replace(entry, status=OrderStatus.SOLD_OUT, lease_until=None, updated_at=now, completed_at=now)
+            self.entries[entry.order_id] = entry
+        await self._checkpoint("sell_out.done")
         return entry
 
     async def get(self, order_id: str) -> LedgerEntry | None:
@@ -123,17 +145,8 @@ class MemoryLedger:
             raise LedgerUnavailableError("the ledger is made unavailable by the test", reason="connection")
 
 
-def _taken_over(entry: LedgerEntry, *, owner: str, lease_until: datetime, now: datetime) -> LedgerEntry:
-    return replace(
-        entry,
-        status=OrderStatus.PROCESSING,
-        owner=owner,
-        attempt=entry.attempt + 1,
-        lease_until=lease_until,
-        updated_at=now,
-        completed_at=None,
-        reason=None,
-    )
+def _failed(entry: LedgerEntry, *, reason: str, now: datetime) -> LedgerEntry:
+    return replace(entry, status=OrderStatus.FAILED, reason=reason, lease_until=None, updated_at=now, completed_at=now)
 
 
 def _settled(entry: LedgerEntry, result: ChargeResult, *, owner: str, now: datetime) -> LedgerEntry:

@@ -13,6 +13,7 @@ from order_api.testing.harness import (
     running_shop,
 )
 from order_api.testing.products import FakeProducts
+from order_api.testing.stock import FakeStock
 
 __all__ = [
     "PEN",
@@ -20,6 +21,7 @@ __all__ = [
     "SECRET",
     "Answer",
     "FakeProducts",
+    "FakeStock",
     "FakeTopic",
     "RunningApi",
     "environment",

@@ -19,7 +19,9 @@ from flashops.health import Health
 from flashops.http import Runner
 from flashops.operations import operations_server
 from flashpay.testing import FakeGateway, MemoryLedger
+from flashstock.stock import Stock
 from order_api.app import create_app
+from order_api.app_keys import SALE
 from order_api.catalogue import Product
 from order_api.connections import Connections
 from order_api.order_ids import OrderIds
@@ -133,27 +135,32 @@ class RunningApi:
 
 @asynccontextmanager
 async def running_shop(
-    *, wait_ready: bool = True, products: FakeProducts | None = None, **variables: str
+    *,
+    wait_ready: bool = True,
+    products: FakeProducts | None = None,
+    stock: Stock | None = None,
+    **variables: str,
 ) -> AsyncIterator[RunningApi]:
     """Run the API; `variables` are its environment.
 
     Args:
-        wait_ready: Return only once the catalogue is loaded.
+        wait_ready: Return only once the catalogue is loaded, and the stock if there is one.
         products: What is for sale; two products by default.
+        stock: Where limited products have their units; nothing is limited by default.
         variables: Replace or add environment variables.
     """
     source = FakeProducts(PEN, PHONE) if products is None else products
     topic, ledger, gateway = FakeTopic(), MemoryLedger(), FakeGateway()
     health, registry = Health(), CollectorRegistry()
     settings = Settings.from_environment(environment(**variables))
-    connections = Connections(topic=topic, ledger=ledger, gateway=gateway, products=source)
+    connections = Connections(topic=topic, ledger=ledger, gateway=gateway, products=source, stock=stock)
     app = create_app(settings, connections=connections, health=health, registry=registry)
     async with (
         _serving(app, settings, health, registry) as (runner, operations_port),
         aiohttp.ClientSession() as session,
     ):
         if wait_ready:
-            await wait_until(lambda: source.loads)
+            await wait_until(lambda: source.loads and app[SALE].is_known)
         yield RunningApi(
             port=int(runner.addresses[0][1]),
             operations_port=operations_port,

@@ -10,7 +10,7 @@ from prometheus_client import CollectorRegistry
 from flashbus.consumer import Consumer
 from flashbus.testing import FakeQueue, loop_time
 from flashmsg import Order, OrderPlaced, OrderStatus, PricedLine, encode
-from flashpay.testing import FakeGateway, MemoryLedger
+from flashpay.testing import FakeGateway, FakeStock, MemoryLedger
 from order_processor.app import build_consumer
 from order_processor.connections import Connections
 from order_processor.settings import Settings
@@ -28,7 +28,7 @@ def _fields(variables: Mapping[str, object]) -> Iterator[tuple[str, object]]:
 
 
 class ProcessorHarness:
-    """A processor with a queue, a ledger and a gateway in memory; all run on the event loop's clock.
+    """A processor with a queue, a ledger, a gateway and limited stock in memory, on the event loop's clock.
 
     Args:
         variables: Settings by their variables in lower case, `drain_seconds=2.0`; unchecked.
@@ -46,6 +46,7 @@ class ProcessorHarness:
         self.queue, self.dead = FakeQueue(), FakeQueue()
         self.gateway = FakeGateway()
         self.ledger = MemoryLedger(clock=self.now)
+        self.stock = FakeStock()
         self.registry = CollectorRegistry()
         self.stop = asyncio.Event()
         self.consumer: Consumer | None = None
@@ -83,9 +84,7 @@ class ProcessorHarness:
         """Run the processor; the block's end stops it and waits for the drain."""
         self.consumer = build_consumer(
             self.settings,
-            connections=Connections(
-                queue=self.queue, dead_letter_queue=self.dead, ledger=self.ledger, gateway=self.gateway
-            ),
+            connections=self._connections(),
             registry=self.registry,
             stop=self.stop,
             clock=self.now,
@@ -97,6 +96,15 @@ class ProcessorHarness:
             self.stop.set()
             await asyncio.wait([task])
         task.result()
+
+    def _connections(self) -> Connections:
+        return Connections(
+            queue=self.queue,
+            dead_letter_queue=self.dead,
+            ledger=self.ledger,
+            gateway=self.gateway,
+            stock=self.stock.opened,
+        )
 
     async def until(self, predicate: Callable[[], object], *, seconds: float = 3600) -> float:
         """Wait until `predicate` holds; the time it then is. Raises TimeoutError after `seconds`."""

@@ -1,0 +1,135 @@
+"""DynamoDB's errors in our words, and what is tried again."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import aiohttp
+import pytest
+from botocore.exceptions import ClientError, EndpointConnectionError, ReadTimeoutError
+
+from flashstock.dynamo import DynamoTable
+from flashstock.errors import StockUnavailableError
+from flashstock.table import Check, ConditionFailedError, Delete, Put, Update, Where
+
+PUT = Put(item={"id": "a", "n": 1})
+ITEM = {"id": {"S": "a"}, "n": {"N": "1"}}
+
+
+def client_error(code: str, *, status: int = 400, **response: object) -> ClientError:
+    return ClientError(
+        {"Error": {"Code": code, "Message": "?"}, "ResponseMetadata": {"HTTPStatusCode": status}, **response},
+        "Operation",
+    )
+
+
+def cancelled(*codes: str, **more: object) -> ClientError:
+    reasons = [{"Code": code, **(more if code == "ConditionalCheckFailed" else {})} for code in codes]
+    return client_error("TransactionCanceledException", CancellationReasons=reasons)
+
+
+class ScriptedClient:
+    """Answers every call with the next of its answers, raising those that are exceptions."""
+
+    def __init__(self, *answers: Mapping[str, Any] | Exception) -> None:
+        self._answers = list(answers)
+        self.requests: list[Mapping[str, Any]] = []
+
+    async def _answer(self, **request: object) -> Mapping[str, Any]:
+        self.requests.append(request)
+        answer = self._answers.pop(0)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    batch_get_item = put_item = update_item = delete_item = transact_write_items = _answer
+
+
+def table(*answers: Mapping[str, Any] | Exception) -> tuple[DynamoTable, ScriptedClient]:
+    client = ScriptedClient(*answers)
+    return DynamoTable(client=client, name="stock", jitter=lambda: 0.0), client
+
+
+@pytest.mark.parametrize(
+    ("error", "reason", "certain"),
+    [
+        (client_error("InternalServerError", status=500), "server_error", False),
+        (client_error("ResourceNotFoundException"), "access", False),
+        (client_error("ValidationException"), "bad_request", True),
+        (cancelled("None", "ValidationError"), "bad_request", True),
+        (ReadTimeoutError(endpoint_url="http://x"), "timeout", False),
+        (TimeoutError(), "timeout", False),
+        (EndpointConnectionError(endpoint_url="http://x"), "connection", False),
+        (aiohttp.ClientPayloadError(), "connection", False),
+        (ConnectionResetError(), "connection", False),
+    ],
+)
+async def test_an_error_is_told_in_our_words_at_once(error: Exception, reason: str, *, certain: bool) -> None:
+    dynamo, client = table(error)
+    with pytest.raises(StockUnavailableError) as caught:
+        await dynamo.write(PUT)
+    assert (caught.value.reason, caught.value.certain) == (reason, certain)
+    assert len(client.requests) == 1
+
+
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        (client_error("TransactionConflictException"), "contention"),
+        (cancelled("None", "TransactionConflict"), "contention"),
+        (client_error("ThrottlingException"), "throttled"),
+        (client_error("ProvisionedThroughputExceededException"), "throttled"),
+        (cancelled("ThrottlingError", "None"), "throttled"),
+    ],
+)
+async def test_where_others_are_it_is_tried_again_for_a_while(error: ClientError, reason: str) -> None:
+    dynamo, client = table(error, error, {})
+    await dynamo.transact([PUT, Delete(id="b")])
+    assert len(client.requests) == 3
+    assert len({request["ClientRequestToken"] for request in client.requests}) == 1
+    dynamo, client = table(*[error] * 100)
+    with pytest.raises(StockUnavailableError) as caught:
+        await dynamo.transact([PUT, Delete(id="b")])
+    assert caught.value.reason == reason
+    assert 5 < len(client.requests) < 20
+
+
+async def test_two_transactions_have_two_tokens() -> None:
+    dynamo, client = table({}, {})
+    for _ in range(2):
+        await dynamo.transact([PUT])
+    assert len({request["ClientRequestToken"] for request in client.requests}) == 2
+
+
+async def test_a_failed_condition_shows_what_is_there() -> None:
+    dynamo, _ = table(client_error("ConditionalCheckFailedException", Item=ITEM))
+    with pytest.raises(ConditionFailedError) as caught:
+        await dynamo.write(PUT)
+    assert caught.value.item == {"id": "a", "n": 1}
+
+
+async def test_a_failed_condition_wins_over_a_conflict_in_the_same_transaction() -> None:
+    dynamo, _ = table(cancelled("TransactionConflict", "ConditionalCheckFailed", "None", Item=ITEM))
+    with pytest.raises(ConditionFailedError) as caught:
+        await dynamo.transact([PUT, Check(id="b", where=[]), Update(id="c")])
+    assert caught.value.items == {1: {"id": "a", "n": 1}}
+
+
+async def test_keys_that_were_not_processed_are_read_again() -> None:
+    left = {"stock": {"Keys": [{"id": {"S": "b"}}]}}
+    dynamo, client = table(
+        {"Responses": {"stock": [ITEM]}, "UnprocessedKeys": left},
+        {"Responses": {"stock": [{"id": {"S": "b"}}]}, "UnprocessedKeys": {}},
+    )
+    assert await dynamo.read(["a", "b", "a"]) == {"a": {"id": "a", "n": 1}, "b": {"id": "b"}}
+    asked: Sequence[Any] = [request["RequestItems"]["stock"] for request in client.requests]
+    assert [len(one["Keys"]) for one in asked] == [2, 1]
+    assert all(one["ConsistentRead"] for one in asked)
+
+
+async def test_a_condition_is_part_of_the_request() -> None:
+    dynamo, client = table({})
+    await dynamo.write(Put(item={"id": "a"}, where=[Where(("map", "x.y"), "<", 3, or_missing=True)]))
+    (request,) = client.requests
+    assert request["ConditionExpression"] == "(attribute_not_exists(#n0.#n1) OR #n0.#n1 < :v0)"
+    assert request["ExpressionAttributeNames"] == {"#n0": "map", "#n1": "x.y"}
+    assert request["ReturnValuesOnConditionCheckFailure"] == "ALL_OLD"

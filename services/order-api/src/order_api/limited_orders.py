@@ -1,0 +1,99 @@
+"""What intake does for an order of limited products before it hands it on, and what clients are told of that."""
+
+from datetime import timedelta
+
+from aiohttp import web
+
+from flashmsg import Order
+from flashstock.errors import LimitReachedError, SoldOutError, StockError, StockUnavailableError
+from order_api.acceptance import entry_of, message_of
+from order_api.app_keys import RETRY_AFTER, SALE
+from order_api.intake import Draft
+from order_api.limited_sale import ReservedUnits
+from order_api.rejections import Rejection, outcome_unknown, turned_away
+from order_api.stock_levels import StockNotLoadedError
+from order_api.telemetry import REQUEST_CONTEXT
+
+_UNTIL_LOADED = timedelta(seconds=1)
+
+
+async def reserved(request: web.Request, draft: Draft, order: Order) -> ReservedUnits:
+    """Reserve what is limited in an order; nothing where nothing is, or for a key whose order stands already.
+
+    Raises:
+        Rejection: 409 if fewer units are left or allowed, 503 if it cannot be found out.
+    """
+    sale = request.app[SALE]
+    try:
+        levels = sale.limited(order)
+    except StockNotLoadedError as exc:
+        raise _unavailable(request, draft, exc, _UNTIL_LOADED) from exc
+    if not levels:
+        return ReservedUnits()
+    # First of all: a repeat must not be told "sold out" because its own order has the last unit.
+    if draft.key_given and await entry_of(request, draft) is not None:
+        return ReservedUnits()
+    try:
+        return await sale.reserve(order, levels)
+    except SoldOutError as exc:
+        raise _sold_out(draft, order, exc) from exc
+    except LimitReachedError as exc:
+        raise _limit_reached(draft, order, exc) from exc
+    except StockUnavailableError as exc:
+        raise _unavailable(request, draft, exc, sale.outage) from exc
+
+
+async def journaled(request: web.Request, draft: Draft, order: Order, units: ReservedUnits) -> None:
+    """Write an order into the journal and count it for its customer, so that it may be handed on.
+
+    Raises:
+        Rejection: 409 if the customer may not buy as much, 503 if it cannot be found out.
+    """
+    if units.reservation is None:
+        return
+    try:
+        await units.journal(message_of(request, order, units.reservation))
+    except StockUnavailableError as exc:
+        if exc.certain:
+            raise _unavailable(request, draft, exc, request.app[SALE].outage) from exc
+        raise _unknown(request, draft, exc) from exc
+    await _counted(request, draft, order, units)
+
+
+async def _counted(request: web.Request, draft: Draft, order: Order, units: ReservedUnits) -> None:
+    try:
+        await units.count(order)
+    except LimitReachedError as exc:
+        if await units.withdraw(order):
+            raise _limit_reached(draft, order, exc) from exc
+        raise _unknown(request, draft, exc) from exc
+    except StockError as exc:
+        raise _unknown(request, draft, exc) from exc
+
+
+def _sold_out(draft: Draft, order: Order, error: SoldOutError) -> Rejection:
+    message = "Fewer units are left than were ordered"
+    return _conflict(draft, order, error.product_id, "sold_out", "Sold out", message)
+
+
+def _limit_reached(draft: Draft, order: Order, error: LimitReachedError) -> Rejection:
+    message = f"One customer may order at most {error.limit} of this product, earlier orders included"
+    return _conflict(draft, order, error.product_id, "limit_reached", "One customer may not order as much", message)
+
+
+def _conflict(draft: Draft, order: Order, product_id: str, reason: str, title: str, message: str) -> Rejection:
+    index = [item.product_id for item in order.items].index(product_id)
+    errors = [(f"items.{index}.product_id", f"{message}: {product_id}")]
+    return Rejection(409, reason, title, errors=errors, receipt=draft.shared_receipt)
+
+
+def _unavailable(request: web.Request, draft: Draft, error: Exception, outage: timedelta) -> Rejection:
+    request[REQUEST_CONTEXT].fields["error"] = str(error)
+    retry_after = request.app[RETRY_AFTER].spread(outage)
+    title = "Limited products cannot be ordered right now"
+    return turned_away(draft.shared_receipt, "stock_unavailable", title, retry_after=retry_after)
+
+
+def _unknown(request: web.Request, draft: Draft, error: Exception) -> Rejection:
+    request[REQUEST_CONTEXT].fields["error"] = str(error)
+    return outcome_unknown(draft.receipt, retry_after=request.app[RETRY_AFTER].spread(request.app[SALE].outage))

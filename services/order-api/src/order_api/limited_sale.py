@@ -1,0 +1,207 @@
+"""The sale of limited products: what of an order is limited, and whose its units are until it is handed on."""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import timedelta
+from types import TracebackType
+from typing import Self
+
+import structlog
+
+from flashbus.topic import Entry
+from flashmsg import Order, Reservation
+from flashstock.errors import LimitReachedError, SoldOutError, StockError, StockUnavailableError
+from flashstock.hold import Hold
+from flashstock.levels import StockLevel
+from flashstock.limits import Limits
+from flashstock.seller import Seller
+from order_api.retry_after import Outage
+from order_api.stock_levels import StockLevels
+
+CUSTOMER_LIMITS = "customer_limits"
+"""The attribute of a journal entry with the limits that were in force at its intake; the topic does not get it."""
+
+log = structlog.get_logger()
+
+
+class ReservedUnits:
+    """The limited units of one order, from the reservation until somebody else looks after them.
+
+    Of an order without limited products it holds nothing, and every step is over at once. Used as an async context
+    manager: left before the order is journaled, the units are free again; left without an end after that, the
+    journal publishes the order.
+    """
+
+    def __init__(
+        self, hold: Hold | None = None, *, levels: Sequence[StockLevel] = (), limits: Limits | None = None
+    ) -> None:
+        """Take over a hold.
+
+        Args:
+            hold: What was reserved; None for nothing.
+            levels: The products of the order that are limited.
+            limits: Where purchases are counted.
+        """
+        self._hold = hold
+        self._customer_limits = {
+            level.product_id: level.customer_limit for level in levels if level.customer_limit is not None
+        }
+        self._limits = limits
+        self._journaled = False
+        self._counted: list[str] = []
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, _type: type[BaseException] | None, _value: BaseException | None, _traceback: TracebackType | None
+    ) -> None:
+        if self._hold is not None and self._journaled:
+            self._over().doubt()
+        elif self._hold is not None:
+            await self._over().withdraw()
+
+    @property
+    def reservation(self) -> Reservation | None:
+        """What the order's message carries, while the units are held here; None where nothing is."""
+        return None if self._hold is None else self._hold.reservation
+
+    async def journal(self, entry: Entry) -> None:
+        """Write the message into the journal: from now on it is published, whatever becomes of this process.
+
+        Raises:
+            StockUnavailableError: Then nothing is held any more. It may still be published if that is not `certain`.
+        """
+        if self._hold is None:
+            return
+        limits = {CUSTOMER_LIMITS: json.dumps(self._customer_limits)} if self._customer_limits else {}
+        try:
+            await self._hold.commit(entry.message, {**entry.attributes, **limits})
+        except BaseException:
+            self._hold = None
+            raise
+        self._journaled = True
+
+    async def count(self, order: Order) -> None:
+        """Count the order against what its customer may buy; see `count_purchase`."""
+        if self._limits is not None and self._customer_limits:
+            await count_purchase(self._limits, order, self._customer_limits)
+            self._counted = list(self._customer_limits)
+
+    def handed_on(self) -> None:
+        """The topic has the order, or its settlement has ended the reservation."""
+        if self._hold is not None:
+            self._over().published()
+
+    async def withdraw(self, order: Order) -> bool:
+        """Free the units of an order that is not published; whether it is certain that it never will be."""
+        if self._hold is None:
+            return True
+        try:
+            await self._over().withdraw()
+        except StockUnavailableError as exc:
+            log.warning("reservation_not_withdrawn", order_id=order.order_id, error=str(exc))
+            return False
+        if self._limits is not None:
+            await release_purchase(self._limits, order, self._counted)
+        return True
+
+    def _over(self) -> Hold:
+        hold, self._hold = self._hold, None
+        assert hold is not None  # noqa: S101 - asked by every caller
+        return hold
+
+
+class LimitedSale:
+    """Reserves units of limited products.
+
+    Args:
+        levels: Which products are limited.
+        seller: Sells them; None where nothing is limited.
+        limits: Where purchases are counted; None likewise.
+    """
+
+    def __init__(self, *, levels: StockLevels, seller: Seller | None, limits: Limits | None) -> None:
+        self._levels = levels
+        self._seller = seller
+        self._limits = limits
+        self._outage = Outage()
+
+    @property
+    def outage(self) -> timedelta:
+        """How long no reservation has got an answer."""
+        return self._outage.lasting
+
+    @property
+    def is_known(self) -> bool:
+        """Whether it is known what is limited."""
+        return self._levels.is_loaded
+
+    def limited(self, order: Order) -> Sequence[StockLevel]:
+        """The limited products of an order; looked up in memory.
+
+        Raises:
+            StockNotLoadedError: It is not known yet what is limited.
+        """
+        levels = self._levels.levels
+        return [levels[item.product_id] for item in order.items if item.product_id in levels]
+
+    async def reserve(self, order: Order, levels: Sequence[StockLevel]) -> ReservedUnits:
+        """Reserve the units of these products of an order, all or none.
+
+        Raises:
+            LimitReachedError: The order alone has more than one customer may buy.
+            SoldOutError: Fewer are left.
+            StockUnavailableError: It cannot be found out. Nothing is reserved.
+        """
+        assert self._seller is not None  # noqa: S101 - who has no seller knows no limited products
+        units = {item.product_id: item.quantity for item in order.items}
+        for level in levels:
+            if level.customer_limit is not None and units[level.product_id] > level.customer_limit:
+                raise LimitReachedError(level.product_id, limit=level.customer_limit)
+        with self._noted():
+            hold = await self._seller.reserve({level.product_id: units[level.product_id] for level in levels})
+        return ReservedUnits(hold, levels=levels, limits=self._limits)
+
+    @contextmanager
+    def _noted(self) -> Iterator[None]:
+        try:
+            yield
+        except StockUnavailableError:
+            self._outage.failed()
+            raise
+        except SoldOutError:
+            self._outage.ended()
+            raise
+        self._outage.ended()
+
+
+async def count_purchase(limits: Limits, order: Order, customer_limits: Mapping[str, int]) -> None:
+    """Count the units of an order against the limits of its customer, all or none; asked again, nothing more.
+
+    Raises:
+        LimitReachedError: The customer would have more of a product than allowed.
+        StockUnavailableError: It is not known what was counted.
+    """
+    counted: list[str] = []
+    customer_id, order_id = order.customer_id, order.order_id
+    units = {item.product_id: item.quantity for item in order.items}
+    for product_id, limit in customer_limits.items():
+        try:
+            await limits.take(
+                product_id, customer_id=customer_id, order_id=order_id, units=units[product_id], limit=limit
+            )
+        except LimitReachedError:
+            await release_purchase(limits, order, counted)
+            raise
+        counted.append(product_id)
+
+
+async def release_purchase(limits: Limits, order: Order, products: Sequence[str]) -> None:
+    """Count an order no more, as far as that can be done now."""
+    for product_id in products:
+        try:
+            await limits.release(product_id, customer_id=order.customer_id, order_id=order.order_id)
+        except StockError as exc:
+            log.warning("purchase_not_released", order_id=order.order_id, product_id=product_id, error=str(exc))

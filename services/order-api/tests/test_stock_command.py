@@ -1,0 +1,159 @@
+"""`python -m order_api.stock`: what it prints, what it refuses, and that a refusal changes nothing."""
+
+import os
+import subprocess
+import sys
+import uuid
+from collections.abc import AsyncIterator, Mapping
+from typing import Any
+
+import pytest
+
+from flashbus.clients import aws_client
+from flashstock.dynamo import dynamo_stock
+from flashstock.leases import NOTHING
+from flashstock.levels import StockLevel
+from flashstock.stock import Stock
+from local.emulator import RunningEmulator
+from order_api.dynamo_products import DynamoProducts
+from order_api.stock import StockCommand, parser
+
+KEYS = {"products": "product_id", "stock": "id"}
+
+
+def run(*arguments: str, variables: Mapping[str, str]) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "order_api.stock", *arguments]
+    environment = {"PATH": os.environ["PATH"], **variables}
+    return subprocess.run(command, env=environment, capture_output=True, text=True, timeout=30, check=False)  # noqa: S603 - our own module
+
+
+@pytest.fixture
+async def dynamo(aws: None) -> AsyncIterator[Any]:  # noqa: ARG001 - `aws` sets the variables
+    async with aws_client("dynamodb") as client:
+        yield client
+
+
+@pytest.fixture
+async def tables(dynamo: Any) -> dict[str, str]:  # noqa: ANN401 - botocore clients are untyped
+    """A catalogue with a pen, and an empty stock table."""
+    names = {f"{kind.upper()}_TABLE": f"{kind}-{uuid.uuid4().hex[:8]}" for kind in KEYS}
+    for kind, key in KEYS.items():
+        await dynamo.create_table(
+            TableName=names[f"{kind.upper()}_TABLE"],
+            KeySchema=[{"AttributeName": key, "KeyType": "HASH"}],
+            AttributeDefinitions=[{"AttributeName": key, "AttributeType": "S"}],
+            BillingMode="PAY_PER_REQUEST",
+        )
+    pen = {"product_id": {"S": "pen"}, "name": {"S": "Pen"}, "unit_price_minor": {"N": "250"}}
+    await dynamo.put_item(TableName=names["PRODUCTS_TABLE"], Item={**pen, "currency": {"S": "EUR"}})
+    return names
+
+
+@pytest.fixture
+def stock(dynamo: Any, tables: Mapping[str, str]) -> Stock:  # noqa: ANN401 - the same
+    return dynamo_stock(client=dynamo, table=tables["STOCK_TABLE"])
+
+
+@pytest.fixture
+def command(dynamo: Any, stock: Stock, tables: Mapping[str, str]) -> StockCommand:  # noqa: ANN401 - the same
+    products = DynamoProducts(client=dynamo, table=tables["PRODUCTS_TABLE"])
+    return StockCommand(counters=stock.counters, products=products)
+
+
+async def test_a_limit_is_set_shown_and_raised(command: StockCommand) -> None:
+    said = [
+        await command.run(parser().parse_args(line.split()))
+        for line in (
+            "show",
+            "show pen",
+            "set pen 100 --customer-limit 2",
+            "add pen 5",
+            "show",
+            "set pen 90 --customer-limit 0",
+            "set pen 0",
+        )
+    ]
+    assert said == [
+        "no product is limited",
+        "pen: not limited",
+        "pen: 100 in all, 100 available, 0 reserved, 0 sold; at most 2 a customer",
+        "pen: 105 in all, 105 available, 0 reserved, 0 sold; at most 2 a customer",
+        "pen: 105 in all, 105 available, 0 reserved, 0 sold; at most 2 a customer",
+        "pen: 90 in all, 90 available, 0 reserved, 0 sold",
+        "pen: 0 in all, 0 available, 0 reserved, 0 sold",
+    ]
+
+
+async def test_it_runs_as_a_program(embedded_aws: RunningEmulator, tables: Mapping[str, str], stock: Stock) -> None:
+    variables = embedded_aws.environment | dict(tables)
+    done = run("set", "pen", "100", variables=variables)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout == "pen: 100 in all, 100 available, 0 reserved, 0 sold\n"
+    refused = run("add", "pencil", "1", variables=variables)
+    assert (refused.returncode, refused.stdout) == (1, "")
+    assert refused.stderr == "python -m order_api.stock: there is no product 'pencil'\n"
+    assert [level.total for level in await stock.counters.all()] == [100]
+
+
+@pytest.mark.parametrize(
+    ("line", "sentence"),
+    [
+        ("set pencil 5", "there is no product 'pencil'"),
+        ("add pencil 5", "there is no product 'pencil'"),
+        ("show pencil", "there is no product 'pencil'"),
+        ("set pen 2", "3 units of pen are reserved or sold"),
+        ("add pen 1000000000", "its total would be above"),
+    ],
+)
+async def test_what_is_refused_changes_nothing(
+    embedded_aws: RunningEmulator, tables: Mapping[str, str], stock: Stock, line: str, sentence: str
+) -> None:
+    await stock.counters.set_total("pen", 5)
+    await stock.sessions.open("s1", owner="test", slots=1)
+    await stock.leases.change("pen", "s1", NOTHING, by=3)
+    done = run(*line.split(), variables=embedded_aws.environment | dict(tables))
+    assert (done.returncode, done.stdout) == (1, "")
+    assert sentence in done.stderr
+    assert len(done.stderr.splitlines()) == 1
+    expected = StockLevel(product_id="pen", total=5, available=2, reserved=3, sold=0)
+    assert await stock.counters.all() == [expected]
+
+
+@pytest.mark.parametrize("units", ["-1", "1.5", "1e3", "many", "", "1000000001", "9" * 5_000, "١٢", "1_0", "+1", " 1"])
+@pytest.mark.parametrize("arguments", [["set", "pen"], ["add", "pen"], ["set", "pen", "5", "--customer-limit"]])
+def test_what_is_no_number_of_units_is_named(
+    capsys: pytest.CaptureFixture[str], arguments: list[str], units: str
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        parser().parse_args([*arguments, units])
+    assert ended.value.code == 2
+    said = capsys.readouterr().err
+    assert "is no whole number from" in said or "expected one argument" in said
+    assert len(said) < 1_000
+
+
+def test_nothing_at_all_cannot_be_added() -> None:
+    with pytest.raises(SystemExit):
+        parser().parse_args(["add", "pen", "0"])
+
+
+def test_help_names_commands_variables_and_exit_status() -> None:
+    done = run("--help", variables={})
+    assert done.returncode == 0
+    assert all(word in done.stdout for word in ("show", "set", "add", "STOCK_TABLE", "PRODUCTS_TABLE", "exit status"))
+
+
+def test_missing_variables_are_named() -> None:
+    done = run("show", variables={"STOCK_TABLE": " "})
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.splitlines() == [
+        "python -m order_api.stock: PRODUCTS_TABLE: is required",
+        "python -m order_api.stock: STOCK_TABLE: is required",
+    ]
+
+
+def test_a_table_out_of_reach_is_said_in_one_sentence(embedded_aws: RunningEmulator) -> None:
+    nowhere = {"STOCK_TABLE": "no-such-table", "PRODUCTS_TABLE": "no-such-table"}
+    done = run("show", variables=embedded_aws.environment | nowhere)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert len(done.stderr.splitlines()) == 1
