@@ -17,7 +17,8 @@ ASYNC_AGE_MS = 300_000
 API_P99_SECONDS = 1.0
 API_5XX_A_MINUTE = 10
 _VISIBLE = "ApproximateNumberOfMessagesVisible"
-_REDRIVE = "read the attribute dead_letter_reason, fix the cause, then redrive the queue"
+_DLQ = "python -m order_processor.dlq"
+_REDRIVE = f"{_DLQ} list says why; fix the cause, then {_DLQ} redrive"
 
 
 def queue_watches(
@@ -58,14 +59,14 @@ def queue_watches(
         Watch(
             title="Undelivered",
             what="The topic could not deliver orders to the queue or the function",
-            runbook="compare the policies of queue and key with the template, then publish the messages again",
+            runbook=f"compare the policies of queue and key with the template, then {_DLQ} redrive",
             metric=_of_queue(messaging.subscription_dead_letters, _VISIBLE),
             minutes=1,
         ),
         Watch(
             title="FunctionFailures",
             what="The function failed events for good",
-            runbook="read responsePayload, fix the cause, then publish the message in requestPayload again",
+            runbook=_REDRIVE,
             metric=_of_queue(function.failures, _VISIBLE),
             minutes=1,
         ),
