@@ -17,10 +17,10 @@ from order_processor.dlq.actions import Action, Discard, Edit, Redrive
 from order_processor.dlq.journal import Author, Journal
 from order_processor.dlq.places import Home, QueueName
 from order_processor.dlq.selection import Selection
-from order_processor.dlq.senders import TopicSender
 from order_processor.dlq.tour import Tour
 from order_processor.dlq.visits import Acting, Listing, Showing, Visit
 from order_processor.dlq.walk import HIDDEN, Walk
+from order_processor.topic_sender import TopicSender
 
 AUTHOR = Author(by="ada", why="a typing mistake")
 

@@ -1,4 +1,4 @@
-"""The ways back: onto the queue that a message came off, or through the topic once more."""
+"""Sends through the topic: to whoever consumes orders, whether from the queue or not."""
 
 from collections.abc import Mapping
 
@@ -7,10 +7,7 @@ from flashbus.topic import Entry, Topic, TopicError
 
 
 class TopicSender:
-    """Publishes through a `MessageSender`'s one method.
-
-    SQS has no redrive for what SNS or Lambda put into a queue: such a queue has no source to move messages back to.
-    """
+    """A `MessageSender` that publishes."""
 
     def __init__(self, topic: Topic) -> None:
         self._topic = topic

@@ -20,9 +20,9 @@ from order_processor.dlq.actions import Action, Discard, Redrive
 from order_processor.dlq.command_line import PROGRAM, Command, parse
 from order_processor.dlq.journal import Journal
 from order_processor.dlq.places import Home, Places, QueueName, UnknownPlaceError
-from order_processor.dlq.senders import TopicSender
 from order_processor.dlq.tour import Tour
 from order_processor.dlq.visits import Acting, Listing, Showing, Visit
+from order_processor.topic_sender import TopicSender
 
 EXIT_FAILED = 1
 
