@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from troposphere import If, NoValue, Output, Template, dynamodb
+from troposphere import If, NoValue, Output, Sub, Template, dynamodb
 
 from cloudformation.resources.encryption import Encryption
 
@@ -52,6 +52,11 @@ def _add_table(template: Template, title: str, key: str, encryption: Encryption,
     )
     template.add_output(Output(f"{title}Name", Description=f"DynamoDB table keyed by {key}", Value=table.ref()))
     return table
+
+
+def unsettled_index_arn(tables: Tables) -> Sub:
+    """The ARN of the index of unsettled orders."""
+    return Sub(f"${{{tables.orders.title}.Arn}}/index/{UNSETTLED}")
 
 
 def _index_unsettled(orders: dynamodb.Table) -> None:

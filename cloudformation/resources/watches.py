@@ -9,6 +9,7 @@ from cloudformation.resources.cluster import Cluster
 from cloudformation.resources.function import Function
 from cloudformation.resources.load_balancer import LoadBalancer
 from cloudformation.resources.messaging import Messaging
+from cloudformation.resources.metric_filters import CONFLICTS, NAMESPACE, RUNS
 from cloudformation.resources.services import Services
 
 # SQS holds about 120,000 messages in flight for one queue; this is 80 % of it.
@@ -16,6 +17,7 @@ IN_FLIGHT_THRESHOLD = 96_000
 ASYNC_AGE_MS = 300_000
 API_P99_SECONDS = 1.0
 API_5XX_A_MINUTE = 10
+RECONCILER_SILENT_MINUTES = 60
 _VISIBLE = "ApproximateNumberOfMessagesVisible"
 _DLQ = "python -m order_processor.dlq"
 _REDRIVE = f"{_DLQ} list says why; fix the cause, then {_DLQ} redrive"
@@ -138,6 +140,34 @@ def function_watches(*, function: Function) -> list[Watch]:
             runbook="raise ReservedConcurrency, as far as the gateway can follow",
             metric=of_function("AsyncEventAge", "Maximum"),
             threshold=ASYNC_AGE_MS,
+        ),
+    ]
+
+
+def reconciler_watches(*, condition: str) -> list[Watch]:
+    """That the reconciler runs, and what it leaves to a human."""
+
+    def of_log(name: str) -> Metric:
+        return Metric(namespace=NAMESPACE, name=name, dimensions={})
+
+    return [
+        Watch(
+            title="ReconcilerSilent",
+            what=f"The reconciler has not looked through all orders for {RECONCILER_SILENT_MINUTES} minutes",
+            runbook="read its last run in the log, stream order-reconciler; then python -m order_processor.reconcile",
+            metric=of_log(RUNS),
+            # A run counts 1: only minutes without one are above.
+            threshold=1,
+            minutes=RECONCILER_SILENT_MINUTES,
+            silence=True,
+            condition=condition,
+        ),
+        Watch(
+            title="ChargeConflict",
+            what="The gateway and the ledger contradict each other about an order",
+            runbook="look for charge_conflict in the log, and compare the order with the provider's own books",
+            metric=of_log(CONFLICTS),
+            minutes=1,
         ),
     ]
 
