@@ -1,6 +1,6 @@
 """The reconciler: a job that a schedule runs, with a role of its own."""
 
-from troposphere import Region, Template, scheduler
+from troposphere import Region, Template, ecs, iam, scheduler
 
 from cloudformation.resources.iam import ORDERS_ACTIONS, STOCK_ACTIONS, add_role, allow
 from cloudformation.resources.messaging import Messaging
@@ -27,23 +27,15 @@ def add_reconciler(
     """Add the job and its schedule, once there are images."""
     workload = _workload(platform, security_groups, messaging, tables, gateway_url)
     definition = add_definition(template, workload, platform=platform)
-    passed = [platform.execution.role.get_att("Arn"), definition.TaskRoleArn]
-    role = add_role(
-        template,
-        "ReconcilerScheduleRole",
-        service="scheduler.amazonaws.com",
-        statements=[
-            allow(
-                "ecs:RunTask",
-                on=definition.ref(),
-                when={"ArnEquals": {"ecs:cluster": platform.cluster.cluster.get_att("Arn")}},
-            ),
-            allow("iam:PassRole", on=passed),
-        ],
-        condition=workload.condition,
-    )
-    network = scheduler.AwsVpcConfiguration(
-        AssignPublicIp="DISABLED", SecurityGroups=[workload.group], Subnets=platform.network.private_subnet_refs
+    role = _add_schedule_role(template, definition, workload, platform)
+    target = scheduler.Target(
+        Arn=platform.cluster.cluster.get_att("Arn"),
+        RoleArn=role.get_att("Arn"),
+        EcsParameters=scheduler.EcsParameters(
+            TaskDefinitionArn=definition.ref(), LaunchType="FARGATE", NetworkConfiguration=_network(workload, platform)
+        ),
+        # The next run does what this one did not.
+        RetryPolicy=scheduler.RetryPolicy(MaximumRetryAttempts=0),
     )
     template.add_resource(
         scheduler.Schedule(
@@ -51,17 +43,32 @@ def add_reconciler(
             Condition=workload.condition,
             ScheduleExpression=f"rate({EVERY_MINUTES} minutes)",
             FlexibleTimeWindow=scheduler.FlexibleTimeWindow(Mode="OFF"),
-            Target=scheduler.Target(
-                Arn=platform.cluster.cluster.get_att("Arn"),
-                RoleArn=role.get_att("Arn"),
-                EcsParameters=scheduler.EcsParameters(
-                    TaskDefinitionArn=definition.ref(),
-                    LaunchType="FARGATE",
-                    NetworkConfiguration=scheduler.NetworkConfiguration(AwsvpcConfiguration=network),
-                ),
-                # The next run does what this one did not.
-                RetryPolicy=scheduler.RetryPolicy(MaximumRetryAttempts=0),
-            ),
+            Target=target,
+        )
+    )
+
+
+def _add_schedule_role(
+    template: Template, definition: ecs.TaskDefinition, workload: Workload, platform: Platform
+) -> iam.Role:
+    cluster = platform.cluster.cluster.get_att("Arn")
+    passed = [platform.execution.role.get_att("Arn"), definition.TaskRoleArn]
+    return add_role(
+        template,
+        "ReconcilerScheduleRole",
+        service="scheduler.amazonaws.com",
+        statements=[
+            allow("ecs:RunTask", on=definition.ref(), when={"ArnEquals": {"ecs:cluster": cluster}}),
+            allow("iam:PassRole", on=passed),
+        ],
+        condition=workload.condition,
+    )
+
+
+def _network(workload: Workload, platform: Platform) -> scheduler.NetworkConfiguration:
+    return scheduler.NetworkConfiguration(
+        AwsvpcConfiguration=scheduler.AwsVpcConfiguration(
+            AssignPublicIp="DISABLED", SecurityGroups=[workload.group], Subnets=platform.network.private_subnet_refs
         )
     )
 
