@@ -3,7 +3,8 @@
 import asyncio
 import contextlib
 import random
-from collections import Counter
+import time
+from collections import Counter, defaultdict
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
@@ -64,6 +65,8 @@ class Sale:
         accepted: The orders that were answered 200 or 202.
         answers: How often each kind of answer came.
         over: When set, who is told "sold out" goes home.
+        seconds: How long each kind of answer took.
+        key: With which every buyer asks, however often.
     """
 
     apis: list[ApiProcess]
@@ -71,27 +74,35 @@ class Sale:
     accepted: set[str] = field(default_factory=set)
     answers: Counter[str] = field(default_factory=Counter)
     over: asyncio.Event = field(default_factory=asyncio.Event)
+    seconds: dict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
+    key: str = "lamp"
 
     async def buy(self, customer_id: int) -> None:
         """Order one unit until it is accepted or the sale is over; every repeat is the same order."""
         mode = "sync" if customer_id % 10 == 0 else "async"
         while True:
-            answer, order_id = await self._ask(mode, customer_id)
-            self.answers[answer] += 1
-            if order_id is not None:
-                self.accepted.add(order_id)
-                return
-            if answer == "sold-out" and self.over.is_set():
+            answer = await self.buy_once(mode, customer_id)
+            if answer in {"200", "202"} or (answer == "sold-out" and self.over.is_set()):
                 return
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(random.uniform(0.1, 0.4)):  # noqa: S311 - spreads the repeats
                     await self.over.wait()
 
+    async def buy_once(self, mode: str, customer_id: int) -> str:
+        """Order one unit, and note what is answered."""
+        started = time.perf_counter()
+        answer, order_id = await self._ask(mode, customer_id)
+        self.seconds[answer].append(time.perf_counter() - started)
+        self.answers[answer] += 1
+        if order_id is not None:
+            self.accepted.add(order_id)
+        return answer
+
     async def _ask(self, mode: str, customer_id: int) -> tuple[str, str | None]:
         url = f"{random.choice(self.apis).url}/orders/{mode}"  # noqa: S311 - as a load balancer does
         body = {"customer_id": customer_id, "items": [{"product_id": PRODUCT, "quantity": 1}]}
         try:
-            async with self.session.post(url, json=body, headers={"Idempotency-Key": "lamp"}) as response:
+            async with self.session.post(url, json=body, headers={"Idempotency-Key": self.key}) as response:
                 answer = await response.json(content_type=None)
         except aiohttp.ClientError:
             return "no answer", None

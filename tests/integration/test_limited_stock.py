@@ -85,6 +85,34 @@ async def test_units_of_declined_payments_are_sold_to_others(shop_opener: OpenSh
     await sell_out(shop_opener, units=40, buyers=200, decline_rate=0.3)
 
 
+async def test_an_api_that_is_stopped_in_a_sale_leaves_every_unit_where_it_belongs(shop_opener: OpenShop) -> None:
+    async with (
+        shop_opener(stock={PRODUCT: 5_000}) as (shop, shopper),
+        open_stock(shop) as stock,
+    ):
+        assert shop.processor is not None
+        shop.processor.kill()  # nothing shall be sold meanwhile
+        sale = Sale(apis=[ApiProcess(url=shop.api_url, process=shop.api)], session=shopper._session)
+
+        async def shop_on(first_customer: int) -> None:
+            customer_id = first_customer
+            while sale.answers["no answer"] == 0:
+                await sale.buy_once("async", customer_id)
+                customer_id += 1_000
+
+        async with asyncio.TaskGroup() as group:
+            for number in range(1, 9):
+                group.create_task(shop_on(number))
+            while len(sale.accepted) < 100:  # noqa: ASYNC110 - the customers signal nothing
+                await asyncio.sleep(0.01)
+            stopping = group.create_task(shop.api.aclose())
+        assert stopping.result() == 0
+        assert await stock.sessions.list() == []
+        level = await stock.counters.get(PRODUCT)
+        assert level is not None
+        assert (level.available, level.reserved, level.sold) == (5_000 - len(sale.accepted), len(sale.accepted), 0)
+
+
 @pytest.mark.chaos
 async def test_units_in_the_hands_of_a_killed_api_are_sold_in_the_end(shop_opener: OpenShop) -> None:
     await sell_out(shop_opener, units=50 * ROUNDS, buyers=250 * ROUNDS, decline_rate=0.2, kills=ROUNDS)

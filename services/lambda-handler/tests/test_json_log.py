@@ -53,7 +53,7 @@ def told_by_the_next_line(log: JsonLog, monkeypatch: pytest.MonkeyPatch) -> list
     return [json.loads(line) for line in sound.getvalue().splitlines()]
 
 
-LOSS_OF_ONE = [{"event": "journal_lines_dropped", "count": 1}, {"event": "after"}]
+LOSS_OF_ONE = [{"event": "log_lines_dropped", "count": 1}, {"event": "after"}]
 
 
 def test_a_closed_pipe_fails_nobody_and_the_loss_is_told(

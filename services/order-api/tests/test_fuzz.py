@@ -5,7 +5,7 @@ import json
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from order_api.testing import RunningApi, exchange
+from order_api.testing import FakeStock, RunningApi, exchange
 
 VALID = b'{"customer_id":1,"items":[{"product_id":"pen","quantity":1}]}'
 SCALARS = st.one_of(
@@ -74,3 +74,17 @@ async def test_no_key_makes_an_error_of_ours(shop: RunningApi, key: bytes) -> No
     answer = await exchange(shop.port, head + key_header + VALID)
     visible = bool(key.strip(b" \t")) and all(0x21 <= byte <= 0x7E for byte in key.strip(b" \t"))
     assert answer.status == (202 if visible else 400)
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=150)
+@given(body=BODIES)
+async def test_no_body_takes_units_without_an_order(limited_shop: RunningApi, stock: FakeStock, body: bytes) -> None:
+    before = len(limited_shop.topic.published)
+    headers = {"Content-Type": "application/json"}
+    answer = await limited_shop.request("POST", "/orders/async", data=body, headers=headers)
+    assert answer.status in {202, 400, 409, 413, 422}
+    assert len(limited_shop.topic.published) - before == (answer.status == 202)
+    reserved = sum(sum(event.reservation.units.values()) for event in limited_shop.events if event.reservation)
+    available, held, sold = await stock.figures("pen")
+    assert (available + held, sold) == (10, 0)
+    assert held >= reserved

@@ -3,10 +3,13 @@
 import asyncio
 
 import pytest
+from structlog.testing import capture_logs
 
-from flashmsg import OrderStatus
+from flashmsg import OrderStatus, Reservation
 from flashpay.testing import Reply
-from order_api.testing import Answer, FakeStock, RunningApi, running_shop, wait_until
+from order_api.connections import open_connections
+from order_api.settings import Settings
+from order_api.testing import Answer, FakeStock, RunningApi, environment, running_shop, wait_until
 
 KEY = {"Idempotency-Key": "basket-1"}
 QUIET = "3600"
@@ -61,6 +64,28 @@ async def test_orders_being_paid_hold_no_page_that_others_need(stock: FakeStock)
             assert (await shop.order("async", quantity=1, customer_id=n)).status == 202
         shop.gateway.let_go()
         assert [(await order).status for order in paying] == [200] * 3
+
+
+@pytest.fixture
+def account(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An AWS account that nothing is asked of."""
+    for name in ("AWS_REGION", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
+        monkeypatch.setenv(name, "us-east-1")
+
+
+async def test_units_that_were_paid_for_and_are_not_there_are_told(account: None) -> None:  # noqa: ARG001 - it sets the variables
+    settings = Settings.from_environment(environment(STOCK_TABLE="stock"))
+    reservation = Reservation(id="rsv_" + "a" * 24, units={"pen": 2})
+    async with open_connections(settings) as connections:
+        assert connections.stock is not None
+        with capture_logs() as lines:
+            connections.stock.endings._observer.oversold(reservation)
+    assert [(line["event"], line["units"]) for line in lines] == [("sold_without_units", {"pen": 2})]
+
+
+async def test_without_a_stock_table_there_is_no_stock(account: None) -> None:  # noqa: ARG001 - the same
+    async with open_connections(Settings.from_environment(environment())) as connections:
+        assert connections.stock is None
 
 
 @pytest.mark.parametrize("second", ["async", "sync"])

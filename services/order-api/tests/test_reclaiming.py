@@ -120,9 +120,11 @@ async def test_an_order_that_was_paid_meanwhile_is_sold_and_not_published(stock:
 
 async def test_an_order_that_was_declined_meanwhile_counts_for_nobody(stock: FakeStock) -> None:
     await stock.counters.set_customer_limit("pen", 2)
+    order_id = order_of(1).order_id
     async with surviving(stock) as shop:
         async with DeadProcess(stock) as dead:
             hold = await dead.journal(order_of(1), limits='{"pen": 2}')
+            await stock.limits.take("pen", customer_id=1, order_id=order_id, units=2, limit=2)
             claim = await shop.ledger.claim(
                 order_of(1), owner="worker", lease=timedelta(seconds=9), reservation=hold.reservation
             )

@@ -21,6 +21,11 @@ def test_the_defaults_are_those_that_the_design_names() -> None:
     assert settings.sync_deadline == timedelta(seconds=20)
     assert (settings.publish_linger.total_seconds(), settings.publish_timeout.total_seconds()) == (0.005, 0.8)
     assert (settings.body_limit_bytes, settings.sync_fallback) == (65_536, True)
+    assert (settings.stock_table, settings.stock_refresh.total_seconds(), settings.stock_lease.total_seconds()) == (
+        "",
+        1,
+        10,
+    )
 
 
 @pytest.mark.parametrize(
@@ -39,6 +44,8 @@ def test_the_defaults_are_those_that_the_design_names() -> None:
         ("SYNC_FALLBACK", "perhaps"),
         ("PUBLISH_TIMEOUT_SECONDS", "nan"),
         ("LEASE_SECONDS", "10"),
+        ("STOCK_LEASE_SECONDS", "-7"),
+        ("STOCK_REFRESH_SECONDS", "-1"),
         ("PORT", "70000"),
     ],
 )

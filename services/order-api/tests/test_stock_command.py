@@ -60,6 +60,7 @@ def command(dynamo: Any, stock: Stock, tables: Mapping[str, str]) -> StockComman
     return StockCommand(counters=stock.counters, products=products)
 
 
+@pytest.mark.embedded_aws
 async def test_a_limit_is_set_shown_and_raised(command: StockCommand) -> None:
     said = [
         await command.run(parser().parse_args(line.split()))
@@ -84,6 +85,7 @@ async def test_a_limit_is_set_shown_and_raised(command: StockCommand) -> None:
     ]
 
 
+@pytest.mark.embedded_aws
 async def test_it_runs_as_a_program(embedded_aws: RunningEmulator, tables: Mapping[str, str], stock: Stock) -> None:
     variables = embedded_aws.environment | dict(tables)
     done = run("set", "pen", "100", variables=variables)
@@ -95,6 +97,7 @@ async def test_it_runs_as_a_program(embedded_aws: RunningEmulator, tables: Mappi
     assert [level.total for level in await stock.counters.all()] == [100]
 
 
+@pytest.mark.embedded_aws
 @pytest.mark.parametrize(
     ("line", "sentence"),
     [
@@ -152,6 +155,7 @@ def test_missing_variables_are_named() -> None:
     ]
 
 
+@pytest.mark.embedded_aws
 def test_a_table_out_of_reach_is_said_in_one_sentence(embedded_aws: RunningEmulator) -> None:
     nowhere = {"STOCK_TABLE": "no-such-table", "PRODUCTS_TABLE": "no-such-table"}
     done = run("show", variables=embedded_aws.environment | nowhere)

@@ -7,13 +7,16 @@ from datetime import timedelta
 from typing import Any
 
 import aiohttp
+import structlog
 from aiobotocore.session import AioSession, get_session
 
 from flashbus.clients import aws_client
 from flashbus.sns import SnsTopic
 from flashbus.topic import Topic
+from flashmsg import Reservation
 from flashpay import DynamoLedger, Gateway, HttpGateway, Ledger
-from flashstock.dynamo import dynamo_stock
+from flashstock.dynamo import DynamoClient, dynamo_stock
+from flashstock.observer import StockObserver
 from flashstock.stock import Stock
 from order_api.catalogue import ProductSource
 from order_api.dynamo_products import DynamoProducts
@@ -21,6 +24,8 @@ from order_api.settings import Settings
 
 # A lookup that a customer waits for; DynamoDB answers in milliseconds or not at all.
 _DYNAMO_TIMEOUT = timedelta(seconds=2)
+
+log = structlog.get_logger()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -51,7 +56,7 @@ async def open_connections(settings: Settings) -> AsyncIterator[Connections]:
             ledger=DynamoLedger(client=dynamo, table=settings.orders_table),
             gateway=HttpGateway(session=http, base_url=settings.gateway_url),
             products=DynamoProducts(client=dynamo, table=settings.products_table),
-            stock=dynamo_stock(client=dynamo, table=settings.stock_table) if settings.stock_table else None,
+            stock=_stock(dynamo, settings.stock_table),
         )
 
 
@@ -66,3 +71,15 @@ def _sns_client(publish_timeout: timedelta, session: AioSession) -> AbstractAsyn
         max_attempts=1,
         session=session,
     )
+
+
+def _stock(client: DynamoClient, table: str) -> Stock | None:
+    return dynamo_stock(client=client, table=table, observer=OversoldLog()) if table else None
+
+
+class OversoldLog(StockObserver):
+    """Says what somebody has to look after: a customer has paid, and others have the units."""
+
+    def oversold(self, reservation: Reservation) -> None:
+        """See `StockObserver.oversold`."""
+        log.error("sold_without_units", reservation=reservation.id, units=dict(reservation.units))

@@ -6,7 +6,7 @@ from flashbus.publisher import GroupCommitPublisher
 from flashbus.topic import Entry
 from flashmsg import Order, decode
 from flashpay import Ledger, LedgerEntry
-from flashpay.reservations import endings
+from flashpay.reservations import Reservations, endings
 from flashstock.endings import Ending, Outcome
 from flashstock.errors import LimitReachedError
 from flashstock.pages import JournalEntry
@@ -27,17 +27,16 @@ class Republisher:
         self._ledger = ledger
         self._stock = stock
         self._publisher = publisher
+        self._reservations = Reservations(stock=stock.endings, limits=stock.limits)
 
     async def publish_again(self, journaled: JournalEntry) -> None:
         """Publish the order, or return its units if it may not be placed or is over; raises when neither is certain."""
         order = decode(journaled.body).data
         entry = await self._ledger.get(order.order_id) or await self._admitted(order, journaled)
         if entry is None:
-            found = [Ending(reservation=journaled.reservation, outcome=Outcome.RETURNED)]
-        else:
-            found = endings(entry, journaled.reservation)
-        if found:
-            await self._stock.endings.settle(found)
+            await self._stock.endings.settle([Ending(reservation=journaled.reservation, outcome=Outcome.RETURNED)])
+        elif found := endings(entry, journaled.reservation):
+            await self._reservations.end(found, entry, settled=False)
         else:
             await self._publish(journaled)
 
