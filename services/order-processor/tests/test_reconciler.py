@@ -302,3 +302,13 @@ async def test_a_run_stops_when_told_and_at_its_limit_and_says_so(shop: Shop) ->
     shop.stop.set()
     result = await shop.reconcile()
     assert (result.outcomes.total(), result.complete) == (AT_ONCE, False)
+
+
+async def test_orders_that_rest_do_not_hide_the_others(shop: Shop) -> None:
+    for number in range(2 * AT_ONCE):
+        await shop.ledger.claim(shop.order(f"at work {number}"), owner="patient", lease=2 * AFTER)
+    await shop.left_behind("left behind")
+    await later(RESTED)
+    result = await shop.reconcile(limit=AT_ONCE)
+    assert result.outcomes == Counter({Outcome.RESTING: 2 * AT_ONCE, Outcome.QUEUED: 1})
+    assert result.complete

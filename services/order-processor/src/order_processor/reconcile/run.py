@@ -34,7 +34,7 @@ class Run:
         unsettled: Finds them.
         reconciler: Looks into one.
         after: How long nothing must have happened.
-        limit: The most orders of one run.
+        limit: The most orders that one run does something about.
         stop: Set, the run ends with the orders in hand.
         say: Told of each order that was not left as it was.
         clock: The wall clock.
@@ -58,7 +58,8 @@ class Run:
                     if outcome is not Outcome.RESTING:
                         self.say(order_id, outcome)
                 outcomes.update(found)
-                if self.stop.is_set() or outcomes.total() >= self.limit:
+                # Those that rest do not count: of a long queue they would hide all that come after them.
+                if self.stop.is_set() or outcomes.total() - outcomes[Outcome.RESTING] >= self.limit:
                     return Result(outcomes=outcomes, complete=False)
         except LedgerUnavailableError:
             return Result(outcomes=outcomes, complete=False)

@@ -26,7 +26,7 @@ class Settings(ServiceSettings):
     gateway_key_window: Duration = Field(
         default=timedelta(hours=24), description="How long the gateway keeps a key; older orders are never queued again"
     )
-    reconcile_limit: int = Field(default=10_000, ge=1, description="Most orders of one run; the next one goes on")
+    reconcile_limit: int = Field(default=10_000, ge=1, description="Most orders that one run does something about")
 
     @model_validator(mode="after")
     def _in_order(self) -> Self:
