@@ -115,6 +115,8 @@ async def test_one_crash_does_not_take_its_siblings_down() -> None:
     consumer = bench.consumer(settler=Crashing(ledger=bench.ledger, gateway=bench.gateway, owner="function"))
     outcomes = await consumer.consume([message(victim), message(sibling)], PLENTY)
     assert [(outcome.done, outcome.outcome) for outcome in outcomes] == [(False, "crashed"), (True, "completed")]
+    # Nothing is said of a crashed record that is not known.
+    assert (outcomes[0].order_id, outcomes[0].attempt) == (None, None)
 
 
 async def test_poison_from_the_queue_goes_to_the_dead_letters_with_its_reason() -> None:

@@ -100,6 +100,13 @@ async def test_reservations_end_with_their_orders_once_each(shop: Shop) -> None:
     assert await level_of(shop.stock) == (6, 2, 2)
 
 
+async def test_a_declined_order_counts_no_more_for_its_customer(shop: Shop) -> None:
+    bought = {"customer_id": DECLINED.customer_id, "units": 2, "limit": 2}
+    await shop.stock.limits.take("gadget", order_id=DECLINED.order_id, **bought)
+    assert await shop.invoke((DECLINED, THIRD)) == ["declined"]
+    await shop.stock.limits.take("gadget", order_id="another", **bought)
+
+
 async def test_what_a_function_left_that_was_killed_after_its_record_is_ended_by_the_next_delivery(shop: Shop) -> None:
     claim = await shop.ledger.claim(KILLED, owner="killed", lease=timedelta(seconds=30), reservation=FOURTH)
     assert isinstance(claim, Claimed)

@@ -39,10 +39,10 @@ class Settings:
             orders_table=_required(environ, "ORDERS_TABLE"),
             gateway_url=_required(environ, "GATEWAY_URL"),
             region=environ.get("AWS_REGION") or environ.get("AWS_DEFAULT_REGION") or "us-east-1",
-            payment_timeout=timedelta(seconds=_positive(environ, "PAYMENT_TIMEOUT_SECONDS", 10)),
-            lease=timedelta(seconds=_positive(environ, "LEASE_SECONDS", 30)),
+            payment_timeout=_duration(environ, "PAYMENT_TIMEOUT_SECONDS", cls.payment_timeout),
+            lease=_duration(environ, "LEASE_SECONDS", cls.lease),
             dead_letter_queue_url=environ.get("DEAD_LETTER_QUEUE_URL") or None,
-            max_receives=round(_positive(environ, "MAX_RECEIVES", 100)),
+            max_receives=round(_positive(environ, "MAX_RECEIVES", cls.max_receives)),
             stock_table=environ.get("STOCK_TABLE") or None,
         )
         if settings.lease <= settings.payment_timeout:
@@ -55,6 +55,10 @@ def _required(environ: Mapping[str, str], name: str) -> str:
     if not value:
         raise SettingsError(f"{name} is not set")
     return value
+
+
+def _duration(environ: Mapping[str, str], name: str, default: timedelta) -> timedelta:
+    return timedelta(seconds=_positive(environ, name, default.total_seconds()))
 
 
 def _positive(environ: Mapping[str, str], name: str, default: float) -> float:
