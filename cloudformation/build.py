@@ -24,6 +24,7 @@ from cloudformation.resources.load_balancer import add_load_balancer
 from cloudformation.resources.messaging import Messaging, add_messaging
 from cloudformation.resources.metric_filters import add_metric_filters
 from cloudformation.resources.network import add_network
+from cloudformation.resources.reconciliation import add_reconciler
 from cloudformation.resources.repositories import add_repositories
 from cloudformation.resources.scaling import add_scaling
 from cloudformation.resources.security_groups import add_security_groups
@@ -32,7 +33,7 @@ from cloudformation.resources.tables import Tables, add_tables
 from cloudformation.resources.tasks import Platform
 from cloudformation.resources.triggers import add_triggers
 from cloudformation.resources.vpc_endpoints import add_vpc_endpoints
-from cloudformation.resources.watches import function_watches, queue_watches, service_watches
+from cloudformation.resources.watches import function_watches, queue_watches, reconciler_watches, service_watches
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -125,6 +126,14 @@ def _add_system(template: Template) -> None:
         tables=tables,
         gateway_url=gateway_url,
     )
+    add_reconciler(
+        template,
+        platform=platform,
+        security_groups=security_groups,
+        messaging=messaging,
+        tables=tables,
+        gateway_url=gateway_url,
+    )
     function = add_function(
         template,
         parameters=pipeline,
@@ -150,6 +159,7 @@ def _add_system(template: Template) -> None:
         ),
         *service_watches(balancer=balancer, cluster=cluster),
         *function_watches(function=function),
+        *reconciler_watches(condition=parameters.images_on),
     ]
     add_alarms(template, parameters=parameters, encryption=encryption, watches=watches)
     add_dashboard(template, cluster=cluster, balancer=balancer, messaging=messaging)

@@ -7,6 +7,7 @@ from pydantic import SecretStr
 from pydantic.fields import FieldInfo
 
 import order_api.settings
+import order_processor.reconcile.settings
 import order_processor.settings
 import payment_gateway.settings
 from flashops.settings import ServiceSettings, default_text
@@ -14,6 +15,7 @@ from flashops.settings import ServiceSettings, default_text
 SERVICES: Mapping[str, type[ServiceSettings]] = {
     "order-api": order_api.settings.Settings,
     "order-processor": order_processor.settings.Settings,
+    "order-reconciler": order_processor.reconcile.settings.Settings,
     "payment-gateway": payment_gateway.settings.Settings,
 }
 HEAD = """\
@@ -29,6 +31,10 @@ HEAD = """\
 TAIL = """
 # --- lambda-handler: ORDERS_TABLE, STOCK_TABLE, GATEWAY_URL, PAYMENT_TIMEOUT_SECONDS, LEASE_SECONDS,
 # DEAD_LETTER_QUEUE_URL and MAX_RECEIVES as above
+
+# --- python -m order_processor.dlq: QUEUE_URL, DEAD_LETTER_QUEUE_URL and ORDERS_TOPIC_ARN as above, and
+# SUBSCRIPTION_DEAD_LETTER_QUEUE_URL=
+# FUNCTION_FAILURE_QUEUE_URL=
 
 # --- the laptop
 # the embedded AWS's executable, when it is not the one that `make install` made

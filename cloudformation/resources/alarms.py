@@ -15,7 +15,7 @@ PERIOD_SECONDS = 60
 class Metric:
     """A metric and the one thing it is of."""
 
-    namespace: str
+    namespace: object
     name: str
     dimensions: Mapping[str, object]
     statistic: str = "Maximum"
@@ -23,7 +23,10 @@ class Metric:
 
 @dataclass(frozen=True, kw_only=True)
 class Watch:
-    """One alarm: it rings when the metric, less `minus` if given, is above the threshold for so many minutes."""
+    """One alarm: it rings when the metric, less `minus` if given, is above the threshold for so many minutes.
+
+    With `silence` it rings for minutes without a value too.
+    """
 
     title: str
     what: str
@@ -33,6 +36,7 @@ class Watch:
     threshold: object = 0
     minutes: int = 5
     condition: str | None = None
+    silence: bool = False
     actions: tuple[object, ...] = field(default=())
 
 
@@ -66,7 +70,7 @@ def _alarm(watch: Watch, topic: sns.Topic) -> cloudwatch.Alarm:
         ComparisonOperator="GreaterThanThreshold",
         Threshold=watch.threshold,
         EvaluationPeriods=watch.minutes,
-        TreatMissingData="notBreaching",
+        TreatMissingData="breaching" if watch.silence else "notBreaching",
     )
     metric = watch.metric
     if watch.minus is not None:

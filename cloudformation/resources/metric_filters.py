@@ -10,8 +10,12 @@ from cloudformation.resources.function import Function
 PROCESSOR_COMPLETED = '{ $.event = "message_handled" && $.outcome = "completed" }'
 FUNCTION_COMPLETED = '{ $.event = "record_consumed" && $.outcome = "completed" }'
 FUNCTION_STARTED = '{ $.event = "cold_start" }'
+RECONCILED = '{ $.event = "reconciled" && $.applied IS TRUE && $.complete IS TRUE }'
+CHARGE_CONFLICT = '{ $.event = "charge_conflict" }'
 COMPLETED = "OrdersCompleted"
 COLD_START = "ColdStartSeconds"
+RUNS = "ReconcilerRuns"
+CONFLICTS = "ChargeConflicts"
 # One namespace per stack, so that the metrics need no dimensions.
 NAMESPACE = Ref("AWS::StackName")
 
@@ -20,6 +24,8 @@ def add_metric_filters(template: Template, *, execution: Execution, function: Fu
     """Add the filters that turn log lines into metrics."""
     processor, handler = execution.log_group, function.log_group
     _add_filter(template, "ProcessorCompleted", processor, PROCESSOR_COMPLETED, COMPLETED, "1")
+    _add_filter(template, "ReconcilerRun", processor, RECONCILED, RUNS, "1")
+    _add_filter(template, "ReconcilerConflict", processor, CHARGE_CONFLICT, CONFLICTS, "1")
     _add_filter(template, "FunctionCompleted", handler, FUNCTION_COMPLETED, COMPLETED, "1", function.on)
     _add_filter(template, "FunctionStarts", handler, FUNCTION_STARTED, COLD_START, "$.init_seconds", function.on)
 

@@ -2,9 +2,12 @@
 
 from dataclasses import dataclass
 
-from troposphere import If, NoValue, Output, Template, dynamodb
+from troposphere import If, NoValue, Output, Sub, Template, dynamodb
 
 from cloudformation.resources.encryption import Encryption
+
+# Index and attribute, as the ledger writes and reads them (a test holds it).
+UNSETTLED = "unsettled"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -18,8 +21,10 @@ class Tables:
 
 def add_tables(template: Template, *, encryption: Encryption, retain_data_on: str) -> Tables:
     """Add the tables: on demand, with point-in-time recovery, kept on deletion unless told otherwise."""
+    orders = _add_table(template, "OrdersTable", "order_id", encryption, retain_data_on)
+    _index_unsettled(orders)
     return Tables(
-        orders=_add_table(template, "OrdersTable", "order_id", encryption, retain_data_on),
+        orders=orders,
         products=_add_table(template, "ProductsTable", "product_id", encryption, retain_data_on),
         stock=_add_table(template, "StockTable", "id", encryption, retain_data_on),
     )
@@ -47,3 +52,27 @@ def _add_table(template: Template, title: str, key: str, encryption: Encryption,
     )
     template.add_output(Output(f"{title}Name", Description=f"DynamoDB table keyed by {key}", Value=table.ref()))
     return table
+
+
+def unsettled_index_arn(tables: Tables) -> Sub:
+    """The ARN of the index of unsettled orders."""
+    return Sub(f"${{{tables.orders.title}.Arn}}/index/{UNSETTLED}")
+
+
+def _index_unsettled(orders: dynamodb.Table) -> None:
+    """Index the orders that have not come to their end: they alone have the attribute `unsettled`."""
+    shard, touched = UNSETTLED, "updated_at"
+    orders.AttributeDefinitions += [
+        dynamodb.AttributeDefinition(AttributeName=shard, AttributeType="S"),
+        dynamodb.AttributeDefinition(AttributeName=touched, AttributeType="N"),
+    ]
+    orders.GlobalSecondaryIndexes = [
+        dynamodb.GlobalSecondaryIndex(
+            IndexName=UNSETTLED,
+            KeySchema=[
+                dynamodb.KeySchema(AttributeName=shard, KeyType="HASH"),
+                dynamodb.KeySchema(AttributeName=touched, KeyType="RANGE"),
+            ],
+            Projection=dynamodb.Projection(ProjectionType="KEYS_ONLY"),
+        )
+    ]

@@ -33,13 +33,13 @@ class Platform:
 
 @dataclass(frozen=True, kw_only=True)
 class Workload:
-    """One service: what it runs, what it may do, and how it is replaced."""
+    """One service or job: what it runs, what it may do, and how it is replaced. A job has a command and no port."""
 
     title: str
     name: str
     condition: str
     repository: ecr.Repository
-    port: int
+    port: int | None
     # A parameter; None is the smallest.
     size: Ref | None
     environment: Mapping[str, object]
@@ -52,11 +52,12 @@ class Workload:
     on_spot: bool = False
     load_balancers: Sequence[ecs.LoadBalancer] = ()
     depends_on: Sequence[str] = ()
+    command: Sequence[str] = ()
 
 
 def add_service(template: Template, workload: Workload, *, platform: Platform) -> ecs.Service:
     """Add role, task definition, DNS name and service of a workload."""
-    definition = _add_definition(template, workload, platform=platform)
+    definition = add_definition(template, workload, platform=platform)
     discovery = add_discovery(template, workload.title, name=workload.name, cluster=platform.cluster)
     service = ecs.Service(
         f"{workload.title}Service",
@@ -93,7 +94,8 @@ def _deployment(workload: Workload) -> ecs.DeploymentConfiguration:
     return configuration
 
 
-def _add_definition(template: Template, workload: Workload, *, platform: Platform) -> ecs.TaskDefinition:
+def add_definition(template: Template, workload: Workload, *, platform: Platform) -> ecs.TaskDefinition:
+    """Add the role and the task definition of a workload."""
     cpu, memory = TASK_SIZES["small"] if workload.size is None else _looked_up(workload.size)
     definition = ecs.TaskDefinition(
         f"{workload.title}Task",
@@ -142,9 +144,11 @@ def _container(workload: Workload, *, platform: Platform) -> ecs.ContainerDefini
     )
     if workload.secrets:
         container.Secrets = [ecs.Secret(Name=name, ValueFrom=arn) for name, arn in sorted(workload.secrets.items())]
+    if workload.command:
+        container.Command = list(workload.command)
     if workload.load_balancers:
         container.PortMappings = [ecs.PortMapping(ContainerPort=workload.port)]
-    else:
+    elif workload.port is not None:
         # The load balancer asks those behind it.
         container.HealthCheck = ecs.HealthCheck(Command=["CMD", "python", "-c", _probe(workload.port)], StartPeriod=30)
     if workload.writable_folder is not None:

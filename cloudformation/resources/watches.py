@@ -9,6 +9,7 @@ from cloudformation.resources.cluster import Cluster
 from cloudformation.resources.function import Function
 from cloudformation.resources.load_balancer import LoadBalancer
 from cloudformation.resources.messaging import Messaging
+from cloudformation.resources.metric_filters import CONFLICTS, NAMESPACE, RUNS
 from cloudformation.resources.services import Services
 
 # SQS holds about 120,000 messages in flight for one queue; this is 80 % of it.
@@ -16,8 +17,10 @@ IN_FLIGHT_THRESHOLD = 96_000
 ASYNC_AGE_MS = 300_000
 API_P99_SECONDS = 1.0
 API_5XX_A_MINUTE = 10
+RECONCILER_SILENT_MINUTES = 60
 _VISIBLE = "ApproximateNumberOfMessagesVisible"
-_REDRIVE = "read the attribute dead_letter_reason, fix the cause, then redrive the queue"
+_DLQ = "python -m order_processor.dlq"
+_REDRIVE = f"{_DLQ} list says why; fix the cause, then {_DLQ} redrive"
 
 
 def queue_watches(
@@ -58,14 +61,14 @@ def queue_watches(
         Watch(
             title="Undelivered",
             what="The topic could not deliver orders to the queue or the function",
-            runbook="compare the policies of queue and key with the template, then publish the messages again",
+            runbook=f"compare the policies of queue and key with the template, then {_DLQ} redrive",
             metric=_of_queue(messaging.subscription_dead_letters, _VISIBLE),
             minutes=1,
         ),
         Watch(
             title="FunctionFailures",
             what="The function failed events for good",
-            runbook="read responsePayload, fix the cause, then publish the message in requestPayload again",
+            runbook=_REDRIVE,
             metric=_of_queue(function.failures, _VISIBLE),
             minutes=1,
         ),
@@ -137,6 +140,34 @@ def function_watches(*, function: Function) -> list[Watch]:
             runbook="raise ReservedConcurrency, as far as the gateway can follow",
             metric=of_function("AsyncEventAge", "Maximum"),
             threshold=ASYNC_AGE_MS,
+        ),
+    ]
+
+
+def reconciler_watches(*, condition: str) -> list[Watch]:
+    """That the reconciler runs, and what it leaves to a human."""
+
+    def of_log(name: str) -> Metric:
+        return Metric(namespace=NAMESPACE, name=name, dimensions={})
+
+    return [
+        Watch(
+            title="ReconcilerSilent",
+            what=f"The reconciler has not looked through all orders for {RECONCILER_SILENT_MINUTES} minutes",
+            runbook="read its last run in the log, stream order-reconciler; then python -m order_processor.reconcile",
+            metric=of_log(RUNS),
+            # A run counts 1: only minutes without one are above.
+            threshold=1,
+            minutes=RECONCILER_SILENT_MINUTES,
+            silence=True,
+            condition=condition,
+        ),
+        Watch(
+            title="ChargeConflict",
+            what="The gateway and the ledger contradict each other about an order",
+            runbook="look for charge_conflict in the log, and compare the order with the provider's own books",
+            metric=of_log(CONFLICTS),
+            minutes=1,
         ),
     ]
 

@@ -32,6 +32,6 @@ def test_the_guides_prices_are_the_planners() -> None:
     ]
     for figure in (
         arm, x86, 4 * arm, hours * price("alb", "hour"), 2 * address, hours * price("vpc", "nat_hour") + address,
-        price("sns", "million_requests"), 2 * price("dynamodb", "million_writes"), *invocations,
+        price("sns", "million_requests"), 4 * price("dynamodb", "million_writes"), *invocations,
     ):  # fmt: skip
         assert f"${figure:.2f}" in guide

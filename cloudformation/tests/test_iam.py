@@ -34,12 +34,24 @@ PLATFORM_ACTIONS = {
 }
 
 
+# Commands of their own: the reconciler has its own role, the dead-letter command the operator's.
+COMMANDS = {"dlq", "reconcile"}
+RECONCILER = PROJECT / "services" / "order-processor" / "src" / "order_processor" / "reconcile"
+UNSETTLED = FLASHPAY / "flashpay" / "unsettled.py"
+
+
+def python_files(folder: Path) -> list[Path]:
+    """The modules of a folder, without what only tests use, and without the commands."""
+    return [file for file in sorted(folder.rglob("*.py")) if not {"testing", *COMMANDS} & set(file.parts)]
+
+
 def sources(service: str) -> list[Path]:
     """A service's own code, flashpay, flashstock, and those modules of the bus that it imports (none uses all)."""
-    own = PROJECT / "services" / service / "src"
-    text = "\n".join(file.read_text(encoding="utf-8") for file in own.rglob("*.py") if "testing" not in file.parts)
+    own = [file for file in python_files(PROJECT / "services" / service / "src") if file.name != "topic_sender.py"]
+    text = "\n".join(file.read_text(encoding="utf-8") for file in own)
     imported = set(re.findall(r"^from flashbus\.(\w+) import", text, re.MULTILINE))
-    return [own, FLASHPAY, FLASHSTOCK, *(FLASHBUS / f"{name}.py" for name in sorted(imported))]
+    flashpay = [file for file in python_files(FLASHPAY) if file != UNSETTLED]
+    return [*own, *flashpay, FLASHSTOCK, *(FLASHBUS / f"{name}.py" for name in sorted(imported))]
 
 
 def statements(role: Document) -> Iterator[Document]:
@@ -78,7 +90,8 @@ def test_every_other_resource_is_one_of_the_stack(whole: Document) -> None:
         for statement in statements(role):
             resources = statement["Resource"] if isinstance(statement["Resource"], list) else [statement["Resource"]]
             for resource in resources:
-                named = resource == "*" or resource.get("Ref") or resource["Fn::GetAtt"][1] == "Arn"
+                named = resource == "*" or resource.get("Ref") or resource.get("Fn::GetAtt", ["", ""])[1] == "Arn"
+                named = named or resource.get("Fn::Sub") == "${OrdersTable.Arn}/index/unsettled"
                 assert named, f"{title} allows {statement['Action']} on {resource}"
 
 
@@ -87,6 +100,20 @@ def test_a_role_allows_exactly_what_its_code_calls(whole: Document, title: str) 
     called = called_actions(sources(SERVICES[title]))
     assert called, "the code calls AWS"
     assert actions(roles(whole)[title]) == called | PLATFORM_ACTIONS.get(title, set())
+
+
+def test_the_reconciler_may_find_orders_record_them_and_send_them_on(whole: Document) -> None:
+    called = called_actions([RECONCILER, FLASHPAY, FLASHSTOCK, FLASHBUS / "sns.py"])
+    assert "dynamodb:Query" in called
+    assert actions(roles(whole)["ReconcilerRole"]) == called | {"sqs:SendMessage"}
+
+
+def test_the_schedule_may_run_the_reconciler_on_this_cluster_alone(whole: Document) -> None:
+    run, hand_over = statements(roles(whole)["ReconcilerScheduleRole"])
+    assert (run["Action"], run["Resource"]) == (["ecs:RunTask"], {"Ref": "ReconcilerTask"})
+    assert run["Condition"] == {"ArnEquals": {"ecs:cluster": {"Fn::GetAtt": ["Cluster", "Arn"]}}}
+    assert hand_over["Action"] == ["iam:PassRole"]
+    assert {resource["Fn::GetAtt"][0] for resource in hand_over["Resource"]} == {"ExecutionRole", "ReconcilerRole"}
 
 
 def test_the_simulated_gateway_may_do_nothing(whole: Document) -> None:

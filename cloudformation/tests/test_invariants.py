@@ -10,6 +10,9 @@ from cloudformation.parameters.pipeline import FUNCTION_TIMEOUTS, LONGEST_ARTIFA
 from cloudformation.parameters.platform import GATEWAY_CAPACITIES, WORKERS
 from cloudformation.resources.messaging import VISIBILITY_PER_FUNCTION_TIMEOUT
 from cloudformation.tests.template_reading import Document, of_kind, walk
+from flashpay.items import UNSETTLED
+from flashpay.unsettled import INDEX
+from order_processor.reconcile.settings import Settings
 
 
 def test_every_queue_that_is_no_dead_letter_queue_has_one(either: Document) -> None:
@@ -166,7 +169,8 @@ def test_every_alarm_says_what_to_do_and_calls_the_topic(whole: Document) -> Non
     for title, alarm in of_kind(whole, "AWS::CloudWatch::Alarm").items():
         assert re.fullmatch(r".+\. Runbook: .+\.", alarm["AlarmDescription"]), title
         assert alarm["AlarmActions"][0] == {"Ref": "AlarmTopic"}, title
-        assert alarm["TreatMissingData"] == "notBreaching", title
+        silent = title == "ReconcilerSilentAlarm"
+        assert alarm["TreatMissingData"] == ("breaching" if silent else "notBreaching"), title
 
 
 def test_every_dead_letter_queue_has_an_alarm(whole: Document) -> None:
@@ -204,3 +208,29 @@ def test_log_filters_match_what_the_services_write(whole: Document) -> None:
         assert set(re.findall(r"\$\.(\w+)", patterns[title])) <= {"event", "outcome"}
         assert "outcome" not in patterns[title] or ("outcome=" in code and '"completed"' in patterns[title])
         assert f'"{event}"' in code, title
+
+
+def test_the_reconciler_writes_what_its_metrics_are_made_of(whole: Document) -> None:
+    reconcile = Path(__file__).resolve().parents[2] / "services/order-processor/src/order_processor/reconcile"
+    code = (reconcile / "__main__.py").read_text() + (reconcile / "reconciler.py").read_text()
+    filters = of_kind(whole, "AWS::Logs::MetricFilter")
+    for title in ("ReconcilerRun", "ReconcilerConflict"):
+        event, *fields = re.findall(r'\$\.event = "(\w+)"|\$\.(\w+) IS', filters[title]["FilterPattern"])
+        assert f'"{event[0]}"' in code, title
+        assert all(f"{field}=" in code for _, field in fields), title
+
+
+def test_the_schedule_runs_the_command_that_there_is(whole: Document) -> None:
+    (container,) = whole["Resources"]["ReconcilerTask"]["Properties"]["ContainerDefinitions"]
+    assert container["Command"] == ["python", "-m", "order_processor.reconcile", "--apply"]
+    given = {entry["Name"] for entry in container["Environment"]}
+    assert {name for name in given if not name.startswith("AWS_")} <= set(Settings.variables({}).values())
+    required = {Settings.variables({})[name] for name, field in Settings.model_fields.items() if field.is_required()}
+    assert required <= given
+    assert "HealthCheck" not in container
+
+
+def test_the_index_of_unsettled_orders_is_the_one_that_the_ledger_writes_and_reads(either: Document) -> None:
+    (index,) = either["Resources"]["OrdersTable"]["Properties"]["GlobalSecondaryIndexes"]
+    assert index["IndexName"] == INDEX
+    assert [key["AttributeName"] for key in index["KeySchema"]] == [UNSETTLED, "updated_at"]

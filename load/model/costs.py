@@ -51,7 +51,8 @@ class Assumptions:
     messages_per_receive: Decimal = Decimal(1)
     messages_per_delete: Decimal = Decimal(1)
     idle_pollers: int = 5
-    writes_per_order: Decimal = Decimal(2)
+    # Claim and record, each in the table and in the index of unsettled orders.
+    writes_per_order: Decimal = Decimal(4)
     reads_per_order: Decimal = Decimal(1)
     log_kb_per_order: Decimal = Decimal(2)
     traffic_kb_per_order: Decimal = Decimal(4)

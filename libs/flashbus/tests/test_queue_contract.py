@@ -66,6 +66,14 @@ class QueueContract:
         assert (message.body, message.receive_count) == (body, 1)
         assert dict(message.attributes) == {"traceparent": "00-a-b-01", "type": "t"}
 
+    async def test_a_message_says_when_it_was_sent_however_often_it_comes(self, subject: Subject) -> None:
+        await subject.fill(1)
+        (first,) = await subject.take(visibility=SHORT)
+        (second,) = await subject.take(wait=timedelta(seconds=5))
+        assert first.sent_at is not None
+        assert first.sent_at.tzinfo is not None
+        assert second.sent_at == first.sent_at
+
     async def test_no_more_come_than_are_asked_for(self, subject: Subject) -> None:
         await subject.fill(5)
         assert len(await subject.take(3)) <= 3

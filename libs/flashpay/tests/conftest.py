@@ -12,6 +12,7 @@ from aiobotocore.session import AioSession
 from flashpay import DynamoClient, DynamoLedger, Ledger, Settler
 from flashpay.testing import FakeGateway, FakeStock, ManualClock, MemoryLedger
 from flashpay.testing.provider import Provider, running_provider
+from flashpay.unsettled import INDEX, DynamoUnsettled, UnsettledOrders
 
 
 class RepeatingClient:
@@ -57,8 +58,22 @@ async def _orders_table(session: AioSession, environment: Mapping[str, str]) -> 
         await client.create_table(
             TableName=name,
             BillingMode="PAY_PER_REQUEST",
-            AttributeDefinitions=[{"AttributeName": "order_id", "AttributeType": "S"}],
+            AttributeDefinitions=[
+                {"AttributeName": "order_id", "AttributeType": "S"},
+                {"AttributeName": "unsettled", "AttributeType": "S"},
+                {"AttributeName": "updated_at", "AttributeType": "N"},
+            ],
             KeySchema=[{"AttributeName": "order_id", "KeyType": "HASH"}],
+            GlobalSecondaryIndexes=[
+                {
+                    "IndexName": INDEX,
+                    "KeySchema": [
+                        {"AttributeName": "unsettled", "KeyType": "HASH"},
+                        {"AttributeName": "updated_at", "KeyType": "RANGE"},
+                    ],
+                    "Projection": {"ProjectionType": "KEYS_ONLY"},
+                }
+            ],
         )
         yield client, name
         await client.delete_table(TableName=name)
@@ -137,3 +152,17 @@ async def ledger(request: pytest.FixtureRequest, clock: ManualClock, aws_session
     async with _orders_table(aws_session, environment) as (client, name):
         used = RepeatingClient(client) if request.param == "dynamo_with_lost_replies" else client
         yield DynamoLedger(client=used, table=name, clock=clock)
+
+
+@pytest.fixture(params=["memory", pytest.param("dynamo", marks=pytest.mark.embedded_aws)])
+async def indexed_ledger(
+    request: pytest.FixtureRequest, clock: ManualClock, aws_session: AioSession
+) -> AsyncIterator[tuple[Ledger, UnsettledOrders]]:
+    """Every ledger that keeps the contract, and what finds its unsettled orders."""
+    if request.param == "memory":
+        memory = MemoryLedger(clock=clock)
+        yield memory, memory
+        return
+    environment = request.getfixturevalue("embedded_aws").environment
+    async with _orders_table(aws_session, environment) as (client, table):
+        yield DynamoLedger(client=client, table=table, clock=clock), DynamoUnsettled(client=client, table=table)

@@ -68,7 +68,7 @@ def test_the_attributes_are_those_that_others_read() -> None:
     assert json.loads(item["items"]["S"]) == [{"product_id": "gadget", "quantity": 2, "unit_price_minor": 1999}]
     assert set(item) == {
         *("order_id", "status", "owner", "attempt", "lease_until", "fingerprint", "customer_id"),
-        *("items", "currency", "total_minor", "created_at", "updated_at"),
+        *("items", "currency", "total_minor", "created_at", "updated_at", "unsettled"),
     }
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Protocol
 
 # What one receive brings, and one batch of deletes or visibility changes takes, at most.
@@ -32,6 +32,7 @@ class Message:
         body: As it was sent.
         receive_count: How often it was delivered so far, this time included; approximate.
         attributes: The text attributes it was sent with.
+        sent_at: When it was put into the queue; a queue that moves a message to its dead letters keeps this.
     """
 
     message_id: str
@@ -39,6 +40,7 @@ class Message:
     body: str
     receive_count: int = 1
     attributes: Mapping[str, str] = field(default_factory=dict)
+    sent_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,7 +3,7 @@
 import math
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol
 
 import aiohttp
@@ -49,7 +49,7 @@ class SqsQueue:
                 MaxNumberOfMessages=most,
                 WaitTimeSeconds=_whole_seconds(wait),
                 VisibilityTimeout=_whole_seconds(visibility),
-                MessageSystemAttributeNames=["ApproximateReceiveCount"],
+                MessageSystemAttributeNames=["ApproximateReceiveCount", "SentTimestamp"],
                 MessageAttributeNames=["All"],
             )
             return [_message(raw) for raw in answer.get("Messages", [])]
@@ -106,12 +106,14 @@ def _message(raw: Mapping[str, Any]) -> Message:
     attributes = {
         name: value["StringValue"] for name, value in raw.get("MessageAttributes", {}).items() if "StringValue" in value
     }
+    ours = raw.get("Attributes", {})
     return Message(
         message_id=raw["MessageId"],
         receipt=raw["ReceiptHandle"],
         body=raw["Body"],
-        receive_count=int(raw.get("Attributes", {}).get("ApproximateReceiveCount", 1)),
+        receive_count=int(ours.get("ApproximateReceiveCount", 1)),
         attributes=attributes,
+        sent_at=datetime.fromtimestamp(int(ours["SentTimestamp"]) / 1000, UTC) if "SentTimestamp" in ours else None,
     )
 
 

@@ -35,6 +35,7 @@ from flashpay.settlement import (
     Busy,
     ChargeUnknown,
     Duplicate,
+    Finding,
     GivenUp,
     GiveUp,
     Mismatch,
@@ -44,6 +45,7 @@ from flashpay.settlement import (
 )
 from flashpay.stock import OpenStock, open_stock
 from flashpay.table import DynamoClient
+from flashpay.unsettled import DynamoUnsettled, UnsettledOrders
 
 __all__ = [
     "Acceptance",
@@ -70,6 +72,8 @@ __all__ = [
     "Duplicate",
     "DynamoClient",
     "DynamoLedger",
+    "DynamoUnsettled",
+    "Finding",
     "FlashpayError",
     "Gateway",
     "GatewayInFlightError",
@@ -99,6 +103,7 @@ __all__ = [
     "Stock",
     "StockUnsettledError",
     "Unanswered",
+    "UnsettledOrders",
     "decide",
     "decide_given_up",
     "decide_poison",

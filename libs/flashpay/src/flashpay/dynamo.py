@@ -17,14 +17,16 @@ from flashpay.claims import (
 from flashpay.entries import LedgerEntry, whole_ms
 from flashpay.errors import LedgerUnavailableError
 from flashpay.gateway import Approved, ChargeResult
-from flashpay.items import moment, number, text, to_item
+from flashpay.items import UNSETTLED, moment, number, text, to_item
 from flashpay.ledger import Clock, RecordedOrder, recorded_before, utc_now
 from flashpay.table import Condition, DynamoClient, OrdersTable, Unchanged, Written
 
 _PROCESSING = text(OrderStatus.PROCESSING)
 _FAILED = text(OrderStatus.FAILED)
 # What a claim changes of an entry.
-_CLAIMED = ("status", "owner", "attempt", "lease_until", "updated_at", "reopened")
+_CLAIMED = ("status", "owner", "attempt", "lease_until", "updated_at", "reopened", UNSETTLED)
+# What only an order has that has not come to its end.
+_OPEN = ("lease_until", UNSETTLED)
 # Each lost round means that another owner moved the order on, so the next one all but ends the matter.
 _ROUNDS = 5
 
@@ -90,7 +92,7 @@ class DynamoLedger:
         outcome = await self._table.update(
             order_id,
             assign={**answer, "owner": text(claimed.owner), "updated_at": now, "completed_at": now},
-            remove=("lease_until", "reason") if isinstance(result, Approved) else ("lease_until",),
+            remove=(*_OPEN, "reason") if isinstance(result, Approved) else _OPEN,
             where={"status": (_PROCESSING, _FAILED)},
         )
         if isinstance(outcome, Written):
@@ -125,7 +127,7 @@ class DynamoLedger:
             outcome = await self._table.update(
                 order.order_id,
                 assign={"status": _FAILED, "reason": text(reason), "updated_at": ended, "completed_at": ended},
-                remove=("lease_until",),
+                remove=_OPEN,
                 where=_unmoved(entry),
             )
         raise _contention(order.order_id)
@@ -136,7 +138,7 @@ class DynamoLedger:
         outcome = await self._table.update(
             order_id,
             assign={"status": text(OrderStatus.SOLD_OUT), "updated_at": now, "completed_at": now},
-            remove=("lease_until",),
+            remove=_OPEN,
             where={"status": (_PROCESSING,), "attempt": (number(claimed.attempt),)},
         )
         return _standing(outcome, order_id)

@@ -22,6 +22,12 @@ _NUMBERS = ("customer_id", "total_minor", "attempt")
 _TEXTS = ("order_id", "currency", "fingerprint", "charge_id", "reason", "owner")
 
 
+# Only orders that have not come to their end have this attribute, so their index is sparse. Its value, an id's last
+# character, spreads them over as many partitions as there are such characters: one alone would hold a sale up.
+UNSETTLED = "unsettled"
+SHARDS = "abcdefghijklmnopqrstuvwxyz234567"
+
+
 def text(value: str) -> Attribute:
     """A string attribute."""
     return {"S": str(value)}
@@ -45,6 +51,8 @@ def to_item(entry: LedgerEntry) -> Item:
             value = getattr(entry, name)
             if value is not None:
                 item[name] = attribute(value)
+    if not entry.status.is_terminal:
+        item[UNSETTLED] = text(entry.order_id[-1])
     if entry.reopened:
         item["reopened"] = number(entry.reopened)
     if entry.reservation is not None:

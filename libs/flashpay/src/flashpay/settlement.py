@@ -65,6 +65,7 @@ class ChargeUnknown:
 
 Settlement: TypeAlias = Settled | Duplicate | Busy | Mismatch | SoldOut
 GiveUp: TypeAlias = Settlement | GivenUp | ChargeUnknown
+Finding: TypeAlias = Settlement | NotCharged | ChargeUnknown
 
 
 class Settler:
@@ -158,6 +159,20 @@ class Settler:
         await self._end(ended, reservation)
         return ended
 
+    async def find_out(self, order: Order) -> Finding:
+        """Record what the gateway knows of an order, without charging. `NotCharged` leaves it to the next attempt.
+
+        Raises:
+            FlashpayError: The ledger did not do its part, or the receipt is for another charge.
+        """
+        claim = await self._claim(order, None, redriven=False)
+        ended = await self._find_out(claim) if isinstance(claim, Claimed) else claim
+        if not isinstance(ended, NotCharged):
+            await self._end(ended, None)
+        elif isinstance(claim, Claimed):
+            await self._give_back(claim)
+        return ended
+
     def lose_patience(self) -> None:
         """Wait for no unanswered charge any more: the process is about to stop."""
         self._charger.lose_patience()
@@ -187,13 +202,17 @@ class Settler:
         return await self._record(claim, result)
 
     async def _fail(self, claim: Claimed, reason: str, *, uncharged: bool) -> GiveUp:
+        known = NotCharged() if uncharged else await self._find_out(claim)
+        if not isinstance(known, NotCharged):
+            return known
+        return GivenUp(entry=await self._ledger.fail(claim.order, reason=reason, attempt=claim.attempt))
+
+    async def _find_out(self, claim: Claimed) -> Finding:
         try:
-            known = NotCharged() if uncharged else await self._look_up(claim)
+            known = await self._look_up(claim)
         except GatewayUnavailableError as error:
             return ChargeUnknown(error=error)
-        if not isinstance(known, NotCharged):
-            return await self._record(claim, known)
-        return GivenUp(entry=await self._ledger.fail(claim.order, reason=reason, attempt=claim.attempt))
+        return known if isinstance(known, NotCharged) else await self._record(claim, known)
 
     async def _end(self, ended: GiveUp, reservation: Reservation | None) -> None:
         if isinstance(ended, Busy | ChargeUnknown):

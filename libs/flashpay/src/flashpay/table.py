@@ -68,7 +68,7 @@ class OrdersTable:
 
     async def get(self, order_id: str) -> LedgerEntry | None:
         """Read an entry, seeing every write that was acknowledged before."""
-        response = await _translated(
+        response = await translated(
             self._client.get_item, TableName=self._name, Key=_key(order_id), ConsistentRead=True
         )
         return from_item(response["Item"]) if "Item" in response else None
@@ -76,7 +76,7 @@ class OrdersTable:
     async def insert(self, entry: LedgerEntry) -> Written | Unchanged:
         """Write the entry of an order that is not there yet."""
         try:
-            await _translated(
+            await translated(
                 self._client.put_item,
                 TableName=self._name,
                 Item=to_item(entry),
@@ -93,7 +93,7 @@ class OrdersTable:
     ) -> Written | Unchanged:
         """Change an entry if every attribute in `where` has one of the values named there."""
         try:
-            response = await _translated(
+            response = await translated(
                 self._client.update_item,
                 TableName=self._name,
                 Key=_key(order_id),
@@ -137,7 +137,8 @@ def _expressions(assign: Item, remove: tuple[str, ...], where: Condition) -> dic
     }
 
 
-async def _translated(call: Callable[..., Awaitable[Mapping[str, Any]]], **arguments: object) -> Mapping[str, Any]:
+async def translated(call: Callable[..., Awaitable[Mapping[str, Any]]], **arguments: object) -> Mapping[str, Any]:
+    """Make a call of DynamoDB; whatever goes wrong is a FlashpayError, but for a condition that does not hold."""
     try:
         return await call(**arguments)
     except ClientError as error:

@@ -48,7 +48,7 @@ async def open_connections(settings: Settings) -> AsyncIterator[Connections]:
         stock = None
         if settings.stock_table:
             stock = await exits.enter_async_context(
-                open_stock(client=dynamodb, table=settings.stock_table, on_oversold=_tell_oversold)
+                open_stock(client=dynamodb, table=settings.stock_table, on_oversold=tell_oversold)
             )
         # The slots bound the connections; aiohttp's own limit would hold payments up unseen.
         http = await exits.enter_async_context(
@@ -63,5 +63,6 @@ async def open_connections(settings: Settings) -> AsyncIterator[Connections]:
         )
 
 
-def _tell_oversold(reservation: Reservation) -> None:
+def tell_oversold(reservation: Reservation) -> None:
+    """Log that a reservation was paid after its units had been sold to others."""
     structlog.get_logger().error("sold_without_units", reservation=reservation.id, units=dict(reservation.units))

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 from flashbus.queue import LONGEST_HIDDEN, EntryFailure, Message, QueueUnavailableError, VisibilityChange
 
@@ -21,6 +21,7 @@ class StoredMessage:
     body: str
     attributes: dict[str, str]
     visible_at: float
+    sent_at: float = 0.0
     received_at: float = 0.0
     receive_count: int = 0
     receipt: str | None = None
@@ -67,8 +68,9 @@ class FakeQueue:
         await self._travel("send")
         self._sent += 1
         message_id = f"m{self._sent}"
+        now = self.clock()
         self.stored[message_id] = StoredMessage(
-            message_id=message_id, body=body, attributes=dict(attributes), visible_at=self.clock()
+            message_id=message_id, body=body, attributes=dict(attributes), visible_at=now, sent_at=now
         )
         self._announce()
 
@@ -132,6 +134,7 @@ class FakeQueue:
             body=stored.body,
             receive_count=stored.receive_count,
             attributes=dict(stored.attributes),
+            sent_at=datetime.fromtimestamp(stored.sent_at, UTC),
         )
 
     def _find(self, receipt: str) -> StoredMessage | None:

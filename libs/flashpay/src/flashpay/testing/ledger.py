@@ -1,5 +1,6 @@
 """A ledger in memory, held to the same contract tests as the DynamoDB one."""
 
+from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
@@ -134,6 +135,13 @@ class MemoryLedger:
         """See `Ledger.get`."""
         await self._call("get")
         return self.entries.get(order_id)
+
+    async def untouched_since(self, since: datetime, /) -> AsyncIterator[str]:
+        """See `UnsettledOrders.untouched_since`."""
+        await self._call("untouched_since")
+        for entry in list(self.entries.values()):
+            if not entry.status.is_terminal and entry.updated_at < since:
+                yield entry.order_id
 
     def _now(self) -> datetime:
         return whole_ms(self._clock())

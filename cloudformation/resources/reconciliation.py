@@ -1,0 +1,106 @@
+"""The reconciler: a job that a schedule runs, with a role of its own."""
+
+from troposphere import Region, Template, ecs, iam, scheduler
+
+from cloudformation.resources.iam import ORDERS_ACTIONS, STOCK_ACTIONS, add_role, allow
+from cloudformation.resources.messaging import Messaging
+from cloudformation.resources.security_groups import SecurityGroups
+from cloudformation.resources.tables import Tables, unsettled_index_arn
+from cloudformation.resources.tasks import Platform, Workload, add_definition
+
+# As often as an order may be looked into for the first time.
+EVERY_MINUTES = 15
+NAME = "order-reconciler"
+COMMAND = ("python", "-m", "order_processor.reconcile", "--apply")
+STOP_SECONDS = 30
+
+
+def add_reconciler(
+    template: Template,
+    *,
+    platform: Platform,
+    security_groups: SecurityGroups,
+    messaging: Messaging,
+    tables: Tables,
+    gateway_url: object,
+) -> None:
+    """Add the job and its schedule, once there are images."""
+    workload = _workload(platform, security_groups, messaging, tables, gateway_url)
+    definition = add_definition(template, workload, platform=platform)
+    role = _add_schedule_role(template, definition, workload, platform)
+    target = scheduler.Target(
+        Arn=platform.cluster.cluster.get_att("Arn"),
+        RoleArn=role.get_att("Arn"),
+        EcsParameters=scheduler.EcsParameters(
+            TaskDefinitionArn=definition.ref(), LaunchType="FARGATE", NetworkConfiguration=_network(workload, platform)
+        ),
+        # The next run does what this one did not.
+        RetryPolicy=scheduler.RetryPolicy(MaximumRetryAttempts=0),
+    )
+    template.add_resource(
+        scheduler.Schedule(
+            "ReconcilerSchedule",
+            Condition=workload.condition,
+            ScheduleExpression=f"rate({EVERY_MINUTES} minutes)",
+            FlexibleTimeWindow=scheduler.FlexibleTimeWindow(Mode="OFF"),
+            Target=target,
+        )
+    )
+
+
+def _add_schedule_role(
+    template: Template, definition: ecs.TaskDefinition, workload: Workload, platform: Platform
+) -> iam.Role:
+    cluster = platform.cluster.cluster.get_att("Arn")
+    passed = [platform.execution.role.get_att("Arn"), definition.TaskRoleArn]
+    return add_role(
+        template,
+        "ReconcilerScheduleRole",
+        service="scheduler.amazonaws.com",
+        statements=[
+            allow("ecs:RunTask", on=definition.ref(), when={"ArnEquals": {"ecs:cluster": cluster}}),
+            allow("iam:PassRole", on=passed),
+        ],
+        condition=workload.condition,
+    )
+
+
+def _network(workload: Workload, platform: Platform) -> scheduler.NetworkConfiguration:
+    return scheduler.NetworkConfiguration(
+        AwsvpcConfiguration=scheduler.AwsVpcConfiguration(
+            AssignPublicIp="DISABLED", SecurityGroups=[workload.group], Subnets=platform.network.private_subnet_refs
+        )
+    )
+
+
+def _workload(
+    platform: Platform, security_groups: SecurityGroups, messaging: Messaging, tables: Tables, gateway_url: object
+) -> Workload:
+    return Workload(
+        title="Reconciler",
+        name=NAME,
+        condition=platform.parameters.images_on,
+        repository=platform.repositories.processor,
+        port=None,
+        size=None,
+        environment={
+            "AWS_REGION": Region,
+            "GATEWAY_URL": gateway_url,
+            "ORDERS_TABLE": tables.orders.ref(),
+            "STOCK_TABLE": tables.stock.ref(),
+            "ORDERS_TOPIC_ARN": messaging.topic.ref(),
+            "DEAD_LETTER_QUEUE_URL": messaging.dead_letters.ref(),
+            "PAYMENT_TIMEOUT_SECONDS": platform.pipeline.payment_timeout_seconds.ref(),
+            "LEASE_SECONDS": platform.pipeline.lease_seconds.ref(),
+        },
+        statements=[
+            allow(*ORDERS_ACTIONS, on=tables.orders.get_att("Arn")),
+            allow("dynamodb:Query", on=unsettled_index_arn(tables)),
+            allow(*STOCK_ACTIONS, on=tables.stock.get_att("Arn")),
+            allow("sns:Publish", on=messaging.topic.ref()),
+            allow("sqs:SendMessage", on=messaging.dead_letters.get_att("Arn")),
+        ],
+        group=security_groups.consumer.ref(),
+        stop_timeout_seconds=STOP_SECONDS,
+        command=COMMAND,
+    )

@@ -1,0 +1,58 @@
+"""The orders that have not come to their end, found through an index that holds no others."""
+
+from collections.abc import AsyncIterator, Mapping
+from datetime import datetime
+from typing import Any, Protocol
+
+from flashpay.items import SHARDS, UNSETTLED, moment, text
+from flashpay.table import translated
+
+INDEX = "unsettled"
+
+
+class UnsettledOrders(Protocol):
+    """Finds orders that nothing has happened to for a while."""
+
+    def untouched_since(self, moment: datetime, /) -> AsyncIterator[str]:
+        """The ids of orders that are not terminal and were last written before `moment`.
+
+        An order may be among them that has moved on a moment ago. Raises LedgerUnavailableError.
+        """
+        ...
+
+
+class QueryClient(Protocol):
+    """The one call made of an aiobotocore DynamoDB client."""
+
+    async def query(self, **arguments: object) -> Mapping[str, Any]: ...
+
+
+class DynamoUnsettled:
+    """`UnsettledOrders` of the orders table, by its index: what a run costs grows with what it finds."""
+
+    def __init__(self, *, client: QueryClient, table: str) -> None:
+        self._client = client
+        self._table = table
+
+    async def untouched_since(self, since: datetime, /) -> AsyncIterator[str]:
+        """See `UnsettledOrders.untouched_since`; oldest first in each part of the index."""
+        for shard in SHARDS:
+            start: dict[str, object] = {}
+            while True:
+                page = await self._page(shard, since, start)
+                for item in page["Items"]:
+                    yield item["order_id"]["S"]
+                if "LastEvaluatedKey" not in page:
+                    break
+                start = {"ExclusiveStartKey": page["LastEvaluatedKey"]}
+
+    async def _page(self, shard: str, since: datetime, start: Mapping[str, object]) -> Mapping[str, Any]:
+        return await translated(
+            self._client.query,
+            TableName=self._table,
+            IndexName=INDEX,
+            KeyConditionExpression="#shard = :shard AND #updated_at < :since",
+            ExpressionAttributeNames={"#shard": UNSETTLED, "#updated_at": "updated_at"},
+            ExpressionAttributeValues={":shard": text(shard), ":since": moment(since)},
+            **start,
+        )

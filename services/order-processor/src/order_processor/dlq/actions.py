@@ -1,0 +1,93 @@
+"""What can be done to one dead letter."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+from flashbus.dead_letters import dead_letter_attributes
+from flashbus.queue import Message, MessageSender
+from order_processor.dlq.journal import Author, Journal
+from order_processor.dlq.letters import Letter
+from order_processor.dlq.places import HOMES, Home
+from order_processor.dlq.walk import Walk
+
+EDITED_BY = "dead_letter_edited_by"
+EDITED_WHY = "dead_letter_edited_why"
+
+
+class NotDoneError(Exception):
+    """This letter stays where it is; the message says why."""
+
+
+class Action(Protocol):
+    """Does something to a letter that a walk came upon.
+
+    Raises:
+        NotDoneError: Not possible for this letter.
+        QueueUnavailableError: AWS did not do its part.
+    """
+
+    async def __call__(self, letter: Letter, message: Message, walk: Walk) -> None: ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Edit:
+    """Another body for a letter, and whose it is."""
+
+    body: str
+    author: Author
+
+
+@dataclass(frozen=True, kw_only=True)
+class Redrive:
+    """Sends a letter back with its reason beside it, which is how the consumer knows a redrive, then removes it.
+
+    Killed in between, it is sent a second time by the next redrive; the order is settled once all the same.
+
+    Attributes:
+        senders: To where letters go home.
+        to: Where all of them go instead, as when the consumer was exchanged meanwhile.
+        edit: What is sent in place of the body.
+        journal: Where an edit is written down.
+    """
+
+    senders: Mapping[Home, MessageSender]
+    journal: Journal
+    to: Home | None = None
+    edit: Edit | None = None
+
+    async def __call__(self, letter: Letter, message: Message, walk: Walk) -> None:
+        """See `Action`."""
+        home = self.to or HOMES[letter.queue]
+        sender = self.senders.get(home)
+        if sender is None:
+            raise NotDoneError(f"it goes back to the {home}, which nobody named")
+        body = letter.body if self.edit is None else self.edit.body
+        if body is None:
+            raise NotDoneError("it holds no message that could be sent")
+        if self.edit is not None:
+            self.journal.write("edit", letter, self.edit.author, new_body=body)
+        await sender.send(body, attributes=self._attributes(letter))
+        if not await walk.remove(message):
+            raise NotDoneError("it was sent, but not removed: it will be seen once more")
+
+    def _attributes(self, letter: Letter) -> dict[str, str]:
+        own = dict(letter.attributes)
+        if self.edit is not None:
+            # First, for of too many attributes the last are left out.
+            own = {EDITED_BY: self.edit.author.by, EDITED_WHY: self.edit.author.why} | own
+        return dead_letter_attributes(own, reason=letter.reason, detail=letter.detail, receives=letter.receives or 1)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Discard:
+    """Removes a letter for good; the journal has it."""
+
+    journal: Journal
+    author: Author
+
+    async def __call__(self, letter: Letter, message: Message, walk: Walk) -> None:
+        """See `Action`."""
+        self.journal.write("discard", letter, self.author)
+        if not await walk.remove(message):
+            raise NotDoneError("it was not removed")

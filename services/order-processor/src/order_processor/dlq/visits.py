@@ -1,0 +1,127 @@
+"""What a command does with each dead letter that it comes upon."""
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Protocol
+
+from flashbus.queue import Message, QueueUnavailableError
+from order_processor.dlq import reports
+from order_processor.dlq.actions import Action, NotDoneError
+from order_processor.dlq.letters import Letter
+from order_processor.dlq.walk import Walk
+
+Print = Callable[[str], object]
+
+
+class Visit(Protocol):
+    """Is told of every letter that was selected, and speaks at the end."""
+
+    failed: int
+
+    async def visit(self, letter: Letter, message: Message, walk: Walk) -> None:
+        """Do what is to be done with one letter."""
+        ...
+
+    def end(self) -> None:
+        """Say how it went."""
+        ...
+
+
+@dataclass(kw_only=True)
+class Listing:
+    """Prints a line for each letter, and what they come to."""
+
+    say: Print
+    now: datetime
+    failed: int = 0
+    _tally: reports.Tally = field(default_factory=reports.Tally)
+
+    async def visit(self, letter: Letter, message: Message, walk: Walk) -> None:  # noqa: ARG002 - the protocol's
+        """See `Visit`."""
+        if not self._tally.reasons:
+            self.say(reports.header())
+        self._tally.add(letter, now=self.now)
+        self.say(reports.line(letter, now=self.now))
+
+    def end(self) -> None:
+        """See `Visit`."""
+        self.say(self._tally.text())
+
+
+@dataclass(kw_only=True)
+class Showing:
+    """Prints the whole of each letter."""
+
+    say: Print
+    now: datetime
+    failed: int = 0
+    _shown: int = 0
+
+    async def visit(self, letter: Letter, message: Message, walk: Walk) -> None:  # noqa: ARG002 - the protocol's
+        """See `Visit`."""
+        if self._shown:
+            self.say("")
+        self._shown += 1
+        self.say(reports.whole(letter, now=self.now))
+
+    def end(self) -> None:
+        """See `Visit`."""
+        if not self._shown:
+            self.say("no dead letter is meant by this")
+
+
+@dataclass(kw_only=True)
+class Acting:
+    """Does something to each letter, at a bounded pace; with `action` None it only says what it would do.
+
+    Attributes:
+        action: What is done.
+        doing: The same in words, "redriven".
+        pause: From one letter to the next.
+        started: Letters that came later are left: what failed again at once must not be sent round and round.
+        stop: Ends a pause.
+        say: Prints a line.
+    """
+
+    action: Action | None
+    doing: str
+    pause: timedelta
+    started: datetime
+    stop: asyncio.Event
+    say: Print
+    done: int = 0
+    failed: int = 0
+
+    async def visit(self, letter: Letter, message: Message, walk: Walk) -> None:
+        """See `Visit`."""
+        if letter.sent_at is not None and letter.sent_at > self.started:
+            return
+        if self.action is None:
+            self.done += 1
+            self.say(reports.line(letter, now=self.started))
+            return
+        try:
+            await self.action(letter, message, walk)
+        except (NotDoneError, QueueUnavailableError) as exc:
+            self.failed += 1
+            self.say(f"{letter.message_id}: not {self.doing}: {exc}")
+        else:
+            self.done += 1
+            self.say(f"{letter.message_id}: {self.doing}")
+        await self._rest()
+
+    def end(self) -> None:
+        """See `Visit`."""
+        if self.action is None:
+            self.say(f"dry run: {self.done} would be {self.doing}")
+        else:
+            self.say(f"{self.done} {self.doing}, {self.failed} failed")
+
+    async def _rest(self) -> None:
+        try:
+            async with asyncio.timeout(self.pause.total_seconds()):
+                await self.stop.wait()
+        except TimeoutError:
+            return

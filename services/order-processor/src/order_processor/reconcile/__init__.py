@@ -1,0 +1,1 @@
+"""`python -m order_processor.reconcile`: bring on the orders that nobody works on any more."""

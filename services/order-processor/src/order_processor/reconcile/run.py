@@ -1,0 +1,76 @@
+"""One run over all orders that have not come to their end."""
+
+import asyncio
+from collections import Counter
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from flashpay import LedgerUnavailableError, UnsettledOrders, utc_now
+from order_processor.reconcile.reconciler import Outcome, Reconciler
+
+# Looked into at once: a lookup and a few writes each.
+AT_ONCE = 10
+
+
+@dataclass(frozen=True, kw_only=True)
+class Result:
+    """What a run came to."""
+
+    outcomes: Counter[Outcome]
+    complete: bool
+
+    @property
+    def alarming(self) -> bool:
+        """Whether it did not do all that it should have, or found what a human must look at."""
+        return bool(self.outcomes[Outcome.CONFLICT] or self.outcomes[Outcome.FAILED]) or not self.complete
+
+
+@dataclass(frozen=True, kw_only=True)
+class Run:
+    """Looks into every order that nothing happened to for a while, a few at a time.
+
+    Attributes:
+        unsettled: Finds them.
+        reconciler: Looks into one.
+        after: How long nothing must have happened.
+        limit: The most orders that one run does something about.
+        stop: Set, the run ends with the orders in hand.
+        say: Told of each order that was not left as it was.
+        clock: The wall clock.
+    """
+
+    unsettled: UnsettledOrders
+    reconciler: Reconciler
+    after: timedelta
+    limit: int
+    stop: asyncio.Event
+    say: Callable[[str, Outcome], object]
+    clock: Callable[[], datetime] = utc_now
+
+    async def go(self) -> Result:
+        """Run once; what the ledger did not tell shows in the result."""
+        outcomes: Counter[Outcome] = Counter()
+        try:
+            async for order_ids in self._chunks():
+                found = await asyncio.gather(*map(self.reconciler.reconcile, order_ids))
+                for order_id, outcome in zip(order_ids, found, strict=True):
+                    if outcome is not Outcome.RESTING:
+                        self.say(order_id, outcome)
+                outcomes.update(found)
+                # Those that rest do not count: of a long queue they would hide all that come after them.
+                if self.stop.is_set() or outcomes.total() - outcomes[Outcome.RESTING] >= self.limit:
+                    return Result(outcomes=outcomes, complete=False)
+        except LedgerUnavailableError:
+            return Result(outcomes=outcomes, complete=False)
+        return Result(outcomes=outcomes, complete=True)
+
+    async def _chunks(self) -> AsyncIterator[list[str]]:
+        chunk: list[str] = []
+        async for order_id in self.unsettled.untouched_since(self.clock() - self.after):
+            chunk.append(order_id)
+            if len(chunk) == AT_ONCE:
+                yield chunk
+                chunk = []
+        if chunk:
+            yield chunk

@@ -1,0 +1,119 @@
+"""The command line says what it takes, and refuses what could not be meant."""
+
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from botocore.exceptions import ClientError
+
+from flashmsg import OrderPlaced, encode
+from flashpay.testing import sample_order
+from order_processor.dlq.command_line import parse
+from order_processor.dlq.journal import Author
+from order_processor.dlq.places import Places, UnknownPlaceError
+from order_processor.dlq.selection import Selection
+
+
+def test_every_condition_can_be_given() -> None:
+    words = "list --queue function --queue given-up --message m --order o --reason a --reason b --customer 7"
+    command = parse([*words.split(), "--product", "lamp", "--older-than", "15m", "--newer-than", "2d", "--limit", "3"])
+    assert command.selection == Selection(
+        queues=("function", "given-up"),
+        message_id="m",
+        order_id="o",
+        reasons=frozenset({"a", "b"}),
+        customer_id=7,
+        product_id="lamp",
+        older_than=timedelta(minutes=15),
+        newer_than=timedelta(days=2),
+    )
+    assert (command.name, command.limit, command.stack) == ("list", 3, None)
+
+
+def test_a_redrive_has_a_pace_and_a_way() -> None:
+    command = parse(["redrive", "--all", "--rate", "4", "--to", "topic", "--dry-run", "--stack", "flash"])
+    assert (command.pause, command.to, command.dry_run) == (timedelta(seconds=0.25), "topic", True)
+    assert command.stack == "flash"
+    assert parse(["redrive", "--reason", "exhausted"]).pause == timedelta(seconds=0.1)
+
+
+def test_a_discard_has_an_author() -> None:
+    command = parse(["discard", "--message", "m", "--by", "ada", "--why", "spam", "--journal", "j"])
+    assert (command.author, command.journal) == (Author(by="ada", why="spam"), Path("j"))
+
+
+def test_an_edit_is_an_event_in_a_file(tmp_path: Path) -> None:
+    body = encode(OrderPlaced.of(sample_order()))
+    (tmp_path / "event").write_text(body + "\n")
+    words = ["redrive", "--message", "m", "--edit", str(tmp_path / "event"), "--by", "ada", "--why", "typo"]
+    edit = parse(words).edit
+    assert edit is not None
+    assert (edit.body, edit.author) == (body, Author(by="ada", why="typo"))
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        ("", "required"),
+        ("redrive", "--all"),
+        ("redrive --queue function", "--all"),
+        ("discard --by a --why b", "--all"),
+        ("discard --all", "--by and --why"),
+        ("discard --all --by ada", "--by and --why"),
+        ("redrive --message m --edit FILE", "--by and --why"),
+        ("redrive --customer 7 --edit FILE --by a --why b", "--message"),
+        ("redrive --message m --edit FILE --by a --why b", "FILE"),
+        ("redrive --message m --edit /absent --by a --why b", "/absent"),
+        ("redrive --all --rate 0.01", "--rate"),
+        ("redrive --all --rate nan", "--rate"),
+        ("list --older-than 15", "--older-than"),
+        ("list --older-than xm", "--older-than"),
+        ("list --limit 0", "--limit"),
+        ("list --customer ada", "--customer"),
+        ("list --queue mine", "--queue"),
+        ("list --all", "--all"),
+    ],
+)
+def test_what_could_not_be_meant_is_refused(
+    words: str, said: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "FILE").write_text("no event")
+    with pytest.raises(SystemExit) as ended:
+        parse(words.replace("FILE", str(tmp_path / "FILE")).split())
+    assert ended.value.code == 2
+    assert said in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("words", ["--help", "redrive --help"])
+def test_help_is_given(words: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        parse(words.split())
+    assert ended.value.code == 0
+    assert "redrive" in capsys.readouterr().out
+
+
+class CloudFormation:
+    """Knows one stack."""
+
+    async def describe_stacks(self, **arguments: object) -> dict[str, Any]:
+        if arguments["StackName"] != "flash":
+            raise ClientError({"Error": {"Code": "ValidationError", "Message": "absent"}}, "DescribeStacks")
+        named = {"DeadLetterQueueUrl": "dead", "QueueUrl": "work", "TopicArn": "topic", "ApiUrl": "other"}
+        return {"Stacks": [{"Outputs": [{"OutputKey": key, "OutputValue": value} for key, value in named.items()]}]}
+
+
+async def test_a_stack_says_where_everything_is() -> None:
+    places = await Places.from_stack(CloudFormation(), "flash")
+    assert places.dead_letter_urls == {"given-up": "dead"}
+    assert places.homes == {"queue": "work", "topic": "topic"}
+    with pytest.raises(UnknownPlaceError, match="absent"):
+        await Places.from_stack(CloudFormation(), "absent")
+
+
+def test_the_environment_says_where_everything_is() -> None:
+    places = Places.from_environment({"FUNCTION_FAILURE_QUEUE_URL": "f", "ORDERS_TOPIC_ARN": "t", "QUEUE_URL": " "})
+    assert places.dead_letter_urls == {"function": "f"}
+    assert places.homes == {"topic": "t"}
+    with pytest.raises(UnknownPlaceError, match="DEAD_LETTER_QUEUE_URL"):
+        Places.from_environment({"QUEUE_URL": "work"})
