@@ -103,7 +103,7 @@ def _add_system(template: Template) -> None:
     security_groups = add_security_groups(template, network=network)
     add_vpc_endpoints(template, network=network, security_groups=security_groups)
     cluster = add_cluster(template, network=network)
-    repositories = add_repositories(template, encryption=encryption, retain_data_on=pipeline.retain_data_on)
+    repositories = add_repositories(template, retain_data_on=pipeline.retain_data_on)
     execution = add_execution(template, pipeline=pipeline, encryption=encryption, repositories=repositories)
     platform = Platform(
         parameters=parameters,

@@ -17,6 +17,8 @@ NO_ARTIFACT = "none"
 FUNCTION_TIMEOUTS = (15, 30, 60, 120, 300)
 # Orders settled concurrently by one invocation that polls the queue.
 BATCH_SIZE = 10
+# Lambda takes no fewer than two.
+LEAST_INVOCATIONS = 2
 MAXIMUM_CONCURRENCIES = (2, 5, 10, 20, 50, 100)
 # Both are part of the description of the function's version, which may have 256 characters.
 LONGEST_ARTIFACT_KEY = 100
@@ -45,6 +47,11 @@ class PipelineParameters:
     retain_data_on: str
     customer_key: Parameter
     customer_key_on: str
+
+    @property
+    def artifact(self) -> tuple[Parameter, Parameter]:
+        """Bucket and key, without both of which there is no function."""
+        return (self.artifact_bucket, self.artifact_key)
 
 
 def add_pipeline_parameters(template: Template, *, gateway_scheme: str = "https?") -> PipelineParameters:

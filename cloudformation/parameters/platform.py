@@ -5,13 +5,12 @@ from dataclasses import dataclass
 from troposphere import And, Equals, FindInMap, Not, Parameter, Template
 
 from cloudformation.parameters.kinds import add_choice, add_flag, add_number, add_switch, add_text
-from cloudformation.parameters.pipeline import BATCH_SIZE
+from cloudformation.parameters.pipeline import BATCH_SIZE, LEAST_INVOCATIONS
 
 # The most tasks, or invocations, that a gateway of a capacity can feed are looked up, since CloudFormation cannot
 # divide: so that tasks x workers never exceeds what the gateway takes at once, nor invocations x batch.
 GATEWAY_CAPACITIES = (1, 5, 20, 50, 100, 200, 500)
 WORKERS = (1, 5, 20, 100)
-LEAST_INVOCATIONS = 2
 TASK_SIZES = {"small": ("256", "512"), "medium": ("512", "1024"), "large": ("1024", "2048"), "xlarge": ("2048", "4096")}
 EMAIL = "[^@ ]+@[^@ ]+[.][^@ ]+"
 

@@ -4,8 +4,8 @@ from collections.abc import Mapping
 
 from troposphere import And, Equals, Not, Or, Parameter, Template
 
-from cloudformation.parameters.pipeline import BATCH_SIZE, NO_ARTIFACT, PipelineParameters
-from cloudformation.parameters.platform import GATEWAY_CAPACITIES, LEAST_INVOCATIONS, WORKERS, PlatformParameters
+from cloudformation.parameters.pipeline import BATCH_SIZE, LEAST_INVOCATIONS, NO_ARTIFACT, PipelineParameters
+from cloudformation.parameters.platform import GATEWAY_CAPACITIES, WORKERS, PlatformParameters
 
 
 def add_rule(template: Template, name: str, *, when: object | None = None, hold: Mapping[str, object]) -> None:
@@ -27,9 +27,7 @@ def add_pipeline_rules(template: Template, *, parameters: PipelineParameters) ->
         "Consumer lambda and lambda-sqs need the function's zip: make deploy brings it, or run make lambda, upload it, "
         "and give ArtifactBucket and ArtifactKey."
     )
-    given = And(
-        _given(parameters.artifact_bucket, unset=NO_ARTIFACT), _given(parameters.artifact_key, unset=NO_ARTIFACT)
-    )
+    given = And(*(_given(parameter, unset=NO_ARTIFACT) for parameter in parameters.artifact))
     add_rule(
         template, "FunctionNeedsArtifact", when=Not(Equals(parameters.consumer.ref(), "ecs")), hold={sentence: given}
     )

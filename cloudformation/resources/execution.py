@@ -2,12 +2,13 @@
 
 from dataclasses import dataclass
 
-from troposphere import If, Template, iam, logs, secretsmanager
+from troposphere import Template, iam, logs, secretsmanager
 
 from cloudformation.parameters.pipeline import PipelineParameters
 from cloudformation.resources.encryption import Encryption
 from cloudformation.resources.iam import add_role, allow, everywhere
 from cloudformation.resources.repositories import Repositories
+from cloudformation.resources.retention import when_removed, when_replaced
 
 TASKS_PRINCIPAL = "ecs-tasks.amazonaws.com"
 SECRET_LENGTH = 64
@@ -26,7 +27,6 @@ def add_execution(
     template: Template, *, pipeline: PipelineParameters, encryption: Encryption, repositories: Repositories
 ) -> Execution:
     """Add secret, log group and the one role that the ECS agent uses for every service."""
-    keeping = If(pipeline.retain_data_on, "Retain", "Delete")
     secret = template.add_resource(
         secretsmanager.Secret(
             "OrderIdSecret",
@@ -35,8 +35,8 @@ def add_execution(
                 PasswordLength=SECRET_LENGTH, ExcludePunctuation=True
             ),
             KmsKeyId=encryption.key_arn,
-            DeletionPolicy=keeping,
-            UpdateReplacePolicy=keeping,
+            DeletionPolicy=when_removed(pipeline.retain_data_on),
+            UpdateReplacePolicy=when_replaced(pipeline.retain_data_on),
         )
     )
     log_group = template.add_resource(

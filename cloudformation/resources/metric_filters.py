@@ -20,21 +20,18 @@ def add_metric_filters(template: Template, *, execution: Execution, function: Fu
     """Add the filters that turn log lines into metrics."""
     processor, handler = execution.log_group, function.log_group
     _add_filter(template, "ProcessorCompleted", processor, PROCESSOR_COMPLETED, COMPLETED, "1")
-    _add_filter(template, "FunctionCompleted", handler, FUNCTION_COMPLETED, COMPLETED, "1", function.on)
-    _add_filter(template, "FunctionStarts", handler, FUNCTION_STARTED, COLD_START, "$.init_seconds", function.on)
+    _add_filter(template, "FunctionCompleted", handler, FUNCTION_COMPLETED, COMPLETED, "1")
+    _add_filter(template, "FunctionStarts", handler, FUNCTION_STARTED, COLD_START, "$.init_seconds")
 
 
-def _add_filter(
-    template: Template, title: str, group: logs.LogGroup, pattern: str, metric: str, value: str, on: str | None = None
-) -> None:
-    found = logs.MetricFilter(
-        title,
-        LogGroupName=group.ref(),
-        FilterPattern=pattern,
-        MetricTransformations=[
-            logs.MetricTransformation(MetricNamespace=NAMESPACE, MetricName=metric, MetricValue=value)
-        ],
+def _add_filter(template: Template, title: str, group: logs.LogGroup, pattern: str, metric: str, value: str) -> None:
+    template.add_resource(
+        logs.MetricFilter(
+            title,
+            LogGroupName=group.ref(),
+            FilterPattern=pattern,
+            MetricTransformations=[
+                logs.MetricTransformation(MetricNamespace=NAMESPACE, MetricName=metric, MetricValue=value)
+            ],
+        )
     )
-    if on is not None:
-        found.Condition = on
-    template.add_resource(found)

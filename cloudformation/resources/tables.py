@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from troposphere import If, NoValue, Output, Template, dynamodb
 
 from cloudformation.resources.encryption import Encryption
+from cloudformation.resources.retention import when_removed, when_replaced
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,8 +42,8 @@ def _add_table(template: Template, title: str, key: str, encryption: Encryption,
                 ),
                 NoValue,
             ),
-            DeletionPolicy=If(retain_data_on, "Retain", "Delete"),
-            UpdateReplacePolicy=If(retain_data_on, "Retain", "Delete"),
+            DeletionPolicy=when_removed(retain_data_on),
+            UpdateReplacePolicy=when_replaced(retain_data_on),
         )
     )
     template.add_output(Output(f"{title}Name", Description=f"DynamoDB table keyed by {key}", Value=table.ref()))

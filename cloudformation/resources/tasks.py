@@ -79,6 +79,11 @@ def add_service(template: Template, workload: Workload, *, platform: Platform) -
     if workload.load_balancers:
         service.LoadBalancers = list(workload.load_balancers)
         service.HealthCheckGracePeriodSeconds = 30
+    if workload.on_spot:
+        # ECS takes another share of Spot only together with a new deployment.
+        service.ForceNewDeployment = ecs.ForceNewDeployment(
+            EnableForceNewDeployment=True, ForceNewDeploymentNonce=platform.parameters.spot_weight.ref()
+        )
     if workload.depends_on:
         service.DependsOn = list(workload.depends_on)
     return template.add_resource(service)
