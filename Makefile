@@ -117,8 +117,12 @@ images: install ## Build the services' images with buildx (ARGS=--dry-run prints
 push: install ## Push the images to the stack's repositories (ARGS=--dry-run prints the commands)
 	$(DELIVERY) push $(ARGS)
 
+.PHONY: changes
+changes: install ## Show what a deployment would change, replacements first, and change nothing (ARGS as of deploy)
+	$(DELIVERY) changes $(ARGS)
+
 .PHONY: deploy
-deploy: install ## Deploy the stack to AWS (ARGS='--dry-run …' prints the commands; NAME=VALUE sets parameters)
+deploy: install ## Deploy the stack to AWS (ARGS='--environment NAME', NAME=VALUE, or '--dry-run …')
 	$(DELIVERY) deploy $(ARGS)
 
 .PHONY: destroy

@@ -26,18 +26,6 @@ class Repositories:
 
 def add_repositories(template: Template, *, retain_data_on: str) -> Repositories:
     """Add a repository for each image, with tags that cannot be moved and a scan of what is pushed."""
-    # Never a tagged one: ECR does not know which tags tasks run or a rollback would start.
-    expire = {
-        "rulePriority": 1,
-        "selection": {
-            "tagStatus": "untagged",
-            "countType": "sinceImagePushed",
-            "countUnit": "days",
-            "countNumber": UNTAGGED_DAYS,
-        },
-        "action": {"type": "expire"},
-    }
-    cleaning = json.dumps({"rules": [expire]}, separators=(",", ":"))
 
     def add_repository(title: str, name: str) -> ecr.Repository:
         repository = template.add_resource(
@@ -52,7 +40,7 @@ def add_repositories(template: Template, *, retain_data_on: str) -> Repositories
                 UpdateReplacePolicy=when_replaced(retain_data_on),
                 ImageScanningConfiguration=ecr.ImageScanningConfiguration(ScanOnPush=True),
                 ImageTagMutability="IMMUTABLE",
-                LifecyclePolicy=ecr.LifecyclePolicy(LifecyclePolicyText=cleaning),
+                LifecyclePolicy=ecr.LifecyclePolicy(LifecyclePolicyText=_cleaning()),
             )
         )
         template.add_output(
@@ -69,3 +57,15 @@ def add_repositories(template: Template, *, retain_data_on: str) -> Repositories
         processor=add_repository("Processor", "order-processor"),
         gateway=add_repository("Gateway", "payment-gateway"),
     )
+
+
+def _cleaning() -> str:
+    # Never a tagged one: ECR does not know which tags tasks run or a rollback would start.
+    selection = {
+        "tagStatus": "untagged",
+        "countType": "sinceImagePushed",
+        "countUnit": "days",
+        "countNumber": UNTAGGED_DAYS,
+    }
+    rule = {"rulePriority": 1, "selection": selection, "action": {"type": "expire"}}
+    return json.dumps({"rules": [rule]}, separators=(",", ":"))

@@ -27,6 +27,17 @@ class Evaluation:
             if "Condition" not in resource or self.holds({"Condition": resource["Condition"]})
         }
 
+    def refusals(self) -> list[str]:
+        """The sentences of the rules that refuse these parameters."""
+        rules = sorted(self.template["Rules"].items())
+        return [
+            assertion["AssertDescription"]
+            for _, rule in rules
+            if "RuleCondition" not in rule or self.holds(rule["RuleCondition"])
+            for assertion in rule["Assertions"]
+            if not self.holds(assertion["Assert"])
+        ]
+
     def holds(self, condition: Document) -> bool:
         """Whether a condition is true."""
         ((kind, operands),) = condition.items()
@@ -35,6 +46,8 @@ class Evaluation:
         if kind == "Fn::Equals":
             one, other = (self._resolved(operand) for operand in operands)
             return bool(one == other)
+        if kind == "Fn::Contains":
+            return self._resolved(operands[1]) in operands[0]
         held = [self.holds(operand) for operand in operands]
         return {"Fn::And": all(held), "Fn::Or": any(held), "Fn::Not": not held[0]}[kind]
 
