@@ -129,6 +129,18 @@ deploy: install ## Deploy the stack to AWS (ARGS='--environment NAME', NAME=VALU
 destroy: install ## Take the stack down (ARGS=--dry-run prints the commands)
 	$(DELIVERY) destroy $(ARGS)
 
+.PHONY: status
+status: install ## Show how a stack does: services and their events, queues, alarms that ring (ARGS='--stack NAME')
+	$(DELIVERY) status $(ARGS)
+
+.PHONY: logs
+logs: install ## Follow a stack's logs (ARGS='--stack NAME --service order-api --filter PATTERN'; the function is a service)
+	$(DELIVERY) logs $(ARGS)
+
+.PHONY: redrive
+redrive: install ## Move a stack's dead letters back into their queue (ARGS='--stack NAME')
+	$(DELIVERY) redrive $(ARGS)
+
 .PHONY: bench
 bench: install ## Run the benchmarks: ratios against a named baseline, in one run
 	@set -e; for file in bench/bench_*.py; do $(BIN)/python $$file $(ARGS); done

@@ -12,7 +12,7 @@ from cloudformation.parameters.pipeline import PipelineParameters, add_maximum_c
 from cloudformation.parameters.platform import add_platform_parameters
 from cloudformation.parameters.rules import add_pipeline_rules, add_platform_rules
 from cloudformation.rendering import Form, Part, main, render
-from cloudformation.resources.alarms import add_alarms
+from cloudformation.resources.alarms import add_alarm_topic, add_alarms
 from cloudformation.resources.budget import add_budget
 from cloudformation.resources.cluster import add_cluster
 from cloudformation.resources.dashboard import add_dashboard
@@ -27,12 +27,20 @@ from cloudformation.resources.network import add_network
 from cloudformation.resources.repositories import add_repositories
 from cloudformation.resources.scaling import add_scaling
 from cloudformation.resources.security_groups import add_security_groups
-from cloudformation.resources.services import add_services, payment_gateway_url
+from cloudformation.resources.services import DeploymentAlarms, add_services, payment_gateway_url
 from cloudformation.resources.tables import Tables, add_tables
 from cloudformation.resources.tasks import Platform
 from cloudformation.resources.triggers import add_triggers
 from cloudformation.resources.vpc_endpoints import add_vpc_endpoints
-from cloudformation.resources.watches import function_watches, queue_watches, service_watches
+from cloudformation.resources.watches import (
+    answer_watches,
+    dead_letter_watches,
+    function_watches,
+    host_watches,
+    queue_watches,
+    table_watches,
+    task_watches,
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -116,6 +124,9 @@ def _add_system(template: Template) -> None:
     )
     balancer = add_load_balancer(template, parameters=parameters, network=network, security_groups=security_groups)
     gateway_url = payment_gateway_url(platform)
+    topic = add_alarm_topic(template, parameters=parameters, encryption=encryption)
+    own_5xx, balancer_5xx, *_ = add_alarms(template, topic=topic, watches=answer_watches(balancer=balancer))
+    given_up, *_ = add_alarms(template, topic=topic, watches=dead_letter_watches(messaging=messaging))
     services = add_services(
         template,
         platform=platform,
@@ -124,6 +135,7 @@ def _add_system(template: Template) -> None:
         messaging=messaging,
         tables=tables,
         gateway_url=gateway_url,
+        alarms=DeploymentAlarms(api=(own_5xx, balancer_5xx), processor=(given_up,)),
     )
     function = add_function(
         template,
@@ -145,13 +157,13 @@ def _add_system(template: Template) -> None:
     )
     add_metric_filters(template, execution=execution, function=function)
     watches = [
-        *queue_watches(
-            parameters=parameters, messaging=messaging, function=function, services=services, age_steps=age_steps
-        ),
-        *service_watches(balancer=balancer, cluster=cluster),
+        *queue_watches(parameters=parameters, messaging=messaging, services=services, age_steps=age_steps),
+        *host_watches(balancer=balancer, images_on=parameters.images_on),
+        *task_watches(cluster=cluster),
+        *table_watches(tables=tables),
         *function_watches(function=function),
     ]
-    add_alarms(template, parameters=parameters, encryption=encryption, watches=watches)
+    add_alarms(template, topic=topic, watches=watches)
     add_dashboard(template, cluster=cluster, balancer=balancer, messaging=messaging)
     add_budget(template, parameters=parameters)
 

@@ -1,4 +1,4 @@
-"""From this tree to a running stack and back: `python -m cloudformation.delivery images|push|changes|deploy|destroy`.
+"""From this tree to a running stack and back: `python -m cloudformation.delivery STEP`.
 
 Every step takes `--dry-run`, which prints the commands it would run and touches nothing; `changes` asks CloudFormation
 what a deployment would change, and changes nothing either.
@@ -10,11 +10,13 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+from cloudformation.build import build_template
 from cloudformation.delivery.archive import ArtifactError
 from cloudformation.delivery.artifact import PROJECT, TARGETS, build_artifact
 from cloudformation.delivery.change_set import preview
 from cloudformation.delivery.commands import Command, CommandFailedError, carry_out, command, output_of
 from cloudformation.delivery.environments import EnvironmentFileError, load_environment
+from cloudformation.delivery.operations import FUNCTION, SERVICES, logs_commands, redrive_commands, status_commands
 from cloudformation.delivery.retained import BUCKET_STAYS, retained_titles, what_stays
 from cloudformation.delivery.running_stack import RunningStack, find_stack
 
@@ -85,13 +87,7 @@ def _images(options: argparse.Namespace) -> list[Command]:
 
 
 def _push(options: argparse.Namespace) -> list[Command]:
-    outputs: Mapping[str, str] = {output: f"<{output}>" for output in REPOSITORIES.values()}
-    if not options.dry_run:
-        running = find_stack(_stack(options))
-        if not running.exists:
-            raise CommandFailedError(f"there is no stack {_stack(options)}: deploy it first, without --tag")
-        outputs = running.outputs
-    return push_commands(tag=options.tag or _revision(), outputs=outputs)
+    return push_commands(tag=options.tag or _revision(), outputs=_outputs(options))
 
 
 def _deploy(options: argparse.Namespace) -> list[Command]:
@@ -118,6 +114,31 @@ def _changes(options: argparse.Namespace) -> list[Command]:
         raise CommandFailedError(f"there is no stack {_stack(options)}: a deployment makes everything anew")
     sys.stdout.write(preview(asked))
     return []
+
+
+def _outputs(options: argparse.Namespace) -> Mapping[str, str]:
+    """What the stack put out; in a dry run the names of it."""
+    if options.dry_run:
+        return {name: f"<{name}>" for name in build_template("all").outputs}
+    running = find_stack(_stack(options))
+    if not running.exists:
+        raise CommandFailedError(f"there is no stack {_stack(options)}: make deploy makes it")
+    return running.outputs
+
+
+def _status(options: argparse.Namespace) -> list[Command]:
+    return status_commands(stack=_stack(options), outputs=_outputs(options))
+
+
+def _logs(options: argparse.Namespace) -> list[Command]:
+    outputs = _outputs(options)
+    if options.service == FUNCTION and "FunctionName" not in outputs:
+        raise CommandFailedError(f"the stack {_stack(options)} has no function: its Consumer is ecs")
+    return logs_commands(outputs=outputs, service=options.service, pattern=options.filter)
+
+
+def _redrive(options: argparse.Namespace) -> list[Command]:
+    return redrive_commands(dead_letters_arn=_outputs(options)["DeadLetterQueueArn"])
 
 
 def _stack(options: argparse.Namespace) -> str:
@@ -178,6 +199,9 @@ STEPS: dict[str, Callable[[argparse.Namespace], list[Command]]] = {
     "changes": _changes,
     "deploy": _deploy,
     "destroy": _destroy,
+    "status": _status,
+    "logs": _logs,
+    "redrive": _redrive,
 }
 
 
@@ -192,6 +216,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--tag", default="", help="tag of the images (images, push: the git revision)")
     parser.add_argument("--architecture", choices=PLATFORMS, help="CPU of tasks and function (images: arm64)")
     parser.add_argument("--s3-bucket", default="", metavar="NAME", help="deploy: a bucket of your own on the way")
+    parser.add_argument("--service", choices=(*SERVICES, FUNCTION), default="", help="logs: of this one alone")
+    parser.add_argument("--filter", default="", metavar="PATTERN", help="logs: only lines that match")
     parser.add_argument("--dry-run", action="store_true", help="print the commands and run none")
     parser.add_argument("--yes", action="store_true", help="destroy without asking")
     parser.add_argument("parameters", nargs="*", metavar="NAME=VALUE", help="deploy: parameters of the stack")

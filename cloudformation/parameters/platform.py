@@ -82,7 +82,7 @@ def add_platform_parameters(template: Template, *, architecture: Parameter) -> P
         template,
         "AlarmEmail",
         pattern=EMAIL,
-        why="E-mail address that is told of alarms and budget, after it has confirmed; needs CustomerKey",
+        why="E-mail address that is told of alarms and budget, after it has confirmed",
         otherwise="must be an e-mail address",
     )
     monthly_budget = add_number(

@@ -51,16 +51,6 @@ def add_platform_rules(template: Template, *, pipeline: PipelineParameters, para
     )
     add_rule(
         template,
-        "AlarmsNeedCustomerKey",
-        when=_given(parameters.alarm_email, unset=""),
-        hold={
-            "AlarmEmail needs CustomerKey true: CloudWatch cannot publish to a topic under AWS's own key.": Equals(
-                pipeline.customer_key.ref(), "true"
-            )
-        },
-    )
-    add_rule(
-        template,
         "BudgetNeedsEmail",
         when=_given(parameters.monthly_budget, unset="0"),
         hold={

@@ -1,7 +1,7 @@
 """Encryption at rest: the services' own keys by default, one customer key by parameter.
 
 The key's policy lets SNS use it, without which a topic cannot deliver to an encrypted queue, and CloudWatch, without
-which an alarm cannot publish to an encrypted topic.
+which an alarm cannot publish to a topic under this key.
 """
 
 from dataclasses import dataclass

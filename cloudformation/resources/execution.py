@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from troposphere import Template, iam, logs, secretsmanager
+from troposphere import Output, Template, iam, logs, secretsmanager
 
 from cloudformation.parameters.pipeline import PipelineParameters
 from cloudformation.resources.encryption import Encryption
@@ -41,6 +41,9 @@ def add_execution(
     )
     log_group = template.add_resource(
         logs.LogGroup("ServiceLogs", RetentionInDays=pipeline.log_retention_days.ref(), KmsKeyId=encryption.key_arn)
+    )
+    template.add_output(
+        Output("ServiceLogsName", Description="Log group that all services write to", Value=log_group.ref())
     )
     statements = [
         everywhere("ecr:GetAuthorizationToken"),

@@ -143,6 +143,7 @@ def _add_policy(template: Template, messaging: Messaging) -> None:
 def _add_outputs(template: Template, messaging: Messaging) -> None:
     dead, undelivered = messaging.dead_letters, messaging.subscription_dead_letters
     for title, description, value in (
+        ("DeadLetterQueueArn", "ARN of the queue of orders that were given up", dead.get_att("Arn")),
         ("TopicArn", "Topic that orders are published to", messaging.topic.ref()),
         ("QueueUrl", "URL of the queue that orders wait in", messaging.queue.ref()),
         ("QueueArn", "ARN of the queue that orders wait in", messaging.queue.get_att("Arn")),

@@ -1,4 +1,4 @@
-"""Metrics that only our own log lines hold: orders completed, and how long functions took to start."""
+"""Metrics that only our own log lines hold: orders completed, standstills, stock reclaimed, the function's starts."""
 
 from troposphere import Ref, Template, logs
 
@@ -10,8 +10,12 @@ from cloudformation.resources.function import Function
 PROCESSOR_COMPLETED = '{ $.event = "message_handled" && $.outcome = "completed" }'
 FUNCTION_COMPLETED = '{ $.event = "record_consumed" && $.outcome = "completed" }'
 FUNCTION_STARTED = '{ $.event = "cold_start" }'
+PROCESSOR_STALLED = '{ $.event = "processor_stalled" }'
+SESSION_RECLAIMED = '{ $.event = "stock_session_reclaimed" }'
 COMPLETED = "OrdersCompleted"
 COLD_START = "ColdStartSeconds"
+STALLED = "ProcessorStalled"
+STOCK_RECLAIMED = "StockSessionsReclaimed"
 # One namespace per stack, so that the metrics need no dimensions.
 NAMESPACE = Ref("AWS::StackName")
 
@@ -20,6 +24,9 @@ def add_metric_filters(template: Template, *, execution: Execution, function: Fu
     """Add the filters that turn log lines into metrics."""
     processor, handler = execution.log_group, function.log_group
     _add_filter(template, "ProcessorCompleted", processor, PROCESSOR_COMPLETED, COMPLETED, "1")
+    # Whichever service it is that reclaims: they all write to one log.
+    _add_filter(template, "StockReclaimed", processor, SESSION_RECLAIMED, STOCK_RECLAIMED, "1")
+    _add_filter(template, "ProcessorStalled", processor, PROCESSOR_STALLED, STALLED, "1")
     _add_filter(template, "FunctionCompleted", handler, FUNCTION_COMPLETED, COMPLETED, "1")
     _add_filter(template, "FunctionStarts", handler, FUNCTION_STARTED, COLD_START, "$.init_seconds")
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from troposphere import FindInMap, If, Join, Ref, Region, Template, ecr, ecs, iam
+from troposphere import FindInMap, If, Join, Ref, Region, Template, cloudwatch, ecr, ecs, iam
 
 from cloudformation.parameters.pipeline import PipelineParameters
 from cloudformation.parameters.platform import TASK_SIZES, PlatformParameters
@@ -47,6 +47,7 @@ class Workload:
     group: object
     stop_timeout_seconds: int
     replaced_at_once: bool = False
+    deployment_alarms: Sequence[cloudwatch.Alarm] = ()
     secrets: Mapping[str, object] = field(default_factory=dict)
     writable_folder: str | None = None
     on_spot: bool = False
@@ -93,6 +94,10 @@ def _deployment(workload: Workload) -> ecs.DeploymentConfiguration:
     configuration = ecs.DeploymentConfiguration(
         DeploymentCircuitBreaker=ecs.DeploymentCircuitBreaker(Enable=True, Rollback=True)
     )
+    if workload.deployment_alarms:
+        configuration.Alarms = ecs.DeploymentAlarms(
+            AlarmNames=[alarm.ref() for alarm in workload.deployment_alarms], Enable=True, Rollback=True
+        )
     if workload.replaced_at_once:
         configuration.MinimumHealthyPercent, configuration.MaximumPercent = 0, 100
     return configuration

@@ -17,6 +17,7 @@ ACCEPTED: dict[str, dict[str, str]] = {
     "ProcessorRepository": {"CKV_AWS_136": _IMAGES},
     "GatewayRepository": {"CKV_AWS_136": _IMAGES},
     "Function": {"CKV_AWS_116": "what it fails goes to FunctionFailures, by the invoke config of its alias"},
+    "AlarmTopic": {"CKV_AWS_26": "under the customer key if there is one; under AWS's own no alarm could call it"},
     "BalancerGroup": {"CKV_AWS_260": "the shop is open to everybody"},
     "Balancer": {"CKV_AWS_91": "every request leaves a line in the API's own log, with the same fields"},
     "HttpListener": {"CKV_AWS_2": _PLAIN_HTTP, "CKV_AWS_103": _PLAIN_HTTP},

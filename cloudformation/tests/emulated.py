@@ -16,7 +16,8 @@ REFUSED_KINDS = {
 }
 # Single resources of kinds it knows otherwise.
 REFUSED_RESOURCES = {
-    "ProcessorBelowDesiredAlarm": "it fails alarms on a formula of metrics and rolls back",
+    f"{title}Alarm": "it fails alarms on a formula of metrics and rolls back"
+    for title in ("ApiBelowDesired", "OrdersThrottled", "ProcessorBelowDesired", "ProductsThrottled", "StockThrottled")
 }
 
 
