@@ -82,7 +82,7 @@ def _add_spine(template: Template, *, gateway_scheme: str) -> _Spine:
     return _Spine(
         parameters=parameters,
         encryption=encryption,
-        tables=add_tables(template, encryption=encryption, retain_data_on=parameters.retain_data_on),
+        tables=add_tables(template, parameters=parameters, encryption=encryption),
         messaging=add_messaging(template, parameters=parameters, encryption=encryption),
     )
 
@@ -122,7 +122,9 @@ def _add_system(template: Template) -> None:
         repositories=repositories,
         execution=execution,
     )
-    balancer = add_load_balancer(template, parameters=parameters, network=network, security_groups=security_groups)
+    balancer = add_load_balancer(
+        template, pipeline=pipeline, parameters=parameters, network=network, security_groups=security_groups
+    )
     gateway_url = payment_gateway_url(platform)
     topic = add_alarm_topic(template, parameters=parameters, encryption=encryption)
     own_5xx, balancer_5xx, *_ = add_alarms(template, topic=topic, watches=answer_watches(balancer=balancer))

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from troposphere import And, Equals, FindInMap, Not, Parameter, Template
+from troposphere import Equals, FindInMap, Not, Parameter, Template
 
 from cloudformation.parameters.kinds import add_choice, add_flag, add_number, add_switch, add_text
 from cloudformation.parameters.pipeline import BATCH_SIZE, LEAST_INVOCATIONS
@@ -179,11 +179,6 @@ def add_platform_parameters(template: Template, *, architecture: Parameter) -> P
         monthly_budget=monthly_budget,
         budget_on=template.add_condition("HasBudget", Not(Equals(monthly_budget.ref(), "0"))),
     )
-
-
-def both(template: Template, name: str, one: str, other: str) -> str:
-    """Add the condition that both of these hold, and return its name."""
-    return template.add_condition(name, And({"Condition": one}, {"Condition": other}))
 
 
 def _given(template: Template, name: str, parameter: Parameter) -> str:

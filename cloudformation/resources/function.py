@@ -9,14 +9,16 @@ from troposphere import (
     Not,
     NoValue,
     Output,
+    Select,
+    Split,
     Sub,
     Template,
     awslambda,
-    iam,
     logs,
     sqs,
 )
 
+from cloudformation.parameters.kinds import both
 from cloudformation.parameters.pipeline import NO_ARTIFACT, PipelineParameters
 from cloudformation.resources.encryption import Encryption
 from cloudformation.resources.function_network import FunctionNetwork
@@ -60,7 +62,8 @@ def add_function(
     log_group = _add_log_group(template, parameters=parameters, encryption=encryption)
     role = _add_function_role(
         template,
-        on=on,
+        parameters=parameters,
+        on=both(template, "MakesFunctionRole", on, parameters.own_roles_on),
         messaging=messaging,
         tables=tables,
         failures=failures,
@@ -86,7 +89,7 @@ def add_function(
             Architectures=[parameters.architecture.ref()],
             MemorySize=parameters.function_memory.ref(),
             Timeout=parameters.function_timeout.ref(),
-            Role=role.get_att("Arn"),
+            Role=role,
             Code=awslambda.Code(S3Bucket=parameters.artifact_bucket.ref(), S3Key=parameters.artifact_key.ref()),
             Environment=awslambda.Environment(Variables=variables),
             KmsKeyArn=encryption.key_arn,
@@ -146,13 +149,14 @@ def _reserved(template: Template, parameters: PipelineParameters) -> If:
 def _add_function_role(
     template: Template,
     *,
+    parameters: PipelineParameters,
     on: str,
     messaging: Messaging,
     tables: Tables,
     failures: sqs.Queue,
     log_group: logs.LogGroup,
     network: FunctionNetwork | None,
-) -> iam.Role:
+) -> If:
     statements: list[object] = [
         allow("logs:CreateLogStream", "logs:PutLogEvents", on=log_group.get_att("Arn")),
         allow(*ORDERS_ACTIONS, on=tables.orders.get_att("Arn")),
@@ -163,7 +167,14 @@ def _add_function_role(
     ]
     if network is not None:
         statements.append(If(network.inside, network.statement, NoValue))
-    return add_role(template, "FunctionRole", service="lambda.amazonaws.com", statements=statements, condition=on)
+    return add_role(
+        template,
+        "FunctionRole",
+        parameters=parameters,
+        service="lambda.amazonaws.com",
+        statements=statements,
+        condition=on,
+    )
 
 
 def _version_parameters(parameters: PipelineParameters, network: FunctionNetwork | None) -> list[str]:
@@ -192,14 +203,15 @@ def _add_version(
     gateway_url: object,
     network: FunctionNetwork | None,
 ) -> awslambda.Alias:
-    names = (*_version_parameters(parameters, network), "Gateway")
+    names = (*_version_parameters(parameters, network), "Gateway", "RoleName")
+    role_name = If(parameters.own_roles_on, "-", Select(1, Split("/", parameters.role_arn.ref())))
     version = template.add_resource(
         awslambda.Version(
             "FunctionVersion",
             Condition=on,
             FunctionName=function.ref(),
             # The URL in use: AWS refuses a second version of a function that did not change.
-            Description=Sub(" ".join(f"${{{name}}}" for name in names), Gateway=gateway_url),
+            Description=Sub(" ".join(f"${{{name}}}" for name in names), Gateway=gateway_url, RoleName=role_name),
         )
     )
     return template.add_resource(

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from troposphere import If, Join, Output, Template
 from troposphere import elasticloadbalancingv2 as elb
 
+from cloudformation.parameters.pipeline import PipelineParameters
 from cloudformation.parameters.platform import PlatformParameters
 from cloudformation.resources.network import Network
 from cloudformation.resources.security_groups import API_OPERATIONS_PORT, API_PORT, HTTP, HTTPS, SecurityGroups
@@ -26,7 +27,12 @@ class LoadBalancer:
 
 
 def add_load_balancer(
-    template: Template, *, parameters: PlatformParameters, network: Network, security_groups: SecurityGroups
+    template: Template,
+    *,
+    pipeline: PipelineParameters,
+    parameters: PlatformParameters,
+    network: Network,
+    security_groups: SecurityGroups,
 ) -> LoadBalancer:
     """Add load balancer, target group and listeners."""
     balancer = template.add_resource(
@@ -35,7 +41,7 @@ def add_load_balancer(
             Scheme="internet-facing",
             SecurityGroups=[security_groups.balancer.ref()],
             Subnets=[subnet.ref() for subnet in network.public_subnets],
-            LoadBalancerAttributes=_attributes(),
+            LoadBalancerAttributes=_attributes(pipeline),
             # Without the way out first, the balancer cannot be made.
             DependsOn=network.way_out.title,
         )
@@ -84,12 +90,13 @@ def add_load_balancer(
     return LoadBalancer(balancer=balancer, targets=targets, attached=inside_only)
 
 
-def _attributes() -> list[elb.LoadBalancerAttributes]:
-    fixed = {
+def _attributes(pipeline: PipelineParameters) -> list[elb.LoadBalancerAttributes]:
+    attributes = {
+        "deletion_protection.enabled": pipeline.deletion_protection.ref(),
         "routing.http.desync_mitigation_mode": "strictest",
         "routing.http.drop_invalid_header_fields.enabled": "true",
     }
-    return [elb.LoadBalancerAttributes(Key=key, Value=value) for key, value in fixed.items()]
+    return [elb.LoadBalancerAttributes(Key=key, Value=value) for key, value in attributes.items()]
 
 
 def _add_listeners(

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from troposphere import And, Equals, If, Region, Sub, Template, cloudwatch, ecs
 
-from cloudformation.parameters.platform import both
+from cloudformation.parameters.kinds import both
 from cloudformation.resources.cluster import NAMESPACE
 from cloudformation.resources.iam import ORDERS_ACTIONS, STOCK_ACTIONS, allow
 from cloudformation.resources.load_balancer import LoadBalancer

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from troposphere import FindInMap, If, Join, Ref, Region, Template, cloudwatch, ecr, ecs, iam
+from troposphere import FindInMap, If, Join, Ref, Region, Template, cloudwatch, ecr, ecs
 
 from cloudformation.parameters.pipeline import PipelineParameters
 from cloudformation.parameters.platform import TASK_SIZES, PlatformParameters
@@ -16,6 +16,8 @@ from cloudformation.resources.repositories import Repositories
 
 # As the Dockerfiles create it; they also say where it listens.
 USER = "10001:10001"
+# About 20,000 of our lines: some ten seconds of a task under full load.
+LOG_BUFFER = "10m"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -116,11 +118,11 @@ def _add_definition(template: Template, workload: Workload, *, platform: Platfor
             CpuArchitecture=If(platform.parameters.arm_on, "ARM64", "X86_64"),
             OperatingSystemFamily="LINUX",
         ),
-        ExecutionRoleArn=platform.execution.role.get_att("Arn"),
+        ExecutionRoleArn=platform.execution.role,
         ContainerDefinitions=[_container(workload, platform=platform)],
     )
     if workload.statements:
-        definition.TaskRoleArn = _add_task_role(template, workload).get_att("Arn")
+        definition.TaskRoleArn = _add_task_role(template, workload, platform.pipeline)
     if workload.writable_folder is not None:
         definition.Volumes = [ecs.Volume(Name="data")]
     return template.add_resource(definition)
@@ -144,6 +146,9 @@ def _container(workload: Workload, *, platform: Platform) -> ecs.ContainerDefini
         LogConfiguration=ecs.LogConfiguration(
             LogDriver="awslogs",
             Options={
+                # A log that does not take lines must not hold up orders: it loses the oldest of them instead.
+                "mode": "non-blocking",
+                "max-buffer-size": LOG_BUFFER,
                 "awslogs-group": platform.execution.log_group.ref(),
                 "awslogs-region": Region,
                 "awslogs-stream-prefix": workload.name,
@@ -166,10 +171,12 @@ def _probe(port: int) -> str:
     return f"import urllib.request as u;u.urlopen('http://127.0.0.1:{port}/livez',timeout=3)"
 
 
-def _add_task_role(template: Template, workload: Workload) -> iam.Role:
+def _add_task_role(template: Template, workload: Workload, pipeline: PipelineParameters) -> If:
     return add_role(
         template,
         f"{workload.title}Role",
+        parameters=pipeline,
+        condition=pipeline.own_roles_on,
         service=TASKS_PRINCIPAL,
         statements=[*workload.statements],
     )

@@ -28,6 +28,7 @@ TEXTS = {
     "ArtifactBucket": ["abc", "xyz"],
     "ArtifactKey": ["a.zip", "b.zip"],
     "CertificateArn": ["arn:aws:acm:x", "arn:aws:acm:y"],
+    "RoleArn": ["arn:aws:iam::000000000000:role/One", "arn:aws:iam::000000000000:role/Other"],
     "AlarmEmail": ["a@b.example", "c@d.example"],
 }
 # Replaced by design: both are immutable, what runs moves on to the new one, and the old one goes afterwards.
@@ -57,6 +58,7 @@ _NAT = "fewer ways out have fewer addresses: tell the provider before, if it adm
 LOST = {
     **{(name, "GatewayTask"): FORGETS for name in ("GatewayCapacity", "ImageTag", "PaymentGateway", "PaymentSeconds")},
     ("Architecture", "GatewayTask"): FORGETS,
+    ("RoleArn", "GatewayTask"): FORGETS,
     ("ArtifactBucket", "Function"): _NO_ZIP,
     ("ArtifactKey", "Function"): _NO_ZIP,
     ("CustomerKey", "Key"): "kept unless RetainData is false: what was encrypted with it is read with it",

@@ -21,6 +21,7 @@ VARIANTS: dict[str, dict[str, str]] = {
     "first": {},
     "services": {"ImageTag": "v1"},
     "function": {"ImageTag": "v1", "Consumer": "lambda", "NatGateways": "0", "CustomerKey": "true"},
+    "learner": {"ImageTag": "v1", "Consumer": "lambda-sqs", "RoleArn": "arn:aws:iam::000000000000:role/LabRole"},
     "https": {"CertificateArn": "arn:aws:acm:us-east-1:000000000000:certificate/x", "NatGateways": "2"},
 }
 

@@ -46,6 +46,8 @@ def test_the_guides_prices_and_its_monthly_sum_are_those_of_the_price_list(whole
     insights = CONTAINER_INSIGHTS_METRICS * price("cloudwatch", "metric_month")
     names = price("secretsmanager", "secret_month") + price("route53", "zone_month")
     idle = 4 * arm + balancer + 2 * address + nat + insights + monitoring + names
+    assert f"An hour costs about ${idle / HOURS:.2f} (${idle:.2f} a month)" in guide
+    assert f"at ${idle - 4 * arm:.0f} a month" in guide
     for figure in (
         arm, x86, 4 * arm, balancer, 2 * address, balancer + 2 * address, nat, 2 * nat,
         ZONES * len(endpoints) * HOURS * price("vpc", "endpoint_hour"), insights, monitoring, names, idle,

@@ -6,7 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from cloudformation.parameters.pipeline import FUNCTION_TIMEOUTS, LONGEST_ARTIFACT_KEY, LONGEST_GATEWAY_HOST
+from cloudformation.parameters.pipeline import (
+    FUNCTION_TIMEOUTS,
+    LONGEST_ARTIFACT_KEY,
+    LONGEST_GATEWAY_HOST,
+    LONGEST_ROLE_NAME,
+)
 from cloudformation.parameters.platform import GATEWAY_CAPACITIES, WORKERS
 from cloudformation.resources.messaging import VISIBILITY_PER_FUNCTION_TIMEOUT
 from cloudformation.resources.security_groups import GATEWAY_PORT
@@ -109,10 +114,11 @@ def test_the_description_of_a_version_is_never_too_long(either: Document) -> Non
     """It names all that changes the function, for the alias points to a version, and a version never changes."""
     text, given = either["Resources"]["FunctionVersion"]["Properties"]["Description"]["Fn::Sub"]
     named = set(re.findall(r"\$\{(\w+)\}", text)) - set(given)
-    assert set(given) == {"Gateway"}
+    assert set(given) == {"Gateway", "RoleName"}
     widths = [LONGEST_ARTIFACT_KEY if name == "ArtifactKey" else _longest(either["Parameters"][name]) for name in named]
     inside = len(f"http://{GATEWAY_NAME}.{'s' * LONGEST_STACK_NAME}.internal:{GATEWAY_PORT}")
     widths.append(max(inside, len("https://") + LONGEST_GATEWAY_HOST))
+    widths.append(LONGEST_ROLE_NAME)
     assert sum(widths) + len(widths) <= 256, "Lambda takes descriptions of 256 characters"
 
 

@@ -71,7 +71,7 @@ def test_what_starts_a_task_may_fetch_its_image_and_secrets_and_write_its_log(wh
         for resource in (statement["Resource"] if isinstance(statement["Resource"], list) else [statement["Resource"]])
     }
     for title, task in of_kind(whole, "AWS::ECS::TaskDefinition").items():
-        assert task["ExecutionRoleArn"] == {"Fn::GetAtt": ["ExecutionRole", "Arn"]}
+        assert task["ExecutionRoleArn"]["Fn::If"][1] == {"Fn::GetAtt": ["ExecutionRole", "Arn"]}
         only = container(whole, title)
         repository, _ = only["Image"]["Fn::Join"][1]
         needed = {("ecr:BatchGetImage", str({"Fn::GetAtt": [repository["Fn::GetAtt"][0], "Arn"]}))}
