@@ -109,6 +109,10 @@ lambda: install ## Build the Lambda zips for AWS (x86_64 and arm64) and for this
 
 DELIVERY := $(BIN)/python -m cloudformation.delivery
 
+.PHONY: preflight
+preflight: install ## Say what in the account stands in the way of a deployment, and change nothing (ARGS as of deploy)
+	$(DELIVERY) preflight $(ARGS)
+
 .PHONY: images
 images: install ## Build the services' images with buildx (ARGS=--dry-run prints the commands)
 	$(DELIVERY) images $(ARGS)

@@ -17,6 +17,7 @@ from cloudformation.delivery.change_set import preview
 from cloudformation.delivery.commands import Command, CommandFailedError, carry_out, command, output_of
 from cloudformation.delivery.environments import EnvironmentFileError, load_environment
 from cloudformation.delivery.operations import FUNCTION, SERVICES, logs_commands, redrive_commands, status_commands
+from cloudformation.delivery.preflight import findings, plan
 from cloudformation.delivery.retained import BUCKET_STAYS, retained_titles, what_stays
 from cloudformation.delivery.running_stack import RunningStack, find_stack
 
@@ -93,6 +94,8 @@ def _push(options: argparse.Namespace) -> list[Command]:
 def _deploy(options: argparse.Namespace) -> list[Command]:
     running = RunningStack() if options.dry_run else find_stack(_stack(options))
     parameters = _parameters(options)
+    if not running.exists and not options.dry_run:
+        sys.stderr.write("".join(f"{sentence}\n" for sentence in _findings(options, running)))
     upload: list[Command] = []
     consumer = (dict(running.parameters) | parameters).get("Consumer", "ecs")
     if consumer != "ecs" and "ArtifactKey" not in parameters:
@@ -124,6 +127,21 @@ def _outputs(options: argparse.Namespace) -> Mapping[str, str]:
     if not running.exists:
         raise CommandFailedError(f"there is no stack {_stack(options)}: make deploy makes it")
     return running.outputs
+
+
+def _preflight(options: argparse.Namespace) -> list[Command]:
+    if options.dry_run:
+        return [command("aws", "sts", "get-caller-identity")]
+    found = _findings(options, find_stack(_stack(options)))
+    sys.stdout.write("".join(f"{sentence}\n" for sentence in found) or "nothing stands in the way\n")
+    if found:
+        raise CommandFailedError(f"{len(found)} to see to before a deployment")
+    return []
+
+
+def _findings(options: argparse.Namespace, running: RunningStack) -> list[str]:
+    asked = {title: str(parameter.Default) for title, parameter in build_template("all").parameters.items()}
+    return findings(plan(asked | dict(running.parameters) | _parameters(options), exists=running.exists))
 
 
 def _status(options: argparse.Namespace) -> list[Command]:
@@ -194,6 +212,7 @@ def _revision() -> str:
 
 
 STEPS: dict[str, Callable[[argparse.Namespace], list[Command]]] = {
+    "preflight": _preflight,
     "images": _images,
     "push": _push,
     "changes": _changes,
