@@ -8,9 +8,10 @@ from dataclasses import dataclass
 
 from troposphere import Template
 
+from cloudformation.parameters.edge import add_edge_parameters
 from cloudformation.parameters.pipeline import PipelineParameters, add_maximum_concurrency, add_pipeline_parameters
 from cloudformation.parameters.platform import add_platform_parameters
-from cloudformation.parameters.rules import add_pipeline_rules, add_platform_rules
+from cloudformation.parameters.rules import add_edge_rules, add_pipeline_rules, add_platform_rules
 from cloudformation.rendering import Form, Part, main, render
 from cloudformation.resources.alarms import add_alarm_topic, add_alarms
 from cloudformation.resources.budget import add_budget
@@ -106,6 +107,8 @@ def _add_system(template: Template) -> None:
     spine = _add_spine(template, gateway_scheme="https")
     pipeline, encryption, messaging, tables = spine.parameters, spine.encryption, spine.messaging, spine.tables
     parameters = add_platform_parameters(template, architecture=pipeline.architecture)
+    edge = add_edge_parameters(template)
+    add_edge_rules(template, parameters=edge)
     add_platform_rules(template, pipeline=pipeline, parameters=parameters)
     network = add_network(template, parameters=parameters)
     security_groups = add_security_groups(template, network=network)
@@ -123,7 +126,7 @@ def _add_system(template: Template) -> None:
         execution=execution,
     )
     balancer = add_load_balancer(
-        template, pipeline=pipeline, parameters=parameters, network=network, security_groups=security_groups
+        template, pipeline=pipeline, edge=edge, network=network, security_groups=security_groups
     )
     gateway_url = payment_gateway_url(platform)
     topic = add_alarm_topic(template, parameters=parameters, encryption=encryption)

@@ -38,8 +38,6 @@ class PlatformParameters:
     processor_size: Parameter
     spot_weight: Parameter
     nat_gateways: Parameter
-    certificate_arn: Parameter
-    certificate_on: str
     alarm_email: Parameter
     alarm_email_on: str
     monthly_budget: Parameter
@@ -70,13 +68,6 @@ def add_platform_parameters(template: Template, *, architecture: Parameter) -> P
     )
     workers = add_choice(
         template, "Workers", WORKERS, Default="20", Description="Payments at once in one processor task"
-    )
-    certificate_arn = add_text(
-        template,
-        "CertificateArn",
-        pattern="arn:aws[a-z-]*:acm:.+",
-        why="ARN of an ACM certificate: HTTPS, and HTTP redirects to it; empty for plain HTTP",
-        otherwise="must be the ARN of an ACM certificate",
     )
     alarm_email = add_text(
         template,
@@ -172,8 +163,6 @@ def add_platform_parameters(template: Template, *, architecture: Parameter) -> P
             (1, 0, 2),
             Description="Ways out of the VPC; 0 for VPC endpoints of what the tasks call and no other way out",
         ),
-        certificate_arn=certificate_arn,
-        certificate_on=_given(template, "HasCertificate", certificate_arn),
         alarm_email=alarm_email,
         alarm_email_on=_given(template, "HasAlarmEmail", alarm_email),
         monthly_budget=monthly_budget,

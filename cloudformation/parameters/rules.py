@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from troposphere import And, Equals, Not, Or, Parameter, Template
 
+from cloudformation.parameters.edge import EdgeParameters
 from cloudformation.parameters.pipeline import BATCH_SIZE, LEAST_INVOCATIONS, NO_ARTIFACT, PipelineParameters
 from cloudformation.parameters.platform import GATEWAY_CAPACITIES, WORKERS, PlatformParameters
 
@@ -30,6 +31,23 @@ def add_pipeline_rules(template: Template, *, parameters: PipelineParameters) ->
     given = And(*(_given(parameter, unset=NO_ARTIFACT) for parameter in parameters.artifact))
     add_rule(
         template, "FunctionNeedsArtifact", when=Not(Equals(parameters.consumer.ref(), "ecs")), hold={sentence: given}
+    )
+
+
+def add_edge_rules(template: Template, *, parameters: EdgeParameters) -> None:
+    """Refuse a domain without its zone, and two certificates."""
+    add_rule(
+        template,
+        "DomainNeedsZone",
+        when=_given(parameters.domain_name, unset=""),
+        hold={
+            "DomainName needs HostedZoneId: say which public zone its records go into.": _given(
+                parameters.hosted_zone, unset=""
+            ),
+            "DomainName brings its own certificate: give it or CertificateArn, not both.": Equals(
+                parameters.certificate_arn.ref(), ""
+            ),
+        },
     )
 
 

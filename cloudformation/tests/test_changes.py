@@ -20,6 +20,7 @@ STACKS = {
     "function called by the topic": {"ImageTag": "v1", "Consumer": "lambda", **ARTIFACT},
     "function polling the queue": {"ImageTag": "v1", "Consumer": "lambda-sqs", **ARTIFACT},
     "tasks and an external gateway": {"ImageTag": "v1", **EXTERNAL},
+    "tasks under a domain": {"ImageTag": "v1", "DomainName": "shop.example", "HostedZoneId": "Z1"},
     "function and an external gateway": {"ImageTag": "v1", "Consumer": "lambda", **ARTIFACT, **EXTERNAL},
 }
 TEXTS = {
@@ -28,6 +29,9 @@ TEXTS = {
     "ArtifactBucket": ["abc", "xyz"],
     "ArtifactKey": ["a.zip", "b.zip"],
     "CertificateArn": ["arn:aws:acm:x", "arn:aws:acm:y"],
+    "DomainName": ["shop.example", "sale.example"],
+    "HostedZoneId": ["Z1", "Z2"],
+    "RequestsPerAddress": ["10", "500"],
     "RoleArn": ["arn:aws:iam::000000000000:role/One", "arn:aws:iam::000000000000:role/Other"],
     "AlarmEmail": ["a@b.example", "c@d.example"],
 }
@@ -36,7 +40,13 @@ IMMUTABLE_KINDS = {
     "AWS::ECS::TaskDefinition": "a revision; tasks of the old one work until those of the new one run",
     "AWS::Lambda::Version": "the alias moves to the new one first",
 }
+_DOMAIN = "another name has another certificate and record, made before the old ones go"
 REPLACED = {
+    ("DomainName", "InsideOnly"): "as with CertificateArn",
+    ("DomainName", "Certificate"): _DOMAIN,
+    ("DomainName", "Alias"): _DOMAIN,
+    ("HostedZoneId", "Certificate"): _DOMAIN,
+    ("HostedZoneId", "Alias"): _DOMAIN,
     ("CertificateArn", "InsideOnly"): "a rule of the listener that leads to the API, which is another one with HTTPS",
 }
 # Kinds and single resources that hold what is nowhere else.

@@ -32,7 +32,7 @@ def test_without_a_way_out_there_is_an_endpoint_for_all_that_tasks_call(whole: D
 
 
 def test_customers_reach_orders_and_nothing_of_operations(whole: Document) -> None:
-    (rule,) = of_kind(whole, "AWS::ElasticLoadBalancingV2::ListenerRule").values()
+    rule = of_kind(whole, "AWS::ElasticLoadBalancingV2::ListenerRule")["InsideOnly"]
     (condition,), (action,) = rule["Conditions"], rule["Actions"]
     assert set(condition["PathPatternConfig"]["Values"]) >= OPERATIONS
     assert (rule["Priority"], action["FixedResponseConfig"]["StatusCode"]) == (1, "404")
