@@ -145,6 +145,10 @@ logs: install ## Follow a stack's logs (ARGS='--stack NAME --service order-api -
 redrive: install ## Move a stack's dead letters back into their queue (ARGS='--stack NAME')
 	$(DELIVERY) redrive $(ARGS)
 
+.PHONY: targets
+targets: install ## Print the addresses of all tasks for Prometheus' file_sd_configs (make -s targets ARGS='--stack NAME')
+	@$(DELIVERY) targets $(ARGS)
+
 .PHONY: bench
 bench: install ## Run the benchmarks: ratios against a named baseline, in one run
 	@set -e; for file in bench/bench_*.py; do $(BIN)/python $$file $(ARGS); done

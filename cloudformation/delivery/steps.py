@@ -20,6 +20,7 @@ from cloudformation.delivery.operations import FUNCTION, SERVICES, logs_commands
 from cloudformation.delivery.preflight import findings, plan
 from cloudformation.delivery.retained import BUCKET_STAYS, retained_titles, what_stays
 from cloudformation.delivery.running_stack import RunningStack, find_stack
+from cloudformation.delivery.scrape_targets import discovery_commands, scrape_targets
 
 # The stack's output that says where the images of a service go.
 REPOSITORIES = {
@@ -159,6 +160,14 @@ def _redrive(options: argparse.Namespace) -> list[Command]:
     return redrive_commands(dead_letters_arn=_outputs(options)["DeadLetterQueueArn"])
 
 
+def _targets(options: argparse.Namespace) -> list[Command]:
+    outputs = _outputs(options)
+    if options.dry_run:
+        return list(discovery_commands(outputs).values())
+    sys.stdout.write(scrape_targets(outputs))
+    return []
+
+
 def _stack(options: argparse.Namespace) -> str:
     name: str = options.stack or (load_environment(options.environment).stack if options.environment else "flash-sale")
     return name
@@ -221,6 +230,7 @@ STEPS: dict[str, Callable[[argparse.Namespace], list[Command]]] = {
     "status": _status,
     "logs": _logs,
     "redrive": _redrive,
+    "targets": _targets,
 }
 
 

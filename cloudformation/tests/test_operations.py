@@ -12,7 +12,8 @@ from cloudformation.delivery.steps import main
 from cloudformation.tests.template_reading import Document, of_kind
 
 OUTPUTS = {
-    "ClusterName": "c", "ServiceLogsName": "services", "FunctionName": "f", "DeadLetterQueueArn": "arn:dead",
+    "ClusterName": "c", "DiscoveryNamespace": "flash.internal",
+    "ServiceLogsName": "services", "FunctionName": "f", "DeadLetterQueueArn": "arn:dead",
     "QueueUrl": "q", "DeadLetterQueueUrl": "d", "SubscriptionDeadLetterQueueUrl": "u", "FunctionFailureQueueUrl": "ff",
 }  # fmt: skip
 
@@ -60,6 +61,18 @@ def test_a_function_that_is_not_there_is_said_to_be_so(running: Path, capsys: py
     know(running, {name: value for name, value in OUTPUTS.items() if name != "FunctionName"})
     assert main(["logs", "--service", FUNCTION]) == 1
     assert "has no function" in capsys.readouterr().err
+
+
+def test_prometheus_is_told_of_every_task(running: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    addresses = [f"10.0.16.{number}" for number in range(1, 21)]
+    answer = f"""case "$*" in *"service-name order-api"*) echo '{json.dumps(addresses)}'; exit ;; esac"""
+    fake = running.with_name("aws")
+    fake.write_text(fake.read_text().replace("#!/bin/sh\n", f"#!/bin/sh\n{answer}\n"))
+    assert main(["targets"]) == 0
+    api, processor, _ = json.loads(capsys.readouterr().out)
+    assert api == {"labels": {"job": "order-api"}, "targets": [f"{address}:8079" for address in sorted(addresses)]}
+    assert processor == {"labels": {"job": "order-processor"}, "targets": []}
+    assert "--namespace-name flash.internal --service-name order-processor --max-results 1000" in running.read_text()
 
 
 @pytest.mark.parametrize("step", ["status", "logs", "redrive", "push"])
