@@ -25,6 +25,7 @@ from cloudformation.resources.load_balancer import add_load_balancer
 from cloudformation.resources.messaging import Messaging, add_messaging
 from cloudformation.resources.metric_filters import add_metric_filters
 from cloudformation.resources.network import add_network
+from cloudformation.resources.queries import add_queries
 from cloudformation.resources.repositories import add_repositories
 from cloudformation.resources.scaling import add_scaling
 from cloudformation.resources.security_groups import add_security_groups
@@ -170,6 +171,7 @@ def _add_system(template: Template) -> None:
     ]
     add_alarms(template, topic=topic, watches=watches)
     add_dashboard(template, cluster=cluster, balancer=balancer, messaging=messaging)
+    add_queries(template, execution=execution)
     add_budget(template, parameters=parameters)
 
 

@@ -13,6 +13,7 @@ REFUSED_KINDS = {
     "AWS::EC2::EIP": "the embedded AWS has no way out of a VPC",
     "AWS::EC2::NatGateway": "the embedded AWS has no way out of a VPC",
     "AWS::WAFv2::WebACLAssociation": "the embedded AWS has no firewall before its load balancer",
+    "AWS::Logs::QueryDefinition": "the embedded AWS has no saved queries",
     "AWS::Budgets::Budget": "the embedded AWS costs nothing",
 }
 # Single resources of kinds it knows otherwise.
