@@ -109,6 +109,10 @@ lambda: install ## Build the Lambda zips for AWS (x86_64 and arm64) and for this
 
 DELIVERY := $(BIN)/python -m cloudformation.delivery
 
+.PHONY: preflight
+preflight: install ## Say what in the account stands in the way of a deployment, and change nothing (ARGS as of deploy)
+	$(DELIVERY) preflight $(ARGS)
+
 .PHONY: images
 images: install ## Build the services' images with buildx (ARGS=--dry-run prints the commands)
 	$(DELIVERY) images $(ARGS)
@@ -117,13 +121,37 @@ images: install ## Build the services' images with buildx (ARGS=--dry-run prints
 push: install ## Push the images to the stack's repositories (ARGS=--dry-run prints the commands)
 	$(DELIVERY) push $(ARGS)
 
+.PHONY: changes
+changes: install ## Show what a deployment would change, replacements first, and change nothing (ARGS as of deploy)
+	$(DELIVERY) changes $(ARGS)
+
 .PHONY: deploy
-deploy: install ## Deploy the stack to AWS (ARGS='--dry-run …' prints the commands; NAME=VALUE sets parameters)
+deploy: install ## Deploy the stack to AWS (ARGS='--environment NAME', NAME=VALUE, or '--dry-run …')
 	$(DELIVERY) deploy $(ARGS)
 
 .PHONY: destroy
 destroy: install ## Take the stack down (ARGS=--dry-run prints the commands)
 	$(DELIVERY) destroy $(ARGS)
+
+.PHONY: status
+status: install ## Show how a stack does: services and their events, queues, alarms that ring (ARGS='--stack NAME')
+	$(DELIVERY) status $(ARGS)
+
+.PHONY: logs
+logs: install ## Follow a stack's logs (ARGS='--stack NAME --service order-api --filter PATTERN'; the function is a service)
+	$(DELIVERY) logs $(ARGS)
+
+.PHONY: dlq
+dlq: install ## List, show, redrive or discard dead letters (ARGS='list --stack NAME', ARGS=--help)
+	@$(BIN)/python -m order_processor.dlq $(ARGS)
+
+.PHONY: reconcile
+reconcile: install ## Find orders that nobody works on any more (ARGS=--apply repairs them; ARGS=--help)
+	@$(BIN)/python -m order_processor.reconcile $(ARGS)
+
+.PHONY: targets
+targets: install ## Print the addresses of all tasks for Prometheus' file_sd_configs (make -s targets ARGS='--stack NAME')
+	@$(DELIVERY) targets $(ARGS)
 
 .PHONY: bench
 bench: install ## Run the benchmark: ratios against named baselines (ARGS='--rows 1 3 8 --rounds 3')

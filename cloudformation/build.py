@@ -8,11 +8,12 @@ from dataclasses import dataclass
 
 from troposphere import Template
 
+from cloudformation.parameters.edge import add_edge_parameters
 from cloudformation.parameters.pipeline import PipelineParameters, add_maximum_concurrency, add_pipeline_parameters
 from cloudformation.parameters.platform import add_platform_parameters
-from cloudformation.parameters.rules import add_pipeline_rules, add_platform_rules
+from cloudformation.parameters.rules import add_edge_rules, add_pipeline_rules, add_platform_rules
 from cloudformation.rendering import Form, Part, main, render
-from cloudformation.resources.alarms import add_alarms
+from cloudformation.resources.alarms import add_alarm_topic, add_alarms
 from cloudformation.resources.budget import add_budget
 from cloudformation.resources.cluster import add_cluster
 from cloudformation.resources.dashboard import add_dashboard
@@ -24,16 +25,26 @@ from cloudformation.resources.load_balancer import add_load_balancer
 from cloudformation.resources.messaging import Messaging, add_messaging
 from cloudformation.resources.metric_filters import add_metric_filters
 from cloudformation.resources.network import add_network
+from cloudformation.resources.queries import add_queries
 from cloudformation.resources.reconciliation import add_reconciler
 from cloudformation.resources.repositories import add_repositories
 from cloudformation.resources.scaling import add_scaling
 from cloudformation.resources.security_groups import add_security_groups
-from cloudformation.resources.services import add_services, payment_gateway_url
+from cloudformation.resources.services import DeploymentAlarms, add_services, payment_gateway_url
 from cloudformation.resources.tables import Tables, add_tables
 from cloudformation.resources.tasks import Platform
 from cloudformation.resources.triggers import add_triggers
 from cloudformation.resources.vpc_endpoints import add_vpc_endpoints
-from cloudformation.resources.watches import function_watches, queue_watches, reconciler_watches, service_watches
+from cloudformation.resources.watches import (
+    answer_watches,
+    dead_letter_watches,
+    function_watches,
+    host_watches,
+    queue_watches,
+    reconciler_watches,
+    table_watches,
+    task_watches,
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,7 +86,7 @@ def _add_spine(template: Template, *, gateway_scheme: str) -> _Spine:
     return _Spine(
         parameters=parameters,
         encryption=encryption,
-        tables=add_tables(template, encryption=encryption, retain_data_on=parameters.retain_data_on),
+        tables=add_tables(template, parameters=parameters, encryption=encryption),
         messaging=add_messaging(template, parameters=parameters, encryption=encryption),
     )
 
@@ -99,12 +110,14 @@ def _add_system(template: Template) -> None:
     spine = _add_spine(template, gateway_scheme="https")
     pipeline, encryption, messaging, tables = spine.parameters, spine.encryption, spine.messaging, spine.tables
     parameters = add_platform_parameters(template, architecture=pipeline.architecture)
+    edge = add_edge_parameters(template)
+    add_edge_rules(template, parameters=edge)
     add_platform_rules(template, pipeline=pipeline, parameters=parameters)
     network = add_network(template, parameters=parameters)
     security_groups = add_security_groups(template, network=network)
     add_vpc_endpoints(template, network=network, security_groups=security_groups)
     cluster = add_cluster(template, network=network)
-    repositories = add_repositories(template, encryption=encryption, retain_data_on=pipeline.retain_data_on)
+    repositories = add_repositories(template, retain_data_on=pipeline.retain_data_on)
     execution = add_execution(template, pipeline=pipeline, encryption=encryption, repositories=repositories)
     platform = Platform(
         parameters=parameters,
@@ -115,8 +128,13 @@ def _add_system(template: Template) -> None:
         repositories=repositories,
         execution=execution,
     )
-    balancer = add_load_balancer(template, parameters=parameters, network=network, security_groups=security_groups)
+    balancer = add_load_balancer(
+        template, pipeline=pipeline, edge=edge, network=network, security_groups=security_groups
+    )
     gateway_url = payment_gateway_url(platform)
+    topic = add_alarm_topic(template, parameters=parameters, encryption=encryption)
+    own_5xx, balancer_5xx, *_ = add_alarms(template, topic=topic, watches=answer_watches(balancer=balancer))
+    given_up, *_ = add_alarms(template, topic=topic, watches=dead_letter_watches(messaging=messaging))
     services = add_services(
         template,
         platform=platform,
@@ -125,6 +143,7 @@ def _add_system(template: Template) -> None:
         messaging=messaging,
         tables=tables,
         gateway_url=gateway_url,
+        alarms=DeploymentAlarms(api=(own_5xx, balancer_5xx), processor=(given_up,)),
     )
     add_reconciler(
         template,
@@ -154,15 +173,16 @@ def _add_system(template: Template) -> None:
     )
     add_metric_filters(template, execution=execution, function=function)
     watches = [
-        *queue_watches(
-            parameters=parameters, messaging=messaging, function=function, services=services, age_steps=age_steps
-        ),
-        *service_watches(balancer=balancer, cluster=cluster),
+        *queue_watches(parameters=parameters, messaging=messaging, services=services, age_steps=age_steps),
+        *host_watches(balancer=balancer, images_on=parameters.images_on),
+        *task_watches(cluster=cluster),
+        *table_watches(tables=tables),
         *function_watches(function=function),
         *reconciler_watches(condition=parameters.images_on),
     ]
-    add_alarms(template, parameters=parameters, encryption=encryption, watches=watches)
+    add_alarms(template, topic=topic, watches=watches)
     add_dashboard(template, cluster=cluster, balancer=balancer, messaging=messaging)
+    add_queries(template, execution=execution)
     add_budget(template, parameters=parameters)
 
 

@@ -32,7 +32,6 @@ LONG_FUNCTIONS = {
     "cloudformation/resources/scaling.py add_scaling",
     "cloudformation/resources/services.py _add_api",
     "cloudformation/resources/services.py _add_processor",
-    "cloudformation/resources/watches.py queue_watches",
     "load/lab/report/money.py money_answer",
     "load/lab/report/queue_answers.py growth_answer",
     "load/lab/report/queue_answers.py open_loop_answer",

@@ -1,18 +1,26 @@
-"""From this tree to a running stack and back: `python -m cloudformation.delivery images|push|deploy|destroy`.
+"""From this tree to a running stack and back: `python -m cloudformation.delivery STEP`.
 
-Every step takes `--dry-run`, which prints the commands it would run and touches nothing.
+Every step takes `--dry-run`, which prints the commands it would run and touches nothing; `changes` asks CloudFormation
+what a deployment would change, and changes nothing either.
 """
 
 import argparse
-import json
 import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+from cloudformation.build import build_template
 from cloudformation.delivery.archive import ArtifactError
 from cloudformation.delivery.artifact import PROJECT, TARGETS, build_artifact
+from cloudformation.delivery.change_set import preview
 from cloudformation.delivery.commands import Command, CommandFailedError, carry_out, command, output_of
+from cloudformation.delivery.environments import EnvironmentFileError, load_environment
+from cloudformation.delivery.operations import FUNCTION, SERVICES, logs_commands, status_commands
+from cloudformation.delivery.preflight import findings, plan
+from cloudformation.delivery.retained import BUCKET_STAYS, retained_titles, what_stays
+from cloudformation.delivery.running_stack import RunningStack, find_stack
+from cloudformation.delivery.scrape_targets import discovery_commands, scrape_targets
 
 # The stack's output that says where the images of a service go.
 REPOSITORIES = {
@@ -46,28 +54,26 @@ def push_commands(*, tag: str, outputs: Mapping[str, str]) -> list[Command]:
     return [login, *pushes]
 
 
-def deploy_commands(
-    *, stack: str, parameters: Mapping[str, str], s3_bucket: str, artifact: Path | None
-) -> list[Command]:
-    """Upload the function's zip where one is needed, then create or update the stack.
+def deployment(*, stack: str, parameters: Mapping[str, str], s3_bucket: str, execute: bool = True) -> Command:
+    """Create or update the stack, or make the change set alone; only these parameters are set.
 
     The template goes through `s3_bucket`; empty for the one that `cloudformation/deploy` makes.
     """
-    upload = []
-    if artifact is not None:
-        bucket = parameters["ArtifactBucket"]
-        upload = [command("aws", "s3", "cp", str(artifact), f"s3://{bucket}/{artifact.name}")]
     overrides = [f"{name}={value}" for name, value in sorted(parameters.items())]
-    deploy = command(
+    return command(
         "cloudformation/deploy", "--stack-name", stack, *(["--s3-bucket", s3_bucket] if s3_bucket else []),
-        "--parameter-overrides", *overrides,
+        *([] if execute else ["--no-execute-changeset"]),
+        *(["--parameter-overrides", *overrides] if overrides else []),
         fed_by=command(sys.executable, "-m", "cloudformation.build"),
     )  # fmt: skip
-    show = command(
+
+
+def outputs_command(stack: str) -> Command:
+    """Show what the stack put out."""
+    return command(
         "aws", "cloudformation", "describe-stacks", "--stack-name", stack,
         "--query", "Stacks[0].Outputs[].[OutputKey,OutputValue]", "--output", "table",
     )  # fmt: skip
-    return [*upload, deploy, show]
 
 
 def destroy_commands(*, stack: str) -> list[Command]:
@@ -79,49 +85,125 @@ def destroy_commands(*, stack: str) -> list[Command]:
 
 
 def _images(options: argparse.Namespace) -> list[Command]:
-    return image_commands(tag=options.tag or _revision(), architecture=options.architecture)
+    return image_commands(tag=options.tag or _revision(), architecture=_architecture(options, RunningStack()))
 
 
 def _push(options: argparse.Namespace) -> list[Command]:
-    outputs = {output: f"<{output}>" for output in REPOSITORIES.values()}
-    if not options.dry_run:
-        asked = command(
-            "aws", "cloudformation", "describe-stacks", "--stack-name", options.stack,
-            "--query", "Stacks[0].Outputs", "--output", "json",
-        )  # fmt: skip
-        outputs = {output["OutputKey"]: output["OutputValue"] for output in json.loads(output_of(asked))}
-    return push_commands(tag=options.tag or _revision(), outputs=outputs)
+    return push_commands(tag=options.tag or _revision(), outputs=_outputs(options))
 
 
 def _deploy(options: argparse.Namespace) -> list[Command]:
-    parameters = dict(pair.split("=", 1) for pair in options.parameters)
-    parameters |= {"Architecture": options.architecture} | ({"ImageTag": options.tag} if options.tag else {})
-    artifact = None
-    if parameters.get("Consumer", "ecs") != "ecs" and "ArtifactKey" not in parameters:
-        artifact = _artifact(options)
+    running = RunningStack() if options.dry_run else find_stack(_stack(options))
+    parameters = _parameters(options)
+    if not running.exists and not options.dry_run:
+        sys.stderr.write("".join(f"{sentence}\n" for sentence in _findings(options, running)))
+    upload: list[Command] = []
+    consumer = (dict(running.parameters) | parameters).get("Consumer", "ecs")
+    if consumer != "ecs" and "ArtifactKey" not in parameters:
+        artifact = _artifact(options, running)
         parameters["ArtifactKey"] = artifact.name
         parameters.setdefault("ArtifactBucket", options.s3_bucket or _bucket(options))
-    return deploy_commands(stack=options.stack, parameters=parameters, s3_bucket=options.s3_bucket, artifact=artifact)
+        upload = [command("aws", "s3", "cp", str(artifact), f"s3://{parameters['ArtifactBucket']}/{artifact.name}")]
+    deploy = deployment(stack=_stack(options), parameters=parameters, s3_bucket=options.s3_bucket)
+    return [*upload, deploy, outputs_command(_stack(options))]
+
+
+def _changes(options: argparse.Namespace) -> list[Command]:
+    asked = deployment(
+        stack=_stack(options), parameters=_parameters(options), s3_bucket=options.s3_bucket, execute=False
+    )
+    if options.dry_run:
+        return [asked]
+    if not find_stack(_stack(options)).exists:
+        raise CommandFailedError(f"there is no stack {_stack(options)}: a deployment makes everything anew")
+    sys.stdout.write(preview(asked))
+    return []
+
+
+def _outputs(options: argparse.Namespace) -> Mapping[str, str]:
+    """What the stack put out; in a dry run the names of it."""
+    if options.dry_run:
+        return {name: f"<{name}>" for name in build_template("all").outputs}
+    running = find_stack(_stack(options))
+    if not running.exists:
+        raise CommandFailedError(f"there is no stack {_stack(options)}: make deploy makes it")
+    return running.outputs
+
+
+def _preflight(options: argparse.Namespace) -> list[Command]:
+    if options.dry_run:
+        return [command("aws", "sts", "get-caller-identity")]
+    found = _findings(options, find_stack(_stack(options)))
+    sys.stdout.write("".join(f"{sentence}\n" for sentence in found) or "nothing stands in the way\n")
+    if found:
+        raise CommandFailedError(f"{len(found)} to see to before a deployment")
+    return []
+
+
+def _findings(options: argparse.Namespace, running: RunningStack) -> list[str]:
+    asked = {title: str(parameter.Default) for title, parameter in build_template("all").parameters.items()}
+    return findings(plan(asked | dict(running.parameters) | _parameters(options), exists=running.exists))
+
+
+def _status(options: argparse.Namespace) -> list[Command]:
+    return status_commands(stack=_stack(options), outputs=_outputs(options))
+
+
+def _logs(options: argparse.Namespace) -> list[Command]:
+    outputs = _outputs(options)
+    if options.service == FUNCTION and "FunctionName" not in outputs:
+        raise CommandFailedError(f"the stack {_stack(options)} has no function: its Consumer is ecs")
+    return logs_commands(outputs=outputs, service=options.service, pattern=options.filter)
+
+
+def _targets(options: argparse.Namespace) -> list[Command]:
+    outputs = _outputs(options)
+    if options.dry_run:
+        return list(discovery_commands(outputs).values())
+    sys.stdout.write(scrape_targets(outputs))
+    return []
+
+
+def _stack(options: argparse.Namespace) -> str:
+    name: str = options.stack or (load_environment(options.environment).stack if options.environment else "flash-sale")
+    return name
+
+
+def _parameters(options: argparse.Namespace) -> dict[str, str]:
+    """What is asked for: all of an environment, and what the command line says besides."""
+    parameters = dict(load_environment(options.environment).parameters) if options.environment else {}
+    parameters |= {"Architecture": options.architecture} if options.architecture else {}
+    parameters |= {"ImageTag": options.tag} if options.tag else {}
+    return parameters | dict(pair.split("=", 1) for pair in options.parameters)
+
+
+def _architecture(options: argparse.Namespace, running: RunningStack) -> str:
+    return (dict(running.parameters) | _parameters(options)).get("Architecture", next(iter(PLATFORMS)))
 
 
 def _bucket(options: argparse.Namespace) -> str:
     return "<BucketName>" if options.dry_run else output_of(command("cloudformation/bucket")).strip()
 
 
-def _artifact(options: argparse.Namespace) -> Path:
+def _artifact(options: argparse.Namespace, running: RunningStack) -> Path:
+    target = _architecture(options, running)
     if options.dry_run:
-        return Path("dist") / f"lambda-{options.architecture}-<hash>.zip"
-    return build_artifact(TARGETS[options.architecture], PROJECT / "dist")
+        return Path("dist") / f"lambda-{target}-<hash>.zip"
+    return build_artifact(TARGETS[target], PROJECT / "dist")
 
 
 def _destroy(options: argparse.Namespace) -> list[Command]:
-    if not options.dry_run and not options.yes:
-        sys.stdout.write(f"Delete the stack {options.stack} and all it runs? Type its name: ")
+    stack = _stack(options)
+    if options.dry_run:
+        sys.stderr.write(f"stays unless RetainData is false: {', '.join(retained_titles())}\n{BUCKET_STAYS}")
+        return destroy_commands(stack=stack)
+    sys.stderr.write(what_stays(stack, find_stack(stack)))
+    if not options.yes:
+        sys.stdout.write(f"Delete the stack {stack} and all it runs? Type its name: ")
         sys.stdout.flush()
-        if sys.stdin.readline().strip() != options.stack:
+        if sys.stdin.readline().strip() != stack:
             raise CommandFailedError("nothing was deleted")
-    sys.stderr.write("the bucket of templates and function zips stays: docs/deploy.md says how it goes\n")
-    return destroy_commands(stack=options.stack)
+    return destroy_commands(stack=stack)
 
 
 def _revision() -> str:
@@ -135,10 +217,15 @@ def _revision() -> str:
 
 
 STEPS: dict[str, Callable[[argparse.Namespace], list[Command]]] = {
+    "preflight": _preflight,
     "images": _images,
     "push": _push,
+    "changes": _changes,
     "deploy": _deploy,
     "destroy": _destroy,
+    "status": _status,
+    "logs": _logs,
+    "targets": _targets,
 }
 
 
@@ -146,10 +233,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Carry out one step; returns the exit code."""
     parser = argparse.ArgumentParser(prog="python -m cloudformation.delivery", description="Images and stack.")
     parser.add_argument("step", choices=STEPS)
-    parser.add_argument("--stack", default="flash-sale", help="name of the stack (flash-sale)")
+    parser.add_argument(
+        "--environment", metavar="NAME", help="stack and parameters of cloudformation/environments/NAME.toml"
+    )
+    parser.add_argument("--stack", help="name of the stack (the environment's, or flash-sale)")
     parser.add_argument("--tag", default="", help="tag of the images (images, push: the git revision)")
-    parser.add_argument("--architecture", choices=PLATFORMS, default="arm64", help="CPU of tasks and function")
+    parser.add_argument("--architecture", choices=PLATFORMS, help="CPU of tasks and function (images: arm64)")
     parser.add_argument("--s3-bucket", default="", metavar="NAME", help="deploy: a bucket of your own on the way")
+    parser.add_argument("--service", choices=(*SERVICES, FUNCTION), default="", help="logs: of this one alone")
+    parser.add_argument("--filter", default="", metavar="PATTERN", help="logs: only lines that match")
     parser.add_argument("--dry-run", action="store_true", help="print the commands and run none")
     parser.add_argument("--yes", action="store_true", help="destroy without asking")
     parser.add_argument("parameters", nargs="*", metavar="NAME=VALUE", help="deploy: parameters of the stack")
@@ -158,7 +250,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         parser.error(f"not NAME=VALUE: {' '.join(wrong)}")
     try:
         carry_out(STEPS[options.step](options), dry_run=options.dry_run)
-    except (CommandFailedError, ArtifactError) as error:
+    except (CommandFailedError, ArtifactError, EnvironmentFileError) as error:
         sys.stderr.write(f"{error}\n")
         return 1
     return 0

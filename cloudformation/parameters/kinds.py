@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from troposphere import Equals, Parameter, Template
+from troposphere import And, Equals, Parameter, Template
 
 
 def add_choice(template: Template, title: str, values: Sequence[object], **properties: object) -> Parameter:
@@ -49,3 +49,8 @@ def add_flag(template: Template, title: str, *, default: bool, why: str) -> Para
 def add_switch(template: Template, flag: Parameter) -> str:
     """Add the condition that a true/false parameter is true, and return its name."""
     return template.add_condition(f"{flag.title}On", Equals(flag.ref(), "true"))
+
+
+def both(template: Template, name: str, one: str, other: str) -> str:
+    """Add the condition that both of these hold, and return its name."""
+    return template.add_condition(name, And({"Condition": one}, {"Condition": other}))

@@ -6,7 +6,7 @@ with a sentence that says what to do; what takes two parameters to check is in `
 
 from dataclasses import dataclass
 
-from troposphere import FindInMap, Parameter, Template
+from troposphere import Equals, FindInMap, Parameter, Template
 
 from cloudformation.parameters.kinds import add_choice, add_flag, add_number, add_switch, add_text
 
@@ -17,10 +17,13 @@ NO_ARTIFACT = "none"
 FUNCTION_TIMEOUTS = (15, 30, 60, 120, 300)
 # Orders settled concurrently by one invocation that polls the queue.
 BATCH_SIZE = 10
+# Lambda takes no fewer than two.
+LEAST_INVOCATIONS = 2
 MAXIMUM_CONCURRENCIES = (2, 5, 10, 20, 50, 100)
-# Both are part of the description of the function's version, which may have 256 characters.
-LONGEST_ARTIFACT_KEY = 100
-LONGEST_GATEWAY_HOST = 90
+# All are part of the description of the function's version, which may have 256 characters.
+LONGEST_ARTIFACT_KEY = 48
+LONGEST_GATEWAY_HOST = 80
+LONGEST_ROLE_NAME = 64
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,6 +48,14 @@ class PipelineParameters:
     retain_data_on: str
     customer_key: Parameter
     customer_key_on: str
+    deletion_protection: Parameter
+    role_arn: Parameter
+    own_roles_on: str
+
+    @property
+    def artifact(self) -> tuple[Parameter, Parameter]:
+        """Bucket and key, without both of which there is no function."""
+        return (self.artifact_bucket, self.artifact_key)
 
 
 def add_pipeline_parameters(template: Template, *, gateway_scheme: str = "https?") -> PipelineParameters:
@@ -63,6 +74,19 @@ def add_pipeline_parameters(template: Template, *, gateway_scheme: str = "https?
         "CustomerKey",
         default=False,
         why="Encrypt everything with a KMS key of the stack instead of keys of AWS",
+    )
+    protect = add_flag(
+        template,
+        "DeletionProtection",
+        default=False,
+        why="Refuse to delete tables and load balancer, whoever asks for it",
+    )
+    role_arn = add_text(
+        template,
+        "RoleArn",
+        pattern=f"arn:aws[a-z-]*:iam::[0-9]{{12}}:role/[A-Za-z0-9+=,.@_-]{{1,{LONGEST_ROLE_NAME}}}",
+        why="ARN of a ready role for tasks and function, in accounts where none may be made; empty to make exact ones",
+        otherwise="must be the ARN of a role without a path",
     )
     return PipelineParameters(
         consumer=add_choice(
@@ -163,6 +187,9 @@ def add_pipeline_parameters(template: Template, *, gateway_scheme: str = "https?
         retain_data_on=add_switch(template, retain_data),
         customer_key=customer_key,
         customer_key_on=add_switch(template, customer_key),
+        deletion_protection=protect,
+        role_arn=role_arn,
+        own_roles_on=template.add_condition("MakesRoles", Equals(role_arn.ref(), "")),
     )
 
 

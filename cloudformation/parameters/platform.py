@@ -2,16 +2,15 @@
 
 from dataclasses import dataclass
 
-from troposphere import And, Equals, FindInMap, Not, Parameter, Template
+from troposphere import Equals, FindInMap, Not, Parameter, Template
 
 from cloudformation.parameters.kinds import add_choice, add_flag, add_number, add_switch, add_text
-from cloudformation.parameters.pipeline import BATCH_SIZE
+from cloudformation.parameters.pipeline import BATCH_SIZE, LEAST_INVOCATIONS
 
 # The most tasks, or invocations, that a gateway of a capacity can feed are looked up, since CloudFormation cannot
 # divide: so that tasks x workers never exceeds what the gateway takes at once, nor invocations x batch.
 GATEWAY_CAPACITIES = (1, 5, 20, 50, 100, 200, 500)
 WORKERS = (1, 5, 20, 100)
-LEAST_INVOCATIONS = 2
 TASK_SIZES = {"small": ("256", "512"), "medium": ("512", "1024"), "large": ("1024", "2048"), "xlarge": ("2048", "4096")}
 EMAIL = "[^@ ]+@[^@ ]+[.][^@ ]+"
 
@@ -39,8 +38,6 @@ class PlatformParameters:
     processor_size: Parameter
     spot_weight: Parameter
     nat_gateways: Parameter
-    certificate_arn: Parameter
-    certificate_on: str
     alarm_email: Parameter
     alarm_email_on: str
     monthly_budget: Parameter
@@ -72,18 +69,11 @@ def add_platform_parameters(template: Template, *, architecture: Parameter) -> P
     workers = add_choice(
         template, "Workers", WORKERS, Default="20", Description="Payments at once in one processor task"
     )
-    certificate_arn = add_text(
-        template,
-        "CertificateArn",
-        pattern="arn:aws[a-z-]*:acm:.+",
-        why="ARN of an ACM certificate: HTTPS, and HTTP redirects to it; empty for plain HTTP",
-        otherwise="must be the ARN of an ACM certificate",
-    )
     alarm_email = add_text(
         template,
         "AlarmEmail",
         pattern=EMAIL,
-        why="E-mail address that is told of alarms and budget, after it has confirmed; needs CustomerKey",
+        why="E-mail address that is told of alarms and budget, after it has confirmed",
         otherwise="must be an e-mail address",
     )
     monthly_budget = add_number(
@@ -173,18 +163,11 @@ def add_platform_parameters(template: Template, *, architecture: Parameter) -> P
             (1, 0, 2),
             Description="Ways out of the VPC; 0 for VPC endpoints of what the tasks call and no other way out",
         ),
-        certificate_arn=certificate_arn,
-        certificate_on=_given(template, "HasCertificate", certificate_arn),
         alarm_email=alarm_email,
         alarm_email_on=_given(template, "HasAlarmEmail", alarm_email),
         monthly_budget=monthly_budget,
         budget_on=template.add_condition("HasBudget", Not(Equals(monthly_budget.ref(), "0"))),
     )
-
-
-def both(template: Template, name: str, one: str, other: str) -> str:
-    """Add the condition that both of these hold, and return its name."""
-    return template.add_condition(name, And({"Condition": one}, {"Condition": other}))
 
 
 def _given(template: Template, name: str, parameter: Parameter) -> str:

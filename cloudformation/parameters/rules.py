@@ -4,8 +4,9 @@ from collections.abc import Mapping
 
 from troposphere import And, Equals, Not, Or, Parameter, Template
 
-from cloudformation.parameters.pipeline import BATCH_SIZE, NO_ARTIFACT, PipelineParameters
-from cloudformation.parameters.platform import GATEWAY_CAPACITIES, LEAST_INVOCATIONS, WORKERS, PlatformParameters
+from cloudformation.parameters.edge import EdgeParameters
+from cloudformation.parameters.pipeline import BATCH_SIZE, LEAST_INVOCATIONS, NO_ARTIFACT, PipelineParameters
+from cloudformation.parameters.platform import GATEWAY_CAPACITIES, WORKERS, PlatformParameters
 
 
 def add_rule(template: Template, name: str, *, when: object | None = None, hold: Mapping[str, object]) -> None:
@@ -27,11 +28,26 @@ def add_pipeline_rules(template: Template, *, parameters: PipelineParameters) ->
         "Consumer lambda and lambda-sqs need the function's zip: make deploy brings it, or run make lambda, upload it, "
         "and give ArtifactBucket and ArtifactKey."
     )
-    given = And(
-        _given(parameters.artifact_bucket, unset=NO_ARTIFACT), _given(parameters.artifact_key, unset=NO_ARTIFACT)
-    )
+    given = And(*(_given(parameter, unset=NO_ARTIFACT) for parameter in parameters.artifact))
     add_rule(
         template, "FunctionNeedsArtifact", when=Not(Equals(parameters.consumer.ref(), "ecs")), hold={sentence: given}
+    )
+
+
+def add_edge_rules(template: Template, *, parameters: EdgeParameters) -> None:
+    """Refuse a domain without its zone, and two certificates."""
+    add_rule(
+        template,
+        "DomainNeedsZone",
+        when=_given(parameters.domain_name, unset=""),
+        hold={
+            "DomainName needs HostedZoneId: say which public zone its records go into.": _given(
+                parameters.hosted_zone, unset=""
+            ),
+            "DomainName brings its own certificate: give it or CertificateArn, not both.": Equals(
+                parameters.certificate_arn.ref(), ""
+            ),
+        },
     )
 
 
@@ -49,16 +65,6 @@ def add_platform_rules(template: Template, *, pipeline: PipelineParameters, para
             "An external gateway cannot be reached with NatGateways 0: choose 1 or 2.": _given(
                 parameters.nat_gateways, unset="0"
             ),
-        },
-    )
-    add_rule(
-        template,
-        "AlarmsNeedCustomerKey",
-        when=_given(parameters.alarm_email, unset=""),
-        hold={
-            "AlarmEmail needs CustomerKey true: CloudWatch cannot publish to a topic under AWS's own key.": Equals(
-                pipeline.customer_key.ref(), "true"
-            )
         },
     )
     add_rule(

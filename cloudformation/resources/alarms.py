@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import Literal
 
 from troposphere import If, NoValue, Output, Template, cloudwatch, sns
 
@@ -23,31 +24,33 @@ class Metric:
 
 @dataclass(frozen=True, kw_only=True)
 class Watch:
-    """One alarm: it rings when the metric, less `minus` if given, is above the threshold for so many minutes.
+    """One alarm: it rings when the metric is above the threshold, or `below` it, for so many minutes.
 
-    With `silence` it rings for minutes without a value too.
+    `less` and `more` are metrics that are taken from it and added to it.
     """
 
     title: str
     what: str
     runbook: str
     metric: Metric
-    minus: Metric | None = None
+    less: Metric | None = None
+    more: Metric | None = None
     threshold: object = 0
+    below: bool = False
     minutes: int = 5
+    # A metric that is not there: usually nothing happens, sometimes nothing is left that could say so.
+    missing: Literal["notBreaching", "breaching"] = "notBreaching"
     condition: str | None = None
-    silence: bool = False
     actions: tuple[object, ...] = field(default=())
 
 
-def add_alarms(
-    template: Template, *, parameters: PlatformParameters, encryption: Encryption, watches: Iterable[Watch]
-) -> None:
-    """Add the alarms and their topic, which tells AlarmEmail."""
+def add_alarm_topic(template: Template, *, parameters: PlatformParameters, encryption: Encryption) -> sns.Topic:
+    """Add the topic that every alarm calls, which tells AlarmEmail."""
     topic = template.add_resource(
         sns.Topic(
             "AlarmTopic",
-            KmsMasterKeyId=encryption.topic_key,
+            # Not under AWS's own key, with which CloudWatch may publish nothing; an alarm says nothing of customers.
+            KmsMasterKeyId=encryption.key_arn,
             Subscription=If(
                 parameters.alarm_email_on,
                 [sns.Subscription(Protocol="email", Endpoint=parameters.alarm_email.ref())],
@@ -58,8 +61,12 @@ def add_alarms(
     template.add_output(
         Output("AlarmTopicArn", Description="Topic that alarms call, for a chat or a pager", Value=topic.ref())
     )
-    for watch in watches:
-        template.add_resource(_alarm(watch, topic))
+    return topic
+
+
+def add_alarms(template: Template, *, topic: sns.Topic, watches: Iterable[Watch]) -> list[cloudwatch.Alarm]:
+    """Add an alarm for each watch; returns them in the same order."""
+    return [template.add_resource(_alarm(watch, topic)) for watch in watches]
 
 
 def _alarm(watch: Watch, topic: sns.Topic) -> cloudwatch.Alarm:
@@ -67,21 +74,21 @@ def _alarm(watch: Watch, topic: sns.Topic) -> cloudwatch.Alarm:
         f"{watch.title}Alarm",
         AlarmDescription=f"{watch.what}. Runbook: {watch.runbook}.",
         AlarmActions=[topic.ref(), *watch.actions],
-        ComparisonOperator="GreaterThanThreshold",
+        ComparisonOperator="LessThanThreshold" if watch.below else "GreaterThanThreshold",
         Threshold=watch.threshold,
         EvaluationPeriods=watch.minutes,
-        TreatMissingData="breaching" if watch.silence else "notBreaching",
+        TreatMissingData=watch.missing,
     )
     metric = watch.metric
-    if watch.minus is not None:
-        alarm.Metrics = [
-            cloudwatch.MetricDataQuery(Id="less", Expression="m - n"),
-            _query("m", metric),
-            _query("n", watch.minus),
-        ]
+    if watch.less is not None:
+        alarm.Metrics = _formula("m - n", metric, watch.less)
+    elif watch.more is not None:
+        # Without FILL there is no sum where one of the two has nothing to say.
+        alarm.Metrics = _formula("FILL(m, 0) + FILL(n, 0)", metric, watch.more)
     else:
         alarm.Namespace, alarm.MetricName, alarm.Period = metric.namespace, metric.name, PERIOD_SECONDS
-        alarm.Dimensions = _dimensions(metric)
+        if metric.dimensions:
+            alarm.Dimensions = _dimensions(metric)
         if metric.statistic.startswith("p"):
             alarm.ExtendedStatistic = metric.statistic
         else:
@@ -89,6 +96,11 @@ def _alarm(watch: Watch, topic: sns.Topic) -> cloudwatch.Alarm:
     if watch.condition is not None:
         alarm.Condition = watch.condition
     return alarm
+
+
+def _formula(expression: str, one: Metric, other: Metric) -> list[cloudwatch.MetricDataQuery]:
+    result = cloudwatch.MetricDataQuery(Id="result", Expression=expression)
+    return [result, _query("m", one), _query("n", other)]
 
 
 def _dimensions(metric: Metric) -> list[cloudwatch.MetricDimension]:

@@ -1,7 +1,7 @@
 """Encryption at rest: the services' own keys by default, one customer key by parameter.
 
 The key's policy lets SNS use it, without which a topic cannot deliver to an encrypted queue, and CloudWatch, without
-which an alarm cannot publish to an encrypted topic.
+which an alarm cannot publish to a topic under this key.
 """
 
 from dataclasses import dataclass
@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from troposphere import AccountId, If, NoValue, Sub, Template, kms
 
 from cloudformation.resources.iam import Statement, allow, policy
+from cloudformation.resources.retention import when_removed, when_replaced
 
 # As in the key policies AWS writes itself: a table needs more of them than a queue, and none of them hands the key out.
 _USES = ("kms:Decrypt", "kms:DescribeKey", "kms:Encrypt", "kms:GenerateDataKey*", "kms:ReEncrypt*")
@@ -28,16 +29,15 @@ class Encryption:
 
 def add_encryption(template: Template, *, customer_key_on: str, retain_data_on: str) -> Encryption:
     """Add the customer key under its condition; it is kept as long as what it encrypts."""
-    keeping = If(retain_data_on, "Retain", "Delete")
     key = template.add_resource(
         kms.Key(
             "Key",
             Condition=customer_key_on,
-            Description="Flash sale: encrypts queues, topics, tables, logs, secret, images and function",
+            Description="Flash sale: encrypts queues, topics, tables, logs, secret and function",
             EnableKeyRotation=True,
             KeyPolicy=policy(*_key_statements()),
-            DeletionPolicy=keeping,
-            UpdateReplacePolicy=keeping,
+            DeletionPolicy=when_removed(retain_data_on),
+            UpdateReplacePolicy=when_replaced(retain_data_on),
         )
     )
     arn = key.get_att("Arn")

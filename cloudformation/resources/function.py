@@ -9,15 +9,17 @@ from troposphere import (
     Not,
     NoValue,
     Output,
+    Select,
+    Split,
     Sub,
     Template,
     awslambda,
-    iam,
     logs,
     sqs,
 )
 
-from cloudformation.parameters.pipeline import PipelineParameters
+from cloudformation.parameters.kinds import both
+from cloudformation.parameters.pipeline import NO_ARTIFACT, PipelineParameters
 from cloudformation.resources.encryption import Encryption
 from cloudformation.resources.function_network import FunctionNetwork
 from cloudformation.resources.iam import ORDERS_ACTIONS, STOCK_ACTIONS, add_role, allow
@@ -32,7 +34,7 @@ FUNCTION_NAME = "${AWS::StackName}-order-handler"
 
 @dataclass(frozen=True, kw_only=True)
 class Function:
-    """The function and what watches it; all of it exists under the condition `on`."""
+    """The function and what watches it; the function itself exists under the condition `on`."""
 
     on: str
     from_topic: str
@@ -53,15 +55,15 @@ def add_function(
     network: FunctionNetwork | None = None,
 ) -> Function:
     """Add the function, its log, role, version and failure queue, where a function is the consumer."""
-    consumer = parameters.consumer.ref()
-    on = template.add_condition("HasFunction", Not(Equals(consumer, "ecs")))
-    failures = add_dead_letter_queue(
-        template, "FunctionFailures", name="function-failures", encryption=encryption, condition=on
-    )
-    log_group = _add_log_group(template, on=on, parameters=parameters, encryption=encryption)
+    # Wherever its zip is given, whoever the consumer is: a function that is no longer called still has the events that
+    # Lambda keeps for it, and settles them.
+    on = template.add_condition("HasFunction", And(*(Not(Equals(p.ref(), NO_ARTIFACT)) for p in parameters.artifact)))
+    failures = add_dead_letter_queue(template, "FunctionFailures", name="function-failures", encryption=encryption)
+    log_group = _add_log_group(template, parameters=parameters, encryption=encryption)
     role = _add_function_role(
         template,
-        on=on,
+        parameters=parameters,
+        on=both(template, "MakesFunctionRole", on, parameters.own_roles_on),
         messaging=messaging,
         tables=tables,
         failures=failures,
@@ -87,7 +89,7 @@ def add_function(
             Architectures=[parameters.architecture.ref()],
             MemorySize=parameters.function_memory.ref(),
             Timeout=parameters.function_timeout.ref(),
-            Role=role.get_att("Arn"),
+            Role=role,
             Code=awslambda.Code(S3Bucket=parameters.artifact_bucket.ref(), S3Key=parameters.artifact_key.ref()),
             Environment=awslambda.Environment(Variables=variables),
             KmsKeyArn=encryption.key_arn,
@@ -97,24 +99,37 @@ def add_function(
             VpcConfig=NoValue if network is None else If(network.inside, network.config, NoValue),
         )
     )
-    _add_outputs(template, on=on, function=function, failures=failures)
+    template.add_output(
+        Output(
+            "FunctionName",
+            Condition=on,
+            Description="Function that settles orders; its log group is /aws/lambda/ and this name",
+            Value=function.ref(),
+        )
+    )
+    template.add_output(
+        Output(
+            "FunctionFailureQueueUrl",
+            Description="URL of the queue of events that the function failed for good",
+            Value=failures.ref(),
+        )
+    )
     return Function(
         on=on,
-        from_topic=template.add_condition("TopicFunction", Equals(consumer, "lambda")),
+        from_topic=template.add_condition("TopicFunction", Equals(parameters.consumer.ref(), "lambda")),
         function=function,
-        alias=_add_version(template, on=on, function=function, parameters=parameters, network=network),
+        alias=_add_version(
+            template, on=on, function=function, parameters=parameters, gateway_url=gateway_url, network=network
+        ),
         failures=failures,
         log_group=log_group,
     )
 
 
-def _add_log_group(
-    template: Template, *, on: str, parameters: PipelineParameters, encryption: Encryption
-) -> logs.LogGroup:
+def _add_log_group(template: Template, *, parameters: PipelineParameters, encryption: Encryption) -> logs.LogGroup:
     return template.add_resource(
         logs.LogGroup(
             "FunctionLogs",
-            Condition=on,
             LogGroupName=Sub(f"/aws/lambda/{FUNCTION_NAME}"),
             RetentionInDays=parameters.log_retention_days.ref(),
             KmsKeyId=encryption.key_arn,
@@ -131,24 +146,17 @@ def _reserved(template: Template, parameters: PipelineParameters) -> If:
     return If(reserved, parameters.reserved_concurrency.ref(), NoValue)
 
 
-def _add_outputs(template: Template, *, on: str, function: awslambda.Function, failures: sqs.Queue) -> None:
-    for title, description, value in (
-        ("FunctionName", "Function that settles orders; its log group is /aws/lambda/ and this name", function.ref()),
-        ("FunctionFailureQueueUrl", "URL of the queue of events that the function failed for good", failures.ref()),
-    ):
-        template.add_output(Output(title, Condition=on, Description=description, Value=value))
-
-
 def _add_function_role(
     template: Template,
     *,
+    parameters: PipelineParameters,
     on: str,
     messaging: Messaging,
     tables: Tables,
     failures: sqs.Queue,
     log_group: logs.LogGroup,
     network: FunctionNetwork | None,
-) -> iam.Role:
+) -> If:
     statements: list[object] = [
         allow("logs:CreateLogStream", "logs:PutLogEvents", on=log_group.get_att("Arn")),
         allow(*ORDERS_ACTIONS, on=tables.orders.get_att("Arn")),
@@ -159,7 +167,14 @@ def _add_function_role(
     ]
     if network is not None:
         statements.append(If(network.inside, network.statement, NoValue))
-    return add_role(template, "FunctionRole", service="lambda.amazonaws.com", statements=statements, condition=on)
+    return add_role(
+        template,
+        "FunctionRole",
+        parameters=parameters,
+        service="lambda.amazonaws.com",
+        statements=statements,
+        condition=on,
+    )
 
 
 def _version_parameters(parameters: PipelineParameters, network: FunctionNetwork | None) -> list[str]:
@@ -169,7 +184,6 @@ def _version_parameters(parameters: PipelineParameters, network: FunctionNetwork
         parameters.architecture,
         parameters.function_memory,
         parameters.function_timeout,
-        parameters.gateway_url,
         parameters.payment_timeout_seconds,
         parameters.lease_seconds,
         parameters.max_receives,
@@ -186,14 +200,18 @@ def _add_version(
     on: str,
     function: awslambda.Function,
     parameters: PipelineParameters,
+    gateway_url: object,
     network: FunctionNetwork | None,
 ) -> awslambda.Alias:
+    names = (*_version_parameters(parameters, network), "Gateway", "RoleName")
+    role_name = If(parameters.own_roles_on, "-", Select(1, Split("/", parameters.role_arn.ref())))
     version = template.add_resource(
         awslambda.Version(
             "FunctionVersion",
             Condition=on,
             FunctionName=function.ref(),
-            Description=Sub(" ".join(f"${{{name}}}" for name in _version_parameters(parameters, network))),
+            # The URL in use: AWS refuses a second version of a function that did not change.
+            Description=Sub(" ".join(f"${{{name}}}" for name in names), Gateway=gateway_url, RoleName=role_name),
         )
     )
     return template.add_resource(

@@ -2,7 +2,9 @@
 
 from collections.abc import Mapping, Sequence
 
-from troposphere import Template, iam
+from troposphere import If, Template, iam
+
+from cloudformation.parameters.pipeline import PipelineParameters
 
 Statement = dict[str, object]
 
@@ -51,13 +53,22 @@ def policy(*statements: object) -> dict[str, object]:
 
 
 def add_role(
-    template: Template, title: str, *, service: str, statements: Sequence[object], condition: str | None = None
-) -> iam.Role:
-    """Add the role that one AWS service assumes for us, with one inline policy unless it may do nothing."""
+    template: Template,
+    title: str,
+    *,
+    parameters: PipelineParameters,
+    service: str,
+    statements: Sequence[object],
+    condition: str,
+) -> If:
+    """Add the role that one AWS service assumes for us, with one inline policy; returns its ARN, or RoleArn."""
     trust = {"Effect": "Allow", "Principal": {"Service": service}, "Action": "sts:AssumeRole"}
-    role = iam.Role(title, AssumeRolePolicyDocument=policy(trust))
-    if statements:
-        role.Policies = [iam.Policy(PolicyName="exact", PolicyDocument=policy(*statements))]
-    if condition is not None:
-        role.Condition = condition
-    return template.add_resource(role)
+    role = template.add_resource(
+        iam.Role(
+            title,
+            Condition=condition,
+            AssumeRolePolicyDocument=policy(trust),
+            Policies=[iam.Policy(PolicyName="exact", PolicyDocument=policy(*statements))],
+        )
+    )
+    return If(parameters.own_roles_on, role.get_att("Arn"), parameters.role_arn.ref())

@@ -1,11 +1,14 @@
 """The load balancer in front of the API: HTTPS where there is a certificate, operations kept inside."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from troposphere import If, Join, Output, Template
 from troposphere import elasticloadbalancingv2 as elb
 
-from cloudformation.parameters.platform import PlatformParameters
+from cloudformation.parameters.edge import EdgeParameters
+from cloudformation.parameters.pipeline import PipelineParameters
+from cloudformation.resources.edge import add_alias, add_certificate, add_web_acl
 from cloudformation.resources.network import Network
 from cloudformation.resources.security_groups import API_OPERATIONS_PORT, API_PORT, HTTP, HTTPS, SecurityGroups
 
@@ -13,6 +16,8 @@ TLS_POLICY = "ELBSecurityPolicy-TLS13-1-2-Res-2021-06"
 DEREGISTRATION_SECONDS = 30
 # The port behind knows none of these; the rule keeps it so should one of them come back, in its plain spelling.
 INSIDE_ONLY = ("/metrics", "/livez", "/readyz")
+# In its plain spelling: who writes it otherwise reaches what the API itself bounds by SYNC_LIMIT.
+SYNC_ORDERS = ("/orders/sync", "/orders/sync/*")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,7 +31,12 @@ class LoadBalancer:
 
 
 def add_load_balancer(
-    template: Template, *, parameters: PlatformParameters, network: Network, security_groups: SecurityGroups
+    template: Template,
+    *,
+    pipeline: PipelineParameters,
+    edge: EdgeParameters,
+    network: Network,
+    security_groups: SecurityGroups,
 ) -> LoadBalancer:
     """Add load balancer, target group and listeners."""
     balancer = template.add_resource(
@@ -35,7 +45,7 @@ def add_load_balancer(
             Scheme="internet-facing",
             SecurityGroups=[security_groups.balancer.ref()],
             Subnets=[subnet.ref() for subnet in network.public_subnets],
-            LoadBalancerAttributes=_attributes(),
+            LoadBalancerAttributes=_attributes(pipeline),
             # Without the way out first, the balancer cannot be made.
             DependsOn=network.way_out.title,
         )
@@ -57,43 +67,52 @@ def add_load_balancer(
             ],
         )
     )
-    http, https = _add_listeners(template, parameters, balancer, targets)
-    inside_only = template.add_resource(
-        elb.ListenerRule(
-            "InsideOnly",
-            ListenerArn=If(parameters.certificate_on, https.ref(), http.ref()),
-            Priority=1,
-            Conditions=[
-                elb.Condition(Field="path-pattern", PathPatternConfig=elb.PathPatternConfig(Values=list(INSIDE_ONLY)))
-            ],
-            Actions=[
-                elb.ListenerRuleAction(
-                    Type="fixed-response", FixedResponseConfig=elb.FixedResponseConfig(StatusCode="404")
-                )
-            ],
-        )
-    )
-    scheme = If(parameters.certificate_on, "https", "http")
+    http, https = _add_listeners(template, edge, balancer, targets)
+    listener = If(edge.certificate_on, https.ref(), http.ref())
+    inside_only = _refuse(template, "InsideOnly", listener, priority=1, paths=INSIDE_ONLY)
+    _refuse(template, "AsyncOnly", listener, priority=2, paths=SYNC_ORDERS, condition=edge.sync_off)
+    host = add_alias(template, parameters=edge, balancer=balancer)
     template.add_output(
-        Output(
-            "ApiUrl",
-            Description="URL that customers send orders to",
-            Value=Join("://", [scheme, balancer.get_att("DNSName")]),
-        )
+        Output("ApiUrl", Description="URL that customers send orders to", Value=Join("://", [edge.scheme, host]))
     )
+    add_web_acl(template, parameters=edge, balancer=balancer)
     return LoadBalancer(balancer=balancer, targets=targets, attached=inside_only)
 
 
-def _attributes() -> list[elb.LoadBalancerAttributes]:
-    fixed = {
+def _refuse(
+    template: Template,
+    title: str,
+    listener: If,
+    *,
+    priority: int,
+    paths: Sequence[str],
+    condition: str | None = None,
+) -> elb.ListenerRule:
+    rule = elb.ListenerRule(
+        title,
+        ListenerArn=listener,
+        Priority=priority,
+        Conditions=[elb.Condition(Field="path-pattern", PathPatternConfig=elb.PathPatternConfig(Values=list(paths)))],
+        Actions=[
+            elb.ListenerRuleAction(Type="fixed-response", FixedResponseConfig=elb.FixedResponseConfig(StatusCode="404"))
+        ],
+    )
+    if condition is not None:
+        rule.Condition = condition
+    return template.add_resource(rule)
+
+
+def _attributes(pipeline: PipelineParameters) -> list[elb.LoadBalancerAttributes]:
+    attributes = {
+        "deletion_protection.enabled": pipeline.deletion_protection.ref(),
         "routing.http.desync_mitigation_mode": "strictest",
         "routing.http.drop_invalid_header_fields.enabled": "true",
     }
-    return [elb.LoadBalancerAttributes(Key=key, Value=value) for key, value in fixed.items()]
+    return [elb.LoadBalancerAttributes(Key=key, Value=value) for key, value in attributes.items()]
 
 
 def _add_listeners(
-    template: Template, parameters: PlatformParameters, balancer: elb.LoadBalancer, targets: elb.TargetGroup
+    template: Template, edge: EdgeParameters, balancer: elb.LoadBalancer, targets: elb.TargetGroup
 ) -> tuple[elb.Listener, elb.Listener]:
     forward = elb.Action(Type="forward", TargetGroupArn=targets.ref())
     redirect = elb.Action(
@@ -106,18 +125,18 @@ def _add_listeners(
             LoadBalancerArn=balancer.ref(),
             Port=HTTP,
             Protocol="HTTP",
-            DefaultActions=[If(parameters.certificate_on, redirect, forward)],
+            DefaultActions=[If(edge.certificate_on, redirect, forward)],
         )
     )
     https = template.add_resource(
         elb.Listener(
             "HttpsListener",
-            Condition=parameters.certificate_on,
+            Condition=edge.certificate_on,
             LoadBalancerArn=balancer.ref(),
             Port=HTTPS,
             Protocol="HTTPS",
             SslPolicy=TLS_POLICY,
-            Certificates=[elb.Certificate(CertificateArn=parameters.certificate_arn.ref())],
+            Certificates=[elb.Certificate(CertificateArn=add_certificate(template, parameters=edge))],
             DefaultActions=[forward],
         )
     )

@@ -6,7 +6,7 @@ subscription could not deliver.
 
 from dataclasses import dataclass
 
-from troposphere import Equals, FindInMap, If, Output, Sub, Template, sns, sqs
+from troposphere import Equals, FindInMap, If, Not, Output, Sub, Template, sns, sqs
 
 from cloudformation.parameters.pipeline import FUNCTION_TIMEOUTS, PipelineParameters
 from cloudformation.resources.encryption import Encryption
@@ -42,7 +42,7 @@ def add_messaging(template: Template, *, parameters: PipelineParameters, encrypt
     dead_letters = add_dead_letter_queue(
         template, "DeadLetters", name="order-processing-dead-letters", encryption=encryption, source=_QUEUE_NAME
     )
-    polled_by_function = template.add_condition("QueueFunction", Equals(parameters.consumer.ref(), "lambda-sqs"))
+    polled_by_function = template.add_condition("FunctionPolls", Not(Equals(parameters.consumer.ref(), "ecs")))
     messaging = Messaging(
         topic=topic,
         queue=_add_queue(
@@ -73,7 +73,6 @@ def add_dead_letter_queue(
     name: str,
     encryption: Encryption,
     source: str | None = None,
-    condition: str | None = None,
 ) -> sqs.Queue:
     """Add a queue for the undeliverable, fed by the queue named `source` or by no queue at all; with its output."""
     # By name: an attribute of the source would close a circle, since the source names its dead-letter queue.
@@ -81,17 +80,16 @@ def add_dead_letter_queue(
     allowed: dict[str, object] = {"redrivePermission": "denyAll"}
     if source is not None:
         allowed = {"redrivePermission": "byQueue", "sourceQueueArns": [Sub(source_arn)]}
-    queue = sqs.Queue(
-        title,
-        QueueName=Sub(f"${{AWS::StackName}}-{name}"),
-        MessageRetentionPeriod=DEAD_LETTER_RETENTION_SECONDS,
-        RedriveAllowPolicy=allowed,
-        KmsMasterKeyId=encryption.queue_key,
-        SqsManagedSseEnabled=encryption.queue_managed,
+    return template.add_resource(
+        sqs.Queue(
+            title,
+            QueueName=Sub(f"${{AWS::StackName}}-{name}"),
+            MessageRetentionPeriod=DEAD_LETTER_RETENTION_SECONDS,
+            RedriveAllowPolicy=allowed,
+            KmsMasterKeyId=encryption.queue_key,
+            SqsManagedSseEnabled=encryption.queue_managed,
+        )
     )
-    if condition is not None:
-        queue.Condition = condition
-    return template.add_resource(queue)
 
 
 def _add_queue(
@@ -145,6 +143,7 @@ def _add_policy(template: Template, messaging: Messaging) -> None:
 def _add_outputs(template: Template, messaging: Messaging) -> None:
     dead, undelivered = messaging.dead_letters, messaging.subscription_dead_letters
     for title, description, value in (
+        ("DeadLetterQueueArn", "ARN of the queue of orders that were given up", dead.get_att("Arn")),
         ("TopicArn", "Topic that orders are published to", messaging.topic.ref()),
         ("QueueUrl", "URL of the queue that orders wait in", messaging.queue.ref()),
         ("QueueArn", "ARN of the queue that orders wait in", messaging.queue.get_att("Arn")),

@@ -1,4 +1,4 @@
-"""Metrics that only our own log lines hold: orders completed, and how long functions took to start."""
+"""Metrics that only our own log lines hold: orders completed, standstills, stock reclaimed, the function's starts."""
 
 from troposphere import Ref, Template, logs
 
@@ -16,6 +16,10 @@ COMPLETED = "OrdersCompleted"
 COLD_START = "ColdStartSeconds"
 RUNS = "ReconcilerRuns"
 CONFLICTS = "ChargeConflicts"
+PROCESSOR_STALLED = '{ $.event = "processor_stalled" }'
+SESSION_RECLAIMED = '{ $.event = "stock_session_reclaimed" }'
+STALLED = "ProcessorStalled"
+STOCK_RECLAIMED = "StockSessionsReclaimed"
 # One namespace per stack, so that the metrics need no dimensions.
 NAMESPACE = Ref("AWS::StackName")
 
@@ -26,21 +30,21 @@ def add_metric_filters(template: Template, *, execution: Execution, function: Fu
     _add_filter(template, "ProcessorCompleted", processor, PROCESSOR_COMPLETED, COMPLETED, "1")
     _add_filter(template, "ReconcilerRun", processor, RECONCILED, RUNS, "1")
     _add_filter(template, "ReconcilerConflict", processor, CHARGE_CONFLICT, CONFLICTS, "1")
-    _add_filter(template, "FunctionCompleted", handler, FUNCTION_COMPLETED, COMPLETED, "1", function.on)
-    _add_filter(template, "FunctionStarts", handler, FUNCTION_STARTED, COLD_START, "$.init_seconds", function.on)
+    # Whichever service it is that reclaims: they all write to one log.
+    _add_filter(template, "StockReclaimed", processor, SESSION_RECLAIMED, STOCK_RECLAIMED, "1")
+    _add_filter(template, "ProcessorStalled", processor, PROCESSOR_STALLED, STALLED, "1")
+    _add_filter(template, "FunctionCompleted", handler, FUNCTION_COMPLETED, COMPLETED, "1")
+    _add_filter(template, "FunctionStarts", handler, FUNCTION_STARTED, COLD_START, "$.init_seconds")
 
 
-def _add_filter(
-    template: Template, title: str, group: logs.LogGroup, pattern: str, metric: str, value: str, on: str | None = None
-) -> None:
-    found = logs.MetricFilter(
-        title,
-        LogGroupName=group.ref(),
-        FilterPattern=pattern,
-        MetricTransformations=[
-            logs.MetricTransformation(MetricNamespace=NAMESPACE, MetricName=metric, MetricValue=value)
-        ],
+def _add_filter(template: Template, title: str, group: logs.LogGroup, pattern: str, metric: str, value: str) -> None:
+    template.add_resource(
+        logs.MetricFilter(
+            title,
+            LogGroupName=group.ref(),
+            FilterPattern=pattern,
+            MetricTransformations=[
+                logs.MetricTransformation(MetricNamespace=NAMESPACE, MetricName=metric, MetricValue=value)
+            ],
+        )
     )
-    if on is not None:
-        found.Condition = on
-    template.add_resource(found)

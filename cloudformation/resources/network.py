@@ -9,7 +9,8 @@ from cloudformation.parameters.platform import PlatformParameters
 
 VPC_CIDR = "10.0.0.0/16"
 PUBLIC_CIDRS = ("10.0.1.0/24", "10.0.2.0/24")
-PRIVATE_CIDRS = ("10.0.10.0/24", "10.0.11.0/24")
+# A task has an address of its own, and so has each of the function's interfaces: 4,091 in a zone.
+PRIVATE_CIDRS = ("10.0.16.0/20", "10.0.32.0/20")
 ANYWHERE = "0.0.0.0/0"
 
 

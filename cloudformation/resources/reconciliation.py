@@ -1,7 +1,8 @@
 """The reconciler: a job that a schedule runs, with a role of its own."""
 
-from troposphere import Region, Template, ecs, iam, scheduler
+from troposphere import If, Region, Template, ecs, scheduler
 
+from cloudformation.parameters.kinds import both
 from cloudformation.resources.iam import ORDERS_ACTIONS, STOCK_ACTIONS, add_role, allow
 from cloudformation.resources.messaging import Messaging
 from cloudformation.resources.security_groups import SecurityGroups
@@ -30,7 +31,7 @@ def add_reconciler(
     role = _add_schedule_role(template, definition, workload, platform)
     target = scheduler.Target(
         Arn=platform.cluster.cluster.get_att("Arn"),
-        RoleArn=role.get_att("Arn"),
+        RoleArn=role,
         EcsParameters=scheduler.EcsParameters(
             TaskDefinitionArn=definition.ref(), LaunchType="FARGATE", NetworkConfiguration=_network(workload, platform)
         ),
@@ -50,18 +51,19 @@ def add_reconciler(
 
 def _add_schedule_role(
     template: Template, definition: ecs.TaskDefinition, workload: Workload, platform: Platform
-) -> iam.Role:
+) -> If:
     cluster = platform.cluster.cluster.get_att("Arn")
-    passed = [platform.execution.role.get_att("Arn"), definition.TaskRoleArn]
+    passed = [platform.execution.role, definition.TaskRoleArn]
     return add_role(
         template,
         "ReconcilerScheduleRole",
+        parameters=platform.pipeline,
         service="scheduler.amazonaws.com",
         statements=[
             allow("ecs:RunTask", on=definition.ref(), when={"ArnEquals": {"ecs:cluster": cluster}}),
             allow("iam:PassRole", on=passed),
         ],
-        condition=workload.condition,
+        condition=both(template, "MakesReconcilerScheduleRole", workload.condition, platform.pipeline.own_roles_on),
     )
 
 

@@ -3,11 +3,11 @@
 import json
 from dataclasses import dataclass
 
-from troposphere import If, NoValue, Output, Template, ecr
+from troposphere import Output, Template, ecr
 
-from cloudformation.resources.encryption import Encryption
+from cloudformation.resources.retention import when_removed, when_replaced
 
-KEPT_IMAGES = 20
+UNTAGGED_DAYS = 14
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,29 +24,23 @@ class Repositories:
         return (self.api, self.processor, self.gateway)
 
 
-def add_repositories(template: Template, *, encryption: Encryption, retain_data_on: str) -> Repositories:
+def add_repositories(template: Template, *, retain_data_on: str) -> Repositories:
     """Add a repository for each image, with tags that cannot be moved and a scan of what is pushed."""
-    expire = {
-        "rulePriority": 1,
-        "selection": {"tagStatus": "any", "countType": "imageCountMoreThan", "countNumber": KEPT_IMAGES},
-        "action": {"type": "expire"},
-    }
-    cleaning = json.dumps({"rules": [expire]}, separators=(",", ":"))
 
     def add_repository(title: str, name: str) -> ecr.Repository:
         repository = template.add_resource(
             ecr.Repository(
                 f"{title}Repository",
+                # Under a key of ECR whatever CustomerKey says: another encryption is another, empty repository, and
+                # images hold nothing of customers.
+                EncryptionConfiguration=ecr.EncryptionConfiguration(EncryptionType="AES256"),
                 # Images can be built again: they go with the stack unless its data is to be kept.
-                EmptyOnDelete=If(retain_data_on, "false", "true"),
-                EncryptionConfiguration=If(
-                    encryption.customer_key_on,
-                    ecr.EncryptionConfiguration(EncryptionType="KMS", KmsKey=encryption.customer_key.get_att("Arn")),
-                    NoValue,
-                ),
+                EmptyOnDelete=True,
+                DeletionPolicy=when_removed(retain_data_on),
+                UpdateReplacePolicy=when_replaced(retain_data_on),
                 ImageScanningConfiguration=ecr.ImageScanningConfiguration(ScanOnPush=True),
                 ImageTagMutability="IMMUTABLE",
-                LifecyclePolicy=ecr.LifecyclePolicy(LifecyclePolicyText=cleaning),
+                LifecyclePolicy=ecr.LifecyclePolicy(LifecyclePolicyText=_cleaning()),
             )
         )
         template.add_output(
@@ -63,3 +57,15 @@ def add_repositories(template: Template, *, encryption: Encryption, retain_data_
         processor=add_repository("Processor", "order-processor"),
         gateway=add_repository("Gateway", "payment-gateway"),
     )
+
+
+def _cleaning() -> str:
+    # Never a tagged one: ECR does not know which tags tasks run or a rollback would start.
+    selection = {
+        "tagStatus": "untagged",
+        "countType": "sinceImagePushed",
+        "countUnit": "days",
+        "countNumber": UNTAGGED_DAYS,
+    }
+    rule = {"rulePriority": 1, "selection": selection, "action": {"type": "expire"}}
+    return json.dumps({"rules": [rule]}, separators=(",", ":"))

@@ -1,10 +1,11 @@
 """The three Fargate services: intake, settling, and by parameter the simulated payment provider."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from troposphere import And, Equals, If, Region, Sub, Template, ecs
+from troposphere import And, Equals, If, Region, Sub, Template, cloudwatch, ecs
 
-from cloudformation.parameters.platform import both
+from cloudformation.parameters.kinds import both
 from cloudformation.resources.cluster import NAMESPACE
 from cloudformation.resources.iam import ORDERS_ACTIONS, STOCK_ACTIONS, allow
 from cloudformation.resources.load_balancer import LoadBalancer
@@ -35,6 +36,14 @@ class Services:
     processor_on: str
 
 
+@dataclass(frozen=True, kw_only=True)
+class DeploymentAlarms:
+    """What ends a deployment and rolls it back, beside tasks that do not start."""
+
+    api: tuple[cloudwatch.Alarm, ...]
+    processor: tuple[cloudwatch.Alarm, ...]
+
+
 def payment_gateway_url(platform: Platform) -> object:
     """Where payments go: the simulated provider's name in the VPC, or the external one."""
     inside = Sub(f"http://{GATEWAY_NAME}.{NAMESPACE}:{GATEWAY_PORT}")
@@ -50,6 +59,7 @@ def add_services(
     messaging: Messaging,
     tables: Tables,
     gateway_url: object,
+    alarms: DeploymentAlarms,
 ) -> Services:
     """Add the services; each appears when an image tag is given, and the processor when it is the consumer."""
     images_on = platform.parameters.images_on
@@ -66,8 +76,10 @@ def add_services(
         "LEASE_SECONDS": platform.pipeline.lease_seconds.ref(),
     }
     return Services(
-        api=_add_api(template, platform, security_groups, balancer, messaging, tables, timing),
-        processor=_add_processor(template, platform, security_groups, messaging, tables, timing, processor_on),
+        api=_add_api(template, platform, security_groups, balancer, messaging, tables, timing, alarms.api),
+        processor=_add_processor(
+            template, platform, security_groups, messaging, tables, timing, processor_on, alarms.processor
+        ),
         gateway=_add_gateway(template, platform, security_groups, gateway_on),
         api_on=images_on,
         processor_on=processor_on,
@@ -82,6 +94,7 @@ def _add_api(
     messaging: Messaging,
     tables: Tables,
     timing: dict[str, object],
+    alarms: Sequence[cloudwatch.Alarm],
 ) -> ecs.Service:
     secret, other_version = platform.execution.order_id_secret, platform.parameters.previous_order_id_secret
     workload = Workload(
@@ -110,6 +123,7 @@ def _add_api(
         ],
         group=security_groups.api.ref(),
         stop_timeout_seconds=API_STOP_SECONDS,
+        deployment_alarms=alarms,
         load_balancers=[
             ecs.LoadBalancer(ContainerName="order-api", ContainerPort=API_PORT, TargetGroupArn=balancer.targets.ref())
         ],
@@ -127,6 +141,7 @@ def _add_processor(
     tables: Tables,
     timing: dict[str, object],
     condition: str,
+    alarms: Sequence[cloudwatch.Alarm],
 ) -> ecs.Service:
     workload = Workload(
         title="Processor",
@@ -156,6 +171,7 @@ def _add_processor(
         ],
         group=security_groups.consumer.ref(),
         stop_timeout_seconds=PROCESSOR_STOP_SECONDS,
+        deployment_alarms=alarms,
         on_spot=True,
         # Old and new tasks side by side would be twice what the gateway takes; meanwhile orders wait in the queue.
         replaced_at_once=True,

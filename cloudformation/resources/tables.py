@@ -4,7 +4,9 @@ from dataclasses import dataclass
 
 from troposphere import If, NoValue, Output, Sub, Template, dynamodb
 
+from cloudformation.parameters.pipeline import PipelineParameters
 from cloudformation.resources.encryption import Encryption
+from cloudformation.resources.retention import when_removed, when_replaced
 
 # Index and attribute, as the ledger writes and reads them (a test holds it).
 UNSETTLED = "unsettled"
@@ -19,18 +21,20 @@ class Tables:
     stock: dynamodb.Table
 
 
-def add_tables(template: Template, *, encryption: Encryption, retain_data_on: str) -> Tables:
+def add_tables(template: Template, *, parameters: PipelineParameters, encryption: Encryption) -> Tables:
     """Add the tables: on demand, with point-in-time recovery, kept on deletion unless told otherwise."""
-    orders = _add_table(template, "OrdersTable", "order_id", encryption, retain_data_on)
+    orders = _add_table(template, "OrdersTable", "order_id", encryption, parameters)
     _index_unsettled(orders)
     return Tables(
         orders=orders,
-        products=_add_table(template, "ProductsTable", "product_id", encryption, retain_data_on),
-        stock=_add_table(template, "StockTable", "id", encryption, retain_data_on),
+        products=_add_table(template, "ProductsTable", "product_id", encryption, parameters),
+        stock=_add_table(template, "StockTable", "id", encryption, parameters),
     )
 
 
-def _add_table(template: Template, title: str, key: str, encryption: Encryption, retain_data_on: str) -> dynamodb.Table:
+def _add_table(
+    template: Template, title: str, key: str, encryption: Encryption, parameters: PipelineParameters
+) -> dynamodb.Table:
     # No name of ours: a table that outlived its stack must not stand in the way of the next one.
     table = template.add_resource(
         dynamodb.Table(
@@ -38,6 +42,7 @@ def _add_table(template: Template, title: str, key: str, encryption: Encryption,
             AttributeDefinitions=[dynamodb.AttributeDefinition(AttributeName=key, AttributeType="S")],
             KeySchema=[dynamodb.KeySchema(AttributeName=key, KeyType="HASH")],
             BillingMode="PAY_PER_REQUEST",
+            DeletionProtectionEnabled=parameters.deletion_protection.ref(),
             PointInTimeRecoverySpecification=dynamodb.PointInTimeRecoverySpecification(PointInTimeRecoveryEnabled=True),
             SSESpecification=If(
                 encryption.customer_key_on,
@@ -46,8 +51,8 @@ def _add_table(template: Template, title: str, key: str, encryption: Encryption,
                 ),
                 NoValue,
             ),
-            DeletionPolicy=If(retain_data_on, "Retain", "Delete"),
-            UpdateReplacePolicy=If(retain_data_on, "Retain", "Delete"),
+            DeletionPolicy=when_removed(parameters.retain_data_on),
+            UpdateReplacePolicy=when_replaced(parameters.retain_data_on),
         )
     )
     template.add_output(Output(f"{title}Name", Description=f"DynamoDB table keyed by {key}", Value=table.ref()))

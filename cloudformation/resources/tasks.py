@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-from troposphere import FindInMap, If, Join, Ref, Region, Template, ecr, ecs, iam
+from troposphere import FindInMap, If, Join, Ref, Region, Template, cloudwatch, ecr, ecs
 
 from cloudformation.parameters.pipeline import PipelineParameters
 from cloudformation.parameters.platform import TASK_SIZES, PlatformParameters
@@ -16,6 +16,8 @@ from cloudformation.resources.repositories import Repositories
 
 # As the Dockerfiles create it; they also say where it listens.
 USER = "10001:10001"
+# About 20,000 of our lines: some ten seconds of a task under full load.
+LOG_BUFFER = "10m"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,6 +49,7 @@ class Workload:
     group: object
     stop_timeout_seconds: int
     replaced_at_once: bool = False
+    deployment_alarms: Sequence[cloudwatch.Alarm] = ()
     secrets: Mapping[str, object] = field(default_factory=dict)
     writable_folder: str | None = None
     on_spot: bool = False
@@ -80,6 +83,11 @@ def add_service(template: Template, workload: Workload, *, platform: Platform) -
     if workload.load_balancers:
         service.LoadBalancers = list(workload.load_balancers)
         service.HealthCheckGracePeriodSeconds = 30
+    if workload.on_spot:
+        # ECS takes another share of Spot only together with a new deployment.
+        service.ForceNewDeployment = ecs.ForceNewDeployment(
+            EnableForceNewDeployment=True, ForceNewDeploymentNonce=platform.parameters.spot_weight.ref()
+        )
     if workload.depends_on:
         service.DependsOn = list(workload.depends_on)
     return template.add_resource(service)
@@ -89,6 +97,10 @@ def _deployment(workload: Workload) -> ecs.DeploymentConfiguration:
     configuration = ecs.DeploymentConfiguration(
         DeploymentCircuitBreaker=ecs.DeploymentCircuitBreaker(Enable=True, Rollback=True)
     )
+    if workload.deployment_alarms:
+        configuration.Alarms = ecs.DeploymentAlarms(
+            AlarmNames=[alarm.ref() for alarm in workload.deployment_alarms], Enable=True, Rollback=True
+        )
     if workload.replaced_at_once:
         configuration.MinimumHealthyPercent, configuration.MaximumPercent = 0, 100
     return configuration
@@ -108,11 +120,11 @@ def add_definition(template: Template, workload: Workload, *, platform: Platform
             CpuArchitecture=If(platform.parameters.arm_on, "ARM64", "X86_64"),
             OperatingSystemFamily="LINUX",
         ),
-        ExecutionRoleArn=platform.execution.role.get_att("Arn"),
+        ExecutionRoleArn=platform.execution.role,
         ContainerDefinitions=[_container(workload, platform=platform)],
     )
     if workload.statements:
-        definition.TaskRoleArn = _add_task_role(template, workload).get_att("Arn")
+        definition.TaskRoleArn = _add_task_role(template, workload, platform.pipeline)
     if workload.writable_folder is not None:
         definition.Volumes = [ecs.Volume(Name="data")]
     return template.add_resource(definition)
@@ -136,6 +148,9 @@ def _container(workload: Workload, *, platform: Platform) -> ecs.ContainerDefini
         LogConfiguration=ecs.LogConfiguration(
             LogDriver="awslogs",
             Options={
+                # A log that does not take lines must not hold up orders: it loses the oldest of them instead.
+                "mode": "non-blocking",
+                "max-buffer-size": LOG_BUFFER,
                 "awslogs-group": platform.execution.log_group.ref(),
                 "awslogs-region": Region,
                 "awslogs-stream-prefix": workload.name,
@@ -160,10 +175,12 @@ def _probe(port: int) -> str:
     return f"import urllib.request as u;u.urlopen('http://127.0.0.1:{port}/livez',timeout=3)"
 
 
-def _add_task_role(template: Template, workload: Workload) -> iam.Role:
+def _add_task_role(template: Template, workload: Workload, pipeline: PipelineParameters) -> If:
     return add_role(
         template,
         f"{workload.title}Role",
+        parameters=pipeline,
+        condition=pipeline.own_roles_on,
         service=TASKS_PRINCIPAL,
         statements=[*workload.statements],
     )

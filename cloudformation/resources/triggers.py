@@ -1,8 +1,12 @@
-"""What triggers the consumer: the topic calls the function, the queue feeds it, or the queue waits for tasks."""
+"""What triggers the consumer: the topic calls the function, the queue feeds it, or the queue waits for tasks.
 
-from troposphere import GenericHelperFn, Not, Template, awslambda, sns
+Whoever takes over settles what the one before left: the queue is always polled by somebody, and a function that the
+topic no longer calls stays for the events that Lambda has accepted.
+"""
 
-from cloudformation.parameters.pipeline import BATCH_SIZE
+from troposphere import GenericHelperFn, If, Not, Template, awslambda, sns
+
+from cloudformation.parameters.pipeline import BATCH_SIZE, LEAST_INVOCATIONS
 from cloudformation.resources.function import ALIAS, Function
 from cloudformation.resources.messaging import Messaging
 
@@ -16,6 +20,7 @@ def add_triggers(template: Template, *, messaging: Messaging, function: Function
     `invocations` is the most that may poll the queue at once: times BATCH_SIZE the gateway has to take it.
     """
     _add_topic_trigger(template, messaging=messaging, function=function)
+    # Under `lambda` too, one by one: what another consumer left in the queue is settled, whoever the topic calls now.
     _add_queue_trigger(template, messaging=messaging, function=function, invocations=invocations)
     _add_queue_subscription(template, messaging=messaging, function=function)
 
@@ -25,7 +30,7 @@ def _add_topic_trigger(template: Template, *, messaging: Messaging, function: Fu
     template.add_resource(
         awslambda.Permission(
             "TopicMayInvoke",
-            Condition=on,
+            Condition=function.on,
             Action="lambda:InvokeFunction",
             FunctionName=function.alias.ref(),
             Principal="sns.amazonaws.com",
@@ -35,7 +40,8 @@ def _add_topic_trigger(template: Template, *, messaging: Messaging, function: Fu
     template.add_resource(
         awslambda.EventInvokeConfig(
             "FunctionInvokeConfig",
-            Condition=on,
+            # Also once the topic calls it no more: events that Lambda keeps are still settled, or end in this queue.
+            Condition=function.on,
             FunctionName=function.function.ref(),
             Qualifier=ALIAS,
             MaximumEventAgeInSeconds=EVENT_AGE_SECONDS,
@@ -65,10 +71,12 @@ def _add_queue_trigger(template: Template, *, messaging: Messaging, function: Fu
             Condition=messaging.polled_by_function,
             EventSourceArn=messaging.queue.get_att("Arn"),
             FunctionName=function.alias.ref(),
-            BatchSize=BATCH_SIZE,
+            BatchSize=If(function.from_topic, 1, BATCH_SIZE),
             FunctionResponseTypes=["ReportBatchItemFailures"],
             # troposphere's class of this name is that of capacity providers; a plain map passes its check.
-            ScalingConfig=GenericHelperFn({"MaximumConcurrency": invocations}),
+            ScalingConfig=GenericHelperFn(
+                {"MaximumConcurrency": If(function.from_topic, LEAST_INVOCATIONS, invocations)}
+            ),
         )
     )
 

@@ -1,6 +1,6 @@
-"""What is watched, and the first thing to do when it rings."""
+"""What is watched, and the first thing to do when it rings: a command of ours in every runbook."""
 
-from troposphere import If, NoValue, sqs
+from troposphere import If, NoValue, dynamodb, sqs
 from troposphere import applicationautoscaling as scaling
 
 from cloudformation.parameters.platform import PlatformParameters
@@ -9,35 +9,31 @@ from cloudformation.resources.cluster import Cluster
 from cloudformation.resources.function import Function
 from cloudformation.resources.load_balancer import LoadBalancer
 from cloudformation.resources.messaging import Messaging
-from cloudformation.resources.metric_filters import CONFLICTS, NAMESPACE, RUNS
+from cloudformation.resources.metric_filters import CONFLICTS, NAMESPACE, RUNS, STALLED, STOCK_RECLAIMED
 from cloudformation.resources.services import Services
+from cloudformation.resources.tables import Tables
 
 # SQS holds about 120,000 messages in flight for one queue; this is 80 % of it.
 IN_FLIGHT_THRESHOLD = 96_000
 ASYNC_AGE_MS = 300_000
 API_P99_SECONDS = 1.0
 API_5XX_A_MINUTE = 10
+BALANCER_5XX_A_MINUTE = 10
 RECONCILER_SILENT_MINUTES = 60
 _VISIBLE = "ApproximateNumberOfMessagesVisible"
-_DLQ = "python -m order_processor.dlq"
-_REDRIVE = f"{_DLQ} list says why; fix the cause, then {_DLQ} redrive"
+_REDRIVE = "make dlq ARGS='list' says why; fix the cause, then make dlq ARGS='redrive --all'"
 
 
 def queue_watches(
-    *,
-    parameters: PlatformParameters,
-    messaging: Messaging,
-    function: Function,
-    services: Services,
-    age_steps: scaling.ScalingPolicy,
+    *, parameters: PlatformParameters, messaging: Messaging, services: Services, age_steps: scaling.ScalingPolicy
 ) -> list[Watch]:
-    """The work queue's age and depth in flight, and every queue that should be empty."""
+    """The work queue's age and depth in flight."""
     work = messaging.queue
     return [
         Watch(
             title="QueueAge",
             what="The oldest order in the queue waits longer than AcceptableWaitSeconds",
-            runbook="check that the gateway answers, then raise Workers or GatewayCapacity",
+            runbook="make status; if the gateway answers, raise Workers or GatewayCapacity with make deploy",
             metric=_of_queue(work, "ApproximateAgeOfOldestMessage"),
             threshold=parameters.acceptable_wait_seconds.ref(),
             minutes=3,
@@ -47,10 +43,17 @@ def queue_watches(
         Watch(
             title="InFlight",
             what="The queue nears the 120,000 messages that SQS keeps in flight",
-            runbook="find the consumer that neither acknowledges messages nor fails",
+            runbook="make status, and make logs for the consumer that neither acknowledges messages nor fails",
             metric=_of_queue(work, "ApproximateNumberOfMessagesNotVisible"),
             threshold=IN_FLIGHT_THRESHOLD,
         ),
+    ]
+
+
+def dead_letter_watches(*, messaging: Messaging) -> list[Watch]:
+    """Orders that were given up, and those that the topic could not deliver; the first ends a deployment."""
+    topic = {"TopicName": messaging.topic.get_att("TopicName")}
+    return [
         Watch(
             title="DeadLetters",
             what="Orders were given up and wait among the dead letters",
@@ -61,61 +64,130 @@ def queue_watches(
         Watch(
             title="Undelivered",
             what="The topic could not deliver orders to the queue or the function",
-            runbook=f"compare the policies of queue and key with the template, then {_DLQ} redrive",
+            runbook="make changes shows what differs from the template; then make dlq ARGS='redrive --all'",
             metric=_of_queue(messaging.subscription_dead_letters, _VISIBLE),
             minutes=1,
         ),
         Watch(
-            title="FunctionFailures",
-            what="The function failed events for good",
-            runbook=_REDRIVE,
-            metric=_of_queue(function.failures, _VISIBLE),
+            title="FailedDeliveries",
+            what="Deliveries of the topic fail",
+            runbook="make status shows whether orders arrive; make changes what differs from the template",
+            metric=Metric(namespace="AWS/SNS", name="NumberOfNotificationsFailed", dimensions=topic, statistic="Sum"),
             minutes=1,
         ),
     ]
 
 
-def service_watches(*, balancer: LoadBalancer, cluster: Cluster) -> list[Watch]:
-    """The API as the load balancer sees it, and the processor's tasks."""
-    api = {"LoadBalancer": balancer.balancer.get_att("LoadBalancerFullName")}
-    targets = api | {"TargetGroup": balancer.targets.get_att("TargetGroupFullName")}
-    tasks = {"ClusterName": cluster.cluster.ref(), "ServiceName": "order-processor"}
+def answer_watches(*, balancer: LoadBalancer) -> list[Watch]:
+    """What customers are answered: the API's 5xx and the load balancer's own, which end a deployment, and how late."""
     return [
         Watch(
             title="Api5xx",
             what="The API answers requests with 5xx",
-            runbook="look for status 5xx in the log of the API; a 503 is SNS without an answer, or SYNC_LIMIT",
-            metric=Metric(
-                namespace="AWS/ApplicationELB", name="HTTPCode_Target_5XX_Count", dimensions=targets, statistic="Sum"
-            ),
+            runbook="make logs ARGS='--service order-api'; a 503 is SNS without an answer, or SYNC_LIMIT",
+            metric=_of_balancer(balancer, "HTTPCode_Target_5XX_Count", "Sum", of_targets=True),
             threshold=API_5XX_A_MINUTE,
+        ),
+        Watch(
+            title="Balancer5xx",
+            what="The load balancer itself answers with 5xx: no API task took the request",
+            runbook="make status; where tasks run, make logs ARGS='--service order-api'",
+            metric=_of_balancer(balancer, "HTTPCode_ELB_5XX_Count", "Sum"),
+            threshold=BALANCER_5XX_A_MINUTE,
         ),
         Watch(
             title="ApiP99",
             what=f"One request in a hundred takes the API longer than {API_P99_SECONDS:g} s",
-            runbook="compare the CPU of the tasks with the latency of SNS, then raise MaximumApiTasks",
-            metric=Metric(namespace="AWS/ApplicationELB", name="TargetResponseTime", dimensions=api, statistic="p99"),
+            runbook="make status; compare the CPU of the tasks with the latency of SNS, then raise MaximumApiTasks",
+            metric=_of_balancer(balancer, "TargetResponseTime", "p99"),
             threshold=API_P99_SECONDS,
-        ),
-        Watch(
-            title="UnhealthyHosts",
-            what="API tasks run and are not ready",
-            runbook="find the check of /readyz that fails in the log of the API",
-            metric=Metric(namespace="AWS/ApplicationELB", name="UnHealthyHostCount", dimensions=targets),
-        ),
-        Watch(
-            title="ProcessorBelowDesired",
-            what="Fewer processor tasks run than are wanted",
-            runbook="read why tasks stopped in the events of the service order-processor",
-            metric=Metric(namespace="ECS/ContainerInsights", name="DesiredTaskCount", dimensions=tasks),
-            minus=Metric(namespace="ECS/ContainerInsights", name="RunningTaskCount", dimensions=tasks),
-            minutes=10,
         ),
     ]
 
 
+def host_watches(*, balancer: LoadBalancer, images_on: str) -> list[Watch]:
+    """The API's tasks as the load balancer sees them."""
+    return [
+        Watch(
+            title="UnhealthyHosts",
+            what="API tasks run and are not ready",
+            runbook="make logs ARGS='--service order-api', and find the check of /readyz that fails",
+            metric=_of_balancer(balancer, "UnHealthyHostCount", "Maximum", of_targets=True),
+        ),
+        Watch(
+            title="NoHealthyHosts",
+            what="No API task takes requests: the shop is closed",
+            runbook="make status for why tasks stopped, then make logs ARGS='--service order-api'",
+            metric=_of_balancer(balancer, "HealthyHostCount", "Maximum", of_targets=True),
+            threshold=1,
+            below=True,
+            minutes=2,
+            missing="breaching",
+            condition=images_on,
+        ),
+    ]
+
+
+def task_watches(*, cluster: Cluster) -> list[Watch]:
+    """Services that run fewer tasks than they should, and processors that bring nothing to its end."""
+
+    def counted(name: str, service: str) -> Metric:
+        dimensions = {"ClusterName": cluster.cluster.ref(), "ServiceName": service}
+        return Metric(namespace="ECS/ContainerInsights", name=name, dimensions=dimensions)
+
+    below = [
+        Watch(
+            title=f"{title}BelowDesired",
+            what=f"Fewer tasks of {service} run than are wanted",
+            runbook="make status shows the events of the service, which say why tasks stopped",
+            metric=counted("DesiredTaskCount", service),
+            less=counted("RunningTaskCount", service),
+            minutes=10,
+        )
+        for title, service in (("Api", "order-api"), ("Processor", "order-processor"))
+    ]
+    stalled = Watch(
+        title="ProcessorStalled",
+        what="A processor takes messages and brings none to its end",
+        runbook="make logs ARGS='--service order-processor'; mostly the gateway or the ledger does not answer",
+        metric=Metric(namespace=NAMESPACE, name=STALLED, dimensions={}, statistic="Sum"),
+        minutes=1,
+    )
+    return [*below, stalled]
+
+
+def table_watches(*, tables: Tables) -> list[Watch]:
+    """Tables that refuse requests, and stock that a dead process had leased."""
+    throttled = [
+        _throttled(title, table)
+        for title, table in (("Orders", tables.orders), ("Products", tables.products), ("Stock", tables.stock))
+    ]
+    reclaimed = Watch(
+        title="StockReclaimed",
+        what="A process that sold limited stock died, and what it had leased was reclaimed",
+        runbook="make logs ARGS='--filter stock_session' names it; make status shows why its task stopped",
+        metric=Metric(namespace=NAMESPACE, name=STOCK_RECLAIMED, dimensions={}, statistic="Sum"),
+        minutes=1,
+    )
+    return [*throttled, reclaimed]
+
+
+def _throttled(title: str, table: dynamodb.Table) -> Watch:
+    def events(name: str) -> Metric:
+        return Metric(namespace="AWS/DynamoDB", name=name, dimensions={"TableName": table.ref()}, statistic="Sum")
+
+    return Watch(
+        title=f"{title}Throttled",
+        what=f"The table of {title.lower()} refuses requests",
+        runbook="make status; on demand it grows by itself within minutes, to twice its last peak at once",
+        metric=events("WriteThrottleEvents"),
+        more=events("ReadThrottleEvents"),
+        minutes=2,
+    )
+
+
 def function_watches(*, function: Function) -> list[Watch]:
-    """The function's errors, throttles, and the age of events that wait for it."""
+    """What the function failed, its errors and throttles, and the age of events that wait for it."""
 
     def of_function(name: str, statistic: str) -> Metric:
         dimensions = {"FunctionName": function.function.FunctionName}
@@ -123,21 +195,28 @@ def function_watches(*, function: Function) -> list[Watch]:
 
     return [
         Watch(
+            title="FunctionFailures",
+            what="The function failed events for good",
+            runbook=_REDRIVE,
+            metric=_of_queue(function.failures, _VISIBLE),
+            minutes=1,
+        ),
+        Watch(
             title="FunctionErrors",
             what="Invocations of the function fail",
-            runbook="look for lines with done false in the log of the function",
+            runbook="make logs ARGS='--service function', and look for lines with done false",
             metric=of_function("Errors", "Sum"),
         ),
         Watch(
             title="FunctionThrottles",
             what="Invocations of the function are throttled",
-            runbook="raise ReservedConcurrency, or the concurrency limit of the account",
+            runbook="make deploy with more ReservedConcurrency, or raise the concurrency limit of the account",
             metric=of_function("Throttles", "Sum"),
         ),
         Watch(
             title="FunctionAge",
             what=f"Events wait longer than {ASYNC_AGE_MS // 60_000} minutes for the function",
-            runbook="raise ReservedConcurrency, as far as the gateway can follow",
+            runbook="make deploy with more ReservedConcurrency, as far as the gateway can follow",
             metric=of_function("AsyncEventAge", "Maximum"),
             threshold=ASYNC_AGE_MS,
         ),
@@ -154,18 +233,18 @@ def reconciler_watches(*, condition: str) -> list[Watch]:
         Watch(
             title="ReconcilerSilent",
             what=f"The reconciler has not looked through all orders for {RECONCILER_SILENT_MINUTES} minutes",
-            runbook="read its last run in the log, stream order-reconciler; then python -m order_processor.reconcile",
+            runbook="make logs ARGS='--filter reconciled' has its last runs; then make reconcile",
             metric=of_log(RUNS),
             # A run counts 1: only minutes without one are above.
             threshold=1,
             minutes=RECONCILER_SILENT_MINUTES,
-            silence=True,
+            missing="breaching",
             condition=condition,
         ),
         Watch(
             title="ChargeConflict",
             what="The gateway and the ledger contradict each other about an order",
-            runbook="look for charge_conflict in the log, and compare the order with the provider's own books",
+            runbook="make logs ARGS='--filter charge_conflict'; compare the order with the provider's own books",
             metric=of_log(CONFLICTS),
             minutes=1,
         ),
@@ -174,3 +253,10 @@ def reconciler_watches(*, condition: str) -> list[Watch]:
 
 def _of_queue(queue: sqs.Queue, metric: str) -> Metric:
     return Metric(namespace="AWS/SQS", name=metric, dimensions={"QueueName": queue.QueueName})
+
+
+def _of_balancer(balancer: LoadBalancer, name: str, statistic: str, *, of_targets: bool = False) -> Metric:
+    dimensions: dict[str, object] = {"LoadBalancer": balancer.balancer.get_att("LoadBalancerFullName")}
+    if of_targets:
+        dimensions["TargetGroup"] = balancer.targets.get_att("TargetGroupFullName")
+    return Metric(namespace="AWS/ApplicationELB", name=name, dimensions=dimensions, statistic=statistic)

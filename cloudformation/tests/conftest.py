@@ -1,6 +1,7 @@
 """What the tests of this folder share."""
 
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,11 @@ import pytest
 from cloudformation.build import render_template
 from cloudformation.delivery.artifact import PROJECT, build_local_artifact
 from local.emulator import RunningEmulator
+
+RUNNING_STACK = """[{"StackName": "flash-sale", "Parameters": [{"ParameterKey": "Consumer", "ParameterValue": "ecs"}],
+ "Outputs": [{"OutputKey": "ApiRepositoryUri", "OutputValue": "1.dkr.example/api"},
+  {"OutputKey": "ProcessorRepositoryUri", "OutputValue": "1.dkr.example/processor"},
+  {"OutputKey": "GatewayRepositoryUri", "OutputValue": "1.dkr.example/gateway"}]}]"""
 
 
 @pytest.fixture(scope="session")
@@ -64,3 +70,26 @@ def checkov_command() -> str:
 @pytest.fixture(scope="session")
 def hadolint_command() -> str:
     return _tool(".venv-checkov", "hadolint")
+
+
+@pytest.fixture
+def calls(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The log of every call of the fake `docker` and `aws`, the only tools on PATH besides the system's.
+
+    Beside it, `stacks`, `resources` and `changes` hold what CloudFormation answers when asked for them.
+    """
+    log = tmp_path / "calls"
+    (tmp_path / "stacks").write_text(RUNNING_STACK)
+    (tmp_path / "resources").write_text('{"StackResourceSummaries": []}')
+    aws = f"""case "$*" in
+    *BucketName*) echo made ;; *get-login-password) echo secret ;;
+    *"Stacks[?"*) cat {tmp_path}/stacks ;; *list-stack-resources*) cat {tmp_path}/resources ;;
+    *describe-change-set*) cat {tmp_path}/changes ;;
+    *no-execute-changeset*) echo "Run: aws describe-change-set --change-set-name arn:aws:1:changeSet/c/2" ;;
+    esac"""
+    for tool, answer in (("docker", ""), ("aws", aws)):
+        program = tmp_path / tool
+        program.write_text(f'#!/bin/sh\necho {tool} "$@" >>{log}\n{answer}\n[ "$1" != "${{FAIL:-}}" ]\n')
+        program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}/usr/bin:/bin")
+    return log

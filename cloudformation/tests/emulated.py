@@ -12,11 +12,14 @@ REFUSED_KINDS = {
     "AWS::ApplicationAutoScaling::ScalingPolicy": "the embedded AWS scales nothing",
     "AWS::EC2::EIP": "the embedded AWS has no way out of a VPC",
     "AWS::EC2::NatGateway": "the embedded AWS has no way out of a VPC",
+    "AWS::WAFv2::WebACLAssociation": "the embedded AWS has no firewall before its load balancer",
+    "AWS::Logs::QueryDefinition": "the embedded AWS has no saved queries",
     "AWS::Budgets::Budget": "the embedded AWS costs nothing",
 }
 # Single resources of kinds it knows otherwise.
 REFUSED_RESOURCES = {
-    "ProcessorBelowDesiredAlarm": "it fails alarms on a formula of metrics and rolls back",
+    f"{title}Alarm": "it fails alarms on a formula of metrics and rolls back"
+    for title in ("ApiBelowDesired", "OrdersThrottled", "ProcessorBelowDesired", "ProductsThrottled", "StockThrottled")
 }
 
 

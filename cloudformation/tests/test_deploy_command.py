@@ -23,6 +23,9 @@ INLINE_LIMIT_BYTES = 51_200
 DEPLOY = PROJECT / "cloudformation" / "deploy"
 FAKE_AWS = """#!/bin/sh
 case "$*" in
+    *StackStatus*) echo "${STATUS:-}"; exit 0 ;;
+    *create-service-linked-role*) echo role >>"$SEEN.before"; echo "${ROLE:-}" >&2; [ -z "${ROLE:-}" ]; exit ;;
+    *delete-stack* | *stack-delete-complete*) echo "$2 $3" >>"$SEEN.before"; exit 0 ;;
     *describe-stacks*) echo "$@" >>"$SEEN.lookups"; echo made; exit 0 ;;
 esac
 printf "%s\\n" "$@" >"$SEEN"
@@ -108,6 +111,43 @@ def test_the_bucket_is_looked_for_in_the_account_and_region_of_the_stack(fake_aw
     lookups = (fake_aws.folder / "seen.lookups").read_text().splitlines()
     assert len(lookups) == 1
     assert lookups[0].endswith("--region eu-central-1 --profile my shop --endpoint-url http://aws.test")
+
+
+@pytest.mark.parametrize("status", ["ROLLBACK_COMPLETE", "UPDATE_ROLLBACK_COMPLETE", "CREATE_COMPLETE", ""])
+def test_what_a_failed_first_creation_left_is_deleted_first_and_nothing_else_is(fake_aws: FakeAws, status: str) -> None:
+    done = deploy("--stack-name", "s", template="{}", environment=fake_aws.environment | {"STATUS": status})
+    assert done.returncode == 0
+    before = fake_aws.folder / "seen.before"
+    assert before.exists() == (status == "ROLLBACK_COMPLETE")
+    if before.exists():
+        assert before.read_text() == "delete-stack --stack-name\nwait stack-delete-complete\n"
+        assert "the first creation of s failed" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        ("", ""),
+        ("Service role name AWSServiceRoleForECS has been taken in this account", ""),
+        ("AccessDenied", "Access"),
+    ],
+)
+def test_the_service_linked_role_of_ecs_is_made_and_what_forbids_it_stops_nothing(
+    fake_aws: FakeAws, answer: str, said: str
+) -> None:
+    template = '{"Type": "AWS::ECS::Service"}'
+    done = deploy("--stack-name", "s", template=template, environment=fake_aws.environment | {"ROLE": answer})
+    assert done.returncode == 0
+    assert (fake_aws.folder / "seen.before").read_text() == "role\n"
+    assert fake_aws.words[:2] == ["cloudformation", "deploy"]
+    assert bool(done.stderr) == bool(said)
+    assert said in done.stderr
+
+
+def test_a_change_set_alone_changes_nothing_else(fake_aws: FakeAws) -> None:
+    environment = fake_aws.environment | {"STATUS": "ROLLBACK_COMPLETE"}
+    deploy("--stack-name", "s", "--no-execute-changeset", template="AWS::ECS::Service", environment=environment)
+    assert not (fake_aws.folder / "seen.before").exists()
 
 
 @pytest.mark.parametrize("code", ["0", "255"])

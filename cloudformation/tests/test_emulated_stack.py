@@ -3,6 +3,7 @@
 import json
 import os
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ VARIANTS: dict[str, dict[str, str]] = {
     "first": {},
     "services": {"ImageTag": "v1"},
     "function": {"ImageTag": "v1", "Consumer": "lambda", "NatGateways": "0", "CustomerKey": "true"},
+    "learner": {"ImageTag": "v1", "Consumer": "lambda-sqs", "RoleArn": "arn:aws:iam::000000000000:role/LabRole"},
     "https": {"CertificateArn": "arn:aws:acm:us-east-1:000000000000:certificate/x", "NatGateways": "2"},
 }
 
@@ -54,6 +56,21 @@ def upload(zipped: Path, environment: dict[str, str]) -> str:
     return bucket
 
 
+def status(name: str, environment: dict[str, str]) -> str:
+    """What `make status` says of the stack, by the real command line."""
+    tool = Path(environment["HOME"]) / "aws"
+    # Its version 1 asks AWS for queues whatever AWS_ENDPOINT_URL says, and only the option keeps it from it.
+    tool.write_text(f'#!/bin/sh\nexec {environment["AWS"]} --endpoint-url "$AWS_ENDPOINT_URL" "$@"\n')
+    tool.chmod(0o755)
+    found = f"{tool.parent}{os.pathsep}{os.environ['PATH']}"
+    done = subprocess.run(  # noqa: S603  # our own module
+        [sys.executable, "-m", "cloudformation.delivery", "status", "--stack", name],
+        capture_output=True, text=True, env=os.environ | environment | {"PATH": found}, check=False, cwd=PROJECT,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
 async def uploaded(aws: RunningEmulator) -> list[str]:
     """The templates in the bucket that the deployments made."""
     async with aws_client("s3", aws.environment) as s3:
@@ -86,6 +103,8 @@ async def test_the_whole_stack_deploys_and_leaves_nothing(
         assert ("ApiService" in made) == ("ImageTag" in parameters)
         assert ("ProcessorService" in made) == (variant == "services")
         assert ("HttpsListener" in made) == (variant == "https")
+        said = status(name, real)
+        assert ('"service": "order-api"' in said) == ("ImageTag" in parameters)
         assert outputs["ApiUrl"].startswith("https://" if variant == "https" else "http://")
     finally:
         await delete_stack(environment, name=name)

@@ -10,6 +10,8 @@ import pytest
 from cloudformation.delivery.artifact import PROJECT
 from cloudformation.resources.iam import WITHOUT_RESOURCE, everywhere
 from cloudformation.tests.called_actions import called_actions
+from cloudformation.tests.evaluation import Evaluation
+from cloudformation.tests.template_reading import walk
 
 Document = dict[str, Any]
 FLASHPAY = PROJECT / "libs" / "flashpay" / "src"
@@ -89,7 +91,9 @@ def test_every_other_resource_is_one_of_the_stack(whole: Document) -> None:
     for title, role in roles(whole).items():
         for statement in statements(role):
             resources = statement["Resource"] if isinstance(statement["Resource"], list) else [statement["Resource"]]
-            for resource in resources:
+            for given in resources:
+                # A role that the account has may stand in the place of ours.
+                resource = given["Fn::If"][1] if "Fn::If" in given else given
                 named = resource == "*" or resource.get("Ref") or resource.get("Fn::GetAtt", ["", ""])[1] == "Arn"
                 named = named or resource.get("Fn::Sub") == "${OrdersTable.Arn}/index/unsettled"
                 assert named, f"{title} allows {statement['Action']} on {resource}"
@@ -113,7 +117,8 @@ def test_the_schedule_may_run_the_reconciler_on_this_cluster_alone(whole: Docume
     assert (run["Action"], run["Resource"]) == (["ecs:RunTask"], {"Ref": "ReconcilerTask"})
     assert run["Condition"] == {"ArnEquals": {"ecs:cluster": {"Fn::GetAtt": ["Cluster", "Arn"]}}}
     assert hand_over["Action"] == ["iam:PassRole"]
-    assert {resource["Fn::GetAtt"][0] for resource in hand_over["Resource"]} == {"ExecutionRole", "ReconcilerRole"}
+    own = [resource["Fn::If"][1]["Fn::GetAtt"][0] for resource in hand_over["Resource"]]
+    assert set(own) == {"ExecutionRole", "ReconcilerRole"}
 
 
 def test_the_simulated_gateway_may_do_nothing(whole: Document) -> None:
@@ -144,3 +149,20 @@ def test_the_key_is_usable_by_sns_for_the_queue_and_through_the_services_of_this
             assert statement["Condition"], "anybody's statement is bound to this account or its log groups"
     topics = next(s for s in policy if "sns.amazonaws.com" in s["Principal"].get("Service", []))
     assert set(topics["Action"]) == {"kms:Decrypt", "kms:GenerateDataKey*"}
+
+
+@pytest.mark.parametrize("consumer", ["ecs", "lambda", "lambda-sqs"])
+def test_with_a_ready_role_none_is_made_and_everything_uses_it(whole: Document, consumer: str) -> None:
+    ready = "arn:aws:iam::000000000000:role/LabRole"
+    given = {name: str(parameter["Default"]) for name, parameter in whole["Parameters"].items()}
+    given |= {"ImageTag": "v1", "Consumer": consumer, "RoleArn": ready, "ArtifactBucket": "abc", "ArtifactKey": "k"}
+    resources = Evaluation(template=whole, parameters=given).resources()
+    assert not [title for title, resource in resources.items() if resource["Type"].startswith("AWS::IAM::")]
+    assert not [
+        part for part in walk(resources) if isinstance(part, dict) and str(part.get("Fn::GetAtt")).count("Role")
+    ]
+    for resource in resources.values():
+        for name in ("ExecutionRoleArn", "TaskRoleArn", "Role"):
+            assert resource.get("Properties", {}).get(name, ready) == ready
+    for title in ("ApiTask", "Function"):
+        assert ready in list(walk(resources[title]))

@@ -1,5 +1,7 @@
 """What each Dockerfile installs, installed into an empty folder, and the service started from it."""
 
+import itertools
+import platform
 import re
 import shlex
 import shutil
@@ -13,7 +15,7 @@ import aiohttp
 import pytest
 
 from cloudformation.build import render_template
-from cloudformation.delivery.artifact import PROJECT
+from cloudformation.delivery.artifact import PROJECT, TARGETS
 from cloudformation.resources.security_groups import API_OPERATIONS_PORT, API_PORT, GATEWAY_PORT, PROCESSOR_PORT
 from local.emulator import RunningEmulator
 from local.ports import free_port
@@ -31,8 +33,13 @@ class Dockerfile:
 
     @property
     def install(self) -> list[str]:
-        (line,) = re.findall(r"^RUN (pip install .*?[^\\])$", self.text.replace("\\\n", " "), re.MULTILINE)
+        (line,) = re.findall(r"^RUN .*(pip install .*?[^\\])$", self.text.replace("\\\n", " "), re.MULTILINE)
         return shlex.split(line)
+
+    @property
+    def cpus(self) -> dict[str, str]:
+        """How wheels call the CPUs that buildx calls otherwise."""
+        return dict(re.findall(r"(\w+)\) cpu=(\w+) ;;", self.text))
 
     @property
     def sources(self) -> list[Path]:
@@ -60,6 +67,15 @@ def left_out(service: str) -> list[str]:
     return [line.removeprefix("**/") for line in ignored[max(i for i, x in enumerate(ignored) if x[0] == "!") + 1 :]]
 
 
+def for_this_machine(words: list[str]) -> list[str]:
+    """The words of `pip install` for a target with the CPU here; elsewhere than on Linux for no target at all."""
+    if platform.system() == "Linux":
+        return [word.replace("$cpu", platform.machine()) for word in words]
+    return [
+        word for before, word in itertools.pairwise(["", *words]) if word != "--platform" and before != "--platform"
+    ]
+
+
 @pytest.fixture(scope="session")
 def installed(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
     """What a service's Dockerfile installs from its lock; two services with the same lock share one installation."""
@@ -73,6 +89,7 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]
         if key not in folders:
             folder = tmp_path_factory.mktemp("app")
             arguments = [{"/app": str(folder), "requirements.lock": str(lock)}.get(word, word) for word in words]
+            arguments = for_this_machine(arguments)
             # The image build keeps no cache; here it only would cost time.
             arguments.remove("--no-cache-dir")
             command = [sys.executable, "-m", "pip", "--quiet", *arguments]
@@ -149,6 +166,21 @@ def test_an_image_listens_where_the_template_sends(service: str, ports: dict[str
     assert {value for name, value in variables.items() if name.endswith("HOST")} == {"0.0.0.0"}  # noqa: S104
     (exposed,) = re.findall(r"^EXPOSE (.+)$", dockerfile(service).text, re.MULTILINE)
     assert {int(port) for port in exposed.split()} == set(ports.values())
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_an_image_for_another_cpu_needs_no_emulation(service: str) -> None:
+    file = dockerfile(service)
+    build, shipped = file.text.split("\nFROM ")[1:]
+    assert build.startswith("--platform=$BUILDPLATFORM python:")
+    assert not re.search(r"^RUN ", shipped, re.MULTILINE), "it would run on the target's CPU"
+    # As of the function's zip, whose targets are held to what Lambda takes.
+    assert file.cpus == {"amd64": "x86_64", "arm64": "aarch64"}
+    for cpu, target in (("x86_64", TARGETS["x86_64"]), ("aarch64", TARGETS["arm64"])):
+        tags = [
+            word.replace("$cpu", cpu) for before, word in itertools.pairwise(file.install) if before == "--platform"
+        ]
+        assert tuple(tags) == target.platforms
 
 
 @pytest.mark.parametrize("service", SERVICES)

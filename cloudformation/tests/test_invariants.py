@@ -6,13 +6,23 @@ from pathlib import Path
 
 import pytest
 
-from cloudformation.parameters.pipeline import FUNCTION_TIMEOUTS, LONGEST_ARTIFACT_KEY, LONGEST_GATEWAY_HOST
+from cloudformation.parameters.pipeline import (
+    FUNCTION_TIMEOUTS,
+    LONGEST_ARTIFACT_KEY,
+    LONGEST_GATEWAY_HOST,
+    LONGEST_ROLE_NAME,
+)
 from cloudformation.parameters.platform import GATEWAY_CAPACITIES, WORKERS
 from cloudformation.resources.messaging import VISIBILITY_PER_FUNCTION_TIMEOUT
+from cloudformation.resources.security_groups import GATEWAY_PORT
+from cloudformation.resources.services import GATEWAY_NAME
 from cloudformation.tests.template_reading import Document, of_kind, walk
 from flashpay.items import UNSETTLED
 from flashpay.unsettled import INDEX
 from order_processor.reconcile.settings import Settings
+
+# It begins the names of queues and function.
+LONGEST_STACK_NAME = 50
 
 
 def test_every_queue_that_is_no_dead_letter_queue_has_one(either: Document) -> None:
@@ -59,7 +69,7 @@ def test_visibility_is_six_function_timeouts_where_a_function_polls(either: Docu
     for timeout in FUNCTION_TIMEOUTS:
         assert int(table[str(timeout)]["Visibility"]) >= 6 * timeout
     condition, polled, otherwise = either["Resources"]["Queue"]["Properties"]["VisibilityTimeout"]["Fn::If"]
-    assert condition == "QueueFunction"
+    assert condition == "FunctionPolls"
     assert polled["Fn::FindInMap"][0] == "FunctionQueue"
     assert otherwise == {"Ref": "VisibilitySeconds"}
 
@@ -90,27 +100,28 @@ def test_tasks_times_workers_never_exceed_the_gateways_capacity(whole: Document)
 
 def test_invocations_times_batch_never_exceed_the_gateways_capacity(whole: Document) -> None:
     mapping = whole["Resources"]["FunctionQueueMapping"]["Properties"]
-    limit = mapping["ScalingConfig"]["MaximumConcurrency"]["Fn::FindInMap"]
-    assert limit == ["Concurrency", {"Ref": "GatewayCapacity"}, "Invocations"]
+    called_by_topic, leftovers, limit = mapping["ScalingConfig"]["MaximumConcurrency"]["Fn::If"]
+    assert limit == {"Fn::FindInMap": ["Concurrency", {"Ref": "GatewayCapacity"}, "Invocations"]}
+    # Where the topic calls the function, it polls for what another consumer left: two payments at once.
+    assert (called_by_topic, leftovers) == ("TopicFunction", 2)
+    assert mapping["BatchSize"]["Fn::If"][:2] == ["TopicFunction", 1]
+    batch = mapping["BatchSize"]["Fn::If"][2]
     (rule,) = whole["Rules"]["FunctionWithinGatewayCapacity"]["Assertions"]
     refused, _ = rule["Assert"]["Fn::Not"][0]["Fn::Contains"]
     for capacity, row in whole["Mappings"]["Concurrency"].items():
-        assert capacity in refused or row["Invocations"] * mapping["BatchSize"] <= int(capacity)
+        assert capacity in refused or row["Invocations"] * batch <= int(capacity)
         assert row["Invocations"] >= 2, "Lambda takes no fewer"
 
 
-def test_every_change_of_the_function_makes_a_new_version(either: Document) -> None:
-    """The alias points to a version, and a version never changes."""
-    described = either["Resources"]["FunctionVersion"]["Properties"]["Description"]["Fn::Sub"]
-    named = set(re.findall(r"\$\{(\w+)\}", described))
-    function = either["Resources"]["Function"]["Properties"]
-    conditions = {"CustomerKeyOn": "CustomerKey", "SnapStartOn": "SnapStart", "Simulated": "PaymentGateway"}
-    seen = {value["Ref"] for value in walk(function) if isinstance(value, dict) and "Ref" in value}
-    seen |= {conditions.get(v["Fn::If"][0], "") for v in walk(function) if isinstance(v, dict) and "Fn::If" in v}
-    changing = seen & set(either["Parameters"]) - {"ArtifactBucket", "ReservedConcurrency"}
-    assert changing == named
-    longest = {"ArtifactKey": LONGEST_ARTIFACT_KEY, "GatewayUrl": len("https://") + LONGEST_GATEWAY_HOST}
-    widths = [longest.get(name) or _longest(either["Parameters"][name]) for name in named]
+def test_the_description_of_a_version_is_never_too_long(either: Document) -> None:
+    """It names all that changes the function, for the alias points to a version, and a version never changes."""
+    text, given = either["Resources"]["FunctionVersion"]["Properties"]["Description"]["Fn::Sub"]
+    named = set(re.findall(r"\$\{(\w+)\}", text)) - set(given)
+    assert set(given) == {"Gateway", "RoleName"}
+    widths = [LONGEST_ARTIFACT_KEY if name == "ArtifactKey" else _longest(either["Parameters"][name]) for name in named]
+    inside = len(f"http://{GATEWAY_NAME}.{'s' * LONGEST_STACK_NAME}.internal:{GATEWAY_PORT}")
+    widths.append(max(inside, len("https://") + LONGEST_GATEWAY_HOST))
+    widths.append(LONGEST_ROLE_NAME)
     assert sum(widths) + len(widths) <= 256, "Lambda takes descriptions of 256 characters"
 
 
@@ -132,7 +143,6 @@ def test_the_key_is_kept_as_long_as_what_it_encrypts(either: Document) -> None:
         ("AWS::DynamoDB::Table", "SSESpecification"),
         ("AWS::Logs::LogGroup", "KmsKeyId"),
         ("AWS::SecretsManager::Secret", "KmsKeyId"),
-        ("AWS::ECR::Repository", "EncryptionConfiguration"),
         ("AWS::Lambda::Function", "KmsKeyArn"),
     ],
 )
@@ -146,8 +156,8 @@ def test_the_customer_key_encrypts_everything_when_chosen(whole: Document, kind:
 def test_without_the_customer_key_queues_and_topics_are_encrypted_still(whole: Document) -> None:
     for queue in of_kind(whole, "AWS::SQS::Queue").values():
         assert queue["SqsManagedSseEnabled"]["Fn::If"][2] == "true"
-    for topic in of_kind(whole, "AWS::SNS::Topic").values():
-        assert topic["KmsMasterKeyId"]["Fn::If"][2] == "alias/aws/sns"
+    topics = of_kind(whole, "AWS::SNS::Topic")
+    assert topics["Topic"]["KmsMasterKeyId"]["Fn::If"][2] == "alias/aws/sns"
 
 
 def test_every_log_group_forgets(either: Document) -> None:
@@ -159,9 +169,8 @@ def test_tables_can_be_restored_and_are_kept_by_default(either: Document) -> Non
     for title in ("OrdersTable", "ProductsTable", "StockTable"):
         table = either["Resources"][title]
         assert table["Properties"]["PointInTimeRecoverySpecification"] == {"PointInTimeRecoveryEnabled": True}
-        assert (
-            table["DeletionPolicy"] == table["UpdateReplacePolicy"] == {"Fn::If": ["RetainDataOn", "Retain", "Delete"]}
-        )
+        assert table["UpdateReplacePolicy"] == {"Fn::If": ["RetainDataOn", "Retain", "Delete"]}
+        assert table["DeletionPolicy"] == {"Fn::If": ["RetainDataOn", "RetainExceptOnCreate", "Delete"]}
     assert either["Parameters"]["RetainData"]["Default"] == "true"
 
 
@@ -169,8 +178,6 @@ def test_every_alarm_says_what_to_do_and_calls_the_topic(whole: Document) -> Non
     for title, alarm in of_kind(whole, "AWS::CloudWatch::Alarm").items():
         assert re.fullmatch(r".+\. Runbook: .+\.", alarm["AlarmDescription"]), title
         assert alarm["AlarmActions"][0] == {"Ref": "AlarmTopic"}, title
-        silent = title == "ReconcilerSilentAlarm"
-        assert alarm["TreatMissingData"] == ("breaching" if silent else "notBreaching"), title
 
 
 def test_every_dead_letter_queue_has_an_alarm(whole: Document) -> None:
@@ -234,3 +241,17 @@ def test_the_index_of_unsettled_orders_is_the_one_that_the_ledger_writes_and_rea
     (index,) = either["Resources"]["OrdersTable"]["Properties"]["GlobalSecondaryIndexes"]
     assert index["IndexName"] == INDEX
     assert [key["AttributeName"] for key in index["KeySchema"]] == [UNSETTLED, "updated_at"]
+
+
+def test_an_image_with_a_tag_never_expires(whole: Document) -> None:
+    """Whether tasks run it, or a rollback would, ECR does not know."""
+    for title, repository in of_kind(whole, "AWS::ECR::Repository").items():
+        rules = json.loads(repository["LifecyclePolicy"]["LifecyclePolicyText"])["rules"]
+        assert {rule["selection"]["tagStatus"] for rule in rules} == {"untagged"}, title
+
+
+def test_repositories_with_images_do_not_stand_in_the_way_of_a_deletion(whole: Document) -> None:
+    for title in of_kind(whole, "AWS::ECR::Repository"):
+        repository = whole["Resources"][title]
+        assert repository["Properties"]["EmptyOnDelete"] is True
+        assert repository["DeletionPolicy"] == {"Fn::If": ["RetainDataOn", "RetainExceptOnCreate", "Delete"]}

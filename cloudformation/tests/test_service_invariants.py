@@ -1,5 +1,6 @@
 """What must hold of the services in the template: their tasks, their network, the load balancer in front."""
 
+import ipaddress
 import re
 
 import pytest
@@ -67,6 +68,12 @@ def test_order_ids_of_another_version_of_the_secret_are_recognised(whole: Docume
 
 
 @pytest.mark.parametrize("title", ["ApiTask", "ProcessorTask", "GatewayTask"])
+def test_a_log_that_takes_no_lines_does_not_hold_up_orders(whole: Document, title: str) -> None:
+    options = container(whole, title)["LogConfiguration"]["Options"]
+    assert (options["mode"], options["max-buffer-size"]) == ("non-blocking", "10m")
+
+
+@pytest.mark.parametrize("title", ["ApiTask", "ProcessorTask", "GatewayTask"])
 def test_containers_run_unprivileged_on_a_read_only_file_system(whole: Document, title: str) -> None:
     only = container(whole, title)
     assert only["ReadonlyRootFilesystem"] is True
@@ -80,6 +87,27 @@ def test_no_task_has_a_public_address(whole: Document) -> None:
         network = service["NetworkConfiguration"]["AwsvpcConfiguration"]
         assert network["AssignPublicIp"] == "DISABLED"
         assert {subnet["Ref"] for subnet in network["Subnets"]} == private
+
+
+def test_there_is_an_address_for_every_task_and_interface_in_one_zone_alone(whole: Document) -> None:
+    reserved_by_aws, interfaces = 5, 100
+    processors = max(int(row["1"]) for row in whole["Mappings"]["ProcessorTasks"].values())
+    # While a deployment replaces the API's tasks there are twice as many.
+    tasks = 2 * int(whole["Parameters"]["MaximumApiTasks"]["MaxValue"]) + processors + 1
+    subnets = [
+        ipaddress.ip_network(subnet["CidrBlock"])
+        for title, subnet in of_kind(whole, "AWS::EC2::Subnet").items()
+        if title.startswith("Private")
+    ]
+    assert min(subnet.num_addresses for subnet in subnets) - reserved_by_aws >= tasks + interfaces
+
+
+def test_tables_and_load_balancer_can_be_protected_from_deletion(whole: Document) -> None:
+    for table in of_kind(whole, "AWS::DynamoDB::Table").values():
+        assert table["DeletionProtectionEnabled"] == {"Ref": "DeletionProtection"}
+    (balancer,) = of_kind(whole, "AWS::ElasticLoadBalancingV2::LoadBalancer").values()
+    protected = {"Key": "deletion_protection.enabled", "Value": {"Ref": "DeletionProtection"}}
+    assert protected in balancer["LoadBalancerAttributes"]
 
 
 def test_a_failed_deployment_rolls_back(whole: Document) -> None:

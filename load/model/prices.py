@@ -31,6 +31,22 @@ class PriceKey(StrEnum):
     LAMBDA_X86 = "lambda.x86_gb_second"
     LAMBDA_ARM = "lambda.arm_gb_second"
     LOGS = "logs.gb"
+    FARGATE_SPOT_SHARE = "fargate.spot_share"
+    ENDPOINT = "vpc.endpoint_hour"
+    ENDPOINT_GB = "vpc.endpoint_gb"
+    TRAFFIC_OUT = "vpc.out_gb"
+    DYNAMODB_STORAGE = "dynamodb.storage_gb_month"
+    DYNAMODB_RECOVERY = "dynamodb.recovery_gb_month"
+    ALARM = "cloudwatch.alarm_metric_month"
+    METRIC = "cloudwatch.metric_month"
+    KMS_KEY = "kms.key_month"
+    KMS_REQUESTS = "kms.ten_thousand_requests"
+    SECRET = "secretsmanager.secret_month"  # noqa: S105  # a key of the file
+    ZONE = "route53.zone_month"
+    IMAGES = "ecr.gb_month"
+    WEB_ACL = "waf.acl_month"
+    WEB_ACL_RULE = "waf.rule_month"
+    WEB_ACL_REQUESTS = "waf.million_requests"
 
 
 class FreeKey(StrEnum):

@@ -18,6 +18,7 @@ from flashops.streams import StandardStreams, guard_standard_streams
 from order_processor.app import build_consumer
 from order_processor.connections import open_connections
 from order_processor.settings import SERVICE, Settings
+from order_processor.stall_log import log_stalls
 
 
 async def serve(settings: Settings, *, streams: StandardStreams) -> None:
@@ -57,10 +58,12 @@ async def _run_until_drained(consumer: Consumer, health: Health, shutdown: Shutd
         health.set_draining()
 
     unready = asyncio.create_task(turn_unready(), name="readiness")
+    stalls = asyncio.create_task(log_stalls(consumer, stop=shutdown.event), name="stall log")
     try:
         await consumer.run()
     finally:
         unready.cancel()
+        stalls.cancel()
 
 
 def main() -> None:

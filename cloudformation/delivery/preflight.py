@@ -1,0 +1,141 @@
+"""What stands in the way of a deployment, asked of the account before it.
+
+Everything is read and nothing changed. A finding is a sentence that says what to do.
+"""
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from cloudformation.delivery.commands import CommandFailedError, command, output_of
+from cloudformation.parameters.platform import TASK_SIZES
+
+# AWS's codes of the quotas that this stack may meet; CloudShell users find them under the same.
+FARGATE_VCPUS = ("fargate", "L-3032A538")
+ADDRESSES = ("ec2", "L-0263D0A3")
+VPCS = ("vpc", "L-F678F1CE")
+CPU_UNITS = 1024
+ROLE_ACTIONS = ("iam:CreateRole", "iam:PutRolePolicy", "iam:PassRole")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """What the stack would need at its largest."""
+
+    architecture: str
+    vcpus: float
+    addresses: int
+    invocations: int
+    makes_roles: bool
+    # What a stack that runs has of the account is its own.
+    exists: bool = False
+
+
+def plan(parameters: Mapping[str, str], *, exists: bool = False) -> Plan:
+    """The plan of a stack with these parameters; every parameter is there."""
+    workers, capacity = int(parameters["Workers"]), int(parameters["GatewayCapacity"])
+    with_tasks = parameters["Consumer"] == "ecs"
+    api = int(parameters["MaximumApiTasks"]) * _vcpus(parameters["ApiSize"])
+    processors = max(1, capacity // workers) * _vcpus(parameters["ProcessorSize"]) if with_tasks else 0.0
+    gateway = _vcpus("small") if parameters["PaymentGateway"] == "simulated" else 0.0
+    invocations = {"ecs": 0, "lambda": int(parameters["ReservedConcurrency"]) or capacity}
+    return Plan(
+        architecture=parameters["Architecture"],
+        vcpus=api + processors + gateway,
+        addresses=int(parameters["NatGateways"]),
+        invocations=invocations.get(parameters["Consumer"], max(2, capacity // 10)),
+        makes_roles=not parameters["RoleArn"],
+        exists=exists,
+    )
+
+
+def findings(wanted: Plan) -> list[str]:
+    """Every sentence about what is missing; none when nothing is."""
+    try:
+        identity = json.loads(_asked("sts", "get-caller-identity"))
+    except CommandFailedError as error:
+        return [f"No credentials that AWS takes, or no region: set AWS_PROFILE and AWS_REGION ({error})."]
+    checks: Sequence[Callable[[], str | None]] = (
+        lambda: _roles(wanted, str(identity["Arn"])),
+        lambda: _quota(FARGATE_VCPUS, wanted.vcpus, "vCPUs of Fargate", "choose smaller sizes or fewer tasks"),
+        lambda: _room(wanted, ADDRESSES, wanted.addresses, "Addresses", "choose fewer NatGateways"),
+        lambda: _room(wanted, VPCS, 1, "Vpcs", "delete one that nobody needs"),
+        lambda: _concurrency(wanted),
+        lambda: _builder(wanted),
+    )
+    return [sentence for check in checks if (sentence := _sentence(check)) is not None]
+
+
+def _sentence(check: Callable[[], str | None]) -> str | None:
+    try:
+        return check()
+    except CommandFailedError as error:
+        return f"This could not be asked, and may stand in the way: {error}."
+
+
+def _vcpus(size: str) -> float:
+    return int(TASK_SIZES[size][0]) / CPU_UNITS
+
+
+def _asked(*words: str) -> str:
+    return output_of(command("aws", *words, "--output", "json"))
+
+
+def _roles(wanted: Plan, arn: str) -> str | None:
+    if not wanted.makes_roles:
+        return None
+    try:
+        # The role itself, of which the caller's ARN only names a session.
+        account, name = arn.split(":")[4], arn.split("/")[1] if ":assumed-role/" in arn else ""
+        source = f"arn:{arn.split(':')[1]}:iam::{account}:role/{name}" if name else arn
+        said = json.loads(
+            _asked("iam", "simulate-principal-policy", "--policy-source-arn", source, "--action-names", *ROLE_ACTIONS)
+        )
+    except CommandFailedError:
+        return "Whether roles may be made could not be asked: if a deployment fails with AccessDenied, give RoleArn."
+    denied = [each["EvalActionName"] for each in said["EvaluationResults"] if each["EvalDecision"] != "allowed"]
+    return f"{', '.join(denied)} is not allowed here: give RoleArn a ready role (docs/deploy.md)." if denied else None
+
+
+def _quota(quota: tuple[str, str], needed: float, what: str, otherwise: str) -> str | None:
+    service, code = quota
+    try:
+        said = json.loads(
+            _asked("service-quotas", "get-service-quota", "--service-code", service, "--quota-code", code)
+        )
+    except CommandFailedError:
+        return f"How many {what} the account may have could not be asked: this stack takes up to {needed:g}."
+    allowed = float(said["Quota"]["Value"])
+    if needed <= allowed:
+        return None
+    return f"This takes up to {needed:g} {what}, the account may have {allowed:g}: raise quota {code}, or {otherwise}."
+
+
+def _room(wanted: Plan, quota: tuple[str, str], needed: int, what: str, otherwise: str) -> str | None:
+    if wanted.exists or not needed:
+        return None
+    used = len(json.loads(_asked("ec2", f"describe-{what.lower()}"))[what])
+    return _quota(quota, used + needed, f"{what}, {used} of them there already", otherwise)
+
+
+def _concurrency(wanted: Plan) -> str | None:
+    if not wanted.invocations:
+        return None
+    said = json.loads(_asked("lambda", "get-account-settings"))
+    allowed = int(said["AccountLimit"]["ConcurrentExecutions"])
+    if wanted.invocations <= allowed:
+        return None
+    return (
+        f"This stack makes up to {wanted.invocations} invocations at once, the account may {allowed}, as new ones do: "
+        "ask for more (quota L-B99A9384), or lower GatewayCapacity."
+    )
+
+
+def _builder(wanted: Plan) -> str | None:
+    try:
+        output_of(command("docker", "buildx", "version"))
+    except CommandFailedError:
+        return (
+            f"No docker with buildx, which builds the images for {wanted.architecture}: install it, or build elsewhere."
+        )
+    return None
