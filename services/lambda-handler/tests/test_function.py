@@ -85,6 +85,31 @@ def test_a_settled_batch_reports_no_failures(bench: Bench) -> None:
     assert bench.function(queue_event("a", "b"), FakeContext()) == {"batchItemFailures": []}
 
 
+def test_a_restored_environment_has_its_consumer_before_the_first_event() -> None:
+    made: list[Consumer] = []
+
+    @asynccontextmanager
+    async def opened() -> AsyncIterator[Callable[[], Consumer]]:
+        def make() -> Consumer:
+            settler = Settler(ledger=MemoryLedger(), gateway=FakeGateway(), owner="function")
+            record_settler = RecordSettler(
+                settler=settler, dead_letters=None, max_receives=3, payment_timeout=timedelta(seconds=10)
+            )
+            made.append(Consumer(record_settler=record_settler, log=log))
+            return made[-1]
+
+        yield make
+
+    log = JsonLog(io.StringIO())
+    function = Function(opened(), log=log, from_snapshot=True)
+    assert made == []
+    function.restored()
+    assert len(made) == 1
+    function(queue_event("a"), FakeContext())
+    assert len(made) == 1
+    function.close()
+
+
 def test_only_the_messages_that_failed_are_reported(bench: Bench) -> None:
     bench.gateway.plan(Reply.FAIL)
     answer = bench.function(queue_event("a", "b"), FakeContext(left_ms=NARROW_MS))
@@ -110,7 +135,7 @@ def test_poison_from_the_topic_raises_so_that_the_destination_gets_it(bench: Ben
 def test_a_transient_failure_from_the_topic_raises_so_that_lambda_tries_again(bench: Bench) -> None:
     bench.gateway.plan(Reply.FAIL)
     order = encode(OrderPlaced.of(sample_order()))
-    with pytest.raises(RecordFailedError, match="server_error"):
+    with pytest.raises(RecordFailedError, match=f"^{sample_order().order_id}: server_error$"):
         bench.function(topic_event(order), FakeContext(left_ms=NARROW_MS))
     assert bench.function(topic_event(order), FakeContext()) is None
 

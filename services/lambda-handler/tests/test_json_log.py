@@ -91,6 +91,17 @@ def test_without_a_standard_output_nobody_fails_and_the_loss_is_told(monkeypatch
     assert [json.loads(line) for line in sound.getvalue().splitlines()] == LOSS_OF_ONE
 
 
+def test_every_loss_is_counted_from_the_last_that_was_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    log = JsonLog()
+    for losses in (2, 1):
+        monkeypatch.setattr("sys.stdout", None)
+        for _ in range(losses):
+            log.write("record_consumed")
+        monkeypatch.setattr("sys.stdout", sound := io.StringIO())
+        log.write("after")
+        assert json.loads(sound.getvalue().splitlines()[0]) == {"event": "log_lines_dropped", "count": losses}
+
+
 class Unprintable:
     def __str__(self) -> str:
         raise RuntimeError("a bug")
