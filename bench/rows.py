@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from bench import processes
+from bench.limited import limited_product
 from bench.processes import PROJECT, Running, measured, progress, shop, stub
 
 Figures = Mapping[str, float]
@@ -64,6 +65,11 @@ def _intake_rows(effort: Effort) -> Iterator[tuple[str, Row]]:
     contenders = {"ours": ours(64), "aiobotocore, one Publish a request": lambda: _intake(_PUBLISH, 64, effort)}
     yield "3", Row(title="intake, 64 connections", contenders=contenders, must=5.0)
     yield "4", _latency_row(effort)
+    contenders = {
+        "limited": lambda: _limited_intake(effort),
+        "unlimited": lambda: _limited_intake(effort, STOCK_TABLE=""),
+    }
+    yield "12", Row(title="intake of a limited product, 64 connections", contenders=contenders, must=0.8)
 
 
 def _latency_row(effort: Effort) -> Row:
@@ -127,6 +133,15 @@ def go_intake() -> Path | None:
 def _intake(program: str, connections: int, effort: Effort) -> Figures:
     with stub(round_trip_ms=_ROUND_TRIP_MS) as aws, measured(program, stub_port=aws.port) as intake:
         return _load(intake, effort, connections=connections)
+
+
+def _limited_intake(effort: Effort, **environment: str) -> Figures:
+    with (
+        limited_product() as tables,
+        stub(round_trip_ms=_ROUND_TRIP_MS) as aws,
+        measured("order_api", stub_port=aws.port, environment={**tables, **environment}) as intake,
+    ):
+        return _load(intake, effort, connections=64)
 
 
 def _accept(effort: Effort, rate: float) -> Figures:

@@ -6,6 +6,7 @@ from typing import Any
 import aiohttp
 import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError, ReadTimeoutError
+from botocore.parsers import ResponseParserError
 
 from flashstock.dynamo import DynamoTable
 from flashstock.errors import StockUnavailableError
@@ -61,6 +62,9 @@ def table(*answers: Mapping[str, Any] | Exception) -> tuple[DynamoTable, Scripte
         (EndpointConnectionError(endpoint_url="http://x"), "connection", False),
         (aiohttp.ClientPayloadError(), "connection", False),
         (ConnectionResetError(), "connection", False),
+        (ResponseParserError("no JSON"), "garbled", False),
+        (UnicodeDecodeError("utf-8", b"\xff", 0, 1, "invalid start byte"), "garbled", False),
+        (AttributeError("'list' object has no attribute 'get'"), "garbled", False),
     ],
 )
 async def test_an_error_is_told_in_our_words_at_once(error: Exception, reason: str, *, certain: bool) -> None:
@@ -133,3 +137,15 @@ async def test_a_condition_is_part_of_the_request() -> None:
     assert request["ConditionExpression"] == "(attribute_not_exists(#n0.#n1) OR #n0.#n1 < :v0)"
     assert request["ExpressionAttributeNames"] == {"#n0": "map", "#n1": "x.y"}
     assert request["ReturnValuesOnConditionCheckFailure"] == "ALL_OLD"
+
+
+@pytest.mark.parametrize("answer", [{}, {"message": "<html>welcome</html>"}])
+async def test_an_answer_without_what_was_asked_for_is_none(answer: Mapping[str, Any]) -> None:
+    for ask in (
+        lambda stock: stock.read(["a"]),
+        lambda stock: stock.write(Update(id="a", add={("n",): 1})),
+    ):
+        dynamo, _ = table(answer)
+        with pytest.raises(StockUnavailableError) as caught:
+            await ask(dynamo)
+        assert (caught.value.reason, caught.value.certain) == ("garbled", False)

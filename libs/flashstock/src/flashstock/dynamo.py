@@ -8,6 +8,7 @@ from uuid import uuid4
 
 import aiohttp
 from botocore.exceptions import BotoCoreError, ClientError, ConnectTimeoutError, ReadTimeoutError
+from botocore.parsers import ResponseParserError
 
 from flashstock.errors import StockUnavailableError
 from flashstock.expressions import action, arguments, from_item
@@ -28,6 +29,8 @@ _CONTENDED = {"TransactionConflictException", "TransactionConflict", "Transactio
 _OURS = {"ValidationException", "ValidationError", "SerializationException", "IdempotentParameterMismatchException"}
 _CONDITION = {"ConditionalCheckFailedException", "ConditionalCheckFailed"}
 _SERVER_ERROR = 500
+# What botocore makes of a 200 that is no answer of DynamoDB: a proxy's page, bytes cut or mixed up.
+_GARBLED = (ResponseParserError, ValueError, TypeError, AttributeError, LookupError)
 _READ_LIMIT = 100
 _ATTEMPTS = 8
 _FIRST_PAUSE_SECONDS = 0.01
@@ -86,7 +89,7 @@ class DynamoTable:
             keys = [{"id": {"S": one}} for one in now]
             request = {self._name: {"Keys": keys, "ConsistentRead": True}}
             answer = await self._repeated(self._client.batch_get_item, RequestItems=request)
-            items = map(from_item, answer["Responses"].get(self._name, ()))
+            items = map(from_item, _present(answer, "Responses").get(self._name, ()))
             found.update({str(item["id"]): item for item in items})
             left = answer.get("UnprocessedKeys", {}).get(self._name, {}).get("Keys", ())
             waiting += [key["id"]["S"] for key in left]
@@ -104,7 +107,7 @@ class DynamoTable:
             await self._repeated(self._client.delete_item, **request)
             return {}
         answer = await self._repeated(self._client.update_item, **request, ReturnValues="ALL_NEW")
-        return from_item(answer["Attributes"])
+        return from_item(_present(answer, "Attributes"))
 
     async def transact(self, writes: Sequence[Write]) -> None:
         """See `StockTable.transact`. DynamoDB knows a repeated request by its token."""
@@ -139,6 +142,14 @@ async def _translated(
         raise StockUnavailableError(f"DynamoDB did not answer in time: {error}", reason="timeout") from error
     except (BotoCoreError, aiohttp.ClientError, OSError) as error:
         raise StockUnavailableError(f"DynamoDB is out of reach: {error}", reason="connection") from error
+    except _GARBLED as error:
+        raise StockUnavailableError(f"DynamoDB's answer is garbled: {error!r}", reason="garbled") from error
+
+
+def _present(answer: Mapping[str, Any], name: str) -> Any:  # noqa: ANN401 - as DynamoDB has it
+    if name not in answer:
+        raise StockUnavailableError(f"DynamoDB's answer has no {name}", reason="garbled")
+    return answer[name]
 
 
 def _in_our_words(error: ClientError) -> Exception:

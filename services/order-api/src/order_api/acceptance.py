@@ -102,7 +102,9 @@ async def queue(
     reservation = units.reservation if known is None else known.entry.reservation
     # A terminal order needs no message; of any other one an earlier message may have been lost.
     if known is None or not known.entry.status.is_terminal:
-        await _publish(request, draft, accepted, units, reservation=reservation, settling=settling)
+        message = units.message if known is None else None
+        entry = message or message_of(request, accepted, reservation)
+        await _publish(request, draft, accepted, entry, units, reservation=reservation, settling=settling)
     first = known is None or known.first or (settling and is_made_of(known.entry, order))
     note_acceptance(request, mode, repeated=not first)
     return acceptance_response(order.order_id)
@@ -151,13 +153,14 @@ async def _publish(
     request: web.Request,
     draft: Draft,
     order: Order,
+    entry: Entry,
     units: ReservedUnits,
     *,
     reservation: Reservation | None,
     settling: bool,
 ) -> None:
     try:
-        await request.app[PUBLISHER].publish(message_of(request, order, reservation))
+        await request.app[PUBLISHER].publish(entry)
     except PublishError as exc:
         request[REQUEST_CONTEXT].fields["error"] = str(exc)
         certain = exc.certain and not settling

@@ -48,7 +48,7 @@ class ReservedUnits:
             level.product_id: level.customer_limit for level in levels if level.customer_limit is not None
         }
         self._limits = limits
-        self._journaled = False
+        self._message: Entry | None = None
         self._counted: list[str] = []
 
     async def __aenter__(self) -> Self:
@@ -57,7 +57,7 @@ class ReservedUnits:
     async def __aexit__(
         self, _type: type[BaseException] | None, _value: BaseException | None, _traceback: TracebackType | None
     ) -> None:
-        if self._hold is not None and self._journaled:
+        if self._hold is not None and self._message is not None:
             self._over().doubt()
         elif self._hold is not None:
             await self._over().withdraw()
@@ -66,6 +66,11 @@ class ReservedUnits:
     def reservation(self) -> Reservation | None:
         """What the order's message carries, while the units are held here; None where nothing is."""
         return None if self._hold is None else self._hold.reservation
+
+    @property
+    def message(self) -> Entry | None:
+        """The message as it is journaled: what the topic gets is the same."""
+        return self._message
 
     async def journal(self, entry: Entry) -> None:
         """Write the message into the journal: from now on it is published, whatever becomes of this process.
@@ -81,7 +86,7 @@ class ReservedUnits:
         except BaseException:
             self._hold = None
             raise
-        self._journaled = True
+        self._message = entry
 
     async def count(self, order: Order) -> None:
         """Count the order against what its customer may buy; see `count_purchase`."""
