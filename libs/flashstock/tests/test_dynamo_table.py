@@ -141,11 +141,9 @@ async def test_a_condition_is_part_of_the_request() -> None:
 
 @pytest.mark.parametrize("answer", [{}, {"message": "<html>welcome</html>"}])
 async def test_an_answer_without_what_was_asked_for_is_none(answer: Mapping[str, Any]) -> None:
-    for ask in (
-        lambda stock: stock.read(["a"]),
-        lambda stock: stock.write(Update(id="a", add={("n",): 1})),
-    ):
-        dynamo, _ = table(answer)
-        with pytest.raises(StockUnavailableError) as caught:
-            await ask(dynamo)
-        assert (caught.value.reason, caught.value.certain) == ("garbled", False)
+    with pytest.raises(StockUnavailableError, match="Responses") as caught:
+        await table(answer)[0].read(["a"])
+    assert (caught.value.reason, caught.value.certain) == ("garbled", False)
+    with pytest.raises(StockUnavailableError, match="Attributes") as caught:
+        await table(answer)[0].write(Update(id="a", add={("n",): 1}))
+    assert (caught.value.reason, caught.value.certain) == ("garbled", False)
