@@ -18,7 +18,7 @@ from typing import Any
 
 from locust import FastHttpUser, LoadTestShape, task
 
-from load.lab.baskets import Baskets, only_product
+from load.traffic.baskets import Baskets, only_product
 
 DEFAULT_PLAN: dict[str, Any] = {
     "path": "/orders/async",

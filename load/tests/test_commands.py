@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from load.__main__ import main
-from load.lab.report.files import write_report
-from load.lab.results import Results, RunResult
+from load.analysis.results import Results, RunResult
+from load.report.files import write_report
 
 Make = Callable[[list[RunResult], str], Results]
 

@@ -3,12 +3,12 @@ from dataclasses import replace
 
 import pytest
 
-from load.lab.figures import busy_window, figures, slot_rate
-from load.lab.percentiles import percentile, percentiles
-from load.lab.records import RunRecords
-from load.lab.scenario import Scenario
-from load.lab.testing import synthetic_run
-from load.lab.timeline import steps
+from load.analysis.figures import busy_window, figures, slot_rate
+from load.analysis.percentiles import percentile, percentiles
+from load.analysis.timeline import steps
+from load.records import RunRecords
+from load.scenario import Scenario
+from load.tests.synthetic import synthetic_run
 
 
 def test_percentiles_are_observed_values() -> None:

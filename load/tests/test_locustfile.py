@@ -8,9 +8,9 @@ import pytest
 from aiohttp import web
 from aiohttp.test_utils import BaseTestServer, TestServer
 
-from load.lab.journal import read_journal
-from load.lab.scenario import Arm, Arrivals, Phase, Scenario
-from load.lab.shoppers import LoadFiles, load_process, write_plan
+from load.scenario import Arm, Arrivals, Phase, Scenario
+from load.traffic.generators import LoadFiles, load_process, write_plan
+from load.traffic.journal import read_journal
 
 
 class FakeShop:

@@ -1,9 +1,9 @@
 import pytest
 from rich.console import Console
 
-from load.lab.progress import Progress
-from load.lab.scenario import Scenario
-from load.lab.trial import Moment
+from load.run.progress import Progress
+from load.run.scenario_run import Moment
+from load.scenario import Scenario
 
 LOOKS_PER_SECOND = 5
 
@@ -11,7 +11,7 @@ LOOKS_PER_SECOND = 5
 def printed(scenario: Scenario, *, seconds: int, per_second: int, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """What a run prints that is looked at five times a second and sampled once, steady in and out."""
     clock = 0.0
-    monkeypatch.setattr("load.lab.progress.time.monotonic", lambda: clock)
+    monkeypatch.setattr("load.run.progress.time.monotonic", lambda: clock)
     console = Console(width=200, force_terminal=False)
     with console.capture() as captured, Progress(console) as progress:
         for look in range(1, seconds * LOOKS_PER_SECOND):

@@ -8,16 +8,16 @@ from pathlib import Path
 
 import pytest
 
-from load.lab import words
-from load.lab.records import FINISHED, write_records
-from load.lab.report.answers import capacity_label, rush_of, shop_runs
-from load.lab.report.document import embedded_json
-from load.lab.report.files import read_results, write_comparison, write_report
-from load.lab.report.markdown import md_table
-from load.lab.report.sync_answer import sync_answer
-from load.lab.results import Results, RunResult
-from load.lab.scenario import SCENARIOS, ScenarioError, Shop
-from load.lab.testing import synthetic_run
+from load.analysis.results import Results, RunResult
+from load.records import FINISHED, write_records
+from load.report import words
+from load.report.answers import capacity_label, rush_of, shop_runs
+from load.report.document import embedded_json
+from load.report.files import read_results, write_comparison, write_report
+from load.report.markdown import md_table
+from load.report.sync_answer import sync_answer
+from load.scenario import SCENARIOS, ScenarioError, Shop
+from load.tests.synthetic import synthetic_run
 
 Make = Callable[[list[RunResult], str], Results]
 
@@ -166,5 +166,5 @@ def test_ninety_nine_point_something_is_not_a_hundred() -> None:
 
 def test_the_schema_in_the_documentation_is_fresh() -> None:
     path = SCENARIOS.parent.parent / "docs" / "results.schema.json"
-    command = "python -m load.lab.results > docs/results.schema.json"
+    command = "python -m load.analysis.results > docs/results.schema.json"
     assert json.loads(path.read_text(encoding="utf-8")) == Results.model_json_schema(), f"run {command}"

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from load.lab.scenario import SCENARIOS, Arm, Scenario, ScenarioError, load_scenarios, planned_workers
+from load.scenario import SCENARIOS, Arm, Scenario, ScenarioError, load_scenarios, planned_workers
 
 SMALL = """
 title = "T"

@@ -1,7 +1,7 @@
 import pytest
 
-from load.lab.records import Order, RunRecords
-from load.lab.timeline import backlog, bins, grouped, lives, oldest_age, steps, waiting
+from load.analysis.timeline import backlog, bins, grouped, lives, oldest_age, steps, waiting
+from load.records import Order, RunRecords
 
 
 def test_steps_add_up_changes_of_one_moment() -> None:

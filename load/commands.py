@@ -1,0 +1,168 @@
+"""`python -m load demo` and `python -m load lab`: their arguments, and what they do."""
+
+import argparse
+import asyncio
+import sys
+from pathlib import Path
+from typing import Literal
+
+from load.analysis.estimate import total_seconds
+from load.analysis.findings import Findings
+from load.analysis.results import Results
+from load.model import load_prices
+from load.report import words
+from load.report.console import console, list_scenarios, print_checks, print_table, summary
+from load.report.files import read_results, write_comparison, write_report
+from load.run.experiment import Experiment, new_folder
+from load.run.progress import Progress
+from load.scenario import SCENARIOS, ScenarioError, ScenarioFile, load_scenarios
+from local.emulator import EmulatorMissingError
+from local.signals import INTERRUPTED, run_until_interrupted
+
+WRONG_ARGUMENT = 2
+
+
+def add_demo(parser: argparse.ArgumentParser) -> None:
+    """The arguments of `demo`."""
+    parser.add_argument("--quick", action="store_true", help="the shortest demo: for a smoke test")
+    parser.add_argument("--seed", type=int, help="another seed for orders and thinking times")
+    parser.add_argument("--reports", type=Path, default=Path("reports"), help="where the report's folder is made")
+
+
+def run_demo(arguments: argparse.Namespace) -> int:
+    """Run the demo; the exit code says whether every check held."""
+    file = load_scenarios(SCENARIOS / "demo.toml", quick=arguments.quick)
+    if arguments.seed is not None:
+        file = file.seeded(arguments.seed)
+    return conduct("demo", file, folder=new_folder(arguments.reports))
+
+
+def add_lab(parser: argparse.ArgumentParser) -> None:
+    """The arguments of `lab`."""
+    parser.add_argument("--quick", action="store_true", help="payments and phases scaled down: about 4 minutes")
+    parser.add_argument(
+        "--only",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="only the scenarios of this name, or whose name begins with it (ecs:20, sync, sync:naive); repeatable",
+    )
+    parser.add_argument("--seed", type=int, help="another seed for orders, thinking times and arrivals")
+    parser.add_argument("--scenarios", type=Path, default=SCENARIOS / "lab.toml", help="another scenario file")
+    parser.add_argument("--reports", type=Path, default=Path("reports"), help="where the report's folder is made")
+    parser.add_argument(
+        "--resume",
+        type=Path,
+        metavar="FOLDER",
+        help="go on in the folder of an interrupted experiment; its finished runs are kept",
+    )
+    parser.add_argument("--prices", type=Path, metavar="FILE", help="another price list than load/model/prices.toml")
+    parser.add_argument("--list", action="store_true", help="list the scenarios and how long they take, run nothing")
+
+
+def run_lab(arguments: argparse.Namespace) -> int:
+    """Run the laboratory; the exit code says whether every run is valid."""
+    file = load_scenarios(arguments.scenarios, quick=arguments.quick)
+    if arguments.seed is not None:
+        file = file.seeded(arguments.seed)
+    if arguments.only:
+        file = file.only(arguments.only)
+    load_prices(arguments.prices)
+    if arguments.list:
+        list_scenarios(console(), file)
+        return 0
+    folder = arguments.resume or new_folder(arguments.reports)
+    if not folder.is_dir():
+        raise ScenarioError(f"--resume {folder}: there is no such folder")
+    return conduct("lab", file, folder=folder, prices=arguments.prices)
+
+
+def conduct(
+    kind: Literal["demo", "lab"],
+    file: ScenarioFile,
+    *,
+    folder: Path,
+    prices: Path | None = None,
+) -> int:
+    """Run an experiment, report it, and return the exit code: 0 valid, 1 not, 130 interrupted."""
+    out = console()
+    with Progress(out) as progress:
+        findings = Findings(file=file, kind=kind, folder=folder)
+        experiment = Experiment(
+            file=file,
+            folder=folder,
+            progress=progress,
+            evaluate=lambda scenario, records: summary(findings.take(scenario, records)),
+        )
+        out.print(f"[bold]{file.title}[/bold] → {folder}")
+        try:
+            code = run_until_interrupted(_measured(experiment, findings, file, kind))
+        except EmulatorMissingError as exc:
+            sys.stderr.write(f"python -m load {kind}: {exc}\n")
+            return 1
+        except BaseExceptionGroup as exc:
+            # A bug in one run must not cost the report of the others.
+            out.print_exception()
+            sys.stderr.write(f"python -m load {kind}: {exc}\n")
+            code = 1
+    results = findings.results(failures=experiment.failures, interrupted=experiment.interrupted)
+    return _reported(experiment.folder, results, code, prices)
+
+
+async def _measured(experiment: Experiment, findings: Findings, file: ScenarioFile, kind: str) -> int:
+    if kind == "lab":
+        length = await asyncio.to_thread(total_seconds, file)
+        sys.stdout.write(f"about {words.seconds(length)}; every prediction is written down before its run\n")
+        for scenario in file.scenarios:
+            await asyncio.to_thread(findings.predict, scenario)
+    await experiment.run()
+    return 0
+
+
+def _reported(folder: Path, results: Results, code: int, prices: Path | None) -> int:
+    out = console()
+    page = write_report(folder, results, prices=prices)
+    if code == INTERRUPTED:
+        out.print(f"\nInterrupted: everything is stopped. The partial report: {page}", soft_wrap=True)
+        if results.kind == "lab":
+            out.print(f"Go on with: python -m load lab --resume {folder} (and the same options)", soft_wrap=True)
+        return INTERRUPTED
+    print_table(out, results.runs)
+    print_checks(out, results)
+    out.print(f"\nReport: {page}\nData:   {folder / 'results.json'}", soft_wrap=True, highlight=False)
+    failed = [f"{run.scenario.name}: {check.title}" for run in results.runs for check in run.checks if not check.ok]
+    failed += [f"{name}: not measured" for name in results.unfinished]
+    if failed:
+        out.print("[red]FAILED[/red] " + "; ".join(failed), soft_wrap=True, highlight=False)
+        return 1
+    out.print("[green]Every check held.[/green]")
+    return code
+
+
+def add_report(parser: argparse.ArgumentParser) -> None:
+    """The arguments of `report`."""
+    parser.add_argument("runs", type=Path, nargs="+", metavar="RUN", help="the folder of a demo or of a lab experiment")
+    parser.add_argument("--prices", type=Path, metavar="FILE", help="another price list than load/model/prices.toml")
+    parser.add_argument(
+        "--output",
+        type=Path,
+        metavar="FOLDER",
+        help="another folder for it (default: the experiment's own; for a comparison a new one under reports/)",
+    )
+
+
+def run_report(arguments: argparse.Namespace) -> int:
+    """Write one experiment's report anew, or a comparison of several."""
+    found = [(folder, read_results(folder)) for folder in arguments.runs]
+    if len(found) == 1:
+        page = write_report(arguments.output or found[0][0], found[0][1], prices=arguments.prices)
+    else:
+        page = write_comparison(arguments.output or new_folder(), found)
+    console().print(f"Report: {page}", soft_wrap=True, highlight=False)
+    return 0
+
+
+def wrong_input(command: str, error: Exception) -> int:
+    """Say what is wrong with a file that the user gave."""
+    sys.stderr.write(f"python -m load {command}: {error}\n")
+    return WRONG_ARGUMENT
