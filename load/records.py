@@ -212,6 +212,10 @@ class RunRecords:
         """The beginning of the first phase."""
         return min(phase.started for phase in self.phases)
 
+    def phase(self, name: str) -> PhaseMark | None:
+        """When the phase of this name was; None when it was not reached."""
+        return next((phase for phase in self.phases if phase.name == name), None)
+
     @property
     def load_ended(self) -> float:
         """The end of the last phase."""

@@ -213,6 +213,11 @@ class Scenario(Data):
         return sum(phase.seconds for phase in self.phases)
 
     @property
+    def peak_phase(self) -> Phase:
+        """The phase with the most load, the rush; the last of several."""
+        return max(reversed(self.phases), key=lambda phase: (phase.users, phase.rate))
+
+    @property
     def folder_name(self) -> str:
         """The name as a folder and as a part of a stack's name."""
         return self.name.replace(":", "-").replace(".", "-")

@@ -130,8 +130,8 @@ def _completion_rate(scenario: Scenario, records: RunRecords, accepted: Sequence
         return ended / span if scenario.arm is Arm.SYNC and ended and span > 0 else None
     ends = [life.ended for life in accepted if life.ended is not None]
     if scenario.arm is Arm.SYNC:
-        flash = max(records.phases, key=lambda phase: phase.users)
-        return slot_rate([end for end in ends if flash.full <= end <= flash.ended], scenario.slots)
+        rush = records.phase(scenario.peak_phase.name)
+        return slot_rate([end for end in ends if rush and rush.full <= end <= rush.ended], scenario.slots)
     window = busy_window(backlog(accepted), scenario.slots)
     if window is None:
         return None

@@ -1,9 +1,10 @@
 """Exact percentiles: the nearest rank over every single value."""
 
-import math
 from collections.abc import Sequence
 
 from pydantic import BaseModel, ConfigDict
+
+from load.model import percentile
 
 
 class Percentiles(BaseModel):
@@ -17,11 +18,6 @@ class Percentiles(BaseModel):
     p95: float
     p99: float
     max: float
-
-
-def percentile(ordered: Sequence[float], percent: float) -> float:
-    """The nearest-rank percentile of an ascending, non-empty sequence: an observed value, never interpolated."""
-    return ordered[max(0, math.ceil(percent / 100 * len(ordered)) - 1)]
 
 
 def percentiles(values: Sequence[float]) -> Percentiles | None:

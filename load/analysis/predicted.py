@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict
 
 from load.analysis.figures import Figures
 from load.model import (
+    SETTLED_PER_SECOND,
     TOLERANCE,
     Burst,
     ClosedLoop,
@@ -99,7 +100,7 @@ def _slots(scenario: Scenario) -> Slots:
 def _shop(scenario: Scenario) -> Shop:
     if scenario.arm is not Arm.SYNC:
         # The last burst finds the environments of the ones before.
-        warm = rush(scenario).users if len(scenario.phases) > 1 else 0
+        warm = scenario.peak_phase.users if len(scenario.phases) > 1 else 0
         environments = Environments(batch_size=1 if scenario.arm is Arm.LAMBDA else 10, warm=warm)
         return Shop(
             mode="async",
@@ -127,14 +128,11 @@ def _shop(scenario: Scenario) -> Shop:
     )
 
 
-def rush(scenario: Scenario) -> Phase:
-    """The phase that is predicted: the one with the most load, and the last of them."""
-    return max(reversed(scenario.phases), key=lambda phase: (phase.users, phase.rate))
-
-
 def prediction(scenario: Scenario) -> Prediction:
     """Simulate the scenario's rush."""
-    return predict(_workload(scenario, rush(scenario)), _shop(scenario), seed=scenario.seed, replications=REPLICATIONS)
+    return predict(
+        _workload(scenario, scenario.peak_phase), _shop(scenario), seed=scenario.seed, replications=REPLICATIONS
+    )
 
 
 def _ordered(scenario: Scenario) -> float:
@@ -154,8 +152,8 @@ def predicted(scenario: Scenario) -> list[Predicted]:
         return [Predicted(name=UNITS_SOLD, unit="", value=sold, formula="at most stock, at most ordered")]
     found = prediction(scenario)
     formulas = {formula.name: f"{formula.expression}" for formula in found.formulas}
-    rows = [Predicted(name="offered", unit="/s", value=found.offered / rush(scenario).seconds)]
-    if rush(scenario).arrivals is Arrivals.BURST:
+    rows = [Predicted(name="offered", unit="/s", value=found.offered / scenario.peak_phase.seconds)]
+    if scenario.peak_phase.arrivals is Arrivals.BURST:
         rows = []
     if scenario.arm is Arm.SYNC:
         rows.append(Predicted(name="paid in the rush", unit="/s", value=found.accepted_per_second))
@@ -170,7 +168,7 @@ def predicted(scenario: Scenario) -> list[Predicted]:
                     name="completions, all slots busy",
                     unit="/s",
                     value=found.settle_capacity_per_second,
-                    formula=formulas.get("settle rate", ""),
+                    formula=formulas.get(SETTLED_PER_SECOND, ""),
                 )
             )
         rows.append(Predicted(name="peak backlog", unit="", value=found.peak_backlog))
@@ -201,7 +199,7 @@ def _accept_p50(figures: Figures, phase: str) -> float | None:
 
 def measured(scenario: Scenario, figures: Figures) -> dict[str, float | None]:
     """The measured counterparts, by name; None where the run cannot say."""
-    name = rush(scenario).name
+    name = scenario.peak_phase.name
     phase = next((one for one in figures.phases if one.name == name), None)
     if phase is None:
         return {}

@@ -13,7 +13,7 @@ import psutil
 from pydantic import BaseModel, ConfigDict
 
 from load.analysis.checks import Check, validate
-from load.analysis.figures import Figures, figures
+from load.analysis.figures import Figures, PhaseFigures, figures
 from load.analysis.predicted import Predicted, PredictedValue, compare
 from load.analysis.series import MOST_POINTS, Series, series
 from load.records import RunRecords
@@ -58,6 +58,12 @@ class RunResult(Frozen):
     series: Series
     processes: list[ProcessUse]
     predictions: list[PredictedValue] = []
+
+    @property
+    def peak(self) -> PhaseFigures:
+        """The phase with the most load."""
+        name = self.scenario.peak_phase.name
+        return next((phase for phase in self.figures.phases if phase.name == name), self.figures.phases[-1])
 
 
 class Machine(Frozen):

@@ -9,9 +9,8 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict
 
 from load.analysis.figures import refusal
-from load.analysis.percentiles import percentile
 from load.analysis.timeline import Life, backlog, bins, grouped, lives, oldest_age, waiting
-from load.model import replay_schedule
+from load.model import percentile, replay_schedule
 from load.records import RunRecords
 from load.scenario import Scenario
 

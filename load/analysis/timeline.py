@@ -3,7 +3,7 @@
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from itertools import groupby, pairwise
+from itertools import groupby
 from operator import itemgetter
 
 from load.records import Order, Request, RunRecords
@@ -33,11 +33,6 @@ class Steps:
     def least(self) -> int:
         """The smallest count ever."""
         return min(self.values, default=0)
-
-    def integral(self, start: float, end: float) -> float:
-        """The area under the count within [start, end]."""
-        edges = [start, *(time for time in self.times if start < time < end), end]
-        return sum(self.at(left) * (right - left) for left, right in pairwise(edges))
 
 
 def steps(changes: Iterable[tuple[float, int]]) -> Steps:

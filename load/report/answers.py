@@ -4,7 +4,6 @@ from collections.abc import Sequence
 
 from pydantic import BaseModel, ConfigDict
 
-from load.analysis.figures import PhaseFigures
 from load.analysis.results import Results, RunResult
 from load.report import words
 from load.report.charts import Chart, Line
@@ -50,11 +49,6 @@ def runs_of(results: Results, arm: Arm, *, open_loop: bool = False) -> list[RunR
 def shop_runs(results: Results, shop: Shop) -> list[RunResult]:
     """The synchronous runs of one kind of shop."""
     return [run for run in runs_of(results, Arm.SYNC) if run.scenario.shop is shop]
-
-
-def rush_of(run: RunResult) -> PhaseFigures:
-    """The phase with the most load."""
-    return max(run.figures.phases, key=lambda phase: (phase.users, phase.offered_rate))
 
 
 def workers_label(run: RunResult) -> str:

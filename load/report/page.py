@@ -64,8 +64,7 @@ def _card_facts(run: RunResult) -> list[tuple[str, str]]:
         ),
     ]
     if run.scenario.arm is Arm.SYNC:
-        flash = max(figures.phases, key=lambda phase: phase.users)
-        pairs.append(("lost in the rush", words.rate(flash.refused_in_time_rate)))
+        pairs.append(("lost in the rush", words.rate(run.peak.refused_in_time_rate)))
         pairs.append(("most shoppers waiting", words.count(figures.peak_waiting)))
     else:
         pairs.append(("peak backlog", words.count(figures.peak_backlog)))

@@ -5,11 +5,10 @@ from collections.abc import Sequence
 
 from load.analysis.figures import PhaseFigures
 from load.analysis.results import Results, RunResult
-from load.model import PUBLISHED, PublishedFigure
-from load.model.claims import PUBLISHED_CLAIMS, impossible
+from load.model import PUBLISHED, PUBLISHED_CLAIMS, PublishedFigure, impossible
 from load.records import PROCESSOR
 from load.report import words
-from load.report.answers import Answer, Table, rush_of, shop_runs
+from load.report.answers import Answer, Table, shop_runs
 from load.report.lambda_answers import lambda_runs
 from load.report.queue_answers import fixed_runs
 from load.scenario import Shop
@@ -58,7 +57,7 @@ def _ours(results: Results, one: PublishedFigure) -> str:
     if (found := WORKERS.match(one.scenario)) is not None:
         run = next((run for run in queues if run.scenario.workers == int(found["workers"])), None)
         return words.NOTHING if run is None else _worker_value(run, one.name)
-    return _accept_value([rush_of(run) for run in queues], one.name)
+    return _accept_value([run.peak for run in queues], one.name)
 
 
 def _accept_value(rushes: Sequence[PhaseFigures], name: str) -> str:
@@ -90,7 +89,7 @@ def _worker_value(run: RunResult, name: str) -> str:
     figures = run.figures
     mark = "≈ " if figures.drain_is_extrapolated else ""
     after = figures.drain_seconds / MINUTE
-    return f"{mark}{after:.3g} ({after + rush_of(run).seconds / MINUTE:.3g} from the first order)"
+    return f"{mark}{after:.3g} ({after + run.peak.seconds / MINUTE:.3g} from the first order)"
 
 
 def _remarks(results: Results) -> list[str]:

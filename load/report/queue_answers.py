@@ -12,7 +12,6 @@ from load.report.answers import (
     drain_text,
     overlay,
     runs_of,
-    rush_of,
     shop_runs,
     smoothed,
     workers_label,
@@ -50,7 +49,7 @@ def growth_answer(results: Results) -> Answer | None:
         rows=[
             (
                 workers_label(run),
-                words.rate(rush_of(run).accepted_rate),
+                words.rate(run.peak.accepted_rate),
                 words.rate(run.figures.completion_rate),
                 words.rate(run.figures.growth_rate),
                 words.count(run.figures.peak_backlog),
@@ -92,7 +91,7 @@ def _worker_row(run: RunResult) -> tuple[str, ...]:
     use = next((one for one in run.processes if one.process == PROCESSOR), None)
     return (
         workers_label(run),
-        words.rate(rush_of(run).accepted_rate),
+        words.rate(run.peak.accepted_rate),
         words.rate(figures.completion_rate),
         words.rate(limit),
         words.percent(share),
@@ -113,7 +112,7 @@ def workers_answer(results: Results) -> Answer | None:
         f"To keep up with {rate:g} orders/s takes rate × (payment + overhead) = {_fewest(run, rate)} workers at least;"
         f" with a utilisation of {UTILISATION:g}, so that a backlog, once there, goes again,"
         f" {_planned(run, rate)}. Measured with {words.number_of(run.scenario.workers, 'worker')} and"
-        f" {words.rate(rush_of(run).accepted_rate)} accepted, the backlog never exceeded"
+        f" {words.rate(run.peak.accepted_rate)} accepted, the backlog never exceeded"
         f" {words.count(run.figures.peak_backlog)} orders and was gone {drain_text(run)} after the rush."
         for run in runs
         if (rate := run.scenario.keeps_up_with)
@@ -168,11 +167,11 @@ def ratio_answer(results: Results) -> Answer | None:
     queues = fixed_runs(results)
     if not queues:
         return None
-    queue = max(queues, key=lambda run: rush_of(run).accepted_rate)
-    accepted = rush_of(queue).accepted_rate
+    queue = max(queues, key=lambda run: run.peak.accepted_rate)
+    accepted = queue.peak.accepted_rate
     rows = []
     for run in shop_runs(results, Shop.NAIVE) + shop_runs(results, Shop.PROTECTED):
-        paid = rush_of(run).answered_in_time_rate
+        paid = run.peak.answered_in_time_rate
         times = f"{accepted / paid:.0f} ×" if paid else "nothing was paid"
         rows.append(
             (
@@ -224,7 +223,7 @@ def open_loop_answer(results: Results) -> Answer | None:
     closed = [run for run in runs_of(results, Arm.ECS) if run.scenario.keeps_up_with]
     rows = []
     for run in closed + runs:
-        phase = rush_of(run)
+        phase = run.peak
         wait = run.figures.confirmation
         rows.append(
             (

@@ -3,7 +3,7 @@
 from load.analysis.figures import PhaseFigures
 from load.analysis.results import Results, RunResult
 from load.report import words
-from load.report.answers import Answer, Table, capacity_label, overlay, runs_of, rush_of, shop_runs, smoothed
+from load.report.answers import Answer, Table, capacity_label, overlay, runs_of, shop_runs, smoothed
 from load.scenario import DEADLINE_SHARE, WAIT_SHARE, Arm, Shop
 
 QUESTION = (
@@ -39,7 +39,7 @@ def _row(run: RunResult, phase: PhaseFigures) -> tuple[str, ...]:
 
 
 def _naive_words(run: RunResult) -> str:
-    rush, capacity = rush_of(run), capacity_label(run)
+    rush, capacity = run.peak, capacity_label(run)
     answer = words.seconds(rush.answer_in_time.p50 if rush.answer_in_time else None)
     answers = rush.answer_in_time.count if rush.answer_in_time else 0
     refused = round(rush.refused_in_time_rate * rush.seconds)
@@ -89,9 +89,7 @@ def sync_answer(results: Results) -> Answer | None:
         overlay(
             id_="sync-lost",
             title="Orders lost per second, mean of the last five seconds",
-            alt="; ".join(
-                f"{label}: {words.rate(rush_of(run).refused_in_time_rate)} in the rush" for label, run in curves
-            ),
+            alt="; ".join(f"{label}: {words.rate(run.peak.refused_in_time_rate)} in the rush" for label, run in curves),
             unit="/s",
             curves=[(label, run, smoothed(run, run.series.rejected, seconds=5)) for label, run in curves],
         ),

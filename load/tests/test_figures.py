@@ -4,8 +4,9 @@ from dataclasses import replace
 import pytest
 
 from load.analysis.figures import busy_window, figures, slot_rate
-from load.analysis.percentiles import percentile, percentiles
+from load.analysis.percentiles import percentiles
 from load.analysis.timeline import steps
+from load.model import percentile
 from load.records import RunRecords
 from load.scenario import Scenario
 from load.tests.synthetic import synthetic_run

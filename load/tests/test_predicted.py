@@ -50,3 +50,8 @@ def test_a_deviation_above_ten_percent_is_flagged(queue_scenario: Scenario, queu
     assert not any(row.extrapolated for row in rows)
     cut = found.model_copy(update={"drain_is_extrapolated": True})
     assert [row.extrapolated for row in compare(queue_scenario, [near, far], cut)] == [False, True]
+
+
+def test_completions_show_the_formula_that_they_follow(queue_scenario: Scenario) -> None:
+    row = next(one for one in predicted(queue_scenario) if one.name == "completions, all slots busy")
+    assert row.formula == "min(W/(d+o), c/d) = min(4/(0.5+0.05), ∞/0.5)"

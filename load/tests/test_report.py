@@ -11,7 +11,7 @@ import pytest
 from load.analysis.results import Results, RunResult
 from load.records import FINISHED, write_records
 from load.report import words
-from load.report.answers import capacity_label, rush_of, shop_runs
+from load.report.answers import capacity_label, shop_runs
 from load.report.document import embedded_json
 from load.report.files import read_results, write_comparison, write_report
 from load.report.markdown import md_table
@@ -62,7 +62,7 @@ def test_the_words_about_a_naive_shop_give_the_rate_of_its_table(make_results: M
     naive = shop_runs(results, Shop.NAIVE)
     assert len(naive) == 3
     for run, paragraph in zip(naive, answer.paragraphs[: len(naive)], strict=True):
-        row = f"naive, capacity {capacity_label(run)}: {rush_of(run).name}"
+        row = f"naive, capacity {capacity_label(run)}: {run.peak.name}"
         assert f" got {paid[row]} paid" in paragraph
 
 

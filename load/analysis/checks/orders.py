@@ -148,12 +148,12 @@ def recorded_when_paid(_scenario: Scenario, records: RunRecords) -> Check | None
 def _busy_ends(scenario: Scenario, records: RunRecords, accepted: Sequence[Life]) -> list[float]:
     """When orders ended while no slot lacked work: the rush of a shop that pays at once, else the longest backlog.
 
-    The rush is the phase with most users, once they are complete; idle time beside it would hide an excess in it.
+    The rush counts once its users are complete; idle time beside it would hide an excess in it.
     """
     ends = [life.ended for life in accepted if life.ended is not None]
     if scenario.arm is Arm.SYNC:
-        rush = max(records.phases, key=lambda phase: phase.users)
-        return [end for end in ends if rush.full <= end <= rush.ended]
+        rush = records.phase(scenario.peak_phase.name)
+        return [end for end in ends if rush and rush.full <= end <= rush.ended]
     window = busy_window(backlog(accepted), scenario.slots)
     return ends if window is None else [end for end in ends if window[0] <= end <= window[1]]
 

@@ -4,7 +4,8 @@ import re
 
 import pytest
 
-from load.model.claims import PUBLISHED_CLAIMS, Claim, closed_loop_limit, impossible
+from load.model import PUBLISHED_CLAIMS, Claim, impossible
+from load.model.published import closed_loop_limit
 
 IMPOSSIBLE = [
     (Claim(source="sync", users=20, seconds=60, requests=1203, response_seconds=8.2), "145|141|Little"),
