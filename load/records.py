@@ -88,7 +88,7 @@ class Order:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Charge:
-    """One answer of the payment provider, from its own ledger."""
+    """One answer of the payment provider, from its own ledger; `amount_minor` is 0 in records that do not have it."""
 
     order_id: str
     charge_id: str
@@ -96,6 +96,7 @@ class Charge:
     started_at: float = 0.0
     finished_at: float = 0.0
     attempts: int = 1
+    amount_minor: int = 0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -143,11 +144,15 @@ class ColdStart:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Invocation:
-    """One function invocation as the platform bills it. `memory_mb` is the most it used."""
+    """One function invocation as the platform bills it.
+
+    `memory_mb` is the most it used; `duration_seconds` is 0 in records that do not have it.
+    """
 
     at: float
     billed_seconds: float
     memory_mb: int
+    duration_seconds: float = 0.0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

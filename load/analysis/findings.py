@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
 
-from load.analysis.predicted import Predicted, predicted, read_predictions, write_predictions
+from load.analysis.predicted import Predicted, predicted, write_predictions
 from load.analysis.results import Results, RunResult, result, this_machine
 from load.analysis.series import SERIES, series, write_series
 from load.records import RunRecords, finished_run, run_folder
@@ -36,15 +36,16 @@ class Findings:
 
     def take(self, scenario: Scenario, records: RunRecords) -> RunResult:
         """Work out a run's result, and its curves second by second beside its records."""
-        found = result(scenario, records, self._predicted_of(scenario))
+        found = result(scenario, records, self._predictions(scenario))
         folder = run_folder(self._folder, scenario.folder_name)
         folder.mkdir(parents=True, exist_ok=True)
         write_series(folder / SERIES, series(scenario, records))
         self._done[scenario.name] = found
         return found
 
-    def _predicted_of(self, scenario: Scenario) -> list[Predicted]:
-        return read_predictions(run_folder(self._folder, scenario.folder_name))
+    def _predictions(self, scenario: Scenario) -> list[Predicted]:
+        """Computed again: the same scenario gives the same figures, and a file could have been edited."""
+        return predicted(scenario) if self._kind == "lab" else []
 
     def results(self, *, failures: dict[str, str], interrupted: bool) -> Results:
         """Whatever there is so far."""

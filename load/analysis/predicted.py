@@ -184,14 +184,6 @@ def write_predictions(folder: Path, predictions: Sequence[Predicted]) -> None:
     (folder / PREDICTED).write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")
 
 
-def read_predictions(folder: Path) -> list[Predicted]:
-    """What was predicted before the run in `folder`; nothing when it was not."""
-    path = folder / PREDICTED
-    if not path.exists():
-        return []
-    return [Predicted.model_validate(row) for row in json.loads(path.read_text(encoding="utf-8"))]
-
-
 def _accept_p50(figures: Figures, phase: str) -> float | None:
     found = next((one for one in figures.phases if one.name == phase), None)
     return found.accept.p50 if found is not None and found.accept is not None else None

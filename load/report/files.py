@@ -3,14 +3,14 @@
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from pydantic import ValidationError
 
-from load.analysis.predicted import read_predictions
+from load.analysis.predicted import predicted
 from load.analysis.results import Results, RunResult, result
+from load.folder import read_outline
 from load.model import load_prices
-from load.records import FINISHED, read_records, run_folder
+from load.records import FINISHED, finished_run, run_folder
 from load.report.comparison import comparison_page
 from load.report.markdown import markdown
 from load.report.page import demo_page
@@ -19,6 +19,7 @@ from load.scenario import Scenario, ScenarioError
 
 RESULTS = "results.json"
 PAGE = "report.html"
+LOST = "its records are not in the folder; figures without records are not shown"
 
 
 def write_report(folder: Path, results: Results, *, prices: Path | None = None) -> Path:
@@ -33,15 +34,24 @@ def write_report(folder: Path, results: Results, *, prices: Path | None = None) 
 
 
 def read_results(folder: Path) -> Results:
-    """Read an experiment: figures and checks are worked out anew from the runs' records, where these are still there.
+    """Read an experiment. Every figure, check and prediction is worked out anew from the records of its finished runs.
 
+    results.json only tells where and when they were measured; whatever else it says is not believed.
     Raises ScenarioError when the folder holds no results.
     """
     path = folder / RESULTS
     try:
         content = json.loads(path.read_bytes())
-        content["runs"] = [_run(folder, entry) for entry in content["runs"]]
-        return Results.model_validate(content)
+        told = {entry["scenario"]["name"]: entry for entry in content["runs"]}
+        outline = read_outline(folder)
+        scenarios = list(outline.file.scenarios) if outline else _finished_scenarios(folder, list(told))
+        if outline is not None:
+            content |= {"kind": outline.kind} | outline.file.model_dump(include={"title", "summary", "seed"})
+        runs = [run for one in scenarios if (run := _run(folder, one, is_lab=content["kind"] == "lab"))]
+        missing = [*(one.name for one in scenarios), *told, *content["unfinished"]]
+        unfinished = [name for name in dict.fromkeys(missing) if name not in {run.scenario.name for run in runs}]
+        failures = content.get("failures", {}) | {name: LOST for name in unfinished if name in told}
+        return Results.model_validate(content | {"runs": runs, "unfinished": unfinished, "failures": failures})
     except ValidationError as exc:
         first = exc.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
@@ -50,12 +60,18 @@ def read_results(folder: Path) -> Results:
         raise ScenarioError(f"{path}: {exc}") from exc
 
 
-def _run(folder: Path, entry: dict[str, Any]) -> RunResult:
-    scenario = Scenario.model_validate(entry["scenario"])
-    records = run_folder(folder, scenario.folder_name)
-    if not (records / FINISHED).exists():
-        return RunResult.model_validate(entry)
-    return result(scenario, read_records(records), read_predictions(records))
+def _finished_scenarios(folder: Path, order: list[str]) -> list[Scenario]:
+    """Of every finished run in a folder without an outline, those that results.json names first."""
+    markers = sorted(run_folder(folder, "").glob(f"*/{FINISHED}"))
+    found = [Scenario.model_validate_json(marker.read_bytes()) for marker in markers]
+    return sorted(found, key=lambda one: order.index(one.name) if one.name in order else len(order))
+
+
+def _run(folder: Path, scenario: Scenario, *, is_lab: bool) -> RunResult | None:
+    records = finished_run(folder, scenario)
+    if records is None:
+        return None
+    return result(scenario, records, predicted(scenario) if is_lab else [])
 
 
 def write_comparison(folder: Path, found: Sequence[tuple[Path, Results]]) -> Path:

@@ -197,7 +197,11 @@ def _cold_start(event: Mapping[str, Any]) -> ColdStart | None:
     return ColdStart(at=event["timestamp"] / MILLISECONDS, init_seconds=float(line["init_seconds"]))
 
 
-REPORT = re.compile(r"^REPORT .*Billed Duration: (?P<billed>[\d.]+) ms.*Max Memory Used: (?P<memory>\d+) MB", re.DOTALL)
+REPORT = re.compile(
+    r"^REPORT .*?(?<!Billed )Duration: (?P<duration>[\d.]+) ms.*Billed Duration: (?P<billed>[\d.]+) ms"
+    r".*Max Memory Used: (?P<memory>\d+) MB",
+    re.DOTALL,
+)
 
 
 def _invocation(event: Mapping[str, Any]) -> Invocation | None:
@@ -208,6 +212,7 @@ def _invocation(event: Mapping[str, Any]) -> Invocation | None:
         at=event["timestamp"] / MILLISECONDS,
         billed_seconds=float(found["billed"]) / MILLISECONDS,
         memory_mb=int(found["memory"]),
+        duration_seconds=float(found["duration"]) / MILLISECONDS,
     )
 
 
@@ -219,4 +224,5 @@ def _charge(row: Mapping[str, Any]) -> Charge:
         started_at=float(row["started_at"]),
         finished_at=float(row["finished_at"]),
         attempts=int(row["attempts"]),
+        amount_minor=int(row["amount_minor"]),
     )

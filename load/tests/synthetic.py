@@ -7,9 +7,11 @@ import heapq
 import random
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 
 from load.analysis.timeline import backlog, lives, steps
 from load.records import (
+    FINISHED,
     SOLD_OUT,
     Charge,
     ColdStart,
@@ -22,6 +24,8 @@ from load.records import (
     RunRecords,
     Sample,
     StockSample,
+    run_folder,
+    write_records,
 )
 from load.scenario import Arm, Arrivals, Phase, Scenario, Shop
 from load.traffic.open_loop import due_times
@@ -197,6 +201,14 @@ def synthetic_run(scenario: Scenario) -> RunRecords:
         ),
     )
     return _sampled(scenario, records)
+
+
+def write_synthetic_run(folder: Path, scenario: Scenario) -> RunRecords:
+    """Leave a finished run in an experiment's folder."""
+    run, records = run_folder(folder, scenario.folder_name), synthetic_run(scenario)
+    write_records(run, records)
+    (run / FINISHED).write_text(scenario.model_dump_json(), encoding="utf-8")
+    return records
 
 
 def _invocations(scenario: Scenario, charges: Sequence[Charge]) -> list[Invocation]:

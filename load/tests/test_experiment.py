@@ -8,11 +8,11 @@ import pytest
 from rich.console import Console
 
 from load.analysis.findings import Findings
-from load.records import FINISHED, PREDICTED, finished_run, write_records
+from load.records import PREDICTED, finished_run
 from load.run.experiment import Experiment, clear, new_folder
 from load.run.progress import Progress
 from load.scenario import Scenario, ScenarioError, ScenarioFile
-from load.tests.synthetic import synthetic_run
+from load.tests.synthetic import synthetic_run, write_synthetic_run
 
 Make = Callable[[ScenarioFile], tuple[Experiment, Findings]]
 
@@ -32,16 +32,10 @@ def make(tmp_path: Path) -> Make:
     return parts
 
 
-def finish(folder: Path, scenario: Scenario) -> None:
-    run = folder / "runs" / scenario.folder_name
-    write_records(run, synthetic_run(scenario))
-    (run / FINISHED).write_text(json.dumps(scenario.model_dump(mode="json")), encoding="utf-8")
-
-
 async def test_a_finished_run_is_reused_without_starting_anything(
     tmp_path: Path, make: Make, queue_scenario: Scenario
 ) -> None:
-    finish(tmp_path, queue_scenario)
+    write_synthetic_run(tmp_path, queue_scenario)
     experiment, findings = make(ScenarioFile(title="T", scenarios=(queue_scenario,)))
     await experiment.run()
     results = findings.results(failures=experiment.failures, interrupted=experiment.interrupted)
@@ -53,7 +47,7 @@ async def test_a_finished_run_is_reused_without_starting_anything(
 async def test_a_finished_run_of_another_scenario_is_neither_reused_nor_deleted(
     tmp_path: Path, make: Make, queue_scenario: Scenario
 ) -> None:
-    finish(tmp_path, queue_scenario)
+    write_synthetic_run(tmp_path, queue_scenario)
     changed = queue_scenario.model_copy(update={"workers": 5})
     experiment, findings = make(ScenarioFile(title="T", scenarios=(changed,)))
     with pytest.raises(ScenarioError, match="ecs-4: a finished run is here already"):
@@ -71,7 +65,7 @@ def test_predictions_are_written_before_the_runs_and_kept(tmp_path: Path, make: 
     path = tmp_path / "runs" / "ecs-4" / PREDICTED
     names = {one["name"] for one in json.loads(path.read_bytes())}
     assert {"offered", "completions, all slots busy", "peak backlog", "drain"} <= names
-    finish(tmp_path, queue_scenario)
+    write_synthetic_run(tmp_path, queue_scenario)
     before = path.stat().st_mtime_ns
     findings.predict(queue_scenario)
     assert path.stat().st_mtime_ns == before

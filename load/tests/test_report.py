@@ -8,16 +8,17 @@ from pathlib import Path
 
 import pytest
 
-from load.analysis.results import Results, RunResult
-from load.records import FINISHED, write_records
+from load.analysis.predicted import predicted
+from load.analysis.results import Results, RunResult, result
+from load.records import PREDICTED, run_folder, write_records
 from load.report import words
 from load.report.answers import capacity_label, shop_runs
 from load.report.document import embedded_json
 from load.report.files import read_results, write_comparison, write_report
 from load.report.markdown import md_table
 from load.report.sync_answer import sync_answer
-from load.scenario import SCENARIOS, ScenarioError, Shop
-from load.tests.synthetic import synthetic_run
+from load.scenario import SCENARIOS, Scenario, ScenarioError, Shop
+from load.tests.synthetic import write_synthetic_run
 
 Make = Callable[[list[RunResult], str], Results]
 
@@ -27,6 +28,8 @@ def test_the_demo_report_is_written_and_read_back(
 ) -> None:
     results = make_results(demo_runs, "demo")
     page = write_report(tmp_path, results).read_text(encoding="utf-8")
+    for run in demo_runs:
+        write_synthetic_run(tmp_path, run.scenario)
     assert read_results(tmp_path) == results
     for expected in ("Pay while the shopper waits", "Side by side", "Can these figures be true?", "VALID"):
         assert expected in page
@@ -108,7 +111,8 @@ def test_an_endless_drain_survives_the_file(tmp_path: Path, make_results: Make, 
     stuck = demo_runs[1].figures.model_copy(update={"drain_seconds": float("inf"), "drain_is_extrapolated": True})
     results = make_results([demo_runs[1].model_copy(update={"figures": stuck})], "demo")
     assert "never" in write_report(tmp_path, results).read_text(encoding="utf-8")
-    assert read_results(tmp_path).runs[0].figures.drain_seconds == float("inf")
+    again = Results.model_validate_json((tmp_path / "results.json").read_bytes())
+    assert again.runs[0].figures.drain_seconds == float("inf")
 
 
 def test_a_report_is_worked_out_anew_from_the_records(
@@ -116,13 +120,49 @@ def test_a_report_is_worked_out_anew_from_the_records(
 ) -> None:
     run = demo_runs[1]
     write_report(tmp_path, make_results([run], "demo"))
-    folder = tmp_path / "runs" / run.scenario.folder_name
-    records = synthetic_run(run.scenario)
-    write_records(folder, replace(records, charges=records.charges[1:]))
-    (folder / FINISHED).write_text(run.scenario.model_dump_json(), encoding="utf-8")
+    records = write_synthetic_run(tmp_path, run.scenario)
+    write_records(run_folder(tmp_path, run.scenario.folder_name), replace(records, charges=records.charges[1:]))
     again = read_results(tmp_path)
     assert not again.runs[0].valid
     assert [check.name for check in again.runs[0].checks if not check.ok] == ["charges"]
+
+
+def test_what_is_edited_by_hand_changes_nothing_that_is_shown(
+    tmp_path: Path, make_results: Make, queue_scenario: Scenario
+) -> None:
+    records = write_synthetic_run(tmp_path, queue_scenario)
+    true = make_results([result(queue_scenario, records, predicted(queue_scenario))], "lab")
+    page = write_report(tmp_path, true).read_bytes()
+    content = json.loads((tmp_path / "results.json").read_bytes())
+    run = content["runs"][0]
+    run["figures"]["accepted"] = 99_999
+    run["valid"], run["checks"], run["scenario"]["workers"] = False, [], 99
+    run["predictions"] = [
+        one | {"measured": one["predicted"], "deviation": 0, "ok": True} for one in run["predictions"]
+    ]
+    (tmp_path / "results.json").write_text(json.dumps(content), encoding="utf-8")
+    (run_folder(tmp_path, queue_scenario.folder_name) / PREDICTED).write_text("[]", encoding="utf-8")
+    again = read_results(tmp_path)
+    assert again == true
+    assert write_report(tmp_path, again).read_bytes() == page
+
+
+def test_a_run_without_records_is_named_and_not_shown(
+    tmp_path: Path, make_results: Make, demo_runs: list[RunResult]
+) -> None:
+    write_report(tmp_path, make_results(demo_runs[:1], "demo"))
+    again = read_results(tmp_path)
+    assert again.runs == []
+    assert again.unfinished == [demo_runs[0].scenario.name]
+    assert "figures without records are not shown" in again.failures[demo_runs[0].scenario.name]
+
+
+def test_a_run_that_was_taken_out_of_the_results_is_shown_again(
+    tmp_path: Path, make_results: Make, queue_scenario: Scenario
+) -> None:
+    write_synthetic_run(tmp_path, queue_scenario)
+    write_report(tmp_path, make_results([], "demo"))
+    assert [run.scenario.name for run in read_results(tmp_path).runs] == [queue_scenario.name]
 
 
 def test_runs_can_be_compared(tmp_path: Path, make_results: Make, demo_runs: list[RunResult]) -> None:
