@@ -13,7 +13,7 @@ from load.run.sampler import Sampler, sampling
 from load.run.shop_settings import shop_plan
 from load.scenario import Scenario
 from load.traffic.generators import LoadFiles, load_process, write_plan
-from load.traffic.journal import JournalReader, read_journal
+from load.traffic.journal_reader import JournalReader, read_journal
 from local.emulator import RunningEmulator
 from local.processes import ManagedProcess
 from local.shop import RunningShop, open_shop

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from load.scenario import Scenario
-from load.traffic.journal import JournalReader, read_journal
+from load.traffic.journal_reader import JournalReader, read_journal
 
 
 def request(status: int, sent: float, phase: str = "normal") -> dict[str, object]:

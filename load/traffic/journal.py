@@ -1,111 +1,68 @@
-"""The load generator's journal: one JSON object per line, written while the load runs.
+"""The load generators' journal: one JSON object per line, written while the load runs.
 
-Lines: {"request": {…}} for every order, {"phase": {…}} when a phase begins, {"user": n, "at": t} when a shopper
-arrives, {"end": t} when the load is over. Both generators write it, the laboratory reads it.
+Lines: {"request": {…}} for every order, {"phase": name, "at": t} when a phase begins, {"user": n, "at": t} when a
+shopper arrives, {"end": t} when the load is over. Times are epoch seconds.
 """
 
 import json
-from bisect import bisect_right, insort
-from collections.abc import Iterator, Mapping
-from pathlib import Path
+from collections.abc import Mapping
+from typing import Any, TextIO
 
-from load.records import ACCEPTED_STATUSES, PhaseMark, Request
-from load.scenario import Scenario
+ACCEPTED = frozenset({200, 202})
 
 
-class JournalReader:
-    """Follows a journal that is still being written."""
+class Journal:
+    """Writes one line per event at once, so that the laboratory can follow."""
 
-    def __init__(self, path: Path) -> None:
-        """Read from the beginning of `path`, which need not exist yet."""
-        self._path = path
-        self._offset = 0
-        self._accepted: list[float] = []
-        self.requests = 0
-        self.phase = ""
-        self.began = 0.0
-        self.is_over = False
+    def __init__(self, stream: TextIO) -> None:
+        """Write to `stream`, which is buffered by lines."""
+        self._stream = stream
 
-    @property
-    def accepted(self) -> int:
-        """Orders answered 200 or 202."""
-        return len(self._accepted)
+    def phase(self, name: str, at: float) -> None:
+        """A phase begins."""
+        self._write({"phase": name, "at": at})
 
-    def accepted_until(self, moment: float) -> int:
-        """Orders answered 200 or 202 by `moment`, as far as their lines have been read."""
-        return bisect_right(self._accepted, moment)
+    def user(self, number: int, at: float) -> None:
+        """A shopper arrives."""
+        self._write({"user": number, "at": at})
 
-    def poll(self) -> None:
-        """Take in the whole lines that were added since."""
-        if not self._path.exists():
-            return
-        with self._path.open("rb") as stream:
-            stream.seek(self._offset)
-            chunk = stream.read()
-        whole = chunk.rfind(b"\n") + 1
-        self._offset += whole
-        for line in chunk[:whole].splitlines():
-            self._take(json.loads(line))
+    def end(self, at: float) -> None:
+        """The load is over."""
+        self._write({"end": at})
 
-    def _take(self, entry: Mapping[str, object]) -> None:
-        match entry:
-            case {"request": {"status": int(status), "done": float(done)}}:
-                self.requests += 1
-                if status in ACCEPTED_STATUSES:
-                    insort(self._accepted, done)
-            case {"phase": str(name), "at": float(at)}:
-                self.phase = name
-                self.began = self.began or at
-            case {"end": _}:
-                self.is_over = True
-
-
-def _entries(path: Path) -> Iterator[dict[str, object]]:
-    with path.open("rb") as stream:
-        for line in stream:
-            # A generator that was killed leaves half a line.
-            if line.endswith(b"\n"):
-                yield json.loads(line)
-
-
-def read_journal(path: Path, scenario: Scenario) -> tuple[list[PhaseMark], list[Request]]:
-    """The phases as they really were, and every request, in the order of sending."""
-    requests: list[Request] = []
-    starts: dict[str, float] = {}
-    arrivals: list[float] = []
-    end = 0.0
-    for entry in _entries(path):
-        match entry:
-            case {"request": dict(fields)}:
-                requests.append(Request(**fields))
-            case {"phase": str(name), "at": float(at)}:
-                starts.setdefault(name, at)
-            case {"user": int(), "at": float(at)}:
-                arrivals.append(at)
-            case {"end": float(at)}:
-                end = at
-    requests.sort(key=lambda request: request.sent)
-    end = end or max((request.done for request in requests), default=0.0)
-    return _marks(scenario, starts, sorted(arrivals), end), requests
-
-
-def _marks(scenario: Scenario, starts: Mapping[str, float], arrivals: list[float], end: float) -> list[PhaseMark]:
-    begun = [phase for phase in scenario.phases if phase.name in starts]
-    marks = []
-    for index, phase in enumerate(begun):
-        started = starts[phase.name]
-        ended = starts[begun[index + 1].name] if index + 1 < len(begun) else end
-        # Users stay from phase to phase, so the n-th arrival is the moment when n users were there.
-        full = arrivals[phase.users - 1] if 0 < phase.users <= len(arrivals) else started
-        marks.append(
-            PhaseMark(
-                name=phase.name,
-                arrivals=phase.arrivals.value,
-                users=phase.users,
-                rate=phase.rate,
-                started=started,
-                full=min(max(full, started), ended),
-                ended=ended,
-            )
+    def request(
+        self,
+        order: Mapping[str, Any],
+        *,
+        times: tuple[float, float, float],
+        status: int,
+        answer: Mapping[str, Any],
+        phase: str,
+        think_seconds: float = 0.0,
+        failure: str = "",
+    ) -> None:
+        """One order and what came of it; `times` are due, sent and done, `failure` why there was no answer."""
+        accepted = status in ACCEPTED
+        due, sent, done = times
+        items = order["items"]
+        self._write(
+            {
+                "request": {
+                    "due": due,
+                    "sent": sent,
+                    "done": done,
+                    "status": status,
+                    "order_id": str(answer.get("order_id", "")),
+                    "order_status": str(answer.get("status", "")) if accepted else "",
+                    "phase": phase,
+                    "user": order["customer_id"],
+                    "think_seconds": think_seconds,
+                    "reason": "" if accepted else str(failure or answer.get("title") or status),
+                    "product": items[0]["product_id"] if len(items) == 1 else "",
+                    "problem": "" if accepted else str(answer.get("type", "")),
+                }
+            }
         )
-    return marks
+
+    def _write(self, entry: Mapping[str, object]) -> None:
+        self._stream.write(json.dumps(entry, separators=(",", ":")) + "\n")
