@@ -130,7 +130,7 @@ def _reported(folder: Path, results: Results, code: int, prices: Path | None) ->
     print_table(out, results.runs)
     print_checks(out, results)
     out.print(f"\nReport: {page}\nData:   {folder / 'results.json'}", soft_wrap=True, highlight=False)
-    failed = [f"{run.scenario.name}: {check.title}" for run in results.runs for check in run.checks if not check.ok]
+    failed = [f"{run.scenario.name}: {check.title}" for run in results.runs for check in run.checks if not check.holds]
     failed += [f"{name}: not measured" for name in results.unfinished]
     if failed:
         out.print("[red]FAILED[/red] " + "; ".join(failed), soft_wrap=True, highlight=False)

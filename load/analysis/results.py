@@ -12,7 +12,7 @@ from typing import Literal
 import psutil
 from pydantic import BaseModel, ConfigDict
 
-from load.analysis.checks import Check, validate
+from load.analysis.checks import HEADLINES, Check, validate
 from load.analysis.figures import Figures, PhaseFigures, figures
 from load.analysis.predicted import Predicted, PredictedValue, compare
 from load.analysis.series import MOST_POINTS, Series, series
@@ -58,6 +58,16 @@ class RunResult(Frozen):
     series: Series
     processes: list[ProcessUse]
     predictions: list[PredictedValue] = []
+
+    @property
+    def shown_checks(self) -> list[Check]:
+        """The headlines, and every other check that did not hold."""
+        return [check for check in self.checks if check.name in HEADLINES or not check.ok]
+
+    @property
+    def folded_checks(self) -> list[Check]:
+        """All others: the records agree."""
+        return [check for check in self.checks if check.name not in HEADLINES and check.ok]
 
     @property
     def peak(self) -> PhaseFigures:
@@ -111,7 +121,7 @@ def result(scenario: Scenario, records: RunRecords, predictions: Sequence[Predic
     start = records.started
     return RunResult(
         scenario=scenario,
-        valid=all(check.ok for check in checks),
+        valid=all(check.holds for check in checks),
         checks=checks,
         figures=found,
         bands=[Band(name=phase.name, start=phase.started - start, end=phase.ended - start) for phase in records.phases],

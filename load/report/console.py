@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from rich.console import Console
 from rich.table import Table
 
+from load.analysis.checks import HEADLINES
 from load.analysis.estimate import run_seconds, total_seconds
 from load.analysis.results import Results, RunResult
 from load.report import words
@@ -166,11 +167,16 @@ def print_table(out: Console, runs: Sequence[RunResult]) -> None:
 
 
 def print_checks(out: Console, results: Results) -> None:
-    """Print every check; a failed one in full, those that held with what they saw."""
+    """Print a line per run: its headlines, and how many more checks hold; what does not hold in full."""
     for run in results.runs:
-        out.print(f"[bold]{run.scenario.name}[/bold]: {'[green]VALID' if run.valid else '[red]INVALID'}")
+        held = [HEADLINES[check.name] for check in run.checks if check.name in HEADLINES and check.ok]
+        state = "[green]VALID" if run.valid else "[red]INVALID"
+        agree = f"{'; ' if held else ''}the records agree in {len(run.folded_checks)} more"
+        line = f"[bold]{run.scenario.name}[/bold]: {state}[/] {', '.join(held)}{agree}"
+        out.print(line, highlight=False, soft_wrap=True)
         for check in run.checks:
-            mark = "[green]✓[/green]" if check.ok else "[red]✗ FAILED[/red]"
-            out.print(f"  {mark} {check.title}: {check.detail}", highlight=False, soft_wrap=True)
+            if not check.ok:
+                mark = "[yellow]! about the shop:[/yellow]" if check.holds else "[red]✗ FAILED[/red]"
+                out.print(f"  {mark} {check.title}: {check.detail}", highlight=False, soft_wrap=True)
     for name in results.unfinished:
         out.print(f"[bold]{name}[/bold]: [red]not finished", soft_wrap=True)

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 
+from load.analysis.checks import Check
 from load.analysis.results import Results
 from load.model import Prices
 from load.report.answers import Answer
@@ -26,6 +27,11 @@ def _answer(answer: Answer) -> str:
     return "\n\n".join([f"## {answer.question}", *answer.paragraphs, *tables, *answer.notes])
 
 
+def _check(run: str, check: Check) -> str:
+    mark = "✓" if check.ok else "! about the shop" if check.holds else "✗ FAILED"
+    return f"- {mark} {run}: {check.title} ({check.detail})"
+
+
 def markdown(results: Results, prices: Prices) -> str:
     """The whole text."""
     state = ("VALID" if results.valid else "INVALID") + (", PARTIAL" if results.unfinished else "")
@@ -41,11 +47,7 @@ def markdown(results: Results, prices: Prices) -> str:
         parts += [_answer(answer) for answer in answers(results, prices)]
     elif (stock := stock_answer(results)) is not None:
         parts.append(_answer(stock))
-    lines = [
-        f"- {'✓' if check.ok else '✗ FAILED'} {run.scenario.name}: {check.title} ({check.detail})"
-        for run in results.runs
-        for check in run.checks
-    ]
+    lines = [_check(run.scenario.name, check) for run in results.runs for check in run.checks]
     parts.append("## Checks\n\n" + "\n".join(lines))
     machine = results.machine
     parts.append("## What was run\n\n" + md_table(PARAMETERS, [parameter_row(run) for run in results.runs]))

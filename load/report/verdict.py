@@ -123,7 +123,7 @@ def verdict(results: Results) -> list[str]:
 
 
 def _unusable(run: RunResult) -> str:
-    failed = "; ".join(check.title for check in run.checks if not check.ok)
+    failed = "; ".join(check.title for check in run.checks if not check.holds)
     return f"{run.scenario.name} is INVALID and answers nothing: it fails “{failed}”."
 
 

@@ -5,6 +5,7 @@ Open loops need no shoppers who come back; limited stock is taken at the answer 
 
 import heapq
 import random
+from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -24,11 +25,14 @@ from load.records import (
     RunRecords,
     Sample,
     StockSample,
+    WorkersSet,
     run_folder,
     write_records,
 )
 from load.scenario import Arm, Arrivals, Phase, Scenario, Shop
+from load.traffic.baskets import Baskets, Customer, product_ids
 from load.traffic.open_loop import due_times
+from local.catalogue import CATALOGUE, load_catalogue
 
 START = 1_800_000_000.0
 ACCEPT_SECONDS = 0.012
@@ -39,6 +43,7 @@ UNAVAILABLE = 503
 REASONS = {UNAVAILABLE: "The payment did not come through in time", CONFLICT: "Sold out"}
 MANY = 10_000
 COLD_STARTS = 6
+INIT_SECONDS = 0.1
 MEMORY_MB = 90
 
 
@@ -55,6 +60,10 @@ class _Sale:
         self.ready: list[tuple[float, int]] = []
         self.present = 0
         self.left = dict(scenario.stock)
+        wanted = scenario.ordered_products
+        self.baskets = Baskets(wanted=wanted, catalogue=[] if wanted else product_ids(CATALOGUE))
+        self.customers: dict[int, Customer] = {}
+        self.prices = {product.product_id: product.unit_price_minor for product in load_catalogue()}
 
     def run(self) -> list[PhaseMark]:
         marks, begin = [], START
@@ -71,7 +80,7 @@ class _Sale:
         joins = [
             begin + (0 if is_burst else index / phase.spawned_per_second) for index in range(phase.users - self.present)
         ]
-        for number, moment in enumerate(joins, start=self.present):
+        for number, moment in enumerate(joins, start=self.present + 1):
             heapq.heappush(self.ready, (moment, number))
         self.present = max(self.present, phase.users)
         held = []
@@ -109,11 +118,13 @@ class _Sale:
 
     def buy(self, sent: float, user: int, phase: str) -> float:
         """Place one order; returns when this shopper orders again."""
-        think = self.random.uniform(*self.scenario.think_seconds)
+        customer = self.customers.setdefault(user, self.customer(user))
+        items = customer.order()["items"]
+        think = customer.think_seconds
+        total = sum(self.prices[one["product_id"]] * one["quantity"] for one in items)
         order_id = f"ord_{len(self.requests)}"
-        ordered = self.scenario.ordered_products
-        product = self.random.choice(ordered) if ordered else ""
-        status, done = self.answer(order_id, sent, product)
+        product = items[0]["product_id"] if len(items) == 1 else ""
+        status, done = self.answer(order_id, sent, product, total)
         accepted = status in {200, 202}
         self.requests.append(
             Request(
@@ -133,33 +144,44 @@ class _Sale:
         )
         return done + think
 
-    def answer(self, order_id: str, sent: float, product: str) -> tuple[int, float]:
+    def customer(self, number: int) -> Customer:
+        think = None if self.scenario.is_open_loop else self.scenario.think_seconds
+        return Customer(number, seed=self.scenario.seed, baskets=self.baskets, think=think)
+
+    def answer(self, order_id: str, sent: float, product: str, total: int) -> tuple[int, float]:
         if self.scenario.is_limited and self.left[product] == 0:
             return CONFLICT, sent + TOLD_SECONDS * self.random.uniform(0.6, 2.5)
-        status, done = self.sell(order_id, sent)
+        status, done = self.sell(order_id, sent, total)
         if self.scenario.is_limited and status != UNAVAILABLE:  # a payment that never began gives its unit back
             self.left[product] -= 1
         return status, done
 
-    def sell(self, order_id: str, sent: float) -> tuple[int, float]:
+    def sell(self, order_id: str, sent: float, total: int) -> tuple[int, float]:
         pay = self.scenario.payment_seconds
         if self.scenario.arm is not Arm.SYNC:
             done = sent + ACCEPT_SECONDS * self.random.uniform(0.6, 2.5)
-            self.settle(order_id, sent, max(done, self.free[0]))
+            self.settle(order_id, sent, max(done, self.free[0]), total)
             return 202, done
         starts = max(sent, self.free[0])
         patience = self.scenario.line_seconds / (30 if self.scenario.shop is Shop.PROTECTED else 1)
         if starts - sent > patience:
             return UNAVAILABLE, sent + patience
-        self.settle(order_id, sent, starts)
+        self.settle(order_id, sent, starts, total)
         return 200, starts + pay + RECORD_SECONDS
 
-    def settle(self, order_id: str, created: float, starts: float) -> None:
+    def settle(self, order_id: str, created: float, starts: float, total: int) -> None:
         ends = starts + self.scenario.payment_seconds
         heapq.heapreplace(self.free, ends + RECORD_SECONDS)
         charge_id = f"ch_{order_id}"
         self.charges.append(
-            Charge(order_id=order_id, charge_id=charge_id, status="succeeded", started_at=starts, finished_at=ends)
+            Charge(
+                order_id=order_id,
+                charge_id=charge_id,
+                status="succeeded",
+                started_at=starts,
+                finished_at=ends,
+                amount_minor=total,
+            )
         )
         self.orders.append(
             Order(
@@ -168,7 +190,7 @@ class _Sale:
                 created_at=created,
                 completed_at=ends + RECORD_SECONDS / 2,
                 charge_id=charge_id,
-                total_minor=1990,
+                total_minor=total,
             )
         )
 
@@ -192,6 +214,7 @@ def synthetic_run(scenario: Scenario) -> RunRecords:
         processes=[],
         cold_starts=_cold_starts(invocations),
         invocations=invocations,
+        workers=_workers(scenario),
         ending=Ending(
             at=cut,
             queued=None if scenario.arm is Arm.LAMBDA else len(sale.orders) - len(orders),
@@ -211,13 +234,21 @@ def write_synthetic_run(folder: Path, scenario: Scenario) -> RunRecords:
     return records
 
 
+def _workers(scenario: Scenario) -> list[WorkersSet]:
+    """The scenario's changes, each at its moment."""
+    changes = [(0.0, 1), *scenario.tasks] if scenario.tasks else []
+    return [WorkersSet(at=START + at, workers=scenario.workers * tasks) for at, tasks in changes]
+
+
 def _invocations(scenario: Scenario, charges: Sequence[Charge]) -> list[Invocation]:
     """One for each payment, in the arms with a function."""
     if scenario.arm not in {Arm.LAMBDA, Arm.LAMBDA_SQS}:
         return []
     billed = scenario.payment_seconds + 2 * RECORD_SECONDS
     return [
-        Invocation(at=charge.finished_at + RECORD_SECONDS, billed_seconds=billed, memory_mb=MEMORY_MB)
+        Invocation(
+            at=charge.finished_at + RECORD_SECONDS, billed_seconds=billed, memory_mb=MEMORY_MB, duration_seconds=billed
+        )
         for charge in charges
     ]
 
@@ -228,7 +259,11 @@ def _cold_starts(invocations: Sequence[Invocation]) -> list[ColdStart]:
         return []
     begun = [(one.at - one.billed_seconds, 1) for one in invocations]
     at_once = steps(begun + [(one.at, -1) for one in invocations]).peak()
-    return [ColdStart(at=START + 1, init_seconds=0.4 + 0.02 * index) for index in range(max(COLD_STARTS, at_once))]
+    starts = min(max(COLD_STARTS, at_once), len(invocations))
+    return [
+        ColdStart(at=one.at - one.billed_seconds + INIT_SECONDS, init_seconds=INIT_SECONDS + 0.001 * index)
+        for index, one in enumerate(invocations[:starts])
+    ]
 
 
 def _sampled(scenario: Scenario, records: RunRecords) -> RunRecords:
@@ -237,10 +272,14 @@ def _sampled(scenario: Scenario, records: RunRecords) -> RunRecords:
     moments = [START + second for second in range(int(records.ending.at - START) + 1)]
     if scenario.is_limited and moments[-1] < records.ending.at:
         moments.append(records.ending.at)
+    ends = sorted(charge.finished_at for charge in records.charges)
     samples = []
     for moment in moments:
         busy = min(slots, history.at(moment))
-        samples.append(Sample(at=moment, visible=history.at(moment) - busy, in_flight=busy, slots_busy=busy))
+        paid = bisect_right(ends, moment)
+        samples.append(
+            Sample(at=moment, visible=history.at(moment) - busy, in_flight=busy, slots_busy=busy, charges=paid)
+        )
     usage = [
         ProcessSample(at=moment, process=name, cpu_percent=20 + 5 * index, rss_bytes=(40 + index) * 1_000_000)
         for moment in moments

@@ -8,11 +8,13 @@ from pathlib import Path
 
 import pytest
 
+from load.analysis.checks import HEADLINES
 from load.analysis.predicted import predicted
 from load.analysis.results import Results, RunResult, result
 from load.records import PREDICTED, run_folder, write_records
 from load.report import words
 from load.report.answers import capacity_label, shop_runs
+from load.report.console import console, print_checks
 from load.report.document import embedded_json
 from load.report.files import read_results, write_comparison, write_report
 from load.report.markdown import md_table
@@ -96,6 +98,30 @@ def test_an_invalid_run_says_so(tmp_path: Path, make_results: Make, demo_runs: l
     assert "INVALID" in page
     assert "one order is missing" in page
     assert "**INVALID**" in (tmp_path / "report.md").read_text(encoding="utf-8")
+
+
+def test_a_finding_about_the_shop_is_named_as_one(
+    tmp_path: Path, make_results: Make, demo_runs: list[RunResult], capsys: pytest.CaptureFixture[str]
+) -> None:
+    finding = demo_runs[0].checks[0].model_copy(update={"ok": False, "is_finding": True, "name": "refused-charged"})
+    results = make_results([demo_runs[0].model_copy(update={"checks": [finding, *demo_runs[0].checks]})], "demo")
+    page = write_report(tmp_path, results).read_text(encoding="utf-8")
+    assert "A finding about the shop: " in page
+    assert "- ! about the shop" in (tmp_path / "report.md").read_text(encoding="utf-8")
+    print_checks(console(), results)
+    assert "! about the shop: " in capsys.readouterr().out
+
+
+def test_six_headlines_are_shown_and_the_other_checks_folded(
+    make_results: Make, lab_runs: list[RunResult], capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = next(one for one in lab_runs if one.scenario.name == "ecs:20")
+    assert {check.name for check in run.shown_checks} == set(HEADLINES)
+    assert len(run.folded_checks) > 10
+    print_checks(console(), make_results(lab_runs, "lab"))
+    printed = capsys.readouterr().out.splitlines()
+    assert len(printed) == len(lab_runs)
+    assert "accounted for, charged once, within capacity" in printed[0]
 
 
 def test_a_partial_report_names_what_is_missing(tmp_path: Path, make_results: Make) -> None:

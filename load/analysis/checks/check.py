@@ -10,7 +10,10 @@ EXACT_SECONDS = 0.010
 
 
 class Check(BaseModel):
-    """One check and what it saw. A check that does not apply to a run is left out, never counted as passed."""
+    """One check and what it saw. A check that does not apply to a run is left out, never counted as passed.
+
+    A finding says something about the shop: when it is not ok, the run's figures are true all the same.
+    """
 
     model_config = ConfigDict(frozen=True)
 
@@ -18,6 +21,12 @@ class Check(BaseModel):
     title: str
     ok: bool
     detail: str
+    is_finding: bool = False
+
+    @property
+    def holds(self) -> bool:
+        """Whether the run is possible as far as this check can tell."""
+        return self.ok or self.is_finding
 
 
 def make_check(name: str, title: str, detail: str, *, ok: bool) -> Check:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from load.analysis.checks.check import EXACT_SECONDS, Check, make_check, shown
 from load.analysis.timeline import steps
-from load.records import CHARGED, Charge, Invocation, RunRecords
+from load.records import CHARGED, Charge, ColdStart, Invocation, RunRecords
 from load.scenario import Arm, Scenario
 
 # The event source mapping hands a function this many messages at most (cloudformation/resources/triggers.py).
@@ -14,6 +14,8 @@ SQS_BATCH = 10
 LOG_SECONDS = 1.0
 LOG_JITTER_SECONDS = 0.25
 SPARE_INVOCATIONS = 3
+# A platform bills whole milliseconds.
+BILLED_STEP_SECONDS = 0.001
 SPARE_INVOCATIONS_SHARE = 0.10
 
 
@@ -72,3 +74,36 @@ def environments_started(scenario: Scenario, records: RunRecords) -> Check | Non
     return make_check(
         "environments", "Every function environment in use has started cold", detail, ok=started >= needed
     )
+
+
+def cold_starts_invoked(scenario: Scenario, records: RunRecords) -> Check | None:
+    """An environment starts for an invocation: no more starts than these, each within one of them."""
+    if _batch(scenario) is None:
+        return None
+    lost = [
+        f"at {start.at - records.started:.1f} s"
+        for start in records.cold_starts
+        if start.init_seconds <= 0 or not any(_began_in(start, one) for one in records.invocations)
+    ]
+    detail = f"{len(records.cold_starts)} cold starts, {len(records.invocations)} invocations"
+    if lost:
+        detail += f"; in no invocation: {shown(lost)}"
+    ok = not lost and len(records.cold_starts) <= len(records.invocations)
+    return make_check("cold-starts", "Every cold start belongs to an invocation", detail, ok=ok)
+
+
+def _began_in(start: ColdStart, invocation: Invocation) -> bool:
+    begun = invocation.at - invocation.billed_seconds - LOG_JITTER_SECONDS
+    return begun <= start.at - start.init_seconds and start.at <= invocation.at + LOG_JITTER_SECONDS
+
+
+def billed_as_it_lasted(scenario: Scenario, records: RunRecords) -> Check | None:
+    """What is billed is the duration, rounded up to a millisecond."""
+    timed = [one for one in records.invocations if one.duration_seconds > 0]
+    if _batch(scenario) is None or not timed:
+        return None
+    most = max(abs(one.billed_seconds - one.duration_seconds) for one in timed)
+    least = min(one.billed_seconds - one.duration_seconds for one in timed)
+    ok = least >= -BILLED_STEP_SECONDS / 2 and most <= 1.5 * BILLED_STEP_SECONDS
+    detail = f"{len(timed)} invocations, at most {most * 1000:.1f} ms beside their duration"
+    return make_check("billed", "Billed = duration, rounded up", detail, ok=ok)

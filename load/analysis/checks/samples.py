@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from itertools import pairwise
 from statistics import fmean
 
-from load.analysis.checks.check import Check, make_check
+from load.analysis.checks.check import Check, make_check, shown
 from load.analysis.timeline import Steps, backlog, lives
 from load.records import RunRecords
 from load.scenario import Arm, Scenario
@@ -14,6 +14,8 @@ DEPTH_TOLERANCE = 0.01
 # Orders that may be on their way between two witnesses when both are asked within the same second.
 DEPTH_SLACK = 3
 ACKNOWLEDGE_SECONDS = 0.5
+# A sample asks the provider within this of its own moment.
+COUNTED_SECONDS = 1.0
 # Samples are due once a second. Measured: the longest gap is 1.2 s.
 SAMPLES_SHARE = 0.7
 LONGEST_GAP_SECONDS = 5.0
@@ -83,3 +85,18 @@ def _beyond(depth: float, around: Sequence[float], unacknowledged: float) -> flo
     too_few = least - DEPTH_SLACK - DEPTH_TOLERANCE * least - depth
     too_many = depth - (most + DEPTH_SLACK + DEPTH_TOLERANCE * most + unacknowledged)
     return max(too_few, too_many, 0.0)
+
+
+def provider_counted(_scenario: Scenario, records: RunRecords) -> Check | None:
+    """The payment provider's counts, sampled, are those of its own ledger at these moments."""
+    if not records.samples:
+        return None
+    ends = sorted(charge.finished_at for charge in records.charges)
+    off = [
+        f"{sample.charges} at {sample.at - records.started:.0f} s"
+        for sample in records.samples
+        if not bisect_right(ends, sample.at - COUNTED_SECONDS) <= sample.charges
+        or not sample.charges <= bisect_right(ends, sample.at + COUNTED_SECONDS)
+    ]
+    detail = f"{len(records.samples)} samples, {len(ends)} charges" + (f"; not so: {shown(off)}" if off else "")
+    return make_check("provider", "The provider's counts follow its ledger", detail, ok=not off)

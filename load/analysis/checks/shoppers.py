@@ -14,6 +14,8 @@ LEAST_USERS_SECONDS = 5.0
 # A shopper's next order comes this soon after answer and thinking, as a share of the usual answer. Measured: 0.08.
 LATE_ORDER_SHARE = 0.75
 LEAST_PAIRS = 10
+# Measured: 0.0014 s.
+LATE_AFTER_REFUSAL_SECONDS = 0.1
 
 
 def littles_law(users: float, seconds: float, requests: int, response: float, think: float) -> bool:
@@ -62,7 +64,7 @@ def nobody_waits_twice(_scenario: Scenario, records: RunRecords) -> Check | None
     )
 
 
-def _pauses(records: RunRecords) -> list[float]:
+def _pauses(records: RunRecords, *, after_refusals: bool = False) -> list[float]:
     """For every two orders of one shopper in a row: what lies between answer + thinking and the next order."""
     closed = {phase.name for phase in records.phases if phase.arrivals == Arrivals.CLOSED}
     in_turn = sorted(
@@ -72,7 +74,7 @@ def _pauses(records: RunRecords) -> list[float]:
     return [
         later.sent - (earlier.done + earlier.think_seconds)
         for earlier, later in pairwise(in_turn)
-        if (earlier.user, earlier.phase) == (later.user, later.phase)
+        if (earlier.user, earlier.phase) == (later.user, later.phase) and not (after_refusals and earlier.is_accepted)
     ]
 
 
@@ -93,3 +95,14 @@ def orders_follow_answers(_scenario: Scenario, records: RunRecords) -> Check | N
     )
     title = "A shopper's next order comes right after answer and thinking"
     return make_check("next-order", title, detail, ok=ok)
+
+
+def orders_follow_refusals(_scenario: Scenario, records: RunRecords) -> Check | None:
+    """The same for refusals alone: between many accepted orders a wrong one would not show in the median."""
+    pauses = _pauses(records, after_refusals=True)
+    if not pauses:
+        return None
+    usual = median(pauses)
+    ok = min(pauses) >= -EXACT_SECONDS / 2 and usual <= LATE_AFTER_REFUSAL_SECONDS
+    detail = f"{len(pauses)} refusals, {min(pauses) * 1000:+.1f} ms at the earliest, {usual * 1000:+.1f} ms usually"
+    return make_check("after-refusal", "After a refusal a shopper orders again after thinking", detail, ok=ok)
