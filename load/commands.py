@@ -4,18 +4,19 @@ import argparse
 import asyncio
 import sys
 from pathlib import Path
-from typing import Literal
 
-from load.analysis.estimate import total_seconds
+from load.analysis.estimate import expected_seconds, total_seconds
 from load.analysis.findings import Findings
 from load.analysis.results import Results
+from load.folder import Outline, read_outline, write_outline
 from load.model import load_prices
 from load.report import words
 from load.report.console import console, list_scenarios, print_checks, print_table, summary
 from load.report.files import read_results, write_comparison, write_report
 from load.run.experiment import Experiment, new_folder
 from load.run.progress import Progress
-from load.scenario import SCENARIOS, ScenarioError, ScenarioFile, load_scenarios
+from load.scenario import ScenarioError, ScenarioFile
+from load.scenario_files import SCENARIOS, load_scenarios
 from local.emulator import EmulatorMissingError
 from local.signals import INTERRUPTED, run_until_interrupted
 
@@ -34,7 +35,7 @@ def run_demo(arguments: argparse.Namespace) -> int:
     file = load_scenarios(SCENARIOS / "demo.toml", quick=arguments.quick)
     if arguments.seed is not None:
         file = file.seeded(arguments.seed)
-    return conduct("demo", file, folder=new_folder(arguments.reports))
+    return conduct(Outline(kind="demo", file=file), folder=new_folder(arguments.reports))
 
 
 def add_lab(parser: argparse.ArgumentParser) -> None:
@@ -48,13 +49,13 @@ def add_lab(parser: argparse.ArgumentParser) -> None:
         help="only the scenarios of this name, or whose name begins with it (ecs:20, sync, sync:naive); repeatable",
     )
     parser.add_argument("--seed", type=int, help="another seed for orders, thinking times and arrivals")
-    parser.add_argument("--scenarios", type=Path, default=SCENARIOS / "lab.toml", help="another scenario file")
+    parser.add_argument("--scenarios", type=Path, help="another scenario file")
     parser.add_argument("--reports", type=Path, default=Path("reports"), help="where the report's folder is made")
     parser.add_argument(
         "--resume",
         type=Path,
         metavar="FOLDER",
-        help="go on in the folder of an interrupted experiment; its finished runs are kept",
+        help="go on in the folder of an interrupted experiment: all else is in it; its finished runs are kept",
     )
     parser.add_argument("--prices", type=Path, metavar="FILE", help="another price list than load/model/prices.toml")
     parser.add_argument("--list", action="store_true", help="list the scenarios and how long they take, run nothing")
@@ -62,31 +63,48 @@ def add_lab(parser: argparse.ArgumentParser) -> None:
 
 def run_lab(arguments: argparse.Namespace) -> int:
     """Run the laboratory; the exit code says whether every run is valid."""
-    file = load_scenarios(arguments.scenarios, quick=arguments.quick)
-    if arguments.seed is not None:
-        file = file.seeded(arguments.seed)
-    if arguments.only:
-        file = file.only(arguments.only)
     load_prices(arguments.prices)
+    outline = _resumed(arguments) or Outline(kind="lab", file=_chosen(arguments))
     if arguments.list:
-        list_scenarios(console(), file)
+        list_scenarios(console(), outline.file)
         return 0
     folder = arguments.resume or new_folder(arguments.reports)
+    return conduct(outline, folder=folder, prices=arguments.prices)
+
+
+def _chosen(arguments: argparse.Namespace) -> ScenarioFile:
+    """The scenarios that the command line names."""
+    file = load_scenarios(arguments.scenarios or SCENARIOS / "lab.toml", quick=arguments.quick)
+    if arguments.seed is not None:
+        file = file.seeded(arguments.seed)
+    return file.only(arguments.only) if arguments.only else file
+
+
+def _resumed(arguments: argparse.Namespace) -> Outline | None:
+    """What an interrupted experiment was to run; None for a new one, and in a folder of an earlier version."""
+    folder: Path | None = arguments.resume
+    if folder is None:
+        return None
     if not folder.is_dir():
         raise ScenarioError(f"--resume {folder}: there is no such folder")
-    return conduct("lab", file, folder=folder, prices=arguments.prices)
+    outline = read_outline(folder)
+    given = {
+        "--quick": arguments.quick,
+        "--only": arguments.only,
+        "--seed": arguments.seed is not None,
+        "--scenarios": arguments.scenarios,
+    }
+    named = [option for option, value in given.items() if value]
+    if outline is not None and named:
+        raise ScenarioError(f"--resume {folder}: the folder says what is to be run; leave out {', '.join(named)}")
+    return outline
 
 
-def conduct(
-    kind: Literal["demo", "lab"],
-    file: ScenarioFile,
-    *,
-    folder: Path,
-    prices: Path | None = None,
-) -> int:
+def conduct(outline: Outline, *, folder: Path, prices: Path | None = None) -> int:
     """Run an experiment, report it, and return the exit code: 0 valid, 1 not, 130 interrupted."""
     out = console()
-    with Progress(out) as progress:
+    kind, file = outline.kind, outline.file
+    with Progress(out, expected=expected_seconds(file)) as progress:
         findings = Findings(file=file, kind=kind, folder=folder)
         experiment = Experiment(
             file=file,
@@ -94,6 +112,8 @@ def conduct(
             progress=progress,
             evaluate=lambda scenario, records: summary(findings.take(scenario, records)),
         )
+        experiment.ensure_own_folder()
+        write_outline(folder, outline)
         out.print(f"[bold]{file.title}[/bold] → {folder}")
         try:
             code = run_until_interrupted(_measured(experiment, findings, file, kind))
@@ -124,8 +144,7 @@ def _reported(folder: Path, results: Results, code: int, prices: Path | None) ->
     page = write_report(folder, results, prices=prices)
     if code == INTERRUPTED:
         out.print(f"\nInterrupted: everything is stopped. The partial report: {page}", soft_wrap=True)
-        if results.kind == "lab":
-            out.print(f"Go on with: python -m load lab --resume {folder} (and the same options)", soft_wrap=True)
+        out.print(f"Go on with: python -m load lab --resume {folder}", soft_wrap=True)
         return INTERRUPTED
     print_table(out, results.runs)
     print_checks(out, results)

@@ -1,11 +1,9 @@
-"""Scenarios: what to run, as data. A scenario file is TOML that a user can copy and change."""
+"""Scenarios: what to run, as data."""
 
-import tomllib
 from enum import StrEnum
-from pathlib import Path
 from typing import Annotated, Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from flashstock.levels import MAX_UNITS
 from load.model import plan
@@ -21,7 +19,6 @@ UTILISATION = 0.9
 WAIT_SHARE = 1 / 30
 DEADLINE_SHARE = 20 / 30
 PROTECTED_LIMIT = 10
-SCENARIOS = Path(__file__).resolve().parent / "scenarios"
 Seconds = Annotated[float, Field(gt=0, le=86_400)]
 
 
@@ -138,7 +135,7 @@ class Scenario(Data):
     payment_seconds: Seconds = 3.0
     capacity: int = Field(default=0, ge=0, le=10_000)
     workers: int = Field(default=20, ge=0, le=2_000)
-    tasks: tuple[tuple[float, int], ...] = ()
+    tasks: tuple[tuple[Annotated[float, Field(ge=0, le=86_400)], Annotated[int, Field(ge=1, le=200)]], ...] = ()
     overhead_seconds: float = Field(default=OVERHEAD_SECONDS, ge=0, le=60)
     task_start_seconds: float = Field(default=TASK_START_SECONDS, ge=0, le=600)
     keeps_up_with: float | None = Field(default=None, gt=0, le=600)
@@ -168,6 +165,8 @@ class Scenario(Data):
             raise ValueError(f"{self.name}: two phases have the same name")
         if self.arm is Arm.ECS and self.workers < 1:
             raise ValueError(f"{self.name}: the ecs arm needs workers")
+        if list(self.tasks) != sorted(self.tasks, key=lambda change: change[0]):
+            raise ValueError(f"{self.name}: tasks must be in the order of their moments")
         if self.tasks and self.arm is not Arm.ECS:
             raise ValueError(f"{self.name}: only the ecs arm has tasks")
         if not 0 <= self.think_seconds[0] <= self.think_seconds[1]:
@@ -276,47 +275,3 @@ class ScenarioFile(Data):
             known = ", ".join(scenario.name for scenario in self.scenarios)
             raise ScenarioError(f"no scenario is called {', '.join(names)}; there are: {known}")
         return self.model_copy(update={"scenarios": kept})
-
-
-def load_scenarios(path: Path, *, quick: bool = False) -> ScenarioFile:
-    """Read a scenario file.
-
-    `[defaults]` fills what a `[[scenarios]]` leaves out. With `quick`, `[quick]` and then the scenario's own `quick`
-    table are laid over it, phases last `phase_scale` of their time, and the scenario keeps what it stands for.
-    Raises ScenarioError.
-    """
-    try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as exc:
-        raise ScenarioError(f"{path}: {exc}") from exc
-    for key, kind in (("defaults", dict), ("quick", dict), ("scenarios", list)):
-        if not isinstance(content.setdefault(key, kind()), kind):
-            raise ScenarioError(f"{path}: {key}: must be a {'table' if kind is dict else 'list of tables'}")
-    defaults = {"seed": content.get("seed", 1)} | content.pop("defaults")
-    scaling = content.pop("quick")
-    content["scenarios"] = [
-        _scenario(defaults, one, scaling if quick else None) if isinstance(one, dict) else one
-        for one in content["scenarios"]
-    ]
-    try:
-        return ScenarioFile.model_validate(content)
-    except ValidationError as exc:
-        first = exc.errors()[0]
-        where = ".".join(str(part) for part in first["loc"]) or "file"
-        raise ScenarioError(f"{path}: {where}: {first['msg']}") from exc
-
-
-def _scenario(defaults: dict[str, Any], one: dict[str, Any], scaling: dict[str, Any] | None) -> dict[str, Any]:
-    full: dict[str, Any] = defaults | one
-    own: dict[str, Any] = full.pop("quick", {})
-    if scaling is None:
-        return full
-    scale = scaling.get("phase_scale", 1.0)
-    short: dict[str, Any] = full | {key: value for key, value in scaling.items() if key != "phase_scale"} | own
-    if "phases" not in own:
-        short["phases"] = [phase | {"seconds": phase["seconds"] * scale} for phase in full.get("phases", [])]
-    if short.get("payment_seconds") != full.get("payment_seconds"):
-        short.setdefault("stands_for_payment_seconds", full.get("payment_seconds"))
-    if "workers" in own:
-        short.setdefault("stands_for_workers", full.get("workers"))
-    return short

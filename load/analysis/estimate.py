@@ -25,6 +25,11 @@ def run_seconds(scenario: Scenario) -> float:
     return START_SECONDS + scenario.load_seconds + tail
 
 
+def expected_seconds(file: ScenarioFile) -> list[dict[str, float]]:
+    """The length of every run by its name, group by group; the runs of a group go on at the same time."""
+    return [{scenario.name: run_seconds(scenario) for scenario in group} for group in file.groups()]
+
+
 def total_seconds(file: ScenarioFile) -> float:
     """The whole experiment; the runs of a group take as long as the longest."""
-    return sum(max(run_seconds(scenario) for scenario in group) for group in file.groups())
+    return sum(max(group.values()) for group in expected_seconds(file))

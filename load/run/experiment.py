@@ -17,6 +17,7 @@ from local.processes import ProcessFailedError
 from local.stack import StackFailedError
 
 REPORTS = Path("reports")
+TAKEN = "a finished run is here already, of another scenario; take a new folder"
 FAILURES = (RunFailedError, ProcessFailedError, StackFailedError, ProbeError)
 # What is made of a run's records, and the line that says so.
 Evaluate = Callable[[Scenario, RunRecords], str]
@@ -41,7 +42,7 @@ def clear(folder: Path) -> None:
     Raises ScenarioError for a finished run, which nothing may delete.
     """
     if (folder / FINISHED).exists():
-        raise ScenarioError(f"{folder}: a finished run is here already, of another scenario; take a new folder")
+        raise ScenarioError(f"{folder}: {TAKEN}")
     for path in folder.glob("*"):
         if path.is_dir():
             shutil.rmtree(path)
@@ -63,6 +64,13 @@ class Experiment:
         self.folder = folder
         self.failures: dict[str, str] = {}
         self.interrupted = False
+
+    def ensure_own_folder(self) -> None:
+        """Raise ScenarioError when the folder holds a finished run of a scenario of the same name, but another one."""
+        for scenario in self._file.scenarios:
+            folder = run_folder(self.folder, scenario.folder_name)
+            if (folder / FINISHED).exists() and finished_run(self.folder, scenario) is None:
+                raise ScenarioError(f"{folder}: {TAKEN}")
 
     async def run(self) -> None:
         """Run every group of scenarios, one group after the other, the members of a group at the same time.
@@ -91,7 +99,7 @@ class Experiment:
         if records is None:
             return False
         self._evaluate(scenario, records)
-        self._progress.say(f"{scenario.name:<18} reused: it was finished before")
+        self._progress.finished(scenario.name, f"{scenario.name:<18} reused: it was finished before")
         return True
 
     async def _one(self, scenario: Scenario, running: RunningEmulator) -> None:

@@ -2,6 +2,7 @@
 
 import time
 from collections import deque
+from collections.abc import Mapping, Sequence
 from types import TracebackType
 from typing import Self
 
@@ -14,6 +15,7 @@ from load.run.scenario_run import Moment
 # Counts change once a second, with the samples: two of them, and some room for a late one.
 RATE_WINDOW_SECONDS = 2.5
 PLAIN_EVERY_SECONDS = 5.0
+MINUTE = 60.0
 
 
 class _Track:
@@ -51,8 +53,13 @@ class _Track:
 class Progress:
     """Shows moments as they come. Use it as a context manager."""
 
-    def __init__(self, console: Console) -> None:
-        """Write to `console`; a live display only on a terminal."""
+    def __init__(self, console: Console, *, expected: Sequence[Mapping[str, float]] = ()) -> None:
+        """Write to `console`; a live display only on a terminal.
+
+        `expected` are the seconds of every run by name, group by group: with them it says how far all is.
+        """
+        self._expected = expected
+        self._ended: set[str] = set()
         self._console = console
         self._tracks: dict[str, _Track] = {}
         self._live = Live(console=console, refresh_per_second=5, transient=True) if console.is_terminal else None
@@ -73,7 +80,20 @@ class Progress:
         self._tracks.pop(name, None)
         if self._live is not None:
             self._live.update(Text("\n".join(one.line() for one in self._tracks.values()), style="cyan"))
-        self.say(text)
+        self._ended.add(name)
+        self.say(text + self._position())
+
+    def _position(self) -> str:
+        """How many runs have ended, and how long the others will take."""
+        names = {name for group in self._expected for name in group}
+        left = sum(
+            max((seconds for name, seconds in group.items() if name not in self._ended), default=0.0)
+            for group in self._expected
+        )
+        if not names:
+            return ""
+        rest = f"{left / MINUTE:.0f} min" if left >= MINUTE else f"{left:.0f} s"
+        return f"   ({len(self._ended & names)} of {len(names)}{f', about {rest} left' if left else ''})"
 
     def say(self, text: str) -> None:
         """Print a line above the progress."""

@@ -6,7 +6,8 @@ import pytest
 
 from load.analysis.results import Machine, Results, RunResult, result
 from load.records import RunRecords
-from load.scenario import SCENARIOS, Arm, Arrivals, Phase, Scenario, Shop, load_scenarios
+from load.scenario import Arm, Arrivals, Phase, Scenario, Shop
+from load.scenario_files import SCENARIOS, load_scenarios
 from load.tests.synthetic import synthetic_run
 
 

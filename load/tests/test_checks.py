@@ -7,7 +7,8 @@ import pytest
 
 from load.analysis.checks import littles_law, validate
 from load.records import Charge, Ending, Order, RunRecords
-from load.scenario import SCENARIOS, Arm, Phase, Scenario, load_scenarios
+from load.scenario import Arm, Phase, Scenario
+from load.scenario_files import SCENARIOS, load_scenarios
 from load.tests.synthetic import synthetic_run
 
 Tamper = Callable[[RunRecords], RunRecords]

@@ -3,7 +3,8 @@ import pytest
 from load.analysis.figures import figures
 from load.analysis.predicted import Predicted, compare, predicted
 from load.records import RunRecords
-from load.scenario import SCENARIOS, Scenario, load_scenarios
+from load.scenario import Scenario
+from load.scenario_files import SCENARIOS, load_scenarios
 from load.tests.synthetic import RECORD_SECONDS, synthetic_run
 
 

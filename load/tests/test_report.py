@@ -19,7 +19,8 @@ from load.report.document import embedded_json
 from load.report.files import read_results, write_comparison, write_report
 from load.report.markdown import md_table
 from load.report.sync_answer import sync_answer
-from load.scenario import SCENARIOS, Scenario, ScenarioError, Shop
+from load.scenario import Scenario, ScenarioError, Shop
+from load.scenario_files import SCENARIOS
 from load.tests.synthetic import write_synthetic_run
 
 Make = Callable[[list[RunResult], str], Results]

@@ -6,7 +6,8 @@ import pytest
 from load.analysis.series import series, write_series
 from load.analysis.timeline import lives
 from load.records import RunRecords
-from load.scenario import SCENARIOS, Scenario, load_scenarios
+from load.scenario import Scenario
+from load.scenario_files import SCENARIOS, load_scenarios
 from load.tests.synthetic import synthetic_run
 
 

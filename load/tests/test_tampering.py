@@ -8,7 +8,8 @@ import pytest
 from load.analysis.checks import validate
 from load.analysis.results import result
 from load.records import Invocation, PhaseMark, Request, RunRecords, WorkersSet
-from load.scenario import SCENARIOS, Arm, Arrivals, Phase, Scenario, Shop, load_scenarios
+from load.scenario import Arm, Arrivals, Phase, Scenario, Shop
+from load.scenario_files import SCENARIOS, load_scenarios
 from load.tests.synthetic import synthetic_run
 
 Tamper = Callable[[RunRecords], RunRecords]
