@@ -3,11 +3,13 @@
 import argparse
 import asyncio
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from load.analysis.estimate import expected_seconds, total_seconds
 from load.analysis.findings import Findings
 from load.analysis.results import Results
+from load.analysis.thresholds import Threshold, broken, thresholds
 from load.folder import Outline, read_outline, write_outline
 from load.model import load_prices
 from load.report import words
@@ -23,11 +25,22 @@ from local.signals import INTERRUPTED, run_until_interrupted
 WRONG_ARGUMENT = 2
 
 
+def _add_fail_if(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--fail-if",
+        action="append",
+        default=[],
+        metavar="CONDITION",
+        help="exit with 1 if a figure of a run is so: 'ecs:100.accept_p99 > 0.25'; repeatable",
+    )
+
+
 def add_demo(parser: argparse.ArgumentParser) -> None:
     """The arguments of `demo`."""
     parser.add_argument("--quick", action="store_true", help="the shortest demo: for a smoke test")
     parser.add_argument("--seed", type=int, help="another seed for orders and thinking times")
     parser.add_argument("--reports", type=Path, default=Path("reports"), help="where the report's folder is made")
+    _add_fail_if(parser)
 
 
 def run_demo(arguments: argparse.Namespace) -> int:
@@ -35,7 +48,8 @@ def run_demo(arguments: argparse.Namespace) -> int:
     file = load_scenarios(SCENARIOS / "demo.toml", quick=arguments.quick)
     if arguments.seed is not None:
         file = file.seeded(arguments.seed)
-    return conduct(Outline(kind="demo", file=file), folder=new_folder(arguments.reports))
+    limits = thresholds(arguments.fail_if, file.names)
+    return conduct(Outline(kind="demo", file=file), folder=new_folder(arguments.reports), limits=limits)
 
 
 def add_lab(parser: argparse.ArgumentParser) -> None:
@@ -59,6 +73,7 @@ def add_lab(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--prices", type=Path, metavar="FILE", help="another price list than load/model/prices.toml")
     parser.add_argument("--list", action="store_true", help="list the scenarios and how long they take, run nothing")
+    _add_fail_if(parser)
 
 
 def run_lab(arguments: argparse.Namespace) -> int:
@@ -68,8 +83,9 @@ def run_lab(arguments: argparse.Namespace) -> int:
     if arguments.list:
         list_scenarios(console(), outline.file)
         return 0
+    limits = thresholds(arguments.fail_if, outline.file.names)
     folder = arguments.resume or new_folder(arguments.reports)
-    return conduct(outline, folder=folder, prices=arguments.prices)
+    return conduct(outline, folder=folder, prices=arguments.prices, limits=limits)
 
 
 def _chosen(arguments: argparse.Namespace) -> ScenarioFile:
@@ -100,7 +116,7 @@ def _resumed(arguments: argparse.Namespace) -> Outline | None:
     return outline
 
 
-def conduct(outline: Outline, *, folder: Path, prices: Path | None = None) -> int:
+def conduct(outline: Outline, *, folder: Path, prices: Path | None = None, limits: Sequence[Threshold] = ()) -> int:
     """Run an experiment, report it, and return the exit code: 0 valid, 1 not, 130 interrupted."""
     out = console()
     kind, file = outline.kind, outline.file
@@ -126,7 +142,8 @@ def conduct(outline: Outline, *, folder: Path, prices: Path | None = None) -> in
             sys.stderr.write(f"python -m load {kind}: {exc}\n")
             code = 1
     results = findings.results(failures=experiment.failures, interrupted=experiment.interrupted)
-    return _reported(experiment.folder, results, code, prices)
+    page = write_report(folder, results, prices=prices)
+    return _reported(page, results, code, broken(limits, results.runs))
 
 
 async def _measured(experiment: Experiment, findings: Findings, file: ScenarioFile, kind: str) -> int:
@@ -139,9 +156,8 @@ async def _measured(experiment: Experiment, findings: Findings, file: ScenarioFi
     return 0
 
 
-def _reported(folder: Path, results: Results, code: int, prices: Path | None) -> int:
-    out = console()
-    page = write_report(folder, results, prices=prices)
+def _reported(page: Path, results: Results, code: int, exceeded: Sequence[str]) -> int:
+    out, folder = console(), page.parent
     if code == INTERRUPTED:
         out.print(f"\nInterrupted: everything is stopped. The partial report: {page}", soft_wrap=True)
         out.print(f"Go on with: python -m load lab --resume {folder}", soft_wrap=True)
@@ -150,7 +166,7 @@ def _reported(folder: Path, results: Results, code: int, prices: Path | None) ->
     print_checks(out, results)
     out.print(f"\nReport: {page}\nData:   {folder / 'results.json'}", soft_wrap=True, highlight=False)
     failed = [f"{run.scenario.name}: {check.title}" for run in results.runs for check in run.checks if not check.holds]
-    failed += [f"{name}: not measured" for name in results.unfinished]
+    failed += [*(f"{name}: not measured" for name in results.unfinished), *exceeded]
     if failed:
         out.print("[red]FAILED[/red] " + "; ".join(failed), soft_wrap=True, highlight=False)
         return 1
@@ -168,17 +184,26 @@ def add_report(parser: argparse.ArgumentParser) -> None:
         metavar="FOLDER",
         help="another folder for it (default: the experiment's own; for a comparison a new one under reports/)",
     )
+    _add_fail_if(parser)
 
 
 def run_report(arguments: argparse.Namespace) -> int:
     """Write one experiment's report anew, or a comparison of several."""
     found = [(folder, read_results(folder)) for folder in arguments.runs]
+    exceeded = [
+        f"{folder}: {sentence}"
+        for folder, results in found
+        for sentence in broken(thresholds(arguments.fail_if, results.names), results.runs)
+    ]
     if len(found) == 1:
         page = write_report(arguments.output or found[0][0], found[0][1], prices=arguments.prices)
     else:
         page = write_comparison(arguments.output or new_folder(), found)
-    console().print(f"Report: {page}", soft_wrap=True, highlight=False)
-    return 0
+    out = console()
+    out.print(f"Report: {page}", soft_wrap=True, highlight=False)
+    for sentence in exceeded:
+        out.print(f"[red]FAILED[/red] {sentence}", soft_wrap=True, highlight=False)
+    return 1 if exceeded else 0
 
 
 def wrong_input(command: str, error: Exception) -> int:

@@ -245,6 +245,11 @@ class ScenarioFile(Data):
             raise ValueError(f"scenario names appear twice: {', '.join(sorted(repeated))}")
         return self
 
+    @property
+    def names(self) -> list[str]:
+        """What the scenarios are called."""
+        return [scenario.name for scenario in self.scenarios]
+
     def seeded(self, seed: int) -> "ScenarioFile":
         """The same scenarios with another seed."""
         return self.model_copy(

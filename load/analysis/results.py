@@ -109,6 +109,11 @@ class Results(Frozen):
         return all(run.valid for run in self.runs)
 
     @property
+    def names(self) -> list[str]:
+        """What the runs are called, those that were not measured included."""
+        return [*(run.scenario.name for run in self.runs), *self.unfinished]
+
+    @property
     def usable(self) -> list[RunResult]:
         """The runs whose figures may be used: those that passed every check."""
         return [run for run in self.runs if run.valid]
