@@ -1,6 +1,7 @@
 """Several experiments side by side: what changed between them."""
 
-from collections.abc import Sequence
+import math
+from collections.abc import Callable, Sequence
 
 from load.analysis.results import Results, RunResult
 from load.report import markup, words
@@ -9,7 +10,17 @@ from load.report.console import STOCK_COLUMNS, stock_row
 from load.report.document import document, page_header
 
 PALETTE = ("s1", "s2", "s3", "s4", "s5", "s6")
+LEAST_RUNS = 2
 Rows = Sequence[tuple[str, RunResult]]
+COMPARED: dict[str, Callable[[RunResult], float | None]] = {
+    "accepted": lambda run: run.figures.accepted,
+    "accept p50": lambda run: run.figures.accept.p50 if run.figures.accept else None,
+    "accept p95": lambda run: run.figures.accept.p95 if run.figures.accept else None,
+    "confirmation p50": lambda run: run.figures.confirmation.p50 if run.figures.confirmation else None,
+    "completions": lambda run: run.figures.completion_rate,
+    "peak backlog": lambda run: run.figures.peak_backlog,
+    "drain": lambda run: run.figures.drain_seconds,
+}
 
 
 def comparison_page(found: Sequence[tuple[str, Results]]) -> str:
@@ -21,12 +32,41 @@ def comparison_page(found: Sequence[tuple[str, Results]]) -> str:
     charts: list[Chart] = []
     for name in names:
         rows = [(label, run) for label, results in found for run in results.runs if run.scenario.name == name]
-        body.append(f"<h2>{markup.text(name)}</h2>" + _table(name, rows))
+        body.append(
+            f"<h2>{markup.text(name)}</h2>" + _only(rows, found) + _table(name, rows) + _differences(name, rows)
+        )
         chart = _backlogs(name, rows)
         charts.append(chart)
         body.append(f'<div class="charts wide"><div class="card">{markup.chart_place(chart)}</div></div>')
     body.append("</main>")
     return document(title="Comparison", body="\n".join(body), charts=charts)
+
+
+def _only(rows: Rows, found: Sequence[tuple[str, Results]]) -> str:
+    """Which experiments did not run this scenario."""
+    there = {label for label, _ in rows}
+    without = [label for label, _ in found if label not in there]
+    if not without:
+        return ""
+    return f'<p class="note">Only in {markup.text(", ".join(there))}; not in {markup.text(", ".join(without))}.</p>'
+
+
+def _differences(name: str, rows: Rows) -> str:
+    """Every other valid run beside the first one; limited stock bounds what these figures say."""
+    usable = [(label, run) for label, run in rows if run.valid and run.figures.stock is None]
+    if len(usable) < LEAST_RUNS:
+        return ""
+    (base, first), *others = usable
+    cells = [
+        (label, *(_difference(figure(first), figure(run)) for figure in COMPARED.values())) for label, run in others
+    ]
+    return markup.table(f"{name}: difference from {base}", ("experiment", *COMPARED), cells)
+
+
+def _difference(before: float | None, after: float | None) -> str:
+    if before is None or after is None or before == 0 or math.isinf(before) or math.isinf(after):
+        return words.NOTHING
+    return f"{100 * (after - before) / before:+.1f} %".replace("-", "−")
 
 
 def _table(name: str, rows: Rows) -> str:

@@ -196,7 +196,29 @@ def test_runs_can_be_compared(tmp_path: Path, make_results: Make, demo_runs: lis
     results = make_results(demo_runs, "demo")
     page = write_comparison(tmp_path / "c", [(Path("first"), results), (Path("second"), results)])
     text = page.read_text(encoding="utf-8")
-    assert text.count(">first</th>") == text.count(">second</th>") == len(demo_runs)
+    assert text.count(">first</th>") == len(demo_runs)
+    # once in the table of figures and, unless stock was limited, once in that of the differences
+    plenty = [run for run in demo_runs if not run.scenario.is_limited]
+    assert text.count(">second</th>") == len(demo_runs) + len(plenty)
+    assert "+0.0 %" in text
+
+
+def test_a_comparison_marks_what_only_one_side_has(
+    tmp_path: Path, make_results: Make, demo_runs: list[RunResult]
+) -> None:
+    whole, part = make_results(demo_runs, "demo"), make_results(demo_runs[:1], "demo")
+    text = write_comparison(tmp_path, [(Path("first"), whole), (Path("second"), part)]).read_text(encoding="utf-8")
+    assert text.count("Only in first; not in second.") == len(demo_runs) - 1
+
+
+def test_a_comparison_says_by_how_much_a_figure_differs(
+    tmp_path: Path, make_results: Make, demo_runs: list[RunResult]
+) -> None:
+    run = demo_runs[1]
+    figures = run.figures.model_copy(update={"peak_backlog": run.figures.peak_backlog * 3})
+    other = make_results([run.model_copy(update={"figures": figures})], "demo")
+    pair = [(Path("first"), make_results([run], "demo")), (Path("second"), other)]
+    assert "+200.0 %" in write_comparison(tmp_path, pair).read_text(encoding="utf-8")
 
 
 def test_a_folder_without_results_is_named(tmp_path: Path) -> None:
