@@ -147,6 +147,8 @@ def _growth_rate(accepted: Sequence[Life], rate: float | None) -> float | None:
 
 
 def _drain(scenario: Scenario, records: RunRecords, accepted: Sequence[Life], rate: float | None) -> tuple[float, bool]:
+    if backlog(accepted).peak() == 0:
+        return 0.0, False  # what is paid in its request leaves nothing to drain, however late the last answer is
     ends = [life.ended for life in accepted if life.ended is not None]
     remaining = len(accepted) - len(ends)
     measured = max(0.0, max(ends, default=records.load_ended) - records.load_ended)

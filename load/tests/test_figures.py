@@ -97,3 +97,9 @@ def test_a_backlog_that_fits_into_the_slots_does_not_grow(queue_scenario: Scenar
     found = figures(enough, synthetic_run(enough))
     assert found.completion_rate is None
     assert found.growth_rate is None
+
+
+def test_without_a_backlog_there_is_nothing_to_drain(sync_scenario: Scenario, sync_run: RunRecords) -> None:
+    found = figures(sync_scenario, sync_run)
+    assert max(request.done for request in sync_run.requests) > sync_run.load_ended
+    assert (found.peak_backlog, found.drain_seconds) == (0, 0.0)
