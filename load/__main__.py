@@ -4,9 +4,9 @@ import argparse
 import sys
 from collections.abc import Callable, Sequence
 
-from load.lab.commands import add_demo, add_lab, add_report, run_demo, run_lab, run_report, wrong_input
-from load.lab.scenario import ScenarioError
+from load.commands import add_demo, add_lab, add_report, run_demo, run_lab, run_report, wrong_input
 from load.model import PricesError, plan_command
+from load.scenario import ScenarioError
 from local.signals import INTERRUPTED
 
 Command = Callable[[argparse.Namespace], int]

@@ -10,32 +10,35 @@ from load.model.autoscaling import (
     Fleet,
     Moment,
     Profile,
-    StepScaling,
     TargetTracking,
     replay_schedule,
     simulate_autoscaling,
 )
-from load.model.breakeven import BreakEven, SeedComparison, break_even, cost_curve, seed_comparison
+from load.model.breakeven import BreakEven, SeedComparison, break_even, seed_comparison
 from load.model.costs import ARMS, Arm, Assumptions, Cost, CostLine, monthly_cost
+from load.model.explanation import SETTLED_PER_SECOND
 from load.model.formulas import Formula
 from load.model.planner import Plan, plan
 from load.model.prediction import TOLERANCE, Prediction, deviation, predict
 from load.model.prices import FreeKey, Price, PriceKey, Prices, PricesError, load_prices
-from load.model.published import PUBLISHED, ImpossibleFigure, PublishedFigure, impossible_figures
+from load.model.published import PUBLISHED, PUBLISHED_CLAIMS, Claim, PublishedFigure, impossible
 from load.model.sale import PlanError, Sale
 from load.model.shop import Burst, ClosedLoop, Environments, OpenLoop, Shop, Slots
 from load.model.template_parameters import TemplateSettings
-from load.model.waits import Waits
+from load.model.waits import Waits, percentile
 
 __all__ = [
     "ARMS",
     "PUBLISHED",
+    "PUBLISHED_CLAIMS",
+    "SETTLED_PER_SECOND",
     "TOLERANCE",
     "Arm",
     "Assumptions",
     "AutoscalingRun",
     "BreakEven",
     "Burst",
+    "Claim",
     "ClosedLoop",
     "Control",
     "Cost",
@@ -44,7 +47,6 @@ __all__ = [
     "Fleet",
     "Formula",
     "FreeKey",
-    "ImpossibleFigure",
     "Moment",
     "OpenLoop",
     "Plan",
@@ -60,16 +62,15 @@ __all__ = [
     "SeedComparison",
     "Shop",
     "Slots",
-    "StepScaling",
     "TargetTracking",
     "TemplateSettings",
     "Waits",
     "break_even",
-    "cost_curve",
     "deviation",
-    "impossible_figures",
+    "impossible",
     "load_prices",
     "monthly_cost",
+    "percentile",
     "plan",
     "predict",
     "replay_schedule",

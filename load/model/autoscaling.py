@@ -59,26 +59,6 @@ class TargetTracking:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class StepScaling:
-    """Step scaling on backlog per task: the highest (from backlog, tasks to add) step reached applies.
-
-    A step with a negative number scales in; `datapoints` in a row must reach a step.
-    """
-
-    steps: tuple[tuple[float, int], ...]
-    datapoints: int = 1
-
-    def desired(self, *, running: int, desired: int, values: Sequence[float]) -> int:  # noqa: ARG002 - one shape for both policies
-        if len(values) < self.datapoints:
-            return desired
-        reached = [add for floor, add in sorted(self.steps) if min(values[-self.datapoints :]) >= floor]
-        return desired + reached[-1] if reached else desired
-
-
-Policy = TargetTracking | StepScaling
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Control:
     """How the policy sees and acts.
 
@@ -86,7 +66,7 @@ class Control:
     (What is being paid is in flight and not part of the queue's visible depth.)
     """
 
-    policy: Policy
+    policy: TargetTracking
     period_seconds: float = 60.0
     delay_seconds: float = 60.0
     out_cooldown_seconds: float = 60.0

@@ -1,10 +1,10 @@
 """From how many orders a month on one arm costs more than another, and the seed's own comparison corrected."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from decimal import Decimal
 
-from load.model.costs import Arm, Assumptions, Cost, monthly_cost
+from load.model.costs import Arm, Assumptions, monthly_cost
 from load.model.prices import FreeKey, PriceKey, Prices
 
 _LIMIT = 10**10
@@ -72,13 +72,6 @@ def least_reaching_zero(difference: Callable[[int], Decimal], *, limit: int = _L
         else:
             below = middle
     return reached
-
-
-def cost_curve(
-    arm: Arm, orders: Sequence[int], prices: Prices, assumptions: Assumptions | None = None
-) -> tuple[Cost, ...]:
-    """The monthly bill at each number of orders, for the chart."""
-    return tuple(monthly_cost(arm, number, prices, assumptions) for number in orders)
 
 
 def seed_comparison(prices: Prices, *, task_price: Decimal = Decimal("8.50"), tasks: int = 2) -> SeedComparison:

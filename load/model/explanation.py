@@ -4,6 +4,18 @@ from load.model import formulas as f
 from load.model.formulas import Formula
 from load.model.shop import ClosedLoop, OpenLoop, Shop, Slots, Workload
 
+# The names by which a formula is found.
+GREATEST_THROUGHPUT = "greatest throughput"
+MEAN_RESPONSE = "mean response at that throughput"
+PAYMENTS_IN_PHASE = "payments that fit into the phase"
+ACCEPTED_ALL_USERS = "accepted per second, all users there"
+ACCEPTED_PER_SECOND = "accepted per second"
+SETTLED_PER_SECOND = "settled per second"
+PEAK_BACKLOG = "peak backlog"
+DRAIN = "drain"
+MEAN_WAIT = "mean wait for a slot"
+WAIT_95 = "wait for a slot that 95 % do not exceed, at most"
+
 _LITTLE = "Little 1961; Denning & Buzen 1978"
 _MOST_CUSTOMERS = 95
 _FLUID = "fluid limit, Newell 1971"
@@ -26,7 +38,7 @@ def _sync(loop: ClosedLoop, shop: Shop) -> tuple[Formula, ...]:
     throughput = f.closed_loop_bound(users=loop.users, response=response, think=loop.think_mean_seconds, limit=limit)
     found = [
         Formula(
-            name="greatest throughput",
+            name=GREATEST_THROUGHPUT,
             expression=f"min(N/(R+Z), c/d) = min({loop.users}/({response:g}+{loop.think_mean_seconds:g}), "
             f"{capacity or '∞'}/{shop.payment_seconds:g})",
             value=throughput,
@@ -34,7 +46,7 @@ def _sync(loop: ClosedLoop, shop: Shop) -> tuple[Formula, ...]:
             source=_LITTLE,
         ),
         Formula(
-            name="mean response at that throughput",
+            name=MEAN_RESPONSE,
             expression=f"N/X - Z = {loop.users}/{throughput:.4g} - {loop.think_mean_seconds:g}",
             value=f.closed_loop_response(users=loop.users, throughput=throughput, think=loop.think_mean_seconds),
             unit="s",
@@ -44,7 +56,7 @@ def _sync(loop: ClosedLoop, shop: Shop) -> tuple[Formula, ...]:
     if capacity:
         found.append(
             Formula(
-                name="payments that fit into the phase",
+                name=PAYMENTS_IN_PHASE,
                 expression=f"c(⌈T/d⌉-1) = {capacity}(⌈{loop.duration_seconds:g}/{shop.payment_seconds:g}⌉-1)",
                 value=f.whole_rounds(seconds=loop.duration_seconds, payment=shop.payment_seconds, capacity=capacity),
                 unit="orders",
@@ -59,7 +71,7 @@ def _intake_rate(workload: Workload, shop: Shop) -> Formula | None:
     if isinstance(workload, ClosedLoop):
         think = workload.think_mean_seconds
         return Formula(
-            name="accepted per second, all users there",
+            name=ACCEPTED_ALL_USERS,
             expression=f"min(N/(R+Z), limit) = min({workload.users}/({shop.accept_seconds:g}+{think:g}), {limit:g})",
             value=f.closed_loop_bound(users=workload.users, response=shop.accept_seconds, think=think, limit=limit),
             unit="orders/s",
@@ -67,7 +79,7 @@ def _intake_rate(workload: Workload, shop: Shop) -> Formula | None:
         )
     if isinstance(workload, OpenLoop):
         return Formula(
-            name="accepted per second",
+            name=ACCEPTED_PER_SECOND,
             expression=f"min(λ, limit) = min({workload.rate_per_second:g}, {limit:g})",
             value=min(workload.rate_per_second, limit),
             unit="orders/s",
@@ -89,7 +101,7 @@ def _backlog(workload: Workload, shop: Shop, rate: float) -> tuple[Formula, ...]
     peak = f.fluid_peak_backlog(rate=rate, service=service, seconds=workload.duration_seconds)
     return (
         Formula(
-            name="settled per second",
+            name=SETTLED_PER_SECOND,
             expression="min(W/(d+o), c/d) = "
             f"min({slots.workers}/({shop.payment_seconds:g}+{slots.overhead_seconds:g}), "
             f"{shop.gateway_capacity or '∞'}/{shop.payment_seconds:g})",
@@ -98,14 +110,14 @@ def _backlog(workload: Workload, shop: Shop, rate: float) -> tuple[Formula, ...]
             source="W slots, one payment each",
         ),
         Formula(
-            name="peak backlog",
+            name=PEAK_BACKLOG,
             expression=f"(λ-μ)T = ({rate:.4g}-{service:.4g})×{workload.duration_seconds:g}",
             value=peak,
             unit="orders",
             source=_FLUID,
         ),
         Formula(
-            name="drain",
+            name=DRAIN,
             expression=f"B/μ = {peak:.4g}/{service:.4g}",
             value=f.fluid_drain(backlog=peak, service=service),
             unit="s",
@@ -123,7 +135,7 @@ def _waiting(workload: Workload, shop: Shop) -> tuple[Formula, ...]:
         return ()
     return (
         Formula(
-            name="mean wait for a slot",
+            name=MEAN_WAIT,
             expression=f"(1+0)/2 × C(W,λ(d+o))(d+o)/(W-λ(d+o)), λ={rate:g}, d+o={service:g}, W={slots.workers}",
             value=f.allen_cunneen_wait(
                 rate=rate, service_seconds=service, servers=slots.workers, arrival_scv=1.0, service_scv=0.0
@@ -132,7 +144,7 @@ def _waiting(workload: Workload, shop: Shop) -> tuple[Formula, ...]:
             source="Allen-Cunneen (Allen 1990) on Erlang C (1917), long run",
         ),
         Formula(
-            name="wait for a slot that 95 % do not exceed, at most",
+            name=WAIT_95,
             expression="ln(C(W,λ(d+o))/0.05) (d+o)/(W-λ(d+o)), as if payments varied exponentially",
             value=f.mmc_wait_percentile(
                 rate=rate, service_seconds=service, servers=slots.workers, percent=_MOST_CUSTOMERS

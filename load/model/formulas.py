@@ -19,11 +19,6 @@ class Formula:
     source: str
 
 
-def little_population(*, throughput: float, response: float, think: float = 0.0) -> float:
-    """N = X (R + Z). Little, "A proof for the queuing formula L = λW", Operations Research 9 (1961)."""
-    return throughput * (response + think)
-
-
 def little_answers_limit(*, users: int, seconds: float, response: float, think: float) -> float:
     """Most answers that `users` can have received in `seconds` at a mean response: N T ÷ (R + Z)."""
     return users * seconds / (response + think)

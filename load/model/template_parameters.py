@@ -63,8 +63,8 @@ def template_settings(sale: Sale, *, workers: int) -> TemplateSettings:
     if max_tasks * per_task < workers:
         fed = f"{max_tasks} × {per_task}"
         notes.append(f"GatewayCapacity: the template's {capacity} feeds {fed} workers, the plan has {workers:,}")
-    payment = _whole("PaymentSeconds", math.ceil(sale.payment), PAYMENT_SECONDS, notes)
-    wait = _whole("AcceptableWaitSeconds", math.floor(sale.wait), ACCEPTABLE_WAIT_SECONDS, notes)
+    payment = _whole("PaymentSeconds", sale.payment, math.ceil(sale.payment), PAYMENT_SECONDS, notes)
+    wait = _whole("AcceptableWaitSeconds", sale.wait, math.floor(sale.wait), ACCEPTABLE_WAIT_SECONDS, notes)
     return TemplateSettings(
         parameters=(
             ("Workers", per_task),
@@ -91,9 +91,12 @@ def _capacity(sale: Sale, workers: int) -> int:
     return next((step for step in GATEWAY_CAPACITIES if step >= workers), GATEWAY_CAPACITIES[-1])
 
 
-def _whole(name: str, value: int, bounds: tuple[int, int], notes: list[str]) -> int:
+def _whole(name: str, value: float, rounded: int, bounds: tuple[int, int], notes: list[str]) -> int:
+    """The nearest whole number that the template takes, on the safe side; a note where it is another one."""
     low, high = bounds
-    kept = min(high, max(low, value))
-    if kept != value:
-        notes.append(f"{name}: the template takes {low} to {high}, not {value}")
+    kept = min(high, max(low, rounded))
+    if kept != rounded:
+        notes.append(f"{name}: the template takes {low} to {high}, not {value:g}")
+    elif kept != value:
+        notes.append(f"{name}: the template takes whole seconds, {kept} and not {value:g}")
     return kept

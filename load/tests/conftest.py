@@ -4,10 +4,11 @@ from collections.abc import Callable
 
 import pytest
 
-from load.lab.records import RunRecords
-from load.lab.results import Machine, Results, RunResult, result
-from load.lab.scenario import SCENARIOS, Arm, Arrivals, Phase, Scenario, Shop, load_scenarios
-from load.lab.testing import synthetic_run
+from load.analysis.results import Machine, Results, RunResult, result
+from load.records import RunRecords
+from load.scenario import Arm, Arrivals, Phase, Scenario, Shop
+from load.scenario_files import SCENARIOS, load_scenarios
+from load.tests.synthetic import synthetic_run
 
 
 @pytest.fixture

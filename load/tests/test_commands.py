@@ -6,8 +6,12 @@ from pathlib import Path
 import pytest
 
 from load.__main__ import main
-from load.lab.report.files import write_report
-from load.lab.results import Results, RunResult
+from load.analysis.results import Results, RunResult
+from load.folder import Outline, read_outline, write_outline
+from load.records import finished_run
+from load.report.files import read_results, write_report
+from load.scenario_files import SCENARIOS, load_scenarios
+from load.tests.synthetic import write_synthetic_run
 
 Make = Callable[[list[RunResult], str], Results]
 
@@ -55,3 +59,37 @@ def test_an_old_report_is_written_anew(
     assert main(["report", str(tmp_path), "--output", str(tmp_path / "elsewhere")]) == 0
     assert (tmp_path / "elsewhere" / "report.html").exists()
     assert page.read_bytes() == before
+
+
+def test_an_interrupted_experiment_goes_on_with_nothing_but_its_folder(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = load_scenarios(SCENARIOS / "lab.toml", quick=True).only(["ecs:5", "ecs:20"]).seeded(7)
+    write_outline(tmp_path, Outline(kind="lab", file=file))
+    for scenario in file.scenarios:
+        write_synthetic_run(tmp_path, scenario)
+    assert main(["lab", "--resume", str(tmp_path)]) == 0
+    assert "(2 of 2)" in capsys.readouterr().out
+    assert [run.scenario for run in read_results(tmp_path).runs] == list(file.scenarios)
+
+
+@pytest.mark.parametrize("option", [["--quick"], ["--only", "sync"], ["--seed", "0"], ["--scenarios", "x.toml"]])
+def test_what_the_folder_says_cannot_be_said_otherwise(
+    tmp_path: Path, option: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_outline(tmp_path, Outline(kind="lab", file=load_scenarios(SCENARIOS / "lab.toml", quick=True)))
+    assert main(["lab", "--resume", str(tmp_path), *option]) == 2
+    assert f"the folder says what is to be run; leave out {option[0]}" in capsys.readouterr().err
+
+
+def test_a_folder_of_an_earlier_version_loses_no_finished_run(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    true = load_scenarios(SCENARIOS / "lab.toml").only(["ecs:5"]).scenarios[0]
+    records = write_synthetic_run(tmp_path, true)
+    assert main(["lab", "--resume", str(tmp_path), "--quick", "--only", "ecs:5"]) == 2
+    assert "a finished run is here already, of another scenario" in capsys.readouterr().err
+    assert read_outline(tmp_path) is None
+    kept = finished_run(tmp_path, true)
+    assert kept is not None
+    assert kept.requests == records.requests

@@ -7,63 +7,67 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from load.lab.experiment import Experiment, clear, new_folder
-from load.lab.prediction import PREDICTED, read_predictions
-from load.lab.progress import Progress
-from load.lab.records import FINISHED, write_records
-from load.lab.scenario import Scenario, ScenarioFile
-from load.lab.testing import synthetic_run
+from load.analysis.findings import Findings
+from load.records import PREDICTED, finished_run
+from load.run.experiment import Experiment, clear, new_folder
+from load.run.progress import Progress
+from load.scenario import Scenario, ScenarioError, ScenarioFile
+from load.tests.synthetic import synthetic_run, write_synthetic_run
 
-Make = Callable[[ScenarioFile], Experiment]
+Make = Callable[[ScenarioFile], tuple[Experiment, Findings]]
 
 
 @pytest.fixture
 def make(tmp_path: Path) -> Make:
-    def experiment(file: ScenarioFile) -> Experiment:
-        return Experiment(file=file, kind="lab", folder=tmp_path, progress=Progress(Console(quiet=True)))
+    def parts(file: ScenarioFile) -> tuple[Experiment, Findings]:
+        findings = Findings(file=file, kind="lab", folder=tmp_path)
+        experiment = Experiment(
+            file=file,
+            folder=tmp_path,
+            progress=Progress(Console(quiet=True)),
+            evaluate=lambda scenario, records: findings.take(scenario, records).scenario.name,
+        )
+        return experiment, findings
 
-    return experiment
-
-
-def finish(folder: Path, scenario: Scenario) -> None:
-    run = folder / "runs" / scenario.folder_name
-    write_records(run, synthetic_run(scenario))
-    (run / FINISHED).write_text(json.dumps(scenario.model_dump(mode="json")), encoding="utf-8")
+    return parts
 
 
 async def test_a_finished_run_is_reused_without_starting_anything(
     tmp_path: Path, make: Make, queue_scenario: Scenario
 ) -> None:
-    finish(tmp_path, queue_scenario)
-    experiment = make(ScenarioFile(title="T", scenarios=(queue_scenario,)))
-    await experiment.predict()
-    await experiment.run(together=[[queue_scenario]])
-    results = experiment.results()
+    write_synthetic_run(tmp_path, queue_scenario)
+    experiment, findings = make(ScenarioFile(title="T", scenarios=(queue_scenario,)))
+    await experiment.run()
+    results = findings.results(failures=experiment.failures, interrupted=experiment.interrupted)
     assert [run.scenario.name for run in results.runs] == ["ecs:4"]
     assert results.runs[0].valid
     assert results.unfinished == []
 
 
-async def test_a_run_of_another_scenario_is_not_reused(tmp_path: Path, make: Make, queue_scenario: Scenario) -> None:
-    finish(tmp_path, queue_scenario)
-    changed = queue_scenario.model_copy(update={"workers": 5})
-    experiment = make(ScenarioFile(title="T", scenarios=(changed,)))
-    assert experiment._finished(changed) is None
-    assert experiment._finished(queue_scenario) is not None
-    assert experiment.results().unfinished == ["ecs:4"]
-
-
-async def test_predictions_are_written_before_the_runs_and_kept(
+async def test_a_finished_run_of_another_scenario_is_neither_reused_nor_deleted(
     tmp_path: Path, make: Make, queue_scenario: Scenario
 ) -> None:
-    experiment = make(ScenarioFile(title="T", scenarios=(queue_scenario,)))
-    await experiment.predict()
-    names = {one.name for one in read_predictions(tmp_path / "runs" / "ecs-4")}
+    write_synthetic_run(tmp_path, queue_scenario)
+    changed = queue_scenario.model_copy(update={"workers": 5})
+    experiment, findings = make(ScenarioFile(title="T", scenarios=(changed,)))
+    with pytest.raises(ScenarioError, match="ecs-4: a finished run is here already"):
+        await experiment.run()
+    assert findings.results(failures={}, interrupted=False).unfinished == ["ecs:4"]
+    assert finished_run(tmp_path, changed) is None
+    kept = finished_run(tmp_path, queue_scenario)
+    assert kept is not None
+    assert kept.requests == synthetic_run(queue_scenario).requests
+
+
+def test_predictions_are_written_before_the_runs_and_kept(tmp_path: Path, make: Make, queue_scenario: Scenario) -> None:
+    _, findings = make(ScenarioFile(title="T", scenarios=(queue_scenario,)))
+    findings.predict(queue_scenario)
+    path = tmp_path / "runs" / "ecs-4" / PREDICTED
+    names = {one["name"] for one in json.loads(path.read_bytes())}
     assert {"offered", "completions, all slots busy", "peak backlog", "drain"} <= names
-    finish(tmp_path, queue_scenario)
-    path = tmp_path / "runs" / "ecs-4" / "predicted.json"
+    write_synthetic_run(tmp_path, queue_scenario)
     before = path.stat().st_mtime_ns
-    await experiment.predict()
+    findings.predict(queue_scenario)
     assert path.stat().st_mtime_ns == before
 
 

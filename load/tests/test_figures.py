@@ -3,12 +3,13 @@ from dataclasses import replace
 
 import pytest
 
-from load.lab.figures import busy_window, figures, slot_rate
-from load.lab.percentiles import percentile, percentiles
-from load.lab.records import RunRecords
-from load.lab.scenario import Scenario
-from load.lab.testing import synthetic_run
-from load.lab.timeline import steps
+from load.analysis.figures import busy_window, figures, slot_rate
+from load.analysis.percentiles import percentiles
+from load.analysis.timeline import steps
+from load.model import percentile
+from load.records import RunRecords
+from load.scenario import Scenario
+from load.tests.synthetic import synthetic_run
 
 
 def test_percentiles_are_observed_values() -> None:
@@ -96,3 +97,9 @@ def test_a_backlog_that_fits_into_the_slots_does_not_grow(queue_scenario: Scenar
     found = figures(enough, synthetic_run(enough))
     assert found.completion_rate is None
     assert found.growth_rate is None
+
+
+def test_without_a_backlog_there_is_nothing_to_drain(sync_scenario: Scenario, sync_run: RunRecords) -> None:
+    found = figures(sync_scenario, sync_run)
+    assert max(request.done for request in sync_run.requests) > sync_run.load_ended
+    assert (found.peak_backlog, found.drain_seconds) == (0, 0.0)

@@ -3,8 +3,8 @@ from pathlib import Path
 
 import pytest
 
-from load.lab.journal import JournalReader, read_journal
-from load.lab.scenario import Scenario
+from load.scenario import Scenario
+from load.traffic.journal_reader import JournalReader, read_journal
 
 
 def request(status: int, sent: float, phase: str = "normal") -> dict[str, object]:

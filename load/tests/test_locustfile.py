@@ -1,16 +1,18 @@
 """The shoppers, in a process of their own: locust patches the standard library of whoever imports it."""
 
 import asyncio
+import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import cast
 
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import BaseTestServer, TestServer
 
-from load.lab.journal import read_journal
-from load.lab.scenario import Arm, Arrivals, Phase, Scenario
-from load.lab.shoppers import LoadFiles, load_process, write_plan
+from load.scenario import Arm, Arrivals, Phase, Scenario
+from load.traffic.generators import LOCUSTFILE, PROJECT, LoadFiles, load_process, write_plan
+from load.traffic.journal_reader import read_journal
 
 
 class FakeShop:
@@ -24,6 +26,20 @@ class FakeShop:
         return web.json_response({"order_id": f"ord_{len(self.orders)}", "status": "pending"}, status=202)
 
 
+async def sell(_request: web.Request) -> web.Response:
+    return web.json_response({"products": [{"product_id": "lamp"}, {"product_id": "shoes"}]})
+
+
+async def by_hand(*arguments: str) -> tuple[int | None, str]:
+    """Run locust as a person would, for a second; its exit code and what it printed."""
+    argv = ["-m", "locust", "-f", str(LOCUSTFILE), "--headless", "--users", "2", "--run-time", "1s", *arguments]
+    process = await asyncio.create_subprocess_exec(
+        sys.executable, *argv, cwd=PROJECT, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT
+    )
+    said, _ = await asyncio.wait_for(process.communicate(), 45)
+    return process.returncode, said.decode()
+
+
 @pytest.fixture
 def shop() -> FakeShop:
     return FakeShop()
@@ -33,6 +49,8 @@ def shop() -> FakeShop:
 async def server(shop: FakeShop) -> AsyncIterator[BaseTestServer]:
     app = web.Application()
     app.router.add_post("/orders/async", shop.take)
+    app.router.add_post("/orders/sync", shop.take)
+    app.router.add_get("/products", sell)
     async with TestServer(app) as running:
         yield running
 
@@ -66,3 +84,20 @@ async def test_shoppers_walk_through_the_phases_and_write_everything_down(
     assert all(request.is_accepted for request in requests)
     assert {order["customer_id"] for order in shop.orders} == {1, 2, 3, 4, 5}
     assert all(0.1 <= request.think_seconds <= 0.2 for request in requests)
+
+
+@pytest.mark.parametrize("arm", ["sync", "async"])
+async def test_by_hand_the_products_come_from_the_shops_own_catalogue(
+    arm: str, shop: FakeShop, server: BaseTestServer
+) -> None:
+    code, said = await by_hand("--host", str(server.make_url("")).rstrip("/"), "--arm", arm)
+    assert code == 0, said
+    assert f"/orders/{arm}" in said
+    lines = [line for order in shop.orders for line in cast("list[dict[str, str]]", order["items"])]
+    assert {line["product_id"] for line in lines} == {"lamp", "shoes"}
+
+
+async def test_by_hand_a_shop_elsewhere_gets_no_load() -> None:
+    code, said = await by_hand("--host", "http://shop.example")
+    assert code == 1
+    assert "http://shop.example is not on this machine; --allow-remote sends the load there" in said

@@ -1,9 +1,9 @@
 import pytest
 from rich.console import Console
 
-from load.lab.progress import Progress
-from load.lab.scenario import Scenario
-from load.lab.trial import Moment
+from load.run.progress import Progress
+from load.run.scenario_run import Moment
+from load.scenario import Scenario
 
 LOOKS_PER_SECOND = 5
 
@@ -11,7 +11,7 @@ LOOKS_PER_SECOND = 5
 def printed(scenario: Scenario, *, seconds: int, per_second: int, monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """What a run prints that is looked at five times a second and sampled once, steady in and out."""
     clock = 0.0
-    monkeypatch.setattr("load.lab.progress.time.monotonic", lambda: clock)
+    monkeypatch.setattr("load.run.progress.time.monotonic", lambda: clock)
     console = Console(width=200, force_terminal=False)
     with console.capture() as captured, Progress(console) as progress:
         for look in range(1, seconds * LOOKS_PER_SECOND):
@@ -41,3 +41,17 @@ def test_before_two_samples_there_is_no_rate(queue_scenario: Scenario, monkeypat
     lines = printed(queue_scenario, seconds=1, per_second=60, monkeypatch=monkeypatch)
     assert len(lines) == 1
     assert "accepted   0.0/s" in lines[0]
+
+
+def test_it_says_how_many_runs_have_ended_and_how_long_the_others_take() -> None:
+    console = Console(width=200, force_terminal=False)
+    expected = [{"a": 30.0, "b": 100.0}, {"c": 45.0}]
+    with console.capture() as captured, Progress(console, expected=expected) as progress:
+        progress.finished("a", "A")
+        progress.finished("b", "B")
+        progress.finished("c", "C")
+    assert captured.get().splitlines() == [
+        "A   (1 of 3, about 2 min left)",
+        "B   (2 of 3, about 45 s left)",
+        "C   (3 of 3)",
+    ]

@@ -1,6 +1,6 @@
 from pathlib import Path
 
-from load.lab.records import Charge, Order, Request, RunRecords, read_records, write_records
+from load.records import Charge, Order, Request, RunRecords, read_records, write_records
 
 
 def test_records_survive_their_files(tmp_path: Path, queue_run: RunRecords) -> None:

@@ -8,16 +8,20 @@ from pathlib import Path
 
 import pytest
 
-from load.lab import words
-from load.lab.records import FINISHED, write_records
-from load.lab.report.answers import capacity_label, rush_of, shop_runs
-from load.lab.report.document import embedded_json
-from load.lab.report.files import read_results, write_comparison, write_report
-from load.lab.report.markdown import md_table
-from load.lab.report.sync_answer import sync_answer
-from load.lab.results import Results, RunResult
-from load.lab.scenario import SCENARIOS, ScenarioError, Shop
-from load.lab.testing import synthetic_run
+from load.analysis.checks import HEADLINES
+from load.analysis.predicted import predicted
+from load.analysis.results import Results, RunResult, result
+from load.records import PREDICTED, run_folder, write_records
+from load.report import words
+from load.report.answers import capacity_label, shop_runs
+from load.report.console import console, print_checks
+from load.report.document import embedded_json
+from load.report.files import read_results, write_comparison, write_report
+from load.report.markdown import md_table
+from load.report.sync_answer import sync_answer
+from load.scenario import Scenario, ScenarioError, Shop
+from load.scenario_files import SCENARIOS
+from load.tests.synthetic import write_synthetic_run
 
 Make = Callable[[list[RunResult], str], Results]
 
@@ -27,6 +31,8 @@ def test_the_demo_report_is_written_and_read_back(
 ) -> None:
     results = make_results(demo_runs, "demo")
     page = write_report(tmp_path, results).read_text(encoding="utf-8")
+    for run in demo_runs:
+        write_synthetic_run(tmp_path, run.scenario)
     assert read_results(tmp_path) == results
     for expected in ("Pay while the shopper waits", "Side by side", "Can these figures be true?", "VALID"):
         assert expected in page
@@ -62,7 +68,7 @@ def test_the_words_about_a_naive_shop_give_the_rate_of_its_table(make_results: M
     naive = shop_runs(results, Shop.NAIVE)
     assert len(naive) == 3
     for run, paragraph in zip(naive, answer.paragraphs[: len(naive)], strict=True):
-        row = f"naive, capacity {capacity_label(run)}: {rush_of(run).name}"
+        row = f"naive, capacity {capacity_label(run)}: {run.peak.name}"
         assert f" got {paid[row]} paid" in paragraph
 
 
@@ -95,6 +101,30 @@ def test_an_invalid_run_says_so(tmp_path: Path, make_results: Make, demo_runs: l
     assert "**INVALID**" in (tmp_path / "report.md").read_text(encoding="utf-8")
 
 
+def test_a_finding_about_the_shop_is_named_as_one(
+    tmp_path: Path, make_results: Make, demo_runs: list[RunResult], capsys: pytest.CaptureFixture[str]
+) -> None:
+    finding = demo_runs[0].checks[0].model_copy(update={"ok": False, "is_finding": True, "name": "refused-charged"})
+    results = make_results([demo_runs[0].model_copy(update={"checks": [finding, *demo_runs[0].checks]})], "demo")
+    page = write_report(tmp_path, results).read_text(encoding="utf-8")
+    assert "A finding about the shop: " in page
+    assert "- ! about the shop" in (tmp_path / "report.md").read_text(encoding="utf-8")
+    print_checks(console(), results)
+    assert "! about the shop: " in capsys.readouterr().out
+
+
+def test_six_headlines_are_shown_and_the_other_checks_folded(
+    make_results: Make, lab_runs: list[RunResult], capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = next(one for one in lab_runs if one.scenario.name == "ecs:20")
+    assert {check.name for check in run.shown_checks} == set(HEADLINES)
+    assert len(run.folded_checks) > 10
+    print_checks(console(), make_results(lab_runs, "lab"))
+    printed = capsys.readouterr().out.splitlines()
+    assert len(printed) == len(lab_runs)
+    assert "accounted for, charged once, within capacity" in printed[0]
+
+
 def test_a_partial_report_names_what_is_missing(tmp_path: Path, make_results: Make) -> None:
     results = make_results([], "lab").model_copy(
         update={"unfinished": ["ecs:5"], "failures": {"ecs:5": "the order API ended with 1"}, "interrupted": True}
@@ -108,7 +138,8 @@ def test_an_endless_drain_survives_the_file(tmp_path: Path, make_results: Make, 
     stuck = demo_runs[1].figures.model_copy(update={"drain_seconds": float("inf"), "drain_is_extrapolated": True})
     results = make_results([demo_runs[1].model_copy(update={"figures": stuck})], "demo")
     assert "never" in write_report(tmp_path, results).read_text(encoding="utf-8")
-    assert read_results(tmp_path).runs[0].figures.drain_seconds == float("inf")
+    again = Results.model_validate_json((tmp_path / "results.json").read_bytes())
+    assert again.runs[0].figures.drain_seconds == float("inf")
 
 
 def test_a_report_is_worked_out_anew_from_the_records(
@@ -116,20 +147,78 @@ def test_a_report_is_worked_out_anew_from_the_records(
 ) -> None:
     run = demo_runs[1]
     write_report(tmp_path, make_results([run], "demo"))
-    folder = tmp_path / "runs" / run.scenario.folder_name
-    records = synthetic_run(run.scenario)
-    write_records(folder, replace(records, charges=records.charges[1:]))
-    (folder / FINISHED).write_text(run.scenario.model_dump_json(), encoding="utf-8")
+    records = write_synthetic_run(tmp_path, run.scenario)
+    write_records(run_folder(tmp_path, run.scenario.folder_name), replace(records, charges=records.charges[1:]))
     again = read_results(tmp_path)
     assert not again.runs[0].valid
     assert [check.name for check in again.runs[0].checks if not check.ok] == ["charges"]
+
+
+def test_what_is_edited_by_hand_changes_nothing_that_is_shown(
+    tmp_path: Path, make_results: Make, queue_scenario: Scenario
+) -> None:
+    records = write_synthetic_run(tmp_path, queue_scenario)
+    true = make_results([result(queue_scenario, records, predicted(queue_scenario))], "lab")
+    page = write_report(tmp_path, true).read_bytes()
+    content = json.loads((tmp_path / "results.json").read_bytes())
+    run = content["runs"][0]
+    run["figures"]["accepted"] = 99_999
+    run["valid"], run["checks"], run["scenario"]["workers"] = False, [], 99
+    run["predictions"] = [
+        one | {"measured": one["predicted"], "deviation": 0, "ok": True} for one in run["predictions"]
+    ]
+    (tmp_path / "results.json").write_text(json.dumps(content), encoding="utf-8")
+    (run_folder(tmp_path, queue_scenario.folder_name) / PREDICTED).write_text("[]", encoding="utf-8")
+    again = read_results(tmp_path)
+    assert again == true
+    assert write_report(tmp_path, again).read_bytes() == page
+
+
+def test_a_run_without_records_is_named_and_not_shown(
+    tmp_path: Path, make_results: Make, demo_runs: list[RunResult]
+) -> None:
+    write_report(tmp_path, make_results(demo_runs[:1], "demo"))
+    again = read_results(tmp_path)
+    assert again.runs == []
+    assert again.unfinished == [demo_runs[0].scenario.name]
+    assert "figures without records are not shown" in again.failures[demo_runs[0].scenario.name]
+
+
+def test_a_run_that_was_taken_out_of_the_results_is_shown_again(
+    tmp_path: Path, make_results: Make, queue_scenario: Scenario
+) -> None:
+    write_synthetic_run(tmp_path, queue_scenario)
+    write_report(tmp_path, make_results([], "demo"))
+    assert [run.scenario.name for run in read_results(tmp_path).runs] == [queue_scenario.name]
 
 
 def test_runs_can_be_compared(tmp_path: Path, make_results: Make, demo_runs: list[RunResult]) -> None:
     results = make_results(demo_runs, "demo")
     page = write_comparison(tmp_path / "c", [(Path("first"), results), (Path("second"), results)])
     text = page.read_text(encoding="utf-8")
-    assert text.count(">first</th>") == text.count(">second</th>") == len(demo_runs)
+    assert text.count(">first</th>") == len(demo_runs)
+    # once in the table of figures and, unless stock was limited, once in that of the differences
+    plenty = [run for run in demo_runs if not run.scenario.is_limited]
+    assert text.count(">second</th>") == len(demo_runs) + len(plenty)
+    assert "+0.0 %" in text
+
+
+def test_a_comparison_marks_what_only_one_side_has(
+    tmp_path: Path, make_results: Make, demo_runs: list[RunResult]
+) -> None:
+    whole, part = make_results(demo_runs, "demo"), make_results(demo_runs[:1], "demo")
+    text = write_comparison(tmp_path, [(Path("first"), whole), (Path("second"), part)]).read_text(encoding="utf-8")
+    assert text.count("Only in first; not in second.") == len(demo_runs) - 1
+
+
+def test_a_comparison_says_by_how_much_a_figure_differs(
+    tmp_path: Path, make_results: Make, demo_runs: list[RunResult]
+) -> None:
+    run = demo_runs[1]
+    figures = run.figures.model_copy(update={"peak_backlog": run.figures.peak_backlog * 3})
+    other = make_results([run.model_copy(update={"figures": figures})], "demo")
+    pair = [(Path("first"), make_results([run], "demo")), (Path("second"), other)]
+    assert "+200.0 %" in write_comparison(tmp_path, pair).read_text(encoding="utf-8")
 
 
 def test_a_folder_without_results_is_named(tmp_path: Path) -> None:
@@ -166,5 +255,5 @@ def test_ninety_nine_point_something_is_not_a_hundred() -> None:
 
 def test_the_schema_in_the_documentation_is_fresh() -> None:
     path = SCENARIOS.parent.parent / "docs" / "results.schema.json"
-    command = "python -m load.lab.results > docs/results.schema.json"
+    command = "python -m load.analysis.results > docs/results.schema.json"
     assert json.loads(path.read_text(encoding="utf-8")) == Results.model_json_schema(), f"run {command}"

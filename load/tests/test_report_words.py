@@ -4,16 +4,16 @@ from collections.abc import Callable
 
 import pytest
 
-from load.lab import words
-from load.lab.prediction import PredictedValue
-from load.lab.report.markdown import markdown
-from load.lab.report.study import answers
-from load.lab.report.verdict import scale_note, verdict
-from load.lab.results import Results, RunResult
-from load.lab.scenario import Arm
-from load.lab.table import row
-from load.lab.validity import Check
+from load.analysis.checks import Check
+from load.analysis.predicted import PredictedValue
+from load.analysis.results import Results, RunResult
 from load.model import load_prices
+from load.report import words
+from load.report.console import row
+from load.report.markdown import markdown
+from load.report.study import answers
+from load.report.verdict import scale_note, verdict
+from load.scenario import Arm
 
 Make = Callable[[list[RunResult], str], Results]
 

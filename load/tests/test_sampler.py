@@ -1,11 +1,11 @@
 from collections.abc import Mapping, Sequence
 
-from load.lab.records import StockSample
-from load.lab.sampler import Sampler
-from load.lab.witnesses import Witnesses
+from load.records import StockSample
+from load.run.probes import Probes
+from load.run.sampler import Sampler
 
 
-class SellingShop(Witnesses):
+class SellingShop(Probes):
     """A shop whose three units are reserved at the first sample, and sold at the next."""
 
     def __init__(self) -> None:
@@ -32,7 +32,7 @@ class SellingShop(Witnesses):
 
 
 async def test_each_sample_has_the_counters_of_its_moment() -> None:
-    sampler = Sampler(witnesses=SellingShop(), processes={}, processor_urls=[])
+    sampler = Sampler(probes=SellingShop(), processes={}, processor_urls=[])
     assert sampler.reserved == 0
     await sampler.take()
     assert sampler.reserved == 3

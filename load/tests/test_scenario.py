@@ -2,7 +2,8 @@ from pathlib import Path
 
 import pytest
 
-from load.lab.scenario import SCENARIOS, Arm, Scenario, ScenarioError, load_scenarios, planned_workers
+from load.scenario import Arm, Scenario, ScenarioError, planned_workers
+from load.scenario_files import SCENARIOS, load_scenarios
 
 SMALL = """
 title = "T"
@@ -134,8 +135,8 @@ def test_a_seed_reaches_every_scenario() -> None:
             'stock = { backpack = 3 }\nproducts = ["desk-lamp"]',
             "ecs:8: products: desk-lamp is ordered but has no stock",
         ),
-        ("stock = { backpack = -1 }", r"scenarios\.0\.stock\.backpack: Input should be greater than or equal to 0"),
-        ("stock = { backpack = 1.5 }", r"scenarios\.0\.stock\.backpack: Input should be a valid integer"),
+        ("stock = { backpack = -1 }", r"line 13: ecs:8: stock\.backpack: Input should be greater than or equal to 0"),
+        ("stock = { backpack = 1.5 }", r"line 13: ecs:8: stock\.backpack: Input should be a valid integer"),
     ],
 )
 def test_stock_and_products_that_cannot_be_sold_are_refused_by_name(tmp_path: Path, lines: str, sentence: str) -> None:
@@ -153,3 +154,43 @@ def test_shoppers_order_what_has_stock_unless_said_otherwise(tmp_path: Path) -> 
     assert (only.ordered_products, only.units) == (("desk-lamp",), 4)
     unlimited = scenario.model_copy(update={"products": ("desk-lamp",), "stock": {}})
     assert (unlimited.is_limited, unlimited.ordered_products, unlimited.units) == (False, ("desk-lamp",), 0)
+
+
+@pytest.mark.parametrize(
+    ("lines", "sentence"),
+    [
+        ("tasks = [[5, -1]]", r"line 13: ecs:8: tasks\.0\.1: Input should be greater than or equal to 1"),
+        ("tasks = [[-5, 2]]", r"line 13: ecs:8: tasks\.0\.0: Input should be greater than or equal to 0"),
+        ("tasks = [[9, 2], [5, 3]]", r"ecs:8: tasks must be in the order of their moments"),
+        ("surprise = 1", r"line 13: ecs:8: surprise: Extra inputs are not permitted"),
+    ],
+)
+@pytest.mark.parametrize("quick", [False, True])
+def test_what_is_wrong_is_said_with_line_scenario_and_field(
+    tmp_path: Path, lines: str, sentence: str, *, quick: bool
+) -> None:
+    path = write(tmp_path, SMALL.replace("workers = 8", f"workers = 8\n{lines}", 1))
+    with pytest.raises(ScenarioError, match=sentence):
+        load_scenarios(path, quick=quick)
+
+
+@pytest.mark.parametrize("scale", ['"x"', "0", "true"])
+def test_a_scale_that_is_none_is_refused(tmp_path: Path, scale: str) -> None:
+    path = write(tmp_path, SMALL.replace("phase_scale = 0.5", f"phase_scale = {scale}"))
+    with pytest.raises(ScenarioError, match=r"quick\.phase_scale: must be a number above 0"):
+        load_scenarios(path, quick=True)
+
+
+def test_phases_that_are_none_are_refused_with_and_without_quick(tmp_path: Path) -> None:
+    for phases in ("5", "[5]", '[{ seconds = "long" }]'):
+        path = write(tmp_path, f'title = "T"\n[[scenarios]]\nname = "x"\ntitle = "X"\narm = "ecs"\nphases = {phases}\n')
+        for quick in (False, True):
+            with pytest.raises(ScenarioError, match="line 6: x: phases"):
+                load_scenarios(path, quick=quick)
+
+
+@pytest.mark.parametrize("quick", [False, True])
+def test_quick_must_be_a_table(tmp_path: Path, *, quick: bool) -> None:
+    path = write(tmp_path, SMALL.replace("quick = { workers = 2 }", "quick = 5"))
+    with pytest.raises(ScenarioError, match="line 14: ecs:8: quick: must be a table of what is different with --quick"):
+        load_scenarios(path, quick=quick)

@@ -3,11 +3,12 @@ from pathlib import Path
 
 import pytest
 
-from load.lab.records import RunRecords
-from load.lab.scenario import SCENARIOS, Scenario, load_scenarios
-from load.lab.series import series, write_series
-from load.lab.testing import synthetic_run
-from load.lab.timeline import lives
+from load.analysis.series import series, write_series
+from load.analysis.timeline import lives
+from load.records import RunRecords
+from load.scenario import Scenario
+from load.scenario_files import SCENARIOS, load_scenarios
+from load.tests.synthetic import synthetic_run
 
 
 def test_the_seconds_add_up_to_the_run(sync_scenario: Scenario, sync_run: RunRecords) -> None:

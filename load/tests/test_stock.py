@@ -5,15 +5,15 @@ from pathlib import Path
 
 import pytest
 
-from load.lab.estimate import run_seconds
-from load.lab.figures import figures
-from load.lab.prediction import compare, predicted
-from load.lab.records import RunRecords, read_records, write_records
-from load.lab.scenario import Arm, Arrivals, Phase, Scenario
-from load.lab.series import series
-from load.lab.site import shop_plan
-from load.lab.stock import sales
-from load.lab.testing import synthetic_run
+from load.analysis.estimate import run_seconds
+from load.analysis.figures import figures
+from load.analysis.predicted import compare, predicted
+from load.analysis.series import series
+from load.analysis.stock import sales
+from load.records import RunRecords, read_records, write_records
+from load.run.shop_settings import shop_plan
+from load.scenario import Arm, Arrivals, Phase, Scenario
+from load.tests.synthetic import synthetic_run
 
 
 def test_sold_told_and_left_are_told_apart(stock_scenario: Scenario, stock_run: RunRecords) -> None:

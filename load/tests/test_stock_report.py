@@ -7,18 +7,18 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from load.lab.records import RunRecords
-from load.lab.report.files import write_comparison, write_report
-from load.lab.report.markdown import markdown
-from load.lab.report.page import arm_card, parameter_row
-from load.lab.report.stock_answer import QUESTION, stock_answer
-from load.lab.report.study import answers
-from load.lab.report.verdict import verdict
-from load.lab.results import Results, RunResult, result
-from load.lab.scenario import Scenario
-from load.lab.table import COLUMNS, STOCK_COLUMNS, figures_of, print_table, row, stock_row
-from load.lab.testing import synthetic_run
+from load.analysis.results import Results, RunResult, result
 from load.model import load_prices
+from load.records import RunRecords
+from load.report.console import COLUMNS, STOCK_COLUMNS, figures_of, print_table, row, stock_row
+from load.report.files import write_comparison, write_report
+from load.report.markdown import markdown
+from load.report.page import arm_card, parameter_row
+from load.report.stock_answer import QUESTION, stock_answer
+from load.report.study import answers
+from load.report.verdict import verdict
+from load.scenario import Scenario
+from load.tests.synthetic import synthetic_run
 
 Make = Callable[[list[RunResult], str], Results]
 

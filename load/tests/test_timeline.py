@@ -1,19 +1,11 @@
-import pytest
-
-from load.lab.records import Order, RunRecords
-from load.lab.timeline import backlog, bins, grouped, lives, oldest_age, steps, waiting
+from load.analysis.timeline import backlog, bins, grouped, lives, oldest_age, steps, waiting
+from load.records import Order, RunRecords
 
 
 def test_steps_add_up_changes_of_one_moment() -> None:
     history = steps([(2.0, 1), (1.0, 1), (2.0, -1), (3.0, -1)])
     assert (history.at(0.5), history.at(1.0), history.at(2.5), history.at(3.0)) == (0, 1, 1, 0)
     assert history.peak() == 1
-
-
-def test_the_integral_is_the_area_under_the_steps() -> None:
-    history = steps([(0.0, 1), (1.0, 1), (3.0, -2)])
-    assert history.integral(0.0, 4.0) == pytest.approx(1 * 1 + 2 * 2 + 0)
-    assert history.integral(0.5, 2.0) == pytest.approx(0.5 + 2)
 
 
 def test_the_peak_of_a_window_knows_what_was_there_before() -> None:

@@ -10,7 +10,6 @@ from load.model import (
     Profile,
     Shop,
     Slots,
-    StepScaling,
     TargetTracking,
     predict,
     replay_schedule,
@@ -30,13 +29,6 @@ def test_tasks_arrive_after_metric_delay_datapoints_and_start_time() -> None:
     run = simulate_autoscaling(HOUR, FLEET, control)
     # datapoints of 60, 120 and 180 s are above the target, known at 240 s, served 60 s later
     assert first_with(run, 2) == 300
-
-
-def test_step_scaling_acts_on_its_first_datapoint_and_respects_the_cooldown() -> None:
-    policy = StepScaling(steps=((900.0, 1), (100_000.0, 5)))
-    run = simulate_autoscaling(HOUR, FLEET, Control(policy=policy, out_cooldown_seconds=120))
-    assert first_with(run, 2) == 180
-    assert first_with(run, 3) == 300
 
 
 def test_tasks_stay_within_their_bounds() -> None:
@@ -68,14 +60,6 @@ def test_a_later_metric_makes_everybody_wait_longer() -> None:
         return simulate_autoscaling(HOUR, FLEET, control).worst_wait
 
     assert worst(0) < worst(60) < worst(180)
-
-
-def test_step_scaling_in_is_a_negative_step() -> None:
-    fleet = Fleet(workers_per_task=90, min_tasks=1, initial_tasks=4, max_tasks=4)
-    policy = StepScaling(steps=((0.0, -1), (10.0, 0)))
-    run = simulate_autoscaling(Profile(steps=((0.0, 1.0),), seconds=600), fleet, Control(policy=policy))
-    # known at 120 s, and a task less at most every 300 s
-    assert [next(m.second for m in run.moments if m.tasks == left) for left in (3, 2, 1)] == [120, 420, 720]
 
 
 def test_a_profile_changes_its_rate() -> None:
@@ -114,7 +98,7 @@ def test_a_schedule_by_hand_agrees_with_the_event_simulation(schedule: tuple[tup
 def test_tasks_still_starting_are_given_up_before_running_ones() -> None:
     fleet = Fleet(workers_per_task=1, payment_seconds=1, overhead_seconds=0, max_tasks=3, task_start_seconds=600)
     # orders wait at 60 s and none at 120 s: a task is wanted, then given up while it starts
-    policy = StepScaling(steps=((0.0, -1), (10.0, 1)))
+    policy = TargetTracking(backlog_per_task=10, out_datapoints=1, in_datapoints=1)
     control = Control(policy=policy, delay_seconds=0, out_cooldown_seconds=0, in_cooldown_seconds=60)
     run = simulate_autoscaling(
         Profile(steps=((0.0, 2.0), (60.0, 0.01)), seconds=200), fleet, control, horizon_seconds=900
@@ -130,13 +114,6 @@ def test_target_tracking_scales_in_below_nine_tenths_of_the_target() -> None:
     assert policy.desired(running=4, desired=4, values=[80.0, 80.0]) == 4
     assert policy.desired(running=4, desired=4, values=[80.0, 95.0, 70.0]) == 4
     assert policy.desired(running=4, desired=4, values=[120.0, 120.0, 150.0]) == 6
-
-
-def test_step_scaling_wants_all_its_datapoints_above_a_step() -> None:
-    policy = StepScaling(steps=((10.0, 1), (100.0, 5)), datapoints=2)
-    assert policy.desired(running=1, desired=1, values=[200.0]) == 1
-    assert policy.desired(running=1, desired=1, values=[50.0, 200.0]) == 2
-    assert policy.desired(running=1, desired=1, values=[150.0, 200.0]) == 6
 
 
 def test_task_seconds_add_up_what_ran() -> None:

@@ -7,7 +7,7 @@ from typing import Literal
 
 import pytest
 
-from load.model import ARMS, Arm, Assumptions, break_even, cost_curve, load_prices, monthly_cost, seed_comparison
+from load.model import ARMS, Arm, Assumptions, break_even, load_prices, monthly_cost, seed_comparison
 from load.model.breakeven import least_reaching_zero
 from load.model.costs import tasks_needed
 
@@ -180,9 +180,9 @@ def test_bisection_and_formula_find_the_same_break_even(
     assert even.orders is not None
     assert even.by_formula is not None
     assert even.orders - 1 < even.by_formula <= even.orders
+    arms: tuple[Arm, Arm] = ("lambda", "ecs")
     grows, stays = (
-        [cost.total for cost in cost_curve(arm, [even.orders - 1, even.orders], PRICES, assumed)]
-        for arm in ("lambda", "ecs")
+        [monthly_cost(arm, number, PRICES, assumed).total for number in (even.orders - 1, even.orders)] for arm in arms
     )
     assert grows[0] < stays[0]
     assert grows[1] >= stays[1]

@@ -46,8 +46,7 @@ def test_settle_rate_is_the_smaller_of_slots_and_gateway() -> None:
     assert f.settle_rate(workers=1, payment=0.0) == math.inf
 
 
-def test_little_in_its_three_forms() -> None:
-    assert f.little_population(throughput=57.142857, response=0.05, think=0.3) == pytest.approx(20, rel=1e-6)
+def test_little_in_its_two_forms() -> None:
     assert f.closed_loop_bound(users=20, response=0.05, think=0.3, limit=25) == 25
     assert f.closed_loop_response(users=20, throughput=25, think=0.3) == pytest.approx(0.5)
 

@@ -46,3 +46,15 @@ def test_workers_and_most_tasks_are_those_of_the_template(capacity: int, workers
     assert held.workers_per_task <= held.gateway_capacity <= capacity
     table = build_template("all").to_dict()["Mappings"]["ProcessorTasks"]
     assert held.max_tasks == table[str(held.gateway_capacity)][str(held.workers_per_task)]
+
+
+@pytest.mark.parametrize(
+    ("payment", "note"),
+    [
+        (0.6, "PaymentSeconds: the template takes whole seconds, 1 and not 0.6"),
+        (2.5, "PaymentSeconds: the template takes whole seconds, 3 and not 2.5"),
+        (20.0, "PaymentSeconds: the template takes 1 to 14, not 20"),
+    ],
+)
+def test_a_payment_time_that_the_template_cannot_hold_is_not_rounded_in_silence(payment: float, note: str) -> None:
+    assert note in plan(rate=2, payment=payment, wait=60, burst=60).template.notes

@@ -1,0 +1,1 @@
+"""What the records say: timeline, figures, series, predictions beside them, and the checks."""

@@ -1,0 +1,34 @@
+"""An experiment's folder: what it is to run, so that it can be gone on with and read without its command line."""
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import ValidationError
+
+from load.scenario import Data, ScenarioError, ScenarioFile
+
+OUTLINE = "experiment.json"
+Kind = Literal["demo", "lab"]
+
+
+class Outline(Data):
+    """What an experiment is to run; written before its first run."""
+
+    kind: Kind
+    file: ScenarioFile
+
+
+def write_outline(folder: Path, outline: Outline) -> None:
+    """Write it down."""
+    (folder / OUTLINE).write_text(outline.model_dump_json(indent=1) + "\n", encoding="utf-8")
+
+
+def read_outline(folder: Path) -> Outline | None:
+    """What the experiment in `folder` is to run; None when an earlier version began it. Raises ScenarioError."""
+    path = folder / OUTLINE
+    if not path.exists():
+        return None
+    try:
+        return Outline.model_validate_json(path.read_bytes())
+    except (OSError, ValidationError) as exc:
+        raise ScenarioError(f"{path}: {exc}") from exc

@@ -1,1 +1,0 @@
-"""The laboratory: experiment, analysis, report."""

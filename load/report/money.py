@@ -1,0 +1,148 @@
+"""What it costs: per confirmed order, per month, and where the lines cross."""
+
+from dataclasses import replace
+from decimal import Decimal
+
+from load.analysis.results import Results
+from load.model import ARMS, Assumptions, Prices, break_even, monthly_cost
+from load.report import words
+from load.report.answers import Answer, Table, runs_of, shop_runs
+from load.report.charts import Chart, Line
+from load.report.lambda_answers import measured_assumptions
+from load.scenario import Arm, Shop
+
+MONTHS = (10_000, 100_000, 300_000, 1_000_000, 3_000_000, 10_000_000)
+COLORS = {"sync": "s6", "ecs": "s2", "lambda": "s5", "lambda-sqs": "s1"}
+STEPS_PER_DECADE = 16
+LEAST_DOLLARS = 50.0
+
+
+def _dollars(amount: Decimal) -> str:
+    return f"${amount:,.2f}"
+
+
+def _cost_rows(prices: Prices, assumed: Assumptions) -> list[tuple[str, ...]]:
+    return [
+        (f"{orders:,} orders a month", *(_dollars(monthly_cost(arm, orders, prices, assumed).total) for arm in ARMS))
+        for orders in MONTHS
+    ]
+
+
+def _confirmed_rows(results: Results, prices: Prices, assumed: Assumptions) -> list[tuple[str, ...]]:
+    """Per confirmed order of a month of a million, at the smallest share that a run confirmed of what was offered.
+
+    Of the synchronous arm the naive shop counts: the protected one's refusals are mostly the same shoppers again.
+    """
+    rows: list[tuple[str, ...]] = []
+    for arm in ARMS:
+        runs = shop_runs(results, Shop.NAIVE) if arm == "sync" else runs_of(results, Arm(arm))
+        figures = [run.figures for run in runs if not run.figures.drain_is_extrapolated]
+        if not figures:
+            continue
+        share = min(round(Decimal(one.completed) / max(1, one.offered), 4) for one in figures)
+        cost = monthly_cost(arm, 1_000_000, prices, replace(assumed, confirmed_share=share))
+        each = words.NOTHING if cost.per_confirmed_order is None else f"${cost.per_confirmed_order:.6f}"
+        rows.append((arm, f"{float(share) * 100:g} %", _dollars(cost.total), each, cost.formula))
+    return rows
+
+
+def _chart(prices: Prices, assumed: Assumptions) -> Chart:
+    even = break_even("lambda", "ecs", prices, assumed)
+    decades = [10 ** (3 + index / STEPS_PER_DECADE) for index in range(5 * STEPS_PER_DECADE + 1)]
+    grid = sorted({*decades, float(even.orders)} if even.orders else decades)
+    marked = f"Lambda and the processor cost the same at {even.orders:,} orders." if even.orders else ""
+    lines = [
+        Line(
+            label=arm,
+            color=COLORS[arm],
+            values=[float(monthly_cost(arm, int(orders), prices, assumed).total) for orders in grid],
+        )
+        for arm in ARMS
+    ]
+    orders = even.orders
+    if orders:
+        level = float(monthly_cost("ecs", orders, prices, assumed).total)
+        values: list[float | None] = [level if point == orders else None for point in grid]
+        lines.append(Line(label=f"break-even {orders:,}", color="ink", values=values, points=True))
+    return Chart(
+        id="money-months",
+        title="Dollars a month against orders a month",
+        alt=f"Monthly cost of the four arms from a thousand to a hundred million orders. {marked}",
+        group="money",
+        unit="$",
+        x=grid,
+        lines=lines,
+        x_max=grid[-1],
+        y_min=LEAST_DOLLARS,
+        log=True,
+        x_log=True,
+        x_label="orders a month",
+        x_unit="",
+    )
+
+
+def money_answer(results: Results, prices: Prices) -> Answer:
+    """The costs, every figure with its formula."""
+    assumed = measured_assumptions(results)
+    even = break_even("lambda", "ecs", prices, assumed)
+    bare = break_even("lambda", "ecs", prices, replace(assumed, free_tier=False))
+    heads = ("volume", "sync", "ecs", "lambda", "lambda-sqs")
+    lines = [
+        (f"{arm}: {line.item}", line.formula, f"${line.amount:.4f}", line.working)
+        for arm in ARMS
+        for line in monthly_cost(arm, 1_000_000, prices, assumed).lines
+    ]
+    confirmed = _confirmed_rows(results, prices, assumed)
+    tables = [
+        Table(caption="Dollars a month, free tier included", heads=heads, rows=_cost_rows(prices, assumed)),
+        Table(
+            caption="Dollars a month without the free tier",
+            heads=heads,
+            rows=_cost_rows(prices, replace(assumed, free_tier=False)),
+        ),
+    ]
+    if confirmed:
+        tables.append(
+            Table(
+                caption="Per confirmed order, a million offered a month, at the smallest share that was confirmed",
+                heads=("arm", "confirmed of offered", "a month", "per confirmed order", "formula"),
+                rows=confirmed,
+            )
+        )
+    tables.append(
+        Table(
+            caption="Every line at 1,000,000 orders a month",
+            heads=("item", "formula", "amount", "quantity"),
+            rows=lines,
+        )
+    )
+    paragraphs = [
+        f"Lambda, straight from the topic, and one processor task cost the same at {even.orders:,} orders a month:"
+        f" {even.formula}."
+        if even.orders
+        else "Lambda and the processor never cost the same.",
+        f"Without the free tier: {bare.orders:,} orders." if bare.orders else "",
+        (
+            f"Of lambda-sqs an invocation takes {assumed.orders_per_invocation} orders,"
+            f" {'as assumed' if assumed.orders_per_invocation == 1 else 'as measured here'}; of lambda, one."
+        ),
+        (
+            "The API, its load balancer and the way out to the provider cost the same in every arm and are most"
+            " of a small"
+            " shop's bill."
+        ),
+    ]
+    return Answer(
+        id="money",
+        question="What does it cost?",
+        paragraphs=[paragraph for paragraph in paragraphs if paragraph],
+        tables=tables,
+        charts=[_chart(prices, assumed)],
+        notes=[
+            (
+                f"List prices of {prices.as_of}, {prices.region}, {prices.currency}; the source of each is in the"
+                " price list,"
+                " and --prices takes another one."
+            )
+        ],
+    )

@@ -1,0 +1,274 @@
+"""Questions 2 to 4: the queue, its workers, and when to use one."""
+
+import math
+
+from load.analysis.results import Results, RunResult
+from load.records import PROCESSOR
+from load.report import words
+from load.report.answers import (
+    Answer,
+    Table,
+    capacity_label,
+    drain_text,
+    overlay,
+    runs_of,
+    shop_runs,
+    smoothed,
+    workers_label,
+)
+from load.scenario import UTILISATION, Arm, Shop, planned_workers
+
+GROWTH = "How fast does the queue grow, and how long until it is empty?"
+WORKERS = "What do 1, 5, 20 and 100 workers change? What is the fewest that keep up with 60 orders per second?"
+RATIO = "How many times more orders does async accept than sync? Why do queues build up, and when is which right?"
+TURNS = 3
+
+
+def _fewest(run: RunResult, rate: float) -> int:
+    """The fewest workers that keep up at all: rate × (payment + overhead), rounded up."""
+    return math.ceil(rate * (run.scenario.payment_seconds + run.scenario.overhead_seconds))
+
+
+def _planned(run: RunResult, rate: float) -> int:
+    return planned_workers(rate, run.scenario.payment_seconds, run.scenario.overhead_seconds)
+
+
+def fixed_runs(results: Results) -> list[RunResult]:
+    """The closed-loop runs whose workers stayed the same."""
+    return [run for run in runs_of(results, Arm.ECS) if not run.scenario.tasks]
+
+
+def growth_answer(results: Results) -> Answer | None:
+    """How the backlog grows and goes."""
+    runs = fixed_runs(results)
+    if not runs:
+        return None
+    table = Table(
+        caption="Growth and drain",
+        heads=("workers", "accepted", "completed", "grew by", "peak backlog", "empty after the rush"),
+        rows=[
+            (
+                workers_label(run),
+                words.rate(run.peak.accepted_rate),
+                words.rate(run.figures.completion_rate),
+                words.rate(run.figures.growth_rate),
+                words.count(run.figures.peak_backlog),
+                drain_text(run),
+            )
+            for run in runs
+        ],
+    )
+    paragraphs = []
+    paragraphs.append(
+        "The queue grows by what comes in less what the workers finish, and it is empty after backlog ÷ (workers ÷"
+        " payment time). Both are straight lines in the chart; nothing but more workers makes the second one steeper."
+    )
+    charts = [
+        overlay(
+            id_="queue-backlog",
+            title="Backlog: accepted, not finished",
+            alt="; ".join(f"{workers_label(run)}: peak {run.figures.peak_backlog}" for run in runs),
+            unit="",
+            curves=[(workers_label(run), run, list(run.series.backlog)) for run in runs],
+        ),
+        overlay(
+            id_="queue-oldest",
+            title="Age of the oldest unfinished order",
+            alt="; ".join(
+                f"{workers_label(run)}: at most {words.seconds(max(run.series.oldest_seconds))}" for run in runs
+            ),
+            unit="s",
+            curves=[(workers_label(run), run, list(run.series.oldest_seconds)) for run in runs],
+        ),
+    ]
+    return Answer(id="growth", question=GROWTH, paragraphs=paragraphs, tables=[table], charts=charts)
+
+
+def _worker_row(run: RunResult) -> tuple[str, ...]:
+    figures, scenario = run.figures, run.scenario
+    limit = scenario.workers / scenario.payment_seconds
+    share = None if figures.completion_rate is None else 100 * figures.completion_rate / limit
+    use = next((one for one in run.processes if one.process == PROCESSOR), None)
+    return (
+        workers_label(run),
+        words.rate(run.peak.accepted_rate),
+        words.rate(figures.completion_rate),
+        words.rate(limit),
+        words.percent(share),
+        words.count(figures.peak_backlog),
+        drain_text(run),
+        words.percent(figures.utilisation_percent),
+        words.NOTHING if use is None else f"{use.cpu_mean_percent:.0f} %",
+        words.NOTHING if use is None else f"{use.rss_max_mb:.0f} MB",
+    )
+
+
+def workers_answer(results: Results) -> Answer | None:
+    """What each number of workers does."""
+    runs = fixed_runs(results)
+    if not runs:
+        return None
+    paragraphs = [
+        f"To keep up with {rate:g} orders/s takes rate × (payment + overhead) = {_fewest(run, rate)} workers at least;"
+        f" with a utilisation of {UTILISATION:g}, so that a backlog, once there, goes again,"
+        f" {_planned(run, rate)}. Measured with {words.number_of(run.scenario.workers, 'worker')} and"
+        f" {words.rate(run.peak.accepted_rate)} accepted, the backlog never exceeded"
+        f" {words.count(run.figures.peak_backlog)} orders and was gone {drain_text(run)} after the rush."
+        for run in runs
+        if (rate := run.scenario.keeps_up_with)
+    ]
+    paragraphs.append(
+        "A worker does nothing but wait for the payment, so the completion rate is workers ÷ payment time, and the"
+        " processor needs little CPU and memory even with many of them: more workers in one task, before more tasks."
+    )
+    heads = (
+        "workers",
+        "accepted",
+        "completed",
+        "W ÷ d",
+        "of W ÷ d",
+        "peak backlog",
+        "empty after",
+        "slots busy",
+        "CPU",
+        "memory",
+    )
+    charts = [
+        overlay(
+            id_="queue-completed",
+            title="Completions per second, mean of the last three payments",
+            alt="; ".join(f"{workers_label(run)}: {words.rate(run.figures.completion_rate)}" for run in runs),
+            unit="/s",
+            curves=[
+                (
+                    workers_label(run),
+                    run,
+                    smoothed(run, run.series.completed, seconds=TURNS * run.scenario.payment_seconds),
+                )
+                for run in runs
+            ],
+        )
+    ]
+    notes = [
+        (
+            "The completion rate is measured while every slot has work: the time from one completion to the W-th"
+            " after it is"
+            " one turn of every slot. What is missing to W ÷ d is the slot's time beside the payment: receive,"
+            " claim, record."
+            " CPU is of one core, for the processor's process."
+        )
+    ]
+    table = Table(caption="Runs by workers", heads=heads, rows=[_worker_row(run) for run in runs])
+    return Answer(id="workers", question=WORKERS, paragraphs=paragraphs, tables=[table], charts=charts, notes=notes)
+
+
+def ratio_answer(results: Results) -> Answer | None:
+    """Async against sync."""
+    queues = fixed_runs(results)
+    if not queues:
+        return None
+    queue = max(queues, key=lambda run: run.peak.accepted_rate)
+    accepted = queue.peak.accepted_rate
+    rows = []
+    for run in shop_runs(results, Shop.NAIVE) + shop_runs(results, Shop.PROTECTED):
+        paid = run.peak.answered_in_time_rate
+        times = f"{accepted / paid:.0f} ×" if paid else "nothing was paid"
+        rows.append(
+            (
+                f"{run.scenario.shop.value}, capacity {capacity_label(run)}",
+                words.rate(paid),
+                words.rate(accepted),
+                times,
+            )
+        )
+    paragraphs = []
+    if rows:
+        paragraphs.append(
+            f"In the rush, the queue ({workers_label(queue)}) accepted {rows[0][3]} as many orders per second as the"
+            f" {rows[0][0]} shop got paid."
+        )
+    if rows and any(run.scenario.stands_for_payment_seconds for run in results.runs):
+        paragraphs.append(
+            "The payments of these runs were shortened while the provider's capacity was not, so a synchronous shop"
+            " completes more here than at the true payment time: the true ratios are larger."
+        )
+    paragraphs += [
+        (
+            "It accepts more because it promises less: the order is taken, the payment comes later. The payments"
+            " are not"
+            " faster by one second. A queue builds up whenever orders come faster than workers ÷ payment time,"
+            " and it is"
+            " prevented by enough workers (rate × payment time), by scaling on the backlog per worker, or by"
+            " taking fewer"
+            " orders."
+        ),
+        (
+            "Sync is right when the answer is needed at once and the rate stays below the provider's capacity ÷ payment"
+            " time. Async is right when the peak exceeds that, the customer can wait for a confirmation, and an"
+            " order must"
+            " not be lost."
+        ),
+    ]
+    tables = [
+        Table(caption="Async against sync", heads=("sync shop", "sync paid", "async accepted", "ratio"), rows=rows)
+    ]
+    return Answer(id="ratio", question=RATIO, paragraphs=paragraphs, tables=tables if rows else [])
+
+
+def open_loop_answer(results: Results) -> Answer | None:
+    """The closed loop beside the open one."""
+    runs = runs_of(results, Arm.ECS, open_loop=True)
+    if not runs:
+        return None
+    closed = [run for run in runs_of(results, Arm.ECS) if run.scenario.keeps_up_with]
+    rows = []
+    for run in closed + runs:
+        phase = run.peak
+        wait = run.figures.confirmation
+        rows.append(
+            (
+                run.scenario.title,
+                words.rate(phase.offered_rate),
+                words.rate(phase.accepted_rate),
+                words.several(phase.sent_late.p99) if run.scenario.is_open_loop and phase.sent_late else words.NOTHING,
+                words.several(phase.accept.p50, phase.accept.p99) if phase.accept else words.NOTHING,
+                words.several(wait.p50, wait.p99) if wait else words.NOTHING,
+                words.count(run.figures.peak_backlog),
+            )
+        )
+    return Answer(
+        id="open",
+        question="What does the closed loop hide?",
+        paragraphs=[
+            (
+                "Locust's shoppers wait for their answer before they order again, so a slow shop is offered less. Real"
+                " customers do not know of each other. In the open loop orders are due at their own times, and the"
+                " latency"
+                " counts from that moment, so a stall cannot hide."
+            )
+        ],
+        tables=[
+            Table(
+                caption="Closed and open loop",
+                heads=(
+                    "load",
+                    "offered",
+                    "accepted",
+                    "sent late p99",
+                    "accept p50/p99",
+                    "confirmation p50/p99",
+                    "peak backlog",
+                ),
+                rows=rows,
+            )
+        ],
+        charts=[
+            overlay(
+                id_="open-backlog",
+                title="Backlog",
+                alt="; ".join(f"{run.scenario.name}: peak {run.figures.peak_backlog}" for run in closed + runs),
+                unit="",
+                curves=[(run.scenario.name, run, list(run.series.backlog)) for run in closed + runs],
+            )
+        ],
+    )

@@ -1,0 +1,123 @@
+"""Autoscaling: the simulation of a sale's hour, and the measured run that it is checked against."""
+
+from load.analysis.results import Results, RunResult
+from load.model import AutoscalingRun, Prices, deviation, plan
+from load.report import words
+from load.report.answers import Answer, runs_of
+from load.report.charts import Chart, Line
+from load.scenario import Arm
+
+QUESTION = "What does autoscaling do in a sale's hour, and can its simulation be believed?"
+RATE = 60.0
+PAYMENT_SECONDS = 3.0
+WAIT_SECONDS = 60.0
+HOUR_SECONDS = 3600.0
+EVERY = 10
+
+
+def scaling_answer(results: Results, prices: Prices) -> Answer | None:
+    """The simulation against a run in which the workers were changed by hand at the same moments."""
+    runs = [run for run in runs_of(results, Arm.ECS) if run.series.simulated_backlog]
+    if not runs:
+        return None
+    planned = plan(rate=RATE, payment=PAYMENT_SECONDS, wait=WAIT_SECONDS, burst=HOUR_SECONDS, prices=prices)
+    charts = [chart for run in runs for chart in _measured_charts(run)]
+    hour = planned.unscaled
+    if hour is not None:
+        charts += _hour_charts(hour)
+    return Answer(
+        id="scaling",
+        question=QUESTION,
+        paragraphs=[_believed(run) for run in runs] + ([_hour_words(hour)] if hour is not None else []),
+        charts=charts,
+    )
+
+
+def _believed(run: RunResult) -> str:
+    simulated = [value for value in run.series.simulated_backlog if value is not None]
+    off = deviation(predicted=max(simulated), measured=run.figures.peak_backlog)
+    changes = ", ".join(f"{tasks} tasks at {moment:g} s" for moment, tasks in run.scenario.tasks)
+    return (
+        f"In the measured run tasks of {run.scenario.workers} workers were added and taken away by hand"
+        f" ({changes}; each"
+        " counts from the moment it was ready). Fed with the same arrivals and the same moments, the"
+        " simulation peaks at"
+        f" {words.count(max(simulated))} orders, the measurement at {words.count(run.figures.peak_backlog)}:"
+        f" {100 * off:.1f} % apart."
+    )
+
+
+def _hour_words(hour: AutoscalingRun) -> str:
+    return (
+        f"In a simulated hour of {RATE:g} orders/s that begins with one task, alarms are late by their own delay and a"
+        " task by its start; and once the backlog is gone the policy takes the task away again and the next backlog"
+        f" grows. At most {words.count(hour.peak_backlog)} orders wait, at {words.seconds(hour.peak_at)}; at most"
+        f" {words.number_of(hour.peak_tasks, 'task')} run; the worst order waits {words.seconds(hour.worst_wait)}. For"
+        " a sale whose hour is known, start the tasks before it."
+    )
+
+
+def _measured_charts(run: RunResult) -> list[Chart]:
+    common = {
+        "group": "scaling",
+        "unit": "",
+        "x": run.series.t,
+        "bands": run.bands,
+        "x_max": run.series.t[-1],
+    }
+    backlog = Chart.model_validate(
+        common
+        | {
+            "id": "scaling-backlog",
+            "title": "Backlog, measured and simulated",
+            "alt": _believed(run),
+            "lines": [
+                Line(label="measured", color="backlog", values=list(run.series.backlog), fill=True),
+                Line(label="simulated", color="accepted", values=run.series.simulated_backlog, dash=True),
+            ],
+        }
+    )
+    workers = Chart.model_validate(
+        common
+        | {
+            "id": "scaling-workers",
+            "title": "Workers, changed by hand",
+            "alt": f"Workers change from {run.series.workers[0]} up to {max(run.series.workers)}.",
+            "lines": [Line(label="workers", color="s1", values=list(run.series.workers), stepped=True)],
+        }
+    )
+    return [backlog, workers]
+
+
+def _hour_charts(hour: AutoscalingRun) -> list[Chart]:
+    moments = hour.moments[::EVERY]
+    grid = [moment.second for moment in moments]
+    common = {"group": "hour", "unit": "", "x": grid, "x_max": grid[-1]}
+    backlog = Chart.model_validate(
+        common
+        | {
+            "id": "hour-backlog",
+            "title": "Simulated hour: backlog under target tracking",
+            "alt": _hour_words(hour),
+            "lines": [Line(label="backlog", color="backlog", values=[one.backlog for one in moments], fill=True)],
+        }
+    )
+    tasks = Chart.model_validate(
+        common
+        | {
+            "id": "hour-tasks",
+            "title": "Simulated hour: tasks",
+            "alt": f"At most {hour.peak_tasks} tasks run.",
+            "lines": [
+                Line(
+                    label="wanted",
+                    color="muted",
+                    values=[one.desired_tasks for one in moments],
+                    dash=True,
+                    stepped=True,
+                ),
+                Line(label="running", color="s1", values=[one.tasks for one in moments], stepped=True),
+            ],
+        }
+    )
+    return [backlog, tasks]

@@ -1,0 +1,124 @@
+"""The report of the laboratory: the questions of the experiment as headings."""
+
+from load.analysis.predicted import PredictedValue
+from load.analysis.results import Results, RunResult
+from load.model import Prices
+from load.report import words
+from load.report.answers import Answer, Table
+from load.report.charts import Chart
+from load.report.console import run_name
+from load.report.document import document
+from load.report.lambda_answers import cold_answer, switch_answer
+from load.report.markup import text
+from load.report.money import money_answer
+from load.report.page import closing, figures_table, header
+from load.report.published import published_answer
+from load.report.queue_answers import growth_answer, open_loop_answer, ratio_answer, workers_answer
+from load.report.scaling_answer import scaling_answer
+from load.report.section import section
+from load.report.stock_answer import stock_answer
+from load.report.sync_answer import sync_answer
+
+UNPREDICTED = (
+    "Of limited stock only the units sold are predicted: as many as there are, or as were ordered. When they are gone,"
+    " and how long answers take then, the model does not say."
+)
+UNITS = {"s": words.seconds, "/s": words.rate, "": words.count}
+
+
+def predicted_answer(results: Results) -> Answer | None:
+    """Predicted beside measured, for every run."""
+    runs = [run for run in results.runs if run.predictions]
+    if not runs:
+        return None
+    rows = [(run_name(run), value) for run in runs for value in run.predictions]
+    known = [value for _, value in rows if value.ok is not None]
+    near = sum(value.ok is True for value in known)
+    unknown = len(rows) - len(known)
+    rest = f" {unknown} could not be measured, because the run was cut short or its slots were never all busy." * (
+        unknown > 0
+    )
+    return Answer(
+        id="predicted",
+        question="Did the model know it before?",
+        paragraphs=[
+            (
+                f"Every prediction was written down before its run. {near} of {len(known)} are within 10 % of what was"
+                f" then measured; the others are marked.{rest} The model knows the shoppers, their thinking time, the"
+                " payment and the slots, and from earlier runs what a slot does beside the payment, how long an answer"
+                " takes and a task's start; it does not know how busy this machine was."
+            )
+        ]
+        + [UNPREDICTED] * any(run.scenario.is_limited for run in runs),
+        tables=[
+            Table(
+                caption="Runs and their predictions",
+                heads=("run", "within 10 %", "furthest off", "predicted", "measured", "deviation"),
+                rows=[_furthest_row(run) for run in runs],
+            ),
+            Table(
+                caption="Every prediction",
+                heads=("figure", "predicted", "measured", "deviation", "remark"),
+                rows=[_predicted_row(name, value) for name, value in rows],
+            ),
+        ],
+    )
+
+
+def _furthest_row(run: RunResult) -> tuple[str, ...]:
+    known = [value for value in run.predictions if value.ok is not None]
+    if not known:
+        return (run_name(run), *[words.NOTHING] * 5)
+    worst = max(known, key=lambda value: value.deviation or 0.0)
+    near = sum(value.ok is True for value in known)
+    return (run_name(run), f"{near} of {len(known)}", worst.name, *_beside(worst))
+
+
+def _beside(value: PredictedValue) -> tuple[str, str, str]:
+    """Predicted, measured, deviation."""
+    shown = UNITS[value.unit]
+    if value.measured is None or value.deviation is None:
+        return shown(value.predicted), words.NOTHING, words.NOTHING
+    mark = "≈ " if value.extrapolated else ""
+    return shown(value.predicted), mark + shown(value.measured), f"{100 * value.deviation:.1f} %"
+
+
+def _predicted_row(name: str, value: PredictedValue) -> tuple[str, ...]:
+    mark = "more than 10 % off" if value.ok is False else ""
+    remark = "; ".join(part for part in (mark, value.formula) if part)
+    return (f"{name}: {value.name}", *_beside(value), remark)
+
+
+def answers(results: Results, prices: Prices) -> list[Answer]:
+    """Every question that these runs can answer."""
+    found = [
+        sync_answer(results),
+        growth_answer(results),
+        workers_answer(results),
+        ratio_answer(results),
+        open_loop_answer(results),
+        scaling_answer(results, prices),
+        stock_answer(results),
+        cold_answer(results),
+        switch_answer(results, prices),
+        predicted_answer(results),
+        money_answer(results, prices),
+        published_answer(results),
+    ]
+    return [answer for answer in found if answer is not None]
+
+
+def study_page(results: Results, prices: Prices) -> str:
+    """The report of a lab experiment."""
+    found = answers(results, prices) if results.runs else []
+    links = "".join(f'<a href="#{text(answer.id)}">{text(answer.question)}</a>' for answer in found)
+    body = [header(results)]
+    charts: list[Chart] = []
+    if found:
+        body.append(f'<nav class="toc" aria-label="Questions">{links}</nav>')
+        body.append('<h2 id="figures">All figures</h2>' + figures_table(results.runs))
+    for answer in found:
+        body.append(section(answer))
+        charts += answer.charts
+    body.append(closing(results))
+    return document(title=results.title, body="\n".join(body), charts=charts)

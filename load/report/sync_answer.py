@@ -1,0 +1,108 @@
+"""Question 1: what happens to the customers of the synchronous shop."""
+
+from load.analysis.figures import PhaseFigures
+from load.analysis.results import Results, RunResult
+from load.report import words
+from load.report.answers import Answer, Table, capacity_label, overlay, runs_of, shop_runs, smoothed
+from load.scenario import DEADLINE_SHARE, WAIT_SHARE, Arm, Shop
+
+QUESTION = (
+    "What happens to the customers in the synchronous sale? How many orders per second at most, how many are lost?"
+)
+
+
+def _limit(run: RunResult) -> str:
+    scenario = run.scenario
+    if scenario.slots == 0:
+        return words.NOTHING
+    return words.rate(scenario.slots / scenario.payment_seconds)
+
+
+def _lost_percent(phase: PhaseFigures) -> float:
+    """Of the answers that came within the phase, those that were refusals."""
+    answered = phase.answered_in_time_rate + phase.refused_in_time_rate
+    return 100 * phase.refused_in_time_rate / answered if answered else 0.0
+
+
+def _row(run: RunResult, phase: PhaseFigures) -> tuple[str, ...]:
+    answer = phase.answer_in_time
+    return (
+        f"{run.scenario.shop.value}, capacity {capacity_label(run)}: {phase.name}",
+        words.count(phase.offered),
+        words.rate(phase.answered_in_time_rate),
+        _limit(run),
+        words.rate(phase.refused_in_time_rate),
+        words.loss(_lost_percent(phase)),
+        words.several(phase.accept.p50, phase.accept.p95) if phase.accept else words.NOTHING,
+        words.several(answer.p50, answer.p95) if answer else words.NOTHING,
+    )
+
+
+def _naive_words(run: RunResult) -> str:
+    rush, capacity = run.peak, capacity_label(run)
+    answer = words.seconds(rush.answer_in_time.p50 if rush.answer_in_time else None)
+    answers = rush.answer_in_time.count if rush.answer_in_time else 0
+    refused = round(rush.refused_in_time_rate * rush.seconds)
+    limit = "" if run.scenario.slots == 0 else f" (the provider allows {_limit(run)})"
+    fate = (
+        f"{refused} of {answers} answers were a 503, {words.rate(rush.refused_in_time_rate)} lost"
+        if refused
+        else f"none of {answers} answers was a 503"
+    )
+    return (
+        f"With a provider that takes {capacity} payment{'' if capacity == '1' else 's'} at a time,"
+        f" {rush.users} shoppers"
+        f" got {words.rate(rush.answered_in_time_rate)} paid{limit}; {fate};"
+        f" half of them waited {answer} or longer."
+    )
+
+
+def sync_answer(results: Results) -> Answer | None:
+    """The answer, when there are synchronous runs."""
+    runs = runs_of(results, Arm.SYNC)
+    if not runs:
+        return None
+    naive, protected = shop_runs(results, Shop.NAIVE), shop_runs(results, Shop.PROTECTED)
+    paragraphs = [_naive_words(run) for run in naive]
+    if protected:
+        paragraphs.append(
+            "The protected shop lets no more shoppers pay at once than the provider takes (ten, when it takes any"
+            " number) and says no after a short wait."
+            " Shoppers who are refused early retry early, so more is offered and more refused than in the naive shop."
+            f" It refuses after {words.seconds(protected[0].scenario.line_seconds * WAIT_SHARE)} those whom the naive"
+            f" shop refuses after {words.seconds(protected[0].scenario.line_seconds)}; it cannot make the provider"
+            " faster, and behind an unlimited one its own limit is what sends shoppers away."
+            " Orders whose payment still took longer than"
+            f" {words.seconds(protected[0].scenario.line_seconds * DEADLINE_SHARE)}, so that they were"
+            f" handed to the queue: {sum(phase.deferred for run in protected for phase in run.figures.phases)}."
+        )
+    heads = ("shop", "offered", "paid/s", "possible", "lost/s", "lost", "paid order p50/p95", "any answer p50/p95")
+    curves = [(f"{run.scenario.shop.value}, {capacity_label(run)}", run) for run in runs]
+    charts = [
+        overlay(
+            id_="sync-waiting",
+            title="Shoppers waiting for an answer",
+            alt="; ".join(f"{label}: at most {run.figures.peak_waiting}" for label, run in curves),
+            unit="",
+            curves=[(label, run, list(run.series.waiting)) for label, run in curves],
+        ),
+        overlay(
+            id_="sync-lost",
+            title="Orders lost per second, mean of the last five seconds",
+            alt="; ".join(f"{label}: {words.rate(run.peak.refused_in_time_rate)} in the rush" for label, run in curves),
+            unit="/s",
+            curves=[(label, run, smoothed(run, run.series.rejected, seconds=5)) for label, run in curves],
+        ),
+    ]
+    table = Table(
+        caption="Synchronous runs", heads=heads, rows=[_row(run, phase) for run in runs for phase in run.figures.phases]
+    )
+    notes = [
+        (
+            "Offered is what was sent in the phase. Paid/s, lost/s, lost and any answer are of the answers that came"
+            " within it, whenever their orders were sent; where it begins and ends, up to one order per payment slot"
+            " falls to either side. Paid order: of every order sent in it, be it answered later. Possible: capacity ÷"
+            " payment time."
+        )
+    ]
+    return Answer(id="sync", question=QUESTION, paragraphs=paragraphs, tables=[table], charts=charts, notes=notes)

@@ -1,0 +1,58 @@
+import pytest
+
+from load.analysis.figures import figures
+from load.analysis.predicted import Predicted, compare, predicted
+from load.records import RunRecords
+from load.scenario import Scenario
+from load.scenario_files import SCENARIOS, load_scenarios
+from load.tests.synthetic import RECORD_SECONDS, synthetic_run
+
+
+def test_every_scenario_of_the_lab_has_predictions() -> None:
+    for scenario in load_scenarios(SCENARIOS / "lab.toml", quick=True).scenarios:
+        assert predicted(scenario), scenario.name
+
+
+def test_the_model_agrees_with_the_synthetic_queue() -> None:
+    file = load_scenarios(SCENARIOS / "lab.toml", quick=True)
+    slow = next(one for one in file.scenarios if one.name == "ecs:100")
+    scenario = slow.model_copy(update={"overhead_seconds": RECORD_SECONDS})
+    found = compare(scenario, predicted(scenario), figures(scenario, synthetic_run(scenario)))
+    by_name = {one.name: one for one in found}
+    assert by_name["completions, all slots busy"].ok
+    assert by_name["peak backlog"].deviation == pytest.approx(0, abs=0.15)
+    assert by_name["offered"].ok
+
+
+def test_added_tasks_serve_after_their_start() -> None:
+    file = load_scenarios(SCENARIOS / "lab.toml", quick=True)
+    scaled = next(one for one in file.scenarios if one.name == "ecs:scaled")
+
+    def drain(**changes: object) -> float:
+        scenario = scaled.model_copy(update=changes)
+        return next(one.value for one in predicted(scenario) if one.name == "drain")
+
+    at_once = drain(tasks=((3.0, 5),), task_start_seconds=0.0)
+    assert drain(tasks=((1.0, 5),), task_start_seconds=0.5) == pytest.approx(at_once)  # four tasks more, 2 s
+    # the second change waits until the first is complete
+    assert drain(tasks=((1.0, 5), (2.0, 6)), task_start_seconds=0.5) == pytest.approx(
+        drain(tasks=((3.0, 5), (3.5, 6)), task_start_seconds=0.0)
+    )
+
+
+def test_a_deviation_above_ten_percent_is_flagged(queue_scenario: Scenario, queue_run: RunRecords) -> None:
+    found = figures(queue_scenario, queue_run)
+    near = Predicted(name="peak backlog", unit="", value=found.peak_backlog * 1.05)
+    far = Predicted(name="drain", unit="s", value=found.drain_seconds * 1.3)
+    unknown = Predicted(name="weather", unit="", value=1.0)
+    rows = compare(queue_scenario, [near, far, unknown], found)
+    assert [(row.name, row.ok) for row in rows] == [("peak backlog", True), ("drain", False), ("weather", None)]
+    assert rows[1].deviation == pytest.approx(0.3 / 1.3, rel=0.01)
+    assert not any(row.extrapolated for row in rows)
+    cut = found.model_copy(update={"drain_is_extrapolated": True})
+    assert [row.extrapolated for row in compare(queue_scenario, [near, far], cut)] == [False, True]
+
+
+def test_completions_show_the_formula_that_they_follow(queue_scenario: Scenario) -> None:
+    row = next(one for one in predicted(queue_scenario) if one.name == "completions, all slots busy")
+    assert row.formula == "min(W/(d+o), c/d) = min(4/(0.5+0.05), ∞/0.5)"
