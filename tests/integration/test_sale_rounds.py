@@ -21,7 +21,7 @@ ROUNDS = int(os.environ.get("CHAOS_ROUNDS", "2"))
 # As many as two cores answer; the units are gone in a fraction of the first second.
 BUYERS_A_SECOND = 250
 LEASE_SECONDS = "2"
-# Orders of a round that was killed wait for the reclaimer first; functions start cold, on two cores one after the other.
+# Orders of a killed process wait for the reclaimer; functions start cold, one after the other on two cores.
 PATIENCE_SECONDS = 180.0
 
 pytestmark = [
