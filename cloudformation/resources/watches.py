@@ -235,8 +235,9 @@ def reconciler_watches(*, condition: str) -> list[Watch]:
             what=f"The reconciler has not looked through all orders for {RECONCILER_SILENT_MINUTES} minutes",
             runbook="make logs ARGS='--filter reconciled' has its last runs; then make reconcile",
             metric=of_log(RUNS),
-            # A run counts 1: only minutes without one are above.
+            # A run counts 1; a minute without one has no value.
             threshold=1,
+            below=True,
             minutes=RECONCILER_SILENT_MINUTES,
             missing="breaching",
             condition=condition,
