@@ -1,6 +1,6 @@
 """The reconciler: a job that a schedule runs, with a role of its own."""
 
-from troposphere import If, Region, Template, ecs, scheduler
+from troposphere import GetAtt, If, Region, Template, ecs, scheduler
 
 from cloudformation.parameters.kinds import both
 from cloudformation.resources.iam import ORDERS_ACTIONS, STOCK_ACTIONS, add_role, allow
@@ -53,7 +53,8 @@ def _add_schedule_role(
     template: Template, definition: ecs.TaskDefinition, workload: Workload, platform: Platform
 ) -> If:
     cluster = platform.cluster.cluster.get_att("Arn")
-    passed = [platform.execution.role, definition.TaskRoleArn]
+    # This role is there only where the roles are ours.
+    passed = [GetAtt("ExecutionRole", "Arn"), GetAtt(f"{workload.title}Role", "Arn")]
     return add_role(
         template,
         "ReconcilerScheduleRole",
