@@ -128,7 +128,7 @@ def test_a_settled_order_from_the_topic_answers_nothing(bench: Bench) -> None:
 
 @pytest.mark.parametrize("text", ["not an order", '{"specversion":"1.0"}'])
 def test_poison_from_the_topic_raises_so_that_the_destination_gets_it(bench: Bench, text: str) -> None:
-    with pytest.raises(RecordFailedError, match="^poison: poison$"):
+    with pytest.raises(RecordFailedError, match=r"^poison: poison$"):
         bench.function(topic_event(text), FakeContext())
 
 
