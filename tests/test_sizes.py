@@ -19,9 +19,7 @@ LONG_FUNCTIONS_PERCENT_OF_A_PACKAGE = 5
 HELD_TO_LESS = ("libs", "services", "local", "mutation", "bench")
 
 # What was longer when the bounds were drawn. The list only gets shorter: what has become short must leave it.
-LONG_MODULES = {
-    "load/tests/test_checks.py",
-}
+LONG_MODULES: set[str] = set()
 LONG_FUNCTIONS = {
     "cloudformation/resources/load_balancer.py add_load_balancer",
     "cloudformation/build.py _add_system",

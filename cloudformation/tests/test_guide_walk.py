@@ -130,6 +130,9 @@ def test_what_else_the_guide_does_works_on_a_stack_that_runs(account: Account) -
     account.built, account.pushed = {"v1"}, {"v1"}
     account.make("deploy", ["--stack", "flash", "--tag", "v1"])
     walk_through(parts()[1], account)
+    # The stack is taken down on the way, and the last page deploys another one.
+    assert account.deleted == ["flash"]
+    assert "OrdersTable" in account.resources
 
 
 @pytest.mark.parametrize("block", blocks(), ids=lambda block: block.split("\n")[0][:40])

@@ -243,6 +243,7 @@ async def test_a_client_that_does_not_read_loses_its_connection(opened: Open) ->
         await port.until("http_server_unread_answers_total", 1)
         await port.until("http_server_open_connections", 0)
         writer.close()
+        assert port.metric("http_server_late_heads_total") == 0
 
 
 async def test_a_client_that_reads_slowly_keeps_it(opened: Open) -> None:

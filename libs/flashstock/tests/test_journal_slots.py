@@ -110,7 +110,9 @@ async def test_nothing_is_written_to_a_removed_slot(journaling: Stock) -> None:
 async def test_a_page_that_was_there_before_the_slot_was_closed_counts_as_written(journaling: Stock) -> None:
     await write(journaling, 1)
     await journaling.pages.close("s1", slots=2)
+    before = await pages(journaling)
     await write(journaling, 1)
+    assert await pages(journaling) == before
 
 
 async def test_a_withdrawn_order_gives_its_units_back_once(journaling: Stock) -> None:

@@ -24,6 +24,8 @@ async def test_an_order_counts_once(stock: Stock) -> None:
     for _ in range(3):
         await take(stock, "first", 2)
     await take(stock, "second", 1)
+    with pytest.raises(LimitReachedError):
+        await take(stock, "third", 1)
 
 
 async def test_one_order_above_the_limit_is_refused_alone(stock: Stock) -> None:
@@ -36,6 +38,9 @@ async def test_customers_and_products_count_apart(stock: Stock) -> None:
     await take(stock, "first", 3)
     await take(stock, "second", 3, customer=2)
     await take(stock, "third", 3, product="shoe")
+    for customer, product in ((1, "cap"), (2, "cap"), (1, "shoe")):
+        with pytest.raises(LimitReachedError):
+            await take(stock, "fourth", 1, customer=customer, product=product)
 
 
 async def test_a_released_order_counts_no_more(stock: Stock) -> None:

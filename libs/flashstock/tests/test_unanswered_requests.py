@@ -139,6 +139,9 @@ async def test_a_request_that_is_cancelled_leaves_nothing_reserved(sale: Sale) -
         standstill.over.set()
         await asyncio.sleep(1)
         await sale.buy(seller, cap=5)
+    level = await sale.stock.counters.get("cap")
+    assert level is not None
+    assert (level.available, level.reserved) == (0, 5)
 
 
 async def test_a_withdrawal_without_an_answer_goes_on(sale: Sale) -> None:

@@ -173,6 +173,7 @@ async def test_without_its_queue_it_is_not_ready(stack: Stack, tmp_path: Path) -
     variables = {**stack.variables, "QUEUE_URL": stack.variables["QUEUE_URL"] + "-missing"}
     async with running(variables, tmp_path / "log") as process:
         await until_readiness(stack, process, 503, status="unready", checks=READY | {"queue": "failed"})
+        assert process.returncode is None  # it goes on asking
 
 
 async def test_while_nothing_comes_to_its_end_it_is_not_ready(stack: Stack, tmp_path: Path) -> None:
@@ -181,6 +182,7 @@ async def test_while_nothing_comes_to_its_end_it_is_not_ready(stack: Stack, tmp_
         await until_readiness(stack, process, 503, status="unready", checks=READY | {"progress": "failed"})
         stack.provider.go_on.set()
         await until_readiness(stack, process, 200, status="ready", checks=READY)
+    assert await stack.statuses() == ["completed"]
 
 
 async def test_its_port_takes_as_many_connections_as_it_is_told(stack: Stack, tmp_path: Path) -> None:
