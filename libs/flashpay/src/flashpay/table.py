@@ -6,11 +6,11 @@ from typing import Any, Protocol, TypeAlias
 
 import aiohttp
 from botocore.exceptions import BotoCoreError, ClientError, ConnectTimeoutError, ReadTimeoutError
-from botocore.parsers import ResponseParserError
 
 from flashpay.entries import LedgerEntry
 from flashpay.errors import FlashpayError, LedgerRefusedError, LedgerUnavailableError
 from flashpay.items import Attribute, Item, from_item, to_item
+from flashstock.dynamo import GARBLED
 
 _THROTTLED = {
     "ProvisionedThroughputExceededException",
@@ -22,8 +22,6 @@ _THROTTLED = {
 _CONTENDED = {"TransactionConflictException", "TransactionInProgressException"}
 _OURS = {"ValidationException", "SerializationException", "ItemCollectionSizeLimitExceededException"}
 _SERVER_ERROR = 500
-# What botocore makes of a 200 that is no answer of DynamoDB: a proxy's page, bytes cut or mixed up.
-_GARBLED = (ResponseParserError, ValueError, TypeError, AttributeError, LookupError)
 
 Condition: TypeAlias = Mapping[str, tuple[Attribute, ...]]
 """The values that each attribute may have for the write to happen."""
@@ -149,7 +147,7 @@ async def translated(call: Callable[..., Awaitable[Mapping[str, Any]]], **argume
         raise LedgerUnavailableError(f"DynamoDB did not answer in time: {error}", reason="timeout") from error
     except (BotoCoreError, aiohttp.ClientError, OSError) as error:
         raise LedgerUnavailableError(f"DynamoDB is out of reach: {error}", reason="connection") from error
-    except _GARBLED as error:
+    except GARBLED as error:
         raise LedgerUnavailableError(f"DynamoDB's answer is garbled: {error!r}", reason="garbled") from error
 
 

@@ -30,7 +30,7 @@ _OURS = {"ValidationException", "ValidationError", "SerializationException", "Id
 _CONDITION = {"ConditionalCheckFailedException", "ConditionalCheckFailed"}
 _SERVER_ERROR = 500
 # What botocore makes of a 200 that is no answer of DynamoDB: a proxy's page, bytes cut or mixed up.
-_GARBLED = (ResponseParserError, ValueError, TypeError, AttributeError, LookupError)
+GARBLED = (ResponseParserError, ValueError, TypeError, AttributeError, LookupError)
 _READ_LIMIT = 100
 _ATTEMPTS = 8
 _FIRST_PAUSE_SECONDS = 0.01
@@ -142,7 +142,7 @@ async def _translated(
         raise StockUnavailableError(f"DynamoDB did not answer in time: {error}", reason="timeout") from error
     except (BotoCoreError, aiohttp.ClientError, OSError) as error:
         raise StockUnavailableError(f"DynamoDB is out of reach: {error}", reason="connection") from error
-    except _GARBLED as error:
+    except GARBLED as error:
         raise StockUnavailableError(f"DynamoDB's answer is garbled: {error!r}", reason="garbled") from error
 
 

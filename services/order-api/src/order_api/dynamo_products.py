@@ -7,16 +7,14 @@ from typing import Any, Protocol
 import aiohttp
 import structlog
 from botocore.exceptions import BotoCoreError, ClientError
-from botocore.parsers import ResponseParserError
 
 from flashmsg import MAX_UNIT_PRICE_MINOR
+from flashstock.dynamo import GARBLED
 from order_api.catalogue import CatalogueError, Product
 
 _PRODUCT_ID = re.compile(r"[a-z0-9][a-z0-9-]{0,63}")
 _CURRENCY = re.compile(r"[A-Z]{3}")
 _SHOWN_CHARACTERS = 100
-# What botocore makes of a 200 that is no answer of DynamoDB: a proxy's page, bytes cut or mixed up.
-_GARBLED = (ResponseParserError, ValueError, TypeError, AttributeError, LookupError)
 
 log = structlog.get_logger()
 
@@ -64,7 +62,7 @@ class DynamoProducts:
                 ExpressionAttributeNames={"#name": "name"},
                 **position,
             )
-        except (BotoCoreError, ClientError, aiohttp.ClientError, OSError, *_GARBLED) as exc:
+        except (BotoCoreError, ClientError, aiohttp.ClientError, OSError, *GARBLED) as exc:
             raise CatalogueError(f"{type(exc).__name__}: {exc}") from exc
         if "Items" not in page:  # a proxy's page, not an empty shop
             raise CatalogueError("the answer has no items")
