@@ -15,6 +15,7 @@ from flashbus.clients import aws_client
 from flashmsg import Order, OrderPlaced, Reservation, encode
 from flashpay import Approved, Claimed, DynamoLedger
 from flashpay.testing import level_of, sample_order, sample_reservation, set_up_product
+from flashpay.testing.provider import POOR_CUSTOMER, charge
 from flashstock.dynamo import dynamo_stock
 from flashstock.endings import Ending, Outcome
 from flashstock.stock import Stock
@@ -27,19 +28,13 @@ from local.emulator import RunningEmulator
 
 pytestmark = pytest.mark.embedded_aws
 
-POOR = 13
-PAID, DECLINED, KILLED = sample_order("paid"), sample_order("declined", customer_id=POOR), sample_order("killed")
+PAID, DECLINED, KILLED = (
+    sample_order("paid"),
+    sample_order("declined", customer_id=POOR_CUSTOMER),
+    sample_order("killed"),
+)
 FIRST, SECOND, THIRD, FOURTH = (sample_reservation(name) for name in ("first", "second", "third", "fourth"))
 INVOCATION = Invocation(time_left=timedelta(seconds=30), request_id="r1")
-
-
-async def charge(request: web.Request) -> web.Response:
-    order = await request.json()
-    shared = {name: order[name] for name in ("order_id", "amount_minor", "currency")}
-    if order["customer_id"] == POOR:
-        return web.json_response(shared | {"status": "declined", "reason": "card_declined"}, status=402)
-    answer = {"charge_id": f"ch_{order['order_id']}", "status": "succeeded", "created_at": "2026-11-27T20:00:00Z"}
-    return web.json_response(shared | answer)
 
 
 @dataclass(frozen=True, kw_only=True)

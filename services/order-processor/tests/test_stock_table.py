@@ -16,6 +16,7 @@ from flashbus.clients import aws_client
 from flashmsg import Order, OrderPlaced, OrderStatus, Reservation, encode
 from flashpay import Approved, Claimed, DynamoLedger
 from flashpay.testing import level_of, sample_order, sample_reservation, set_up_product
+from flashpay.testing.provider import POOR_CUSTOMER, charge
 from flashstock.dynamo import dynamo_stock
 from flashstock.stock import Stock
 from local.emulator import RunningEmulator
@@ -25,18 +26,12 @@ from order_processor.settings import Settings
 
 pytestmark = pytest.mark.embedded_aws
 
-POOR = 13
-PAID, DECLINED, KILLED = sample_order("paid"), sample_order("declined", customer_id=POOR), sample_order("killed")
+PAID, DECLINED, KILLED = (
+    sample_order("paid"),
+    sample_order("declined", customer_id=POOR_CUSTOMER),
+    sample_order("killed"),
+)
 FIRST, SECOND, THIRD, FOURTH = (sample_reservation(name) for name in ("first", "second", "third", "fourth"))
-
-
-async def charge(request: web.Request) -> web.Response:
-    order = await request.json()
-    shared = {name: order[name] for name in ("order_id", "amount_minor", "currency")}
-    if order["customer_id"] == POOR:
-        return web.json_response(shared | {"status": "declined", "reason": "card_declined"}, status=402)
-    answer = {"charge_id": f"ch_{order['order_id']}", "status": "succeeded", "created_at": "2026-11-27T20:00:00Z"}
-    return web.json_response(shared | answer)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -22,6 +22,8 @@ RECEIPT: dict[str, Any] = {
     "created_at": "2026-11-27T20:00:00Z",
 }
 
+POOR_CUSTOMER = 13
+
 Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
@@ -63,3 +65,13 @@ async def running_provider() -> AsyncIterator[Provider]:
     async with TestServer(app) as server, aiohttp.ClientSession() as session:
         current = Provider(gateway=HttpGateway(session=session, base_url=str(server.make_url("/"))))
         yield current
+
+
+async def charge(request: web.Request) -> web.Response:
+    """Answer a charge as a provider does: `POOR_CUSTOMER` is declined, everybody else pays."""
+    order = await request.json()
+    shared = {name: order[name] for name in ("order_id", "amount_minor", "currency")}
+    if order["customer_id"] == POOR_CUSTOMER:
+        return web.json_response(shared | {"status": "declined", "reason": "card_declined"}, status=402)
+    answer = {"charge_id": f"ch_{order['order_id']}", "status": "succeeded", "created_at": "2026-11-27T20:00:00Z"}
+    return web.json_response(shared | answer)
