@@ -307,6 +307,21 @@ async def test_one_message_that_was_not_tried_is_taken_at_a_time(stage: Stage) -
     await asyncio.gather(*held, return_exceptions=True)
 
 
+async def test_who_has_left_is_not_counted_among_those_that_were_not_tried(stage: Stage) -> None:
+    await stage.end("good")
+    held = await stage.open()
+    assert stage.breaker.allowance(10) == 1
+    await leave(held)
+
+
+async def test_the_stop_does_not_wait_for_the_cool_down(stage: Stage) -> None:
+    held = await stage.open()
+    stage.breaker.stop()
+    for _ in range(3):
+        await asyncio.sleep(0)
+    assert [type(task.exception()) for task in held if task.done()] == [HeldBackError]
+
+
 async def test_the_stop_lets_everybody_who_waits_go(stage: Stage) -> None:
     held = await stage.open()
     waiting = [asyncio.create_task(stage.run(f"fresh {number}")) for number in range(2)]
