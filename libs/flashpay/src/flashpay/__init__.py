@@ -31,6 +31,7 @@ from flashpay.gateway import Approved, ChargeKnown, ChargeRequest, ChargeResult,
 from flashpay.http_gateway import HttpGateway
 from flashpay.ledger import Clock, Ledger, RecordedOrder, utc_now
 from flashpay.reservations import PurchaseLimits, SoldOut, Stock
+from flashpay.retention import Retention
 from flashpay.settlement import (
     Busy,
     ChargeUnknown,
@@ -96,6 +97,7 @@ __all__ = [
     "OpenStock",
     "PurchaseLimits",
     "RecordedOrder",
+    "Retention",
     "Settled",
     "Settlement",
     "Settler",
