@@ -25,14 +25,15 @@ from flashpay.errors import (
     KeyReusedError,
     LedgerRefusedError,
     LedgerUnavailableError,
+    OutcomeOwedError,
     StockUnsettledError,
 )
 from flashpay.gateway import Approved, ChargeKnown, ChargeRequest, ChargeResult, Declined, Gateway, NotCharged
 from flashpay.http_gateway import HttpGateway
 from flashpay.ledger import Clock, Ledger, RecordedOrder, utc_now
-from flashpay.outcomes import Announcer, Publish, outcome_of
+from flashpay.outcomes import Announcer, Publish, Told, outcome_of
 from flashpay.reservations import PurchaseLimits, SoldOut, Stock
-from flashpay.retention import Retention
+from flashpay.retention import Retention, RetentionDays, enough_days
 from flashpay.settlement import (
     Busy,
     ChargeUnknown,
@@ -97,21 +98,25 @@ __all__ = [
     "Mismatch",
     "NotCharged",
     "OpenStock",
+    "OutcomeOwedError",
     "Publish",
     "PurchaseLimits",
     "RecordedOrder",
     "Retention",
+    "RetentionDays",
     "Settled",
     "Settlement",
     "Settler",
     "SoldOut",
     "Stock",
     "StockUnsettledError",
+    "Told",
     "Unanswered",
     "UnsettledOrders",
     "decide",
     "decide_given_up",
     "decide_poison",
+    "enough_days",
     "open_stock",
     "outcome_of",
     "utc_now",
