@@ -46,9 +46,12 @@ lab: install ## Run the whole experiment at the true 3 s payment (ARGS=--quick: 
 up: install ## Run the whole stack in the foreground; Ctrl-C stops everything
 	$(BIN)/python -m local up $(ARGS)
 
+# The tests wait more than they work, so there is one process more than CI has cores; a file's tests share its fixtures.
+TEST_PROCESSES ?= 3
+
 .PHONY: test
-test: tools ## Run every test, and print what they cover (ARGS=libs/flashpay: only those)
-	$(BIN)/pytest $(or $(ARGS),--cov)
+test: tools ## Run every test, and print what they cover (ARGS=libs/flashpay: only those; TEST_PROCESSES=0: in one process)
+	$(BIN)/pytest --numprocesses $(TEST_PROCESSES) --dist loadfile $(or $(ARGS),--cov)
 
 .PHONY: check
 check: install ruff mypy imports lock-check ## Lint, types, import contracts, lock freshness

@@ -195,9 +195,9 @@ class Settler:
             return SoldOut(entry=entry)
         # Somebody else has claimed or ended it meanwhile.
         return (
-            Duplicate(entry=entry)
-            if entry.status.is_terminal
-            else Busy(lease_until=entry.lease_until or claim.lease_until)
+            Busy(lease_until=entry.lease_until or claim.lease_until)
+            if entry.status.awaits_payment
+            else Duplicate(entry=entry)
         )
 
     async def _pay(self, claim: Claimed, traceparent: str | None, on_unanswered: Unanswered | None) -> Settlement:
