@@ -32,6 +32,11 @@ class Settings:
     outcomes_topic_arn: str | None = None
     order_retention_days: int = 0
 
+    def __post_init__(self) -> None:
+        """Refuse times that do not go together."""
+        if self.lease <= self.payment_timeout:
+            raise SettingsError("LEASE_SECONDS must be longer than PAYMENT_TIMEOUT_SECONDS")
+
     @property
     def retention(self) -> Retention:
         """What is left to do with an order that has ended."""
@@ -44,7 +49,7 @@ class Settings:
         Raises:
             SettingsError: Naming the variable.
         """
-        settings = cls(
+        return cls(
             orders_table=_required(environ, "ORDERS_TABLE"),
             gateway_url=_required(environ, "GATEWAY_URL"),
             region=environ.get("AWS_REGION") or environ.get("AWS_DEFAULT_REGION") or "us-east-1",
@@ -56,9 +61,6 @@ class Settings:
             outcomes_topic_arn=environ.get("OUTCOMES_TOPIC_ARN") or None,
             order_retention_days=_days(environ, "ORDER_RETENTION_DAYS"),
         )
-        if settings.lease <= settings.payment_timeout:
-            raise SettingsError("LEASE_SECONDS must be longer than PAYMENT_TIMEOUT_SECONDS")
-        return settings
 
 
 def _required(environ: Mapping[str, str], name: str) -> str:

@@ -153,24 +153,19 @@ async def running_shop(
         variables: Replace or add environment variables.
     """
     source = FakeProducts(PEN, PHONE) if products is None else products
-    topic, gateway = FakeTopic(), FakeGateway()
-    ledger = MemoryLedger(retention=Retention(announced=outcomes is not None))
-    announcer = None if outcomes is None else Announcer(ledger=ledger, publish=outcomes.publish)
+    topic, gateway, (ledger, announcer) = FakeTopic(), FakeGateway(), _ledger(outcomes)
     health, registry = Health(), CollectorRegistry()
     settings = Settings.from_environment(environment(**variables))
     connections = Connections(
         topic=topic, ledger=ledger, gateway=gateway, products=source, stock=stock, announcer=announcer
     )
     app = create_app(settings, connections=connections, health=health, registry=registry)
-    async with (
-        _serving(app, settings, health, registry) as (runner, operations_port),
-        aiohttp.ClientSession() as session,
-    ):
+    async with _serving(app, settings, health, registry) as (runner, operations), aiohttp.ClientSession() as session:
         if wait_ready:
             await wait_until(lambda: source.loads and app[SALE].is_known)
         yield RunningApi(
             port=int(runner.addresses[0][1]),
-            operations_port=operations_port,
+            operations_port=operations,
             session=session,
             topic=topic,
             ledger=ledger,
@@ -180,6 +175,11 @@ async def running_shop(
             health=health,
             runner=runner,
         )
+
+
+def _ledger(outcomes: FakeOutcomes | None) -> tuple[MemoryLedger, Announcer | None]:
+    ledger = MemoryLedger(retention=Retention(announced=outcomes is not None))
+    return ledger, None if outcomes is None else Announcer(ledger=ledger, publish=outcomes.publish)
 
 
 @asynccontextmanager
