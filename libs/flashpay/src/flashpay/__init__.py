@@ -27,7 +27,20 @@ from flashpay.errors import (
     LedgerUnavailableError,
     StockUnsettledError,
 )
-from flashpay.gateway import Approved, ChargeKnown, ChargeRequest, ChargeResult, Declined, Gateway, NotCharged
+from flashpay.gateway import (
+    Approved,
+    ChargeKnown,
+    ChargeRequest,
+    ChargeResult,
+    Declined,
+    Gateway,
+    NotCharged,
+    NotRefunded,
+    Refunded,
+    RefundKnown,
+    RefundRequest,
+    Refunds,
+)
 from flashpay.http_gateway import HttpGateway
 from flashpay.ledger import Clock, Ledger, RecordedOrder, utc_now
 from flashpay.reservations import PurchaseLimits, SoldOut, Stock
@@ -93,9 +106,14 @@ __all__ = [
     "LedgerUnavailableError",
     "Mismatch",
     "NotCharged",
+    "NotRefunded",
     "OpenStock",
     "PurchaseLimits",
     "RecordedOrder",
+    "RefundKnown",
+    "RefundRequest",
+    "Refunded",
+    "Refunds",
     "Settled",
     "Settlement",
     "Settler",
