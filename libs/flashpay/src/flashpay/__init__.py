@@ -27,7 +27,20 @@ from flashpay.errors import (
     LedgerUnavailableError,
     StockUnsettledError,
 )
-from flashpay.gateway import Approved, ChargeKnown, ChargeRequest, ChargeResult, Declined, Gateway, NotCharged
+from flashpay.gateway import (
+    Approved,
+    ChargeKnown,
+    ChargeRequest,
+    ChargeResult,
+    Declined,
+    Gateway,
+    NotCharged,
+    NotRefunded,
+    Refunded,
+    RefundKnown,
+    RefundRequest,
+    Refunds,
+)
 from flashpay.http_gateway import HttpGateway
 from flashpay.ledger import Clock, Ledger, RecordedOrder, utc_now
 from flashpay.outcomes import Announcer, Publish, outcome_of
@@ -96,10 +109,15 @@ __all__ = [
     "LedgerUnavailableError",
     "Mismatch",
     "NotCharged",
+    "NotRefunded",
     "OpenStock",
     "Publish",
     "PurchaseLimits",
     "RecordedOrder",
+    "RefundKnown",
+    "RefundRequest",
+    "Refunded",
+    "Refunds",
     "Retention",
     "Settled",
     "Settlement",
