@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 
 from flashmsg import Order, OrderPlaced, encode
-from flashpay import Gateway, Settler
+from flashpay import Announcer, Gateway, Settler
 from flashpay.testing import FakeGateway, MemoryLedger
 from lambda_handler.consumer import Consumer
 from lambda_handler.json_log import JsonLog
@@ -49,6 +49,7 @@ class Bench:
     gateway: FakeGateway = field(default_factory=FakeGateway)
     ledger: MemoryLedger = field(default_factory=MemoryLedger)
     dead_letters: FakeDeadLetters | None = field(default_factory=FakeDeadLetters)
+    announcer: Announcer | None = None
     sleeps: bool = True
     jitter: float = 0.0
     pauses: list[float] = field(default_factory=list)
@@ -60,6 +61,7 @@ class Bench:
         return Settler(
             ledger=self.ledger,
             gateway=gateway or self.gateway,
+            announcer=self.announcer,
             owner="function",
             lease=timeout + timedelta(seconds=20),
             payment_timeout=timeout,
@@ -77,7 +79,7 @@ class Bench:
             jitter=lambda: self.jitter,
             sleep=self.sleep,
         )
-        return Consumer(record_settler=record_settler, log=JsonLog(self.stream))
+        return Consumer(record_settler=record_settler, announcer=self.announcer, log=JsonLog(self.stream))
 
     async def sleep(self, seconds: float) -> None:
         """Note a pause."""
