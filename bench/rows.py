@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import quantiles
 
 from bench import processes
 from bench.limited import limited_product
@@ -98,7 +99,21 @@ def _processor_rows(effort: Effort) -> Iterator[tuple[str, Row]]:
     yield "8", Row(title="CPU of a settled order", contenders=contenders, must=0.35, at_most=True, unit="us")
 
 
+def _healthy_row(effort: Effort) -> Row:
+    return Row(
+        title="p99 of a healthy order, 1 % poison and 5 % of payments hang, 100/s",
+        contenders={
+            "with them": lambda: _healthy(effort, poison=1, hanging=5),
+            "without": lambda: _healthy(effort, poison=0, hanging=0),
+        },
+        must=1.1,
+        at_most=True,
+        unit="ms",
+    )
+
+
 def _other_rows(effort: Effort) -> Iterator[tuple[str, Row]]:
+    yield "11", _healthy_row(effort)
     yield (
         "9",
         Row(
@@ -189,6 +204,19 @@ def _settled(program: str, effort: Effort) -> Figures:
             "value": (consumer.cpu_seconds - cpu) / max(settled, 1) * 1e6,
             "orders_per_second": settled / effort.seconds,
         }
+
+
+def _healthy(effort: Effort, **troubles: float) -> Figures:
+    environment = {"WORKERS": "100", "LOG_LEVEL": "info", "PAYMENT_TIMEOUT_SECONDS": "1"}
+    with (
+        stub(round_trip_ms=_ROUND_TRIP_MS, payment_ms=100.0, rate=100, **troubles) as aws,
+        measured("order_processor", stub_port=aws.port, environment=environment),
+    ):
+        time.sleep(effort.warm_up + 1.0)
+        before = len(progress(aws.port)["settled_ms"])
+        time.sleep(effort.seconds * 4)
+        settled = quantiles(progress(aws.port)["settled_ms"][before:], n=100)
+    return {"value": settled[98], "p50_ms": settled[49]}
 
 
 def _memory(orders: int) -> Figures:

@@ -30,7 +30,9 @@ from flashpay.errors import (
 from flashpay.gateway import Approved, ChargeKnown, ChargeRequest, ChargeResult, Declined, Gateway, NotCharged
 from flashpay.http_gateway import HttpGateway
 from flashpay.ledger import Clock, Ledger, RecordedOrder, utc_now
+from flashpay.outcomes import Announcer, Publish, outcome_of
 from flashpay.reservations import PurchaseLimits, SoldOut, Stock
+from flashpay.retention import Retention
 from flashpay.settlement import (
     Busy,
     ChargeUnknown,
@@ -52,6 +54,7 @@ __all__ = [
     "Accepted",
     "Acknowledge",
     "AlreadyTerminal",
+    "Announcer",
     "Approved",
     "Attempt",
     "Busy",
@@ -94,8 +97,10 @@ __all__ = [
     "Mismatch",
     "NotCharged",
     "OpenStock",
+    "Publish",
     "PurchaseLimits",
     "RecordedOrder",
+    "Retention",
     "Settled",
     "Settlement",
     "Settler",
@@ -108,5 +113,6 @@ __all__ = [
     "decide_given_up",
     "decide_poison",
     "open_stock",
+    "outcome_of",
     "utc_now",
 ]
