@@ -11,7 +11,7 @@ import psutil
 
 from local.aws import aws_client
 from local.processes import ManagedProcess
-from tests.chaos.stage import Stage
+from tests.chaos.stage import Stage, start_reconciler
 from tests.chaos.tcp_proxy import Fault as LineFault
 
 _STEP_SECONDS = 0.2
@@ -81,6 +81,10 @@ class FunctionsKilled:
     async def strike(self, stage: Stage) -> None:
         """See `Fault`."""
         emulator = psutil.Process(stage.shop.emulator.pid)
+        async with aws_client("sqs", stage.shop.emulator.environment) as sqs:
+            # As deployed it is six timeouts of the function: a killed worker's messages would take minutes.
+            url = stage.shop.outputs["QueueUrl"]
+            await sqs.set_queue_attributes(QueueUrl=url, Attributes={"VisibilityTimeout": "8"})
         while stage.strikes < self.times:
             await asyncio.sleep(stage.rng.uniform(*self.between))
             workers = await asyncio.to_thread(emulator.children, recursive=True)
@@ -145,6 +149,38 @@ class GatewayBehaves:
         await asyncio.sleep(self.seconds)
         await stage.shopper.change_gateway(**before)
         stage.strikes += 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class BadCustomers:
+    """A share of the customers of the case cannot be charged, from now on."""
+
+    share: float
+
+    async def strike(self, stage: Stage) -> None:
+        """See `Fault`."""
+        bad = stage.rng.sample(stage.customers, round(self.share * len(stage.customers)))
+        await stage.shopper.change_gateway(failing_customers=bad)
+        stage.strikes += len(bad)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReconcilersKilled:
+    """A reconciler is started so many times, and killed before it has ended."""
+
+    times: int
+
+    async def strike(self, stage: Stage) -> None:
+        """See `Fault`."""
+        for _ in range(self.times):
+            reconciler = await start_reconciler(stage)
+            try:
+                async with asyncio.timeout(stage.rng.uniform(0.7, 1.5)):
+                    await reconciler.communicate()
+            except TimeoutError:
+                reconciler.kill()
+                await reconciler.wait()
+                stage.strikes += 1
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,6 +1,8 @@
 """A whole shop of real processes with a proxy on every line between them, and what a fault may take hold of."""
 
+import asyncio
 import random
+import sys
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
@@ -48,7 +50,13 @@ class StagePlan:
 
 @dataclass(kw_only=True)
 class Stage:
-    """A running shop: `apis` are those that a load balancer would send to, `strikes` counts what faults did to it."""
+    """A running shop.
+
+    Attributes:
+        apis: Those that a load balancer would send to.
+        customers: The numbers of those who come in the case that runs.
+        strikes: How often faults have struck so far.
+    """
 
     plan: StagePlan
     shop: RunningShop
@@ -59,6 +67,7 @@ class Stage:
     processors: list[ManagedProcess]
     stock: Stock
     rng: random.Random
+    customers: range = range(0)
     strikes: int = 0
 
     def processes(self, what: str) -> list[ManagedProcess]:
@@ -136,3 +145,22 @@ async def _processors(shop: RunningShop, count: int, exits: AsyncExitStack) -> l
 def _address(url: str) -> tuple[str, int]:
     host, _, port = url.removeprefix("http://").partition(":")
     return host, int(port)
+
+
+async def start_reconciler(stage: Stage) -> asyncio.subprocess.Process:
+    """Start one run of a reconciler that repairs; its standard error is piped."""
+    outputs = stage.shop.outputs
+    environment = QUICK | {
+        "RECONCILE_AFTER_SECONDS": "4",
+        "ORDERS_TABLE": outputs["OrdersTableName"],
+        "STOCK_TABLE": outputs["StockTableName"],
+        "ORDERS_TOPIC_ARN": outputs["TopicArn"],
+        "DEAD_LETTER_QUEUE_URL": outputs["DeadLetterQueueUrl"],
+        "GATEWAY_URL": stage.shop.gateway_url,
+    }
+    return await asyncio.create_subprocess_exec(
+        sys.executable, "-m", "order_processor.reconcile", "--apply",
+        env=stage.shop.emulator.environment | environment,
+        stdout=asyncio.subprocess.DEVNULL,
+        stderr=asyncio.subprocess.PIPE,
+    )  # fmt: skip

@@ -1,5 +1,6 @@
 """Whatever breaks, nothing that was acknowledged is lost, and nobody is charged twice."""
 
+import os
 import random
 from pathlib import Path
 
@@ -7,9 +8,9 @@ import pytest
 
 from local.emulator import RunningEmulator
 from local.processes import service_process
-from tests.chaos.cases import CONTROL, SHORT, SHORT_PLAN
+from tests.chaos.cases import CONTROL, SHORT, SHORT_PLAN, TABLE
 from tests.chaos.conftest import Report
-from tests.chaos.harness import Harness, assert_kept
+from tests.chaos.harness import Case, Harness, assert_kept
 from tests.chaos.stage import Stage, open_stage
 
 pytestmark = [pytest.mark.embedded_aws, pytest.mark.timeout(300)]
@@ -28,6 +29,22 @@ async def test_nothing_is_lost_or_charged_twice_in_short(
             chaos_report.add(verdict)
             assert_kept(case, verdict)
             assert verdict.strikes, "a fault that never struck proves nothing"
+
+
+@pytest.mark.chaos
+@pytest.mark.skipif("CHAOS_ROUNDS" not in os.environ, reason="half a minute each: make chaos")
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("case", TABLE, ids=lambda case: case.name)
+async def test_nothing_is_lost_or_charged_twice(
+    embedded_aws: RunningEmulator, tmp_path: Path, chaos_report: Report, case: Case
+) -> None:
+    rng = random.Random(f"{chaos_report.seed} {case.name}")  # noqa: S311 - faults, no secret
+    name = f"chaos-{TABLE.index(case)}"
+    async with open_stage(case.plan, name=name, emulator=embedded_aws, folder=tmp_path / "shop", rng=rng) as stage:
+        verdict = await Harness(stage=stage, seed=chaos_report.seed).run(case)
+    chaos_report.add(verdict)
+    assert_kept(case, verdict)
+    assert verdict.strikes, "a fault that never struck proves nothing"
 
 
 async def employ_the_usual_loop(stage: Stage) -> None:
