@@ -115,8 +115,8 @@ def test_a_phone_shows_it_without_scrolling_sideways(
 
 def test_charts_move_their_cursors_together(browser: Browser, demo_page: Path) -> None:
     visit = Visit(browser, demo_page)
-    visit.page.locator(".u-over").nth(0).hover()
-    times = visit.page.locator(".u-legend .u-series:first-child .u-value").all_inner_texts()
+    visit.page.locator(".column .u-over").nth(0).hover()
+    times = visit.page.locator(".column .u-legend .u-series:first-child .u-value").all_inner_texts()
     assert "–" not in times[:3]
     assert len(set(times[:3])) == 1
 
@@ -141,7 +141,7 @@ def test_axe_finds_nothing(request: pytest.FixtureRequest, browser: Browser, kin
 
 def test_axe_finds_what_is_wrong(browser: Browser, demo_page: Path) -> None:
     visit = Visit(browser, demo_page)
-    visit.page.evaluate("document.querySelector('.summary').style.color = '#ddd'")
+    visit.page.evaluate("document.querySelector('.deck').style.color = '#ddd'")
     assert "color-contrast" in visit.violations()
 
 
