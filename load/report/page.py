@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from load.analysis.results import Results, RunResult
+from load.model import Prices
 from load.report import markup, words
 from load.report.answers import comparable
 from load.report.charts import Chart, limits, run_charts
@@ -10,6 +11,7 @@ from load.report.console import EXTRAPOLATED, figures_of
 from load.report.document import bar, document
 from load.report.hero import first_screen
 from load.report.markup import text
+from load.report.order_path import PLACE, order_path
 from load.report.section import section
 from load.report.stock_answer import stock_answer
 from load.report.validity import checks
@@ -160,12 +162,15 @@ def _arms(results: Results) -> tuple[str, list[Chart]]:
     return f'<section id="arms"><h2>Side by side</h2>{paragraphs}{columns}</section>', charts
 
 
-def demo_page(results: Results) -> str:
+def demo_page(results: Results, prices: Prices) -> str:
     """The report of a demo."""
     stock = stock_answer(results)
     arms, arm_charts = _arms(results)
-    contents = [("arms", "Side by side")] * bool(arms) + [("stock", "Limited stock")] * bool(stock)
+    path = order_path(results, prices)
+    contents = (
+        [PLACE] * bool(path) + [("arms", "Side by side")] * bool(arms) + [("stock", "Limited stock")] * bool(stock)
+    )
     head, charts = opening(results, contents)
-    body = [head, arms, section(stock) if stock else "", closing(results)]
+    body = [head, path, arms, section(stock) if stock else "", closing(results)]
     charts += arm_charts + (stock.charts if stock else [])
     return document(title=results.title, body="\n".join(body), charts=charts)

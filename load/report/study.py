@@ -9,6 +9,7 @@ from load.report.console import run_name
 from load.report.document import document
 from load.report.lambda_answers import cold_answer, switch_answer
 from load.report.money import money_answer
+from load.report.order_path import PLACE, order_path
 from load.report.page import closing, opening
 from load.report.published import published_answer
 from load.report.queue_answers import growth_answer, open_loop_answer, ratio_answer, workers_answer
@@ -109,7 +110,9 @@ def answers(results: Results, prices: Prices) -> list[Answer]:
 def study_page(results: Results, prices: Prices) -> str:
     """The report of a lab experiment."""
     found = answers(results, prices) if results.runs else []
-    head, charts = opening(results, [(answer.id, answer.short or answer.question) for answer in found])
-    body = [head, *(section(answer) for answer in found), closing(results)]
+    path = order_path(results, prices)
+    places = [(answer.id, answer.short or answer.question) for answer in found]
+    head, charts = opening(results, [PLACE] * bool(path) + places)
+    body = [head, path, *(section(answer) for answer in found), closing(results)]
     charts += [chart for answer in found for chart in answer.charts]
     return document(title=results.title, body="\n".join(body), charts=charts)
