@@ -28,7 +28,20 @@ from flashpay.errors import (
     OutcomeOwedError,
     StockUnsettledError,
 )
-from flashpay.gateway import Approved, ChargeKnown, ChargeRequest, ChargeResult, Declined, Gateway, NotCharged
+from flashpay.gateway import (
+    Approved,
+    ChargeKnown,
+    ChargeRequest,
+    ChargeResult,
+    Declined,
+    Gateway,
+    NotCharged,
+    NotRefunded,
+    Refunded,
+    RefundKnown,
+    RefundRequest,
+    Refunds,
+)
 from flashpay.http_gateway import HttpGateway
 from flashpay.ledger import Clock, Ledger, RecordedOrder, utc_now
 from flashpay.outcomes import Announcer, Publish, Told, outcome_of
@@ -97,11 +110,16 @@ __all__ = [
     "LedgerUnavailableError",
     "Mismatch",
     "NotCharged",
+    "NotRefunded",
     "OpenStock",
     "OutcomeOwedError",
     "Publish",
     "PurchaseLimits",
     "RecordedOrder",
+    "RefundKnown",
+    "RefundRequest",
+    "Refunded",
+    "Refunds",
     "Retention",
     "RetentionDays",
     "Settled",
