@@ -42,7 +42,7 @@ class Bench:
     Attributes:
         sleeps: Whether pauses take their time; if not they are only noted in `pauses`.
         jitter: What is drawn for every pause.
-        buried: Body and reason of each dead letter.
+        letters: Body and reason of each dead letter.
         log: What was written, line by line.
     """
 
@@ -87,7 +87,7 @@ class Bench:
         await asyncio.sleep(seconds if self.sleeps else 0)
 
     @property
-    def buried(self) -> list[tuple[str, str]]:
+    def letters(self) -> list[tuple[str, str]]:
         """Body and reason of each dead letter."""
         return [] if self.dead_letters is None else self.dead_letters.kept
 
