@@ -20,9 +20,11 @@ def changed(order: Order, **fields: object) -> Order:
     return Order.model_validate({**dict(order), **fields})
 
 
-def test_four_statuses_are_terminal() -> None:
-    terminal = {status for status in OrderStatus if status.is_terminal}
-    assert terminal == {"completed", "declined", "sold_out", "failed"}
+def test_every_status_is_terminal_awaits_payment_or_is_being_refunded() -> None:
+    assert {status for status in OrderStatus if status.is_terminal} == {
+        *("completed", "declined", "sold_out", "failed", "cancelled", "refunded")
+    }
+    assert {status for status in OrderStatus if status.awaits_payment} == {"pending", "processing"}
 
 
 def test_total_must_be_the_sum_of_the_lines(order: Order) -> None:
@@ -72,6 +74,12 @@ def test_created_at_is_kept_in_utc(order: Order) -> None:
     assert changed(order, created_at=local).created_at.tzinfo is UTC
     with pytest.raises(ValidationError):
         changed(order, created_at=datetime(2026, 11, 22))  # noqa: DTZ001 - a naive time is what is tested
+
+
+def test_a_time_that_utc_cannot_tell_is_refused_and_says_so(order: Order) -> None:
+    last = datetime.max.replace(tzinfo=timezone(timedelta(hours=-1)))
+    with pytest.raises(ValidationError, match="Input is out of the range of UTC"):
+        changed(order, created_at=last)
 
 
 def test_the_largest_order_has_an_exact_total(order: Order) -> None:
