@@ -25,12 +25,28 @@ from flashpay.errors import (
     KeyReusedError,
     LedgerRefusedError,
     LedgerUnavailableError,
+    OutcomeOwedError,
     StockUnsettledError,
 )
-from flashpay.gateway import Approved, ChargeKnown, ChargeRequest, ChargeResult, Declined, Gateway, NotCharged
+from flashpay.gateway import (
+    Approved,
+    ChargeKnown,
+    ChargeRequest,
+    ChargeResult,
+    Declined,
+    Gateway,
+    NotCharged,
+    NotRefunded,
+    Refunded,
+    RefundKnown,
+    RefundRequest,
+    Refunds,
+)
 from flashpay.http_gateway import HttpGateway
 from flashpay.ledger import Clock, Ledger, RecordedOrder, utc_now
+from flashpay.outcomes import Announcer, Publish, Told, outcome_of
 from flashpay.reservations import PurchaseLimits, SoldOut, Stock
+from flashpay.retention import Retention, RetentionDays, enough_days
 from flashpay.settlement import (
     Busy,
     ChargeUnknown,
@@ -52,6 +68,7 @@ __all__ = [
     "Accepted",
     "Acknowledge",
     "AlreadyTerminal",
+    "Announcer",
     "Approved",
     "Attempt",
     "Busy",
@@ -93,20 +110,32 @@ __all__ = [
     "LedgerUnavailableError",
     "Mismatch",
     "NotCharged",
+    "NotRefunded",
     "OpenStock",
+    "OutcomeOwedError",
+    "Publish",
     "PurchaseLimits",
     "RecordedOrder",
+    "RefundKnown",
+    "RefundRequest",
+    "Refunded",
+    "Refunds",
+    "Retention",
+    "RetentionDays",
     "Settled",
     "Settlement",
     "Settler",
     "SoldOut",
     "Stock",
     "StockUnsettledError",
+    "Told",
     "Unanswered",
     "UnsettledOrders",
     "decide",
     "decide_given_up",
     "decide_poison",
+    "enough_days",
     "open_stock",
+    "outcome_of",
     "utc_now",
 ]
