@@ -212,11 +212,14 @@ async def test_while_open_nobody_is_handed_back_and_one_tries_at_a_time(stage: S
     await leave(held)
 
 
-async def test_turns_are_fair_who_was_not_tried_comes_first_then_who_waits_longest(stage: Stage) -> None:
+@pytest.mark.parametrize("error", [DOWN, IN_FLIGHT])
+async def test_turns_are_fair_who_was_not_tried_comes_first_then_who_waits_longest(
+    stage: Stage, error: FlashpayError
+) -> None:
     held = await stage.open()
     held += [asyncio.create_task(stage.run(order_id)) for order_id in ("failed 0", "failed 1")]
     await asyncio.sleep(0)
-    stage.ends["fresh"] = DOWN
+    stage.ends["fresh"] = error
     held.append(asyncio.create_task(stage.run("fresh")))
     begun = len(stage.tries)
     while len(stage.tries) < begun + 5:  # noqa: ASYNC110 - as they come
