@@ -46,6 +46,7 @@ class Shop:
         self.hanging: set[str] = set()
         self.error: FlashpayError = DOWN
         self.alive = True
+        self.tells = True
         self.ledger_hangs = False
         self.tries: list[str] = []
         self.breaker = CircuitBreaker(
@@ -62,7 +63,7 @@ class Shop:
                 return SETTLED
             if order_id in self.hanging:
                 await asyncio.Event().wait()
-            if isinstance(self.error, GatewayUnavailableError):
+            if self.tells and isinstance(self.error, GatewayUnavailableError):
                 on_unanswered(self.error, alive=self.alive)
             raise self.error
 
@@ -121,6 +122,15 @@ async def test_once_it_is_taken_nobody_is_turned_away(shop: Shop) -> None:
     await asyncio.sleep(0)
     assert not fresh.done()
     assert not again.done()
+
+
+async def test_an_order_that_failed_without_a_word_before_makes_room_like_the_others(shop: Shop) -> None:
+    staying = await shop.with_a_room()
+    shop.tells = False
+    held = [staying, shop.start("third")]
+    async with asyncio.timeout(2):
+        done, _ = await asyncio.wait(held, return_when=asyncio.FIRST_COMPLETED)
+    assert [type(failure(task)) for task in done] == [HeldBackError]
 
 
 async def test_nobody_is_turned_away_on_the_last_receive(shop: Shop) -> None:
