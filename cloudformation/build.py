@@ -9,7 +9,12 @@ from dataclasses import dataclass
 from troposphere import Template
 
 from cloudformation.parameters.edge import add_edge_parameters
-from cloudformation.parameters.pipeline import PipelineParameters, add_maximum_concurrency, add_pipeline_parameters
+from cloudformation.parameters.pipeline import (
+    PipelineParameters,
+    add_maximum_concurrency,
+    add_pipeline_parameters,
+    add_reserved_concurrency,
+)
 from cloudformation.parameters.platform import add_platform_parameters
 from cloudformation.parameters.rules import add_edge_rules, add_pipeline_rules, add_platform_rules
 from cloudformation.rendering import Form, Part, main, render
@@ -101,6 +106,7 @@ def _add_pipeline(template: Template) -> None:
         messaging=spine.messaging,
         tables=spine.tables,
         gateway_url=spine.parameters.gateway_url.ref(),
+        reserved=add_reserved_concurrency(template),
     )
     invocations = add_maximum_concurrency(template)
     add_triggers(template, messaging=spine.messaging, function=function, invocations=invocations)
@@ -110,7 +116,7 @@ def _add_system(template: Template) -> None:
     spine = _add_spine(template, gateway_scheme="https")
     pipeline, encryption, messaging, tables = spine.parameters, spine.encryption, spine.messaging, spine.tables
     parameters = add_platform_parameters(template, architecture=pipeline.architecture)
-    edge = add_edge_parameters(template)
+    capacity, edge = parameters.capacity, add_edge_parameters(template)
     add_edge_rules(template, parameters=edge)
     add_platform_rules(template, pipeline=pipeline, parameters=parameters)
     network = add_network(template, parameters=parameters)
@@ -160,9 +166,10 @@ def _add_system(template: Template) -> None:
         messaging=messaging,
         tables=tables,
         gateway_url=gateway_url,
+        reserved=capacity.reserved_invocations,
         network=place_function(parameters=parameters, network=network, security_groups=security_groups),
     )
-    add_triggers(template, messaging=messaging, function=function, invocations=parameters.maximum_invocations)
+    add_triggers(template, messaging=messaging, function=function, invocations=capacity.maximum_invocations)
     age_steps = add_scaling(
         template,
         parameters=parameters,

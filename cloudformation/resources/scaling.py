@@ -42,7 +42,7 @@ def add_scaling(
         cluster,
         services.api_on,
         least=parameters.minimum_api_tasks.ref(),
-        most=parameters.maximum_api_tasks.ref(),
+        most=parameters.capacity.maximum_api_tasks.ref(),
     )
     label = Join(
         "/", [balancer.balancer.get_att("LoadBalancerFullName"), balancer.targets.get_att("TargetGroupFullName")]
@@ -62,8 +62,8 @@ def add_scaling(
         services.processor,
         cluster,
         services.processor_on,
-        least=If(parameters.pre_scale_on, parameters.maximum_processors, 1),
-        most=parameters.maximum_processors,
+        least=If(parameters.pre_scale_on, parameters.capacity.maximum_processors, 1),
+        most=parameters.capacity.maximum_processors,
     )
     backlog = scaling.TargetTrackingScalingPolicyConfiguration(
         CustomizedMetricSpecification=scaling.CustomizedMetricSpecification(
@@ -142,7 +142,7 @@ def _waiting_seconds(
     waiting = Sub(
         "visible * ${Payment} / (FILL(running, 1) * ${Workers})",
         Payment=parameters.payment_seconds.ref(),
-        Workers=parameters.workers.ref(),
+        Workers=parameters.capacity.workers.ref(),
     )
     return [
         measured(

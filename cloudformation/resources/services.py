@@ -109,6 +109,7 @@ def _add_api(
             "ORDERS_TOPIC_ARN": messaging.topic.ref(),
             "PRODUCTS_TABLE": tables.products.ref(),
             "DRAIN_GRACE_SECONDS": API_DRAIN_GRACE_SECONDS,
+            "SYNC_LIMIT": platform.parameters.capacity.sync_limit,
         },
         secrets={
             "ORDER_ID_SECRET": secret.ref(),
@@ -154,7 +155,7 @@ def _add_processor(
             **timing,
             "QUEUE_URL": messaging.queue.ref(),
             "DEAD_LETTER_QUEUE_URL": messaging.dead_letters.ref(),
-            "WORKERS": platform.parameters.workers.ref(),
+            "WORKERS": platform.parameters.capacity.workers.ref(),
             "VISIBILITY_SECONDS": platform.pipeline.visibility_seconds.ref(),
             "MAX_RECEIVES": platform.pipeline.max_receives.ref(),
         },
@@ -190,7 +191,7 @@ def _add_gateway(
         port=GATEWAY_PORT,
         size=None,
         environment={
-            "CAPACITY": platform.parameters.gateway_capacity.ref(),
+            "CAPACITY": platform.parameters.capacity.gateway_capacity.ref(),
             "LATENCY_SECONDS": platform.parameters.payment_seconds.ref(),
         },
         statements=[],

@@ -210,13 +210,13 @@ def function_watches(*, function: Function) -> list[Watch]:
         Watch(
             title="FunctionThrottles",
             what="Invocations of the function are throttled",
-            runbook="make deploy with more ReservedConcurrency, or raise the concurrency limit of the account",
+            runbook="make preflight compares the account's limit with ours; else make deploy with more GatewayCapacity",
             metric=of_function("Throttles", "Sum"),
         ),
         Watch(
             title="FunctionAge",
             what=f"Events wait longer than {ASYNC_AGE_MS // 60_000} minutes for the function",
-            runbook="make deploy with more ReservedConcurrency, as far as the gateway can follow",
+            runbook="make deploy with more GatewayCapacity, as far as the gateway can follow",
             metric=of_function("AsyncEventAge", "Maximum"),
             threshold=ASYNC_AGE_MS,
         ),

@@ -42,12 +42,12 @@ IMMUTABLE_KINDS = {
 }
 _DOMAIN = "another name has another certificate and record, made before the old ones go"
 REPLACED = {
-    ("DomainName", "InsideOnly"): "as with CertificateArn",
+    ("DomainName", "PublicPaths"): "as with CertificateArn",
     ("DomainName", "Certificate"): _DOMAIN,
     ("DomainName", "Alias"): _DOMAIN,
     ("HostedZoneId", "Certificate"): _DOMAIN,
     ("HostedZoneId", "Alias"): _DOMAIN,
-    ("CertificateArn", "InsideOnly"): "a rule of the listener that leads to the API, which is another one with HTTPS",
+    ("CertificateArn", "PublicPaths"): "a rule of the listener that leads to the API, which is another one with HTTPS",
 }
 # Kinds and single resources that hold what is nowhere else.
 HOLDING_KINDS = {
