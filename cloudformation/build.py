@@ -16,7 +16,8 @@ from cloudformation.parameters.pipeline import (
     add_reserved_concurrency,
 )
 from cloudformation.parameters.platform import add_platform_parameters
-from cloudformation.parameters.rules import add_edge_rules, add_pipeline_rules, add_platform_rules
+from cloudformation.parameters.rules import add_edge_rules, add_pipeline_rules, add_platform_rules, add_sale_rules
+from cloudformation.parameters.sale import add_sale_parameters
 from cloudformation.rendering import Form, Part, main, render
 from cloudformation.resources.alarms import add_alarm_topic, add_alarms
 from cloudformation.resources.budget import add_budget
@@ -33,6 +34,7 @@ from cloudformation.resources.network import add_network
 from cloudformation.resources.queries import add_queries
 from cloudformation.resources.reconciliation import add_reconciler
 from cloudformation.resources.repositories import add_repositories
+from cloudformation.resources.sale import reserve_balancer, warm_orders
 from cloudformation.resources.scaling import add_scaling
 from cloudformation.resources.security_groups import add_security_groups
 from cloudformation.resources.services import DeploymentAlarms, add_services, payment_gateway_url
@@ -117,7 +119,9 @@ def _add_system(template: Template) -> None:
     pipeline, encryption, messaging, tables = spine.parameters, spine.encryption, spine.messaging, spine.tables
     parameters = add_platform_parameters(template, architecture=pipeline.architecture)
     capacity, edge = parameters.capacity, add_edge_parameters(template)
+    sale = add_sale_parameters(template)
     add_edge_rules(template, parameters=edge)
+    add_sale_rules(template, sale=sale, capacity=capacity)
     add_platform_rules(template, pipeline=pipeline, parameters=parameters)
     network = add_network(template, parameters=parameters)
     security_groups = add_security_groups(template, network=network)
@@ -137,6 +141,8 @@ def _add_system(template: Template) -> None:
     balancer = add_load_balancer(
         template, pipeline=pipeline, edge=edge, network=network, security_groups=security_groups
     )
+    reserve_balancer(template, sale=sale, pipeline=pipeline, balancer=balancer.balancer)
+    warm_orders(tables, sale=sale)
     gateway_url = payment_gateway_url(platform)
     topic = add_alarm_topic(template, parameters=parameters, encryption=encryption)
     own_5xx, balancer_5xx, *_ = add_alarms(template, topic=topic, watches=answer_watches(balancer=balancer))
@@ -173,6 +179,7 @@ def _add_system(template: Template) -> None:
     age_steps = add_scaling(
         template,
         parameters=parameters,
+        sale=sale,
         cluster=cluster,
         balancer=balancer,
         messaging=messaging,

@@ -25,8 +25,6 @@ LONG_FUNCTIONS = {
     "cloudformation/resources/function.py add_function",
     "cloudformation/parameters/pipeline.py add_pipeline_parameters",
     "cloudformation/parameters/platform.py add_platform_parameters",
-    "cloudformation/resources/scaling.py _waiting_seconds",
-    "cloudformation/resources/scaling.py add_scaling",
     "cloudformation/resources/services.py _add_api",
     "cloudformation/resources/services.py _add_processor",
     "load/report/money.py money_answer",

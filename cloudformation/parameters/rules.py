@@ -15,6 +15,7 @@ from cloudformation.parameters.capacity import (
 from cloudformation.parameters.edge import EdgeParameters
 from cloudformation.parameters.pipeline import BATCH_SIZE, LEAST_INVOCATIONS, NO_ARTIFACT, PipelineParameters
 from cloudformation.parameters.platform import PlatformParameters
+from cloudformation.parameters.sale import SALE_RATES, SaleParameters, sale_api_tasks
 
 
 def add_rule(template: Template, name: str, *, when: object | None = None, hold: Mapping[str, object]) -> None:
@@ -81,6 +82,31 @@ def add_platform_rules(template: Template, *, pipeline: PipelineParameters, para
         when=_given(parameters.monthly_budget, unset="0"),
         hold={
             "MonthlyBudgetDollars needs AlarmEmail: say who is to be told.": _given(parameters.alarm_email, unset="")
+        },
+    )
+
+
+def add_sale_rules(template: Template, *, sale: SaleParameters, capacity: Capacity) -> None:
+    """Refuse half a sale, and one that needs more API tasks than there may be."""
+    too_few = {rate: [most for most in MAXIMUM_API_TASKS if most < sale_api_tasks(rate)] for rate in SALE_RATES}
+    add_rule(
+        template,
+        "SaleHasAnEnd",
+        hold={
+            "SaleStart and SaleEnd belong together: give both, or neither.": Or(
+                And(*(_given(moment, unset="") for moment in (sale.start, sale.end))),
+                And(*(Equals(moment.ref(), "") for moment in (sale.start, sale.end))),
+            )
+        },
+    )
+    add_rule(
+        template,
+        "SaleWithinApiTasks",
+        when=_given(sale.start, unset=""),
+        hold={
+            "SaleOrdersPerSecond need more API tasks than MaximumApiTasks: one for each hundred orders a second.": Not(
+                _any_pair(sale.orders_per_second, too_few, capacity.maximum_api_tasks)
+            )
         },
     )
 
