@@ -16,7 +16,7 @@ from urllib.parse import urljoin
 
 import aiohttp
 
-TERMINAL = {"completed", "declined", "sold_out", "failed"}
+TERMINAL = {"completed", "declined", "sold_out", "failed", "cancelled", "refunded"}
 PATIENCE = timedelta(minutes=2)
 ONE_ANSWER = aiohttp.ClientTimeout(total=10)
 POLL_SECONDS = 0.5

@@ -10,7 +10,8 @@ from typing import TypeVar
 from load.scenario import Scenario
 
 ACCEPTED_STATUSES = frozenset({200, 202})
-TERMINAL = frozenset({"completed", "declined", "sold_out", "failed"})
+TERMINAL = frozenset({"completed", "declined", "sold_out", "failed", "cancelled", "refunded"})
+PAID = frozenset({"completed", "refunding", "refunded"})
 CHARGED = "succeeded"
 # The problem types of a refusal that lost nobody an order: there was none to be had.
 SOLD_OUT = "urn:flash-sale:problem:sold-out"

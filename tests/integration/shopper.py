@@ -14,7 +14,7 @@ from local.waiting import wait_until
 
 TRACE_ID = "4bf92f3577b34da6a3ce929d0e0e4736"
 TRACEPARENT = f"00-{TRACE_ID}-00f067aa0ba902b7-01"
-TERMINAL = ("completed", "declined", "sold_out", "failed")
+TERMINAL = ("completed", "declined", "sold_out", "failed", "cancelled", "refunded")
 
 
 @dataclass(frozen=True, kw_only=True)

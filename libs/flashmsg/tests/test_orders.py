@@ -20,9 +20,11 @@ def changed(order: Order, **fields: object) -> Order:
     return Order.model_validate({**dict(order), **fields})
 
 
-def test_four_statuses_are_terminal() -> None:
-    terminal = {status for status in OrderStatus if status.is_terminal}
-    assert terminal == {"completed", "declined", "sold_out", "failed"}
+def test_every_status_is_terminal_awaits_payment_or_is_being_refunded() -> None:
+    assert {status for status in OrderStatus if status.is_terminal} == {
+        *("completed", "declined", "sold_out", "failed", "cancelled", "refunded")
+    }
+    assert {status for status in OrderStatus if status.awaits_payment} == {"pending", "processing"}
 
 
 def test_total_must_be_the_sum_of_the_lines(order: Order) -> None:

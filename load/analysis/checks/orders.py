@@ -9,7 +9,7 @@ from statistics import median
 from load.analysis.checks.check import CLOCK_SECONDS, EXACT_SECONDS, Check, make_check, shown
 from load.analysis.figures import busy_window, slot_rate
 from load.analysis.timeline import Life, backlog, lives, steps
-from load.records import CHARGED, RunRecords
+from load.records import CHARGED, PAID, RunRecords
 from load.scenario import Arm, Scenario
 
 RATE_TOLERANCE = 0.02
@@ -22,7 +22,7 @@ USUAL_RECORD_SECONDS = 0.5
 
 
 def conservation_at_end(scenario: Scenario, records: RunRecords) -> Check:
-    """Accepted = completed + declined + sold out + failed + backlog, the backlog counted where it lies.
+    """Accepted = completed + declined + sold out + failed + taken back + backlog, the backlog counted where it lies.
 
     The queue is the witness of the backlog when the run was cut short; a run that was drained must have none left.
     """
@@ -35,7 +35,7 @@ def conservation_at_end(scenario: Scenario, records: RunRecords) -> Check:
     ok = taken == len(accepted) and left == expected and (left == 0 or records.ending.stopped_early)
     sums = (
         f"{len(accepted)} accepted = {ended['completed']} completed + {ended['declined'] + ended['sold_out']} declined"
-        f" + {ended['failed']} failed + {left} left"
+        f" + {ended['failed']} failed + {ended['cancelled'] + ended['refunded']} taken back + {left} left"
     )
     where = "no queue in this arm" if queued is None else f"{queued} in the queue"
     late = "" if left == 0 or records.ending.stopped_early else "; the run was not cut short, so none may be left"
@@ -91,9 +91,9 @@ def placed_while_asked(_scenario: Scenario, records: RunRecords) -> Check:
 
 
 def charges_match(_scenario: Scenario, records: RunRecords) -> Check:
-    """The payment provider charged exactly the completed orders."""
+    """The payment provider charged exactly the completed orders, those that it paid back later included."""
     charged = {charge.order_id for charge in records.charges if charge.status == CHARGED}
-    completed = {order.order_id for order in records.orders if order.status == "completed"}
+    completed = {order.order_id for order in records.orders if order.status in PAID}
     unpaid, unrecorded = sorted(completed - charged), sorted(charged - completed)
     detail = f"{len(charged)} charged, {len(completed)} completed"
     if unpaid:

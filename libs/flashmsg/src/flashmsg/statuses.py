@@ -12,8 +12,16 @@ class OrderStatus(StrEnum):
     DECLINED = "declined"
     SOLD_OUT = "sold_out"
     FAILED = "failed"
+    CANCELLED = "cancelled"
+    REFUNDING = "refunding"
+    REFUNDED = "refunded"
+
+    @property
+    def awaits_payment(self) -> bool:
+        """Whether somebody may still claim and charge the order."""
+        return self in {OrderStatus.PENDING, OrderStatus.PROCESSING}
 
     @property
     def is_terminal(self) -> bool:
-        """Whether nothing ever leaves this status."""
-        return self not in {OrderStatus.PENDING, OrderStatus.PROCESSING}
+        """Whether nothing is left to do; only a redrive of `failed`, or a refund of `completed`, begins anew."""
+        return not self.awaits_payment and self is not OrderStatus.REFUNDING

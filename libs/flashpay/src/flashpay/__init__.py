@@ -27,10 +27,25 @@ from flashpay.errors import (
     LedgerUnavailableError,
     StockUnsettledError,
 )
-from flashpay.gateway import Approved, ChargeKnown, ChargeRequest, ChargeResult, Declined, Gateway, NotCharged
+from flashpay.gateway import (
+    Approved,
+    ChargeKnown,
+    ChargeRequest,
+    ChargeResult,
+    Declined,
+    Gateway,
+    NotCharged,
+    NotRefunded,
+    Refunded,
+    RefundKnown,
+    RefundRequest,
+    Refunds,
+)
 from flashpay.http_gateway import HttpGateway
 from flashpay.ledger import Clock, Ledger, RecordedOrder, utc_now
+from flashpay.outcomes import Announcer, Publish, outcome_of
 from flashpay.reservations import PurchaseLimits, SoldOut, Stock
+from flashpay.retention import Retention
 from flashpay.settlement import (
     Busy,
     ChargeUnknown,
@@ -52,6 +67,7 @@ __all__ = [
     "Accepted",
     "Acknowledge",
     "AlreadyTerminal",
+    "Announcer",
     "Approved",
     "Attempt",
     "Busy",
@@ -93,9 +109,16 @@ __all__ = [
     "LedgerUnavailableError",
     "Mismatch",
     "NotCharged",
+    "NotRefunded",
     "OpenStock",
+    "Publish",
     "PurchaseLimits",
     "RecordedOrder",
+    "RefundKnown",
+    "RefundRequest",
+    "Refunded",
+    "Refunds",
+    "Retention",
     "Settled",
     "Settlement",
     "Settler",
@@ -108,5 +131,6 @@ __all__ = [
     "decide_given_up",
     "decide_poison",
     "open_stock",
+    "outcome_of",
     "utc_now",
 ]

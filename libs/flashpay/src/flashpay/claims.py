@@ -25,7 +25,7 @@ class Claimed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AlreadyTerminal:
-    """The order was settled before: the message is a duplicate."""
+    """The order was settled before, paid back or not: the message is a duplicate."""
 
     entry: LedgerEntry
 
@@ -72,7 +72,7 @@ def evaluate_claim(entry: LedgerEntry, order: Order, *, owner: str, now: datetim
         return ContentMismatch(entry=entry)
     if entry.status is OrderStatus.FAILED and reopen:
         return None
-    if entry.status.is_terminal:
+    if not entry.status.awaits_payment:
         return AlreadyTerminal(entry=entry)
     if entry.lease_until is None or entry.lease_until <= now:
         return None
@@ -96,7 +96,7 @@ def may_fail(entry: LedgerEntry, order: Order, *, now: datetime, attempt: int | 
 
     `attempt` is the one that gives up, under its own lease; whoever claimed the order after it stands in its way.
     """
-    if entry.fingerprint != order.fingerprint or entry.status.is_terminal:
+    if entry.fingerprint != order.fingerprint or not entry.status.awaits_payment:
         return False
     if attempt is not None:
         return entry.attempt == attempt

@@ -186,9 +186,9 @@ def _given_up(entry: LedgerEntry, order: Order, why: GiveUpOrder, delivery: Deli
         return Acknowledge(outcome="mismatch", entry=entry)
     if entry.status is OrderStatus.FAILED:
         return DeadLetter(outcome="failed", reason=why.reason, detail=why.detail)
-    if entry.status.is_terminal:
-        return Acknowledge(outcome="duplicate", entry=entry)
-    return _unresolved(why, delivery, "another attempt took the order", HELD)
+    if entry.status.awaits_payment:
+        return _unresolved(why, delivery, "another attempt took the order", HELD)
+    return Acknowledge(outcome="duplicate", entry=entry)
 
 
 def _unresolved(why: GiveUpOrder, delivery: Delivery, trouble: str, reason: str) -> HandBack | DeadLetter:

@@ -22,9 +22,12 @@ _NUMBERS = ("customer_id", "total_minor", "attempt")
 _TEXTS = ("order_id", "currency", "fingerprint", "charge_id", "reason", "owner")
 
 
-# Only orders that have not come to their end have this attribute, so their index is sparse. Its value, an id's last
-# character, spreads them over as many partitions as there are such characters: one alone would hold a sale up.
+# Only orders that have not come to their end, or whose end is not told yet, have this attribute, so their index is
+# sparse. Its value, an id's last character, spreads them over as many partitions as there are such characters: one
+# alone would hold a sale up.
 UNSETTLED = "unsettled"
+# DynamoDB deletes an item some time after this moment: its TTL attribute, in epoch seconds.
+EXPIRES_AT = "expires_at"
 SHARDS = "abcdefghijklmnopqrstuvwxyz234567"
 
 
@@ -43,6 +46,16 @@ def moment(value: datetime) -> Attribute:
     return number(to_epoch_ms(value))
 
 
+def seconds(value: datetime) -> Attribute:
+    """A moment as DynamoDB's TTL takes it."""
+    return number(to_epoch_ms(value) // 1000)
+
+
+def shard(order_id: str) -> Attribute:
+    """The value of `UNSETTLED` for an order."""
+    return text(order_id[-1])
+
+
 def to_item(entry: LedgerEntry) -> Item:
     """The item of an entry; what is None, or never happened, has no attribute."""
     item = {"status": text(entry.status), "items": text(_LINES.dump_json(entry.items).decode("ascii"))}
@@ -51,8 +64,10 @@ def to_item(entry: LedgerEntry) -> Item:
             value = getattr(entry, name)
             if value is not None:
                 item[name] = attribute(value)
-    if not entry.status.is_terminal:
-        item[UNSETTLED] = text(entry.order_id[-1])
+    if not entry.status.is_terminal or entry.event_owed:
+        item[UNSETTLED] = shard(entry.order_id)
+    if entry.expires_at is not None:
+        item[EXPIRES_AT] = seconds(entry.expires_at)
     if entry.reopened:
         item["reopened"] = number(entry.reopened)
     if entry.reservation is not None:
@@ -67,8 +82,9 @@ def from_item(item: Item) -> LedgerEntry:
         LedgerRefusedError: An attribute is missing or malformed: not written by us.
     """
     try:
+        status = OrderStatus(item["status"]["S"])
         return LedgerEntry(
-            status=OrderStatus(item["status"]["S"]),
+            status=status,
             items=_lines(item["items"]["S"]),
             order_id=item["order_id"]["S"],
             currency=item["currency"]["S"],
@@ -85,6 +101,8 @@ def from_item(item: Item) -> LedgerEntry:
             reason=item["reason"]["S"] if "reason" in item else None,
             owner=item["owner"]["S"] if "owner" in item else None,
             reservation=_reservation(item["reservation"]["S"]) if "reservation" in item else None,
+            event_owed=status.is_terminal and UNSETTLED in item,
+            expires_at=from_epoch_ms(1000 * int(item[EXPIRES_AT]["N"])) if EXPIRES_AT in item else None,
         )
     except (KeyError, ValueError, ValidationError, OverflowError) as error:
         raise LedgerRefusedError(f"not a ledger item: {error}", reason="corrupt_entry") from error

@@ -97,6 +97,10 @@ class Ledger(Protocol):
         """
         ...
 
+    async def told(self, entry: LedgerEntry) -> None:
+        """Note that the end which `entry` shows is published; nothing if the order has another one by now."""
+        ...
+
     async def get(self, order_id: str) -> LedgerEntry | None:
         """The entry of an order, as last written; None for one that nobody accepted or claimed."""
         ...

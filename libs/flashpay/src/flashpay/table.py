@@ -89,7 +89,7 @@ class OrdersTable:
     async def update(
         self, order_id: str, *, assign: Item, where: Condition, remove: tuple[str, ...] = ()
     ) -> Written | Unchanged:
-        """Change an entry if every attribute in `where` has one of the values named there."""
+        """Change an entry if every attribute in `where` has one of the values named there; something must change."""
         try:
             response = await translated(
                 self._client.update_item,
@@ -123,11 +123,11 @@ def _expressions(assign: Item, remove: tuple[str, ...], where: Condition) -> dic
         labels = [f":{name}_{index}" for index in range(len(allowed))]
         values.update(zip(labels, allowed, strict=True))
         tests.append(f"#{name} IN ({', '.join(labels)})")
-    change = "SET " + ", ".join(f"#{name} = :{name}" for name in assign)
+    changes = ["SET " + ", ".join(f"#{name} = :{name}" for name in assign)] if assign else []
     if remove:
-        change += " REMOVE " + ", ".join(f"#{name}" for name in remove)
+        changes.append("REMOVE " + ", ".join(f"#{name}" for name in remove))
     return {
-        "UpdateExpression": change,
+        "UpdateExpression": " ".join(changes),
         "ConditionExpression": " AND ".join(tests),
         # Several of our names are reserved words of DynamoDB, so none is written out.
         "ExpressionAttributeNames": {f"#{name}": name for name in (*assign, *remove, *where)},

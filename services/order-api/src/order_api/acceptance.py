@@ -100,8 +100,8 @@ async def queue(
     known = await _written_down(request, draft, order, units, settling=settling) if draft.key_given else None
     accepted = order if known is None else known.entry.order
     reservation = units.reservation if known is None else known.entry.reservation
-    # A terminal order needs no message; of any other one an earlier message may have been lost.
-    if known is None or not known.entry.status.is_terminal:
+    # A settled order needs no message; of any other one an earlier message may have been lost.
+    if known is None or known.entry.status.awaits_payment:
         message = units.message if known is None else None
         entry = message or message_of(request, accepted, reservation)
         await _publish(request, draft, accepted, entry, units, reservation=reservation, settling=settling)

@@ -3,6 +3,7 @@
 from flashpay.testing.gateway import Abandonment, FakeCharge, FakeGateway, Reply
 from flashpay.testing.ledger import MemoryLedger
 from flashpay.testing.orders import START, ManualClock, sample_order
+from flashpay.testing.refunds import FakeRefund, FakeRefunds
 from flashpay.testing.schedule import Checkpoint, no_checkpoint
 from flashpay.testing.stock import FakeStock, level_of, sample_reservation, set_up_product
 
@@ -12,6 +13,8 @@ __all__ = [
     "Checkpoint",
     "FakeCharge",
     "FakeGateway",
+    "FakeRefund",
+    "FakeRefunds",
     "FakeStock",
     "ManualClock",
     "MemoryLedger",

@@ -20,6 +20,7 @@ from flashpay.entries import LedgerEntry, whole_ms
 from flashpay.errors import LedgerUnavailableError
 from flashpay.gateway import Approved, ChargeResult
 from flashpay.ledger import Clock, RecordedOrder, recorded_before, utc_now
+from flashpay.retention import KEPT, Retention
 from flashpay.testing.schedule import Checkpoint, no_checkpoint
 
 
@@ -32,10 +33,13 @@ class MemoryLedger:
         calls: The names of the methods called, in sequence.
     """
 
-    def __init__(self, *, clock: Clock = utc_now, checkpoint: Checkpoint = no_checkpoint) -> None:
+    def __init__(
+        self, *, retention: Retention = KEPT, clock: Clock = utc_now, checkpoint: Checkpoint = no_checkpoint
+    ) -> None:
         self.entries: dict[str, LedgerEntry] = {}
         self.unavailable = False
         self.calls: list[str] = []
+        self._retention = retention
         self._clock = clock
         self._checkpoint = checkpoint
 
@@ -86,7 +90,7 @@ class MemoryLedger:
         if entry.status not in {OrderStatus.PROCESSING, OrderStatus.FAILED}:
             recorded = recorded_before(entry, claimed, result)
         else:
-            self.entries[order_id] = _settled(entry, result, owner=claimed.owner, now=self._now())
+            self._end(_settled(entry, result, owner=claimed.owner))
             recorded = RecordedOrder(entry=self.entries[order_id], first=True)
         await self._checkpoint("record.done")
         return recorded
@@ -112,24 +116,30 @@ class MemoryLedger:
         now = self._now()
         entry = self.entries.get(order.order_id)
         if entry is None:
-            entry = LedgerEntry.failed_unclaimed(order, reason=reason, now=now, reservation=reservation)
+            self._end(LedgerEntry.failed_unclaimed(order, reason=reason, now=now, reservation=reservation))
         elif may_fail(entry, order, now=now, attempt=attempt):
-            entry = _failed(entry, reason=reason, now=now)
-        self.entries[order.order_id] = entry
+            self._end(replace(entry, status=OrderStatus.FAILED, reason=reason))
         await self._checkpoint("fail.done")
-        return entry
+        return self.entries[order.order_id]
 
     async def sell_out(self, claimed: Claimed) -> LedgerEntry:
         """See `Ledger.sell_out`."""
         await self._call("sell_out")
-        now, entry = self._now(), self.entries.get(claimed.order.order_id)
+        entry = self.entries.get(claimed.order.order_id)
         if entry is None:
             raise LedgerUnavailableError(f"{claimed.order.order_id} is not in the ledger", reason="entry_missing")
         if (entry.status, entry.attempt) == (OrderStatus.PROCESSING, claimed.attempt):
-            entry = replace(entry, status=OrderStatus.SOLD_OUT, lease_until=None, updated_at=now, completed_at=now)
-            self.entries[entry.order_id] = entry
+            self._end(replace(entry, status=OrderStatus.SOLD_OUT))
         await self._checkpoint("sell_out.done")
-        return entry
+        return self.entries[entry.order_id]
+
+    async def told(self, entry: LedgerEntry) -> None:
+        """See `Ledger.told`."""
+        await self._call("told")
+        known = self.entries.get(entry.order_id)
+        if known is not None and (known.status, known.attempt) == (entry.status, entry.attempt):
+            self.entries[entry.order_id] = self._retention.told(known, now=self._now())
+        await self._checkpoint("told.done")
 
     async def get(self, order_id: str) -> LedgerEntry | None:
         """See `Ledger.get`."""
@@ -140,8 +150,13 @@ class MemoryLedger:
         """See `UnsettledOrders.untouched_since`."""
         await self._call("untouched_since")
         for entry in list(self.entries.values()):
-            if not entry.status.is_terminal and entry.updated_at < since:
+            if (not entry.status.is_terminal or entry.event_owed) and entry.updated_at < since:
                 yield entry.order_id
+
+    def _end(self, entry: LedgerEntry) -> None:
+        now = self._now()
+        ended = replace(entry, lease_until=None, updated_at=now, completed_at=now)
+        self.entries[entry.order_id] = self._retention.ended(ended, now=now)
 
     def _now(self) -> datetime:
         return whole_ms(self._clock())
@@ -153,11 +168,7 @@ class MemoryLedger:
             raise LedgerUnavailableError("the ledger is made unavailable by the test", reason="connection")
 
 
-def _failed(entry: LedgerEntry, *, reason: str, now: datetime) -> LedgerEntry:
-    return replace(entry, status=OrderStatus.FAILED, reason=reason, lease_until=None, updated_at=now, completed_at=now)
-
-
-def _settled(entry: LedgerEntry, result: ChargeResult, *, owner: str, now: datetime) -> LedgerEntry:
+def _settled(entry: LedgerEntry, result: ChargeResult, *, owner: str) -> LedgerEntry:
     approved = isinstance(result, Approved)
     return replace(
         entry,
@@ -165,7 +176,4 @@ def _settled(entry: LedgerEntry, result: ChargeResult, *, owner: str, now: datet
         charge_id=result.charge_id if isinstance(result, Approved) else None,
         reason=None if isinstance(result, Approved) else result.reason,
         owner=owner,
-        lease_until=None,
-        updated_at=now,
-        completed_at=now,
     )
