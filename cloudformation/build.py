@@ -21,6 +21,7 @@ from cloudformation.parameters.sale import add_sale_parameters
 from cloudformation.rendering import Form, Part, main, render
 from cloudformation.resources.alarms import add_alarm_topic, add_alarms
 from cloudformation.resources.budget import add_budget
+from cloudformation.resources.canary import add_canary
 from cloudformation.resources.cluster import add_cluster
 from cloudformation.resources.dashboard import add_dashboard
 from cloudformation.resources.encryption import Encryption, add_encryption
@@ -176,6 +177,8 @@ def _add_system(template: Template) -> None:
         network=place_function(parameters=parameters, network=network, security_groups=security_groups),
     )
     add_triggers(template, messaging=messaging, function=function, invocations=capacity.maximum_invocations)
+    errors, *_ = add_alarms(template, topic=topic, watches=function_watches(function=function))
+    add_canary(template, pipeline=pipeline, function=function, alarms=(errors, given_up))
     age_steps = add_scaling(
         template,
         parameters=parameters,
@@ -191,7 +194,6 @@ def _add_system(template: Template) -> None:
         *host_watches(balancer=balancer, images_on=parameters.images_on),
         *task_watches(cluster=cluster),
         *table_watches(tables=tables),
-        *function_watches(function=function),
         *reconciler_watches(condition=parameters.images_on),
     ]
     add_alarms(template, topic=topic, watches=watches)

@@ -7,7 +7,9 @@ from troposphere import And, Equals, Not, Or, Parameter, Template
 from cloudformation.parameters.capacity import (
     GATEWAY_CAPACITIES,
     MAXIMUM_API_TASKS,
+    SIDE_BY_SIDE,
     SYNC_PAYMENTS,
+    TASKS_IN_A_DEPLOYMENT,
     WORKERS,
     Capacity,
     sync_limit,
@@ -112,15 +114,23 @@ def add_sale_rules(template: Template, *, sale: SaleParameters, capacity: Capaci
 
 
 def _add_capacity_rules(template: Template, pipeline: PipelineParameters, chosen: Capacity) -> None:
-    workers, least = chosen.workers, LEAST_INVOCATIONS * BATCH_SIZE
-    unfed = Or(*(And(Equals(workers.ref(), str(each)), _leaves_less(chosen, each)) for each in WORKERS))
+    least = LEAST_INVOCATIONS * BATCH_SIZE
     add_rule(
         template,
         "WorkersWithinGatewayCapacity",
         hold={
             "Workers exceed GatewayCapacity less SyncPayments: choose fewer of either, or raise the capacity.": Not(
-                unfed
+                _unfed(chosen, tasks=1)
             )
+        },
+    )
+    add_rule(
+        template,
+        "SideBySideWithinGatewayCapacity",
+        when=Equals(chosen.processor_rollout.ref(), SIDE_BY_SIDE),
+        hold={
+            "ProcessorRollout side-by-side needs room for two tasks in GatewayCapacity less SyncPayments: choose fewer "
+            "Workers, or raise the capacity.": Not(_unfed(chosen, tasks=TASKS_IN_A_DEPLOYMENT))
         },
     )
     add_rule(
@@ -140,6 +150,12 @@ def _add_capacity_rules(template: Template, pipeline: PipelineParameters, chosen
             "and SyncPayments.": Not(_leaves_less(chosen, least))
         },
     )
+
+
+def _unfed(chosen: Capacity, *, tasks: int) -> Or:
+    """That the gateway cannot feed that many processor tasks."""
+    workers = chosen.workers
+    return Or(*(And(Equals(workers.ref(), str(each)), _leaves_less(chosen, tasks * each)) for each in WORKERS))
 
 
 def _leaves_less(chosen: Capacity, least: int) -> Or:

@@ -174,8 +174,7 @@ def _add_processor(
         stop_timeout_seconds=PROCESSOR_STOP_SECONDS,
         deployment_alarms=alarms,
         on_spot=True,
-        # Old and new tasks side by side would be twice what the gateway takes; meanwhile orders wait in the queue.
-        replaced_at_once=True,
+        in_a_deployment=platform.parameters.capacity.processors_in_a_deployment,
     )
     return add_service(template, workload, platform=platform)
 
@@ -199,6 +198,6 @@ def _add_gateway(
         stop_timeout_seconds=GATEWAY_STOP_SECONDS,
         writable_folder=GATEWAY_DATA,
         # One ledger: never two of it at once.
-        replaced_at_once=True,
+        in_a_deployment=(0, 100),
     )
     return add_service(template, workload, platform=platform)

@@ -187,7 +187,7 @@ def _throttled(title: str, table: dynamodb.Table) -> Watch:
 
 
 def function_watches(*, function: Function) -> list[Watch]:
-    """What the function failed, its errors and throttles, and the age of events that wait for it."""
+    """The function's errors, which end a rollout, what it failed, its throttles, and the age of events that wait."""
 
     def of_function(name: str, statistic: str) -> Metric:
         dimensions = {"FunctionName": function.function.FunctionName}
@@ -195,17 +195,17 @@ def function_watches(*, function: Function) -> list[Watch]:
 
     return [
         Watch(
+            title="FunctionErrors",
+            what="Invocations of the function fail",
+            runbook="make logs ARGS='--service function', and look for lines with done false",
+            metric=of_function("Errors", "Sum"),
+        ),
+        Watch(
             title="FunctionFailures",
             what="The function failed events for good",
             runbook=_REDRIVE,
             metric=_of_queue(function.failures, _VISIBLE),
             minutes=1,
-        ),
-        Watch(
-            title="FunctionErrors",
-            what="Invocations of the function fail",
-            runbook="make logs ARGS='--service function', and look for lines with done false",
-            metric=of_function("Errors", "Sum"),
         ),
         Watch(
             title="FunctionThrottles",

@@ -20,7 +20,7 @@ PAYING = (
     "Function",
     "FunctionQueueMapping",
 )
-CHOSEN = ("GatewayCapacity", "SyncPayments", "Workers", "MaximumApiTasks")
+CHOSEN = ("GatewayCapacity", "SyncPayments", "Workers", "MaximumApiTasks", "ProcessorRollout")
 ARTIFACT = {"ArtifactBucket": "abc", "ArtifactKey": "a.zip", "ImageTag": "v1"}
 
 
@@ -93,6 +93,8 @@ def test_most_of_the_gateway_is_made_use_of(whole: Document) -> None:
             "raise GatewayCapacity",
         ),
         ({"Workers": "100", "SyncPayments": "0"}, ""),
+        ({"ProcessorRollout": "side-by-side", "GatewayCapacity": "50"}, "needs room for two tasks"),
+        ({"ProcessorRollout": "side-by-side"}, ""),
         ({"SyncPayments": "0", "MaximumApiTasks": "100"}, ""),
     ],
 )
@@ -102,6 +104,15 @@ def test_what_exceeds_the_gateway_is_refused_with_what_to_do(
     refusals = evaluated(whole, chosen).refusals()
     assert len(refusals) == bool(sentence)
     assert all(sentence in refusal for refusal in refusals)
+
+
+def test_a_new_processor_is_up_before_an_old_one_drains_where_there_is_room_for_both(whole: Document) -> None:
+    found = evaluated(whole, {"ProcessorRollout": "side-by-side"}).resources()
+    deployment = found["ProcessorService"]["Properties"]["DeploymentConfiguration"]
+    assert (deployment["MinimumHealthyPercent"], deployment["MaximumPercent"]) == (100, 200)
+    assert found["ProcessorScaling"]["Properties"]["MaxCapacity"] == 2
+    deployment = evaluated(whole, {}).resources()["ProcessorService"]["Properties"]["DeploymentConfiguration"]
+    assert (deployment["MinimumHealthyPercent"], deployment["MaximumPercent"]) == (0, 100)
 
 
 def test_a_function_polls_with_as_many_as_lambda_takes_at_least(whole: Document) -> None:

@@ -8,6 +8,7 @@ import pytest
 
 from cloudformation.tests import test_alarm_invariants as alarms
 from cloudformation.tests import test_capacity as capacity
+from cloudformation.tests import test_rollout as rollout
 from cloudformation.tests import test_service_invariants as services
 from cloudformation.tests import test_wiring_invariants as wiring
 from cloudformation.tests.template_reading import Document
@@ -41,7 +42,17 @@ def everything_for_everybody(template: Document) -> None:
 
 def processors_with_all_of_the_gateway(template: Document) -> None:
     target = properties(template, "ProcessorScaling")
-    target["MaxCapacity"] = {"Fn::FindInMap": ["ProcessorTasks", {"Ref": "GatewayCapacity"}, {"Ref": "Workers"}]}
+    target["MaxCapacity"]["Fn::If"][2] = {
+        "Fn::FindInMap": ["ProcessorTasks", {"Ref": "GatewayCapacity"}, {"Ref": "Workers"}]
+    }
+
+
+def a_version_that_takes_over_whatever_rings(template: Document) -> None:
+    properties(template, "FunctionRolloutGroup")["AlarmConfiguration"]["Alarms"] = []
+
+
+def a_version_that_takes_over_at_once(template: Document) -> None:
+    del template["Resources"]["FunctionAlias"]["UpdatePolicy"]
 
 
 def processors_side_by_side(template: Document) -> None:
@@ -120,6 +131,11 @@ MUTATIONS: list[tuple[Mutation, Mutation]] = [
     (sync_orders_without_a_bound, capacity.test_payments_at_once_never_exceed_what_the_gateway_takes),
     (workers_beyond_the_gateway, capacity.test_payments_at_once_never_exceed_what_the_gateway_takes),
     (a_function_for_every_event, capacity.test_payments_at_once_never_exceed_what_the_gateway_takes),
+    (
+        a_version_that_takes_over_whatever_rings,
+        rollout.test_another_version_of_the_function_is_tried_before_it_takes_over,
+    ),
+    (a_version_that_takes_over_at_once, rollout.test_another_version_of_the_function_is_tried_before_it_takes_over),
     (customers_led_to_operations, wiring.test_customers_reach_orders_and_nothing_of_operations),
     (no_grace, wiring.test_a_task_has_time_to_start_before_it_is_judged),
     (orders_cut_off, wiring.test_the_load_balancer_lets_a_leaving_task_finish_its_orders),
