@@ -39,7 +39,7 @@ PLATFORM_ACTIONS = {
 # Commands of their own: the reconciler has its own role, the dead-letter command the operator's.
 COMMANDS = {"dlq", "reconcile"}
 RECONCILER = PROJECT / "services" / "order-processor" / "src" / "order_processor" / "reconcile"
-UNSETTLED = FLASHPAY / "flashpay" / "unsettled.py"
+FINDERS = {FLASHPAY / "flashpay" / name for name in ("unsettled.py", "paid.py")}
 
 
 def python_files(folder: Path) -> list[Path]:
@@ -54,7 +54,7 @@ def sources(service: str) -> list[Path]:
     imported = set(re.findall(r"^from flashbus\.(\w+) import", text, re.MULTILINE))
     if "sns_publisher" in imported:
         imported.add("sns")  # what it publishes through
-    flashpay = [file for file in python_files(FLASHPAY) if file != UNSETTLED]
+    flashpay = [file for file in python_files(FLASHPAY) if file not in FINDERS]
     return [*own, *flashpay, FLASHSTOCK, *(FLASHBUS / f"{name}.py" for name in sorted(imported))]
 
 

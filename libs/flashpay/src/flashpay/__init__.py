@@ -45,6 +45,7 @@ from flashpay.gateway import (
 from flashpay.http_gateway import HttpGateway
 from flashpay.ledger import Clock, Ledger, RecordedOrder, utc_now
 from flashpay.outcomes import Announcer, Publish, Told, outcome_of
+from flashpay.paid import DynamoPaid, PaidOrders
 from flashpay.reservations import PurchaseLimits, SoldOut, Stock
 from flashpay.retention import Retention, RetentionDays, enough_days
 from flashpay.settlement import (
@@ -89,6 +90,7 @@ __all__ = [
     "Duplicate",
     "DynamoClient",
     "DynamoLedger",
+    "DynamoPaid",
     "DynamoUnsettled",
     "Finding",
     "FlashpayError",
@@ -113,6 +115,7 @@ __all__ = [
     "NotRefunded",
     "OpenStock",
     "OutcomeOwedError",
+    "PaidOrders",
     "Publish",
     "PurchaseLimits",
     "RecordedOrder",

@@ -153,6 +153,13 @@ class MemoryLedger:
             if (not entry.status.is_terminal or entry.event_owed) and entry.updated_at < since:
                 yield entry.order_id
 
+    async def paid_since(self, since: datetime, /) -> AsyncIterator[str]:
+        """See `PaidOrders.paid_since`."""
+        await self._call("paid_since")
+        for entry in list(self.entries.values()):
+            if entry.status is OrderStatus.COMPLETED and entry.completed_at is not None and entry.completed_at >= since:
+                yield entry.order_id
+
     def _end(self, entry: LedgerEntry) -> None:
         now = self._now()
         ended = replace(entry, lease_until=None, updated_at=now, completed_at=now)

@@ -15,11 +15,13 @@ from flashbus.sqs import SqsQueue
 from flashpay import (
     Announcer,
     DynamoLedger,
+    DynamoPaid,
     DynamoUnsettled,
     Gateway,
     HttpGateway,
     Ledger,
     OpenStock,
+    PaidOrders,
     UnsettledOrders,
     open_stock,
 )
@@ -34,6 +36,7 @@ class Connections:
 
     ledger: Ledger
     unsettled: UnsettledOrders
+    paid: PaidOrders
     gateway: Gateway
     orders: MessageSender
     dead_letters: MessageSender
@@ -64,6 +67,7 @@ async def open_connections(settings: Settings) -> AsyncIterator[Connections]:
         yield Connections(
             ledger=ledger,
             unsettled=DynamoUnsettled(client=dynamodb, table=settings.orders_table),
+            paid=DynamoPaid(client=dynamodb, table=settings.orders_table),
             gateway=HttpGateway(session=http, base_url=settings.gateway_url),
             orders=TopicSender(SnsTopic(client=sns, topic_arn=settings.orders_topic_arn)),
             dead_letters=SqsQueue(url=settings.dead_letter_queue_url, client=sqs),

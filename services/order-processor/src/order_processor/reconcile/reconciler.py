@@ -163,7 +163,7 @@ class DryReconciler:
             return Outcome.FAILED
 
     async def _ask(self, entry: LedgerEntry) -> Outcome:
-        known = await self.gateway.lookup(_request(entry), timeout=_LOOKUP_TIMEOUT)
+        known = await self.gateway.lookup(charge_request(entry), timeout=_LOOKUP_TIMEOUT)
         if not isinstance(known, NotCharged):
             return Outcome.RECORDED
         return Outcome.QUEUED if self.rest.is_remembered(entry) else Outcome.GIVEN_UP
@@ -185,7 +185,7 @@ def _event(entry: LedgerEntry) -> str:
     return encode(OrderPlaced.of(entry.order, reservation=entry.reservation))
 
 
-def _request(entry: LedgerEntry) -> ChargeRequest:
+def charge_request(entry: LedgerEntry) -> ChargeRequest:
     return ChargeRequest(
         order_id=entry.order_id,
         amount_minor=entry.total_minor,
