@@ -43,6 +43,10 @@ demo: install ## Run the flash sale against three arms and open the story: repor
 lab: install ## Run the whole experiment at the true 3 s payment (ARGS=--quick: 4 minutes)
 	$(BIN)/python -m load lab $(ARGS)
 
+.PHONY: pictures
+pictures: install ## Take the README's pictures anew (ARGS='DEMO LAB': the folders of a demo's and a laboratory's report)
+	$(BIN)/python -m load.report.pictures $(ARGS)
+
 .PHONY: up
 up: install ## Run the whole stack in the foreground; Ctrl-C stops everything
 	$(BIN)/python -m local up $(ARGS)
