@@ -28,7 +28,6 @@ LONG_FUNCTIONS = {
     "cloudformation/resources/services.py _add_api",
     "cloudformation/resources/services.py _add_processor",
     "load/report/money.py money_answer",
-    "load/report/queue_answers.py growth_answer",
     "load/report/queue_answers.py open_loop_answer",
     "load/report/queue_answers.py ratio_answer",
     "load/report/queue_answers.py workers_answer",

@@ -24,6 +24,8 @@ MAXIMUM_CONCURRENCIES = (2, 5, 10, 20, 50, 100)
 LONGEST_ARTIFACT_KEY = 48
 LONGEST_GATEWAY_HOST = 80
 LONGEST_ROLE_NAME = 64
+# As the services take them: none between 0 and 30 (a test holds it).
+RETENTION_DAYS = (0, 30, 90, 180, 400, 800, 3660)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,6 +50,8 @@ class PipelineParameters:
     customer_key: Parameter
     customer_key_on: str
     deletion_protection: Parameter
+    outcome_events_on: str
+    order_retention_days: Parameter
     role_arn: Parameter
     own_roles_on: str
 
@@ -79,6 +83,9 @@ def add_pipeline_parameters(template: Template, *, gateway_scheme: str = "https?
         "DeletionProtection",
         default=False,
         why="Refuse to delete tables and load balancer, whoever asks for it",
+    )
+    outcome_events = add_flag(
+        template, "OutcomeEvents", default=True, why="Tell a topic of its own how every order ended"
     )
     role_arn = add_text(
         template,
@@ -179,6 +186,13 @@ def add_pipeline_parameters(template: Template, *, gateway_scheme: str = "https?
         customer_key=customer_key,
         customer_key_on=add_switch(template, customer_key),
         deletion_protection=protect,
+        outcome_events_on=add_switch(template, outcome_events),
+        order_retention_days=add_choice(
+            template,
+            "OrderRetentionDays",
+            RETENTION_DAYS,
+            Description="Days that an order is kept after its end; 0 for ever. Its key and its status go with it",
+        ),
         role_arn=role_arn,
         own_roles_on=template.add_condition("MakesRoles", Equals(role_arn.ref(), "")),
     )

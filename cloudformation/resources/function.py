@@ -83,6 +83,8 @@ def add_function(
         "LEASE_SECONDS": parameters.lease_seconds.ref(),
         "DEAD_LETTER_QUEUE_URL": messaging.dead_letters.ref(),
         "MAX_RECEIVES": parameters.max_receives.ref(),
+        "OUTCOMES_TOPIC_ARN": messaging.outcomes.arn,
+        "ORDER_RETENTION_DAYS": parameters.order_retention_days.ref(),
     }
     function = template.add_resource(
         awslambda.Function(
@@ -159,6 +161,7 @@ def _add_function_role(
         allow(*ORDERS_ACTIONS, on=tables.orders.get_att("Arn")),
         allow(*STOCK_ACTIONS, on=tables.stock.get_att("Arn")),
         allow("sqs:SendMessage", on=[failures.get_att("Arn"), messaging.dead_letters.get_att("Arn")]),
+        messaging.outcomes.may_publish,
         # What the event source mapping does with the function's role.
         allow("sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ReceiveMessage", on=messaging.queue.get_att("Arn")),
     ]
@@ -184,11 +187,16 @@ def _version_parameters(parameters: PipelineParameters, network: FunctionNetwork
         parameters.payment_timeout_seconds,
         parameters.lease_seconds,
         parameters.max_receives,
-        parameters.snap_start,
-        parameters.customer_key,
+        parameters.order_retention_days,
         *([] if network is None else [network.chosen_by]),
     ]
     return [str(parameter.title) for parameter in chosen]
+
+
+def _switches(parameters: PipelineParameters) -> dict[str, object]:
+    """What else changes it, in a letter each: a description has 256."""
+    switches = (parameters.snap_start_on, parameters.customer_key_on, parameters.outcome_events_on)
+    return {f"Is{on}": If(on, "y", "n") for on in switches}
 
 
 def _add_version(
@@ -200,7 +208,7 @@ def _add_version(
     gateway_url: object,
     network: FunctionNetwork | None,
 ) -> awslambda.Alias:
-    names = (*_version_parameters(parameters, network), "Gateway", "RoleName")
+    names = (*_version_parameters(parameters, network), *_switches(parameters), "Gateway", "RoleName")
     role_name = If(parameters.own_roles_on, "-", Select(1, Split("/", parameters.role_arn.ref())))
     version = template.add_resource(
         awslambda.Version(
@@ -208,7 +216,12 @@ def _add_version(
             Condition=on,
             FunctionName=function.ref(),
             # The URL in use: AWS refuses a second version of a function that did not change.
-            Description=Sub(" ".join(f"${{{name}}}" for name in names), Gateway=gateway_url, RoleName=role_name),
+            Description=Sub(
+                " ".join(f"${{{name}}}" for name in names),
+                Gateway=gateway_url,
+                RoleName=role_name,
+                **_switches(parameters),  # type: ignore[arg-type]
+            ),
         )
     )
     return template.add_resource(

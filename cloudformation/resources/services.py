@@ -74,6 +74,8 @@ def add_services(
         "STOCK_TABLE": tables.stock.ref(),
         "PAYMENT_TIMEOUT_SECONDS": platform.pipeline.payment_timeout_seconds.ref(),
         "LEASE_SECONDS": platform.pipeline.lease_seconds.ref(),
+        "OUTCOMES_TOPIC_ARN": messaging.outcomes.arn,
+        "ORDER_RETENTION_DAYS": platform.pipeline.order_retention_days.ref(),
     }
     return Services(
         api=_add_api(template, platform, security_groups, balancer, messaging, tables, timing, alarms.api),
@@ -118,6 +120,7 @@ def _add_api(
         },
         statements=[
             allow("sns:Publish", on=messaging.topic.ref()),
+            messaging.outcomes.may_publish,
             allow(*ORDERS_ACTIONS, on=tables.orders.get_att("Arn")),
             allow(*STOCK_ACTIONS, on=tables.stock.get_att("Arn")),
             allow("dynamodb:Scan", on=tables.products.get_att("Arn")),
@@ -167,6 +170,7 @@ def _add_processor(
                 on=messaging.queue.get_att("Arn"),
             ),
             allow("sqs:SendMessage", on=messaging.dead_letters.get_att("Arn")),
+            messaging.outcomes.may_publish,
             allow(*ORDERS_ACTIONS, on=tables.orders.get_att("Arn")),
             allow(*STOCK_ACTIONS, on=tables.stock.get_att("Arn")),
         ],

@@ -79,6 +79,7 @@ LOST = {
     ("ArtifactBucket", "Function"): _NO_ZIP,
     ("ArtifactKey", "Function"): _NO_ZIP,
     ("CustomerKey", "Key"): "kept unless RetainData is false: what was encrypted with it is read with it",
+    ("OutcomeEvents", "OutcomesTopic"): "nobody is told any more, and subscriptions go with it (docs/deploy.md)",
     ("NatGateways", "NatAddress0"): _NAT,
     ("NatGateways", "NatAddress1"): _NAT,
 }

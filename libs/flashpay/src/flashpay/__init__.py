@@ -25,6 +25,7 @@ from flashpay.errors import (
     KeyReusedError,
     LedgerRefusedError,
     LedgerUnavailableError,
+    OutcomeOwedError,
     StockUnsettledError,
 )
 from flashpay.gateway import (
@@ -43,9 +44,9 @@ from flashpay.gateway import (
 )
 from flashpay.http_gateway import HttpGateway
 from flashpay.ledger import Clock, Ledger, RecordedOrder, utc_now
-from flashpay.outcomes import Announcer, Publish, outcome_of
+from flashpay.outcomes import Announcer, Publish, Told, outcome_of
 from flashpay.reservations import PurchaseLimits, SoldOut, Stock
-from flashpay.retention import Retention
+from flashpay.retention import Retention, RetentionDays, enough_days
 from flashpay.settlement import (
     Busy,
     ChargeUnknown,
@@ -111,6 +112,7 @@ __all__ = [
     "NotCharged",
     "NotRefunded",
     "OpenStock",
+    "OutcomeOwedError",
     "Publish",
     "PurchaseLimits",
     "RecordedOrder",
@@ -119,17 +121,20 @@ __all__ = [
     "Refunded",
     "Refunds",
     "Retention",
+    "RetentionDays",
     "Settled",
     "Settlement",
     "Settler",
     "SoldOut",
     "Stock",
     "StockUnsettledError",
+    "Told",
     "Unanswered",
     "UnsettledOrders",
     "decide",
     "decide_given_up",
     "decide_poison",
+    "enough_days",
     "open_stock",
     "outcome_of",
     "utc_now",

@@ -3,6 +3,7 @@
 from flashpay.testing.gateway import Abandonment, FakeCharge, FakeGateway, Reply
 from flashpay.testing.ledger import MemoryLedger
 from flashpay.testing.orders import START, ManualClock, sample_order
+from flashpay.testing.outcomes import FakeOutcomes
 from flashpay.testing.refunds import FakeRefund, FakeRefunds
 from flashpay.testing.schedule import Checkpoint, no_checkpoint
 from flashpay.testing.stock import FakeStock, level_of, sample_reservation, set_up_product
@@ -13,6 +14,7 @@ __all__ = [
     "Checkpoint",
     "FakeCharge",
     "FakeGateway",
+    "FakeOutcomes",
     "FakeRefund",
     "FakeRefunds",
     "FakeStock",

@@ -18,7 +18,8 @@ from flashops.connections import ConnectionMetrics
 from flashops.health import Health
 from flashops.http import Runner
 from flashops.operations import operations_server
-from flashpay.testing import FakeGateway, MemoryLedger
+from flashpay import Announcer, Retention
+from flashpay.testing import FakeGateway, FakeOutcomes, MemoryLedger
 from flashstock.stock import Stock
 from order_api.app import create_app
 from order_api.app_keys import SALE
@@ -139,6 +140,7 @@ async def running_shop(
     wait_ready: bool = True,
     products: FakeProducts | None = None,
     stock: Stock | None = None,
+    outcomes: FakeOutcomes | None = None,
     **variables: str,
 ) -> AsyncIterator[RunningApi]:
     """Run the API; `variables` are its environment.
@@ -147,23 +149,23 @@ async def running_shop(
         wait_ready: Return only once the catalogue is loaded, and the stock if there is one.
         products: What is for sale; two products by default.
         stock: Where limited products have their units; nothing is limited by default.
+        outcomes: Where ends of orders are told; nowhere by default.
         variables: Replace or add environment variables.
     """
     source = FakeProducts(PEN, PHONE) if products is None else products
-    topic, ledger, gateway = FakeTopic(), MemoryLedger(), FakeGateway()
+    topic, gateway, (ledger, announcer) = FakeTopic(), FakeGateway(), _ledger(outcomes)
     health, registry = Health(), CollectorRegistry()
     settings = Settings.from_environment(environment(**variables))
-    connections = Connections(topic=topic, ledger=ledger, gateway=gateway, products=source, stock=stock)
+    connections = Connections(
+        topic=topic, ledger=ledger, gateway=gateway, products=source, stock=stock, announcer=announcer
+    )
     app = create_app(settings, connections=connections, health=health, registry=registry)
-    async with (
-        _serving(app, settings, health, registry) as (runner, operations_port),
-        aiohttp.ClientSession() as session,
-    ):
+    async with _serving(app, settings, health, registry) as (runner, operations), aiohttp.ClientSession() as session:
         if wait_ready:
             await wait_until(lambda: source.loads and app[SALE].is_known)
         yield RunningApi(
             port=int(runner.addresses[0][1]),
-            operations_port=operations_port,
+            operations_port=operations,
             session=session,
             topic=topic,
             ledger=ledger,
@@ -173,6 +175,11 @@ async def running_shop(
             health=health,
             runner=runner,
         )
+
+
+def _ledger(outcomes: FakeOutcomes | None) -> tuple[MemoryLedger, Announcer | None]:
+    ledger = MemoryLedger(retention=Retention(announced=outcomes is not None))
+    return ledger, None if outcomes is None else Announcer(ledger=ledger, publish=outcomes.publish)
 
 
 @asynccontextmanager

@@ -12,6 +12,7 @@ from flashbus.dead_letters import dead_letter_attributes
 from flashbus.queue import MessageSender, QueueUnavailableError
 from flashmsg import OrderPlaced, encode
 from flashpay import (
+    Announcer,
     Busy,
     ChargeRequest,
     ChargeUnknown,
@@ -43,6 +44,7 @@ class Outcome(StrEnum):
     RESTING = "resting"  # something happened to it a little while ago, or somebody holds it
     RECORDED = "recorded"  # the gateway had an answer that the ledger had not
     QUEUED = "queued"  # it was not charged: it is queued again
+    TOLD = "told"  # its end was owed to the subscribers
     GIVEN_UP = "given_up"  # not charged either, but too old for the gateway's memory: failed, and a dead letter
     UNKNOWN = "unknown"  # the gateway works on it, or does not answer
     FAILED = "failed"  # ledger, topic or queue did not do their part
@@ -72,15 +74,17 @@ class Rest:
     clock: Callable[[], datetime] = utc_now
 
     def is_over(self, entry: LedgerEntry) -> bool:
-        """Whether nothing happens to an order, and nothing has for long.
+        """Whether something is left to do for an order, nothing happens to it, and nothing has for long.
 
         The older, the longer: an order that waits in a long queue is queued once more after twice the time, not at
-        every run.
+        every run. One that has ended, and is to be told of, waits for nothing.
         """
         now = self.clock()
+        if entry.status.is_terminal:
+            return entry.event_owed and now - entry.updated_at >= self.after
         rest = max(self.after, min((now - entry.created_at) / 2, _LONGEST_REST))
         held = entry.lease_until is not None and entry.lease_until > now
-        return not entry.status.is_terminal and not held and now - entry.updated_at >= rest
+        return not held and now - entry.updated_at >= rest
 
     def is_remembered(self, entry: LedgerEntry) -> bool:
         """Whether the gateway still knows the key of an order: only then may its charge be sent again."""
@@ -89,13 +93,14 @@ class Rest:
 
 @dataclass(frozen=True, kw_only=True)
 class ApplyingReconciler:
-    """Records what the gateway knows, and queues again what was not charged. Any number may run at once."""
+    """Records what the gateway knows, queues again what was not charged, tells what is owed. Many may run at once."""
 
     ledger: Ledger
     settler: Settler
     orders: MessageSender
     dead_letters: MessageSender
     rest: Rest
+    announcer: Announcer | None = None
 
     async def reconcile(self, order_id: str) -> Outcome:
         """See `Reconciler`."""
@@ -103,6 +108,8 @@ class ApplyingReconciler:
             entry = await self.ledger.get(order_id)
             if entry is None or not self.rest.is_over(entry):
                 return Outcome.RESTING
+            if entry.status.is_terminal:
+                return await self._tell(entry)
             return await self._bring_on(entry, await self.settler.find_out(entry.order))
         except ConflictingChargeError as exc:
             log.error("charge_conflict", order_id=order_id, error=str(exc))  # noqa: TRY400 - no trace of ours tells more
@@ -118,6 +125,12 @@ class ApplyingReconciler:
             return await self._give_up(entry)
         await self.orders.send(_event(entry), attributes={})
         return Outcome.QUEUED
+
+    async def _tell(self, entry: LedgerEntry) -> Outcome:
+        if self.announcer is None:
+            return Outcome.RESTING
+        await self.announcer.tell(entry)
+        return Outcome.TOLD
 
     async def _give_up(self, entry: LedgerEntry) -> Outcome:
         # The letter first: a failed order without one could not be redriven.
@@ -141,13 +154,16 @@ class DryReconciler:
             entry = await self.ledger.get(order_id)
             if entry is None or not self.rest.is_over(entry):
                 return Outcome.RESTING
-            known = await self.gateway.lookup(_request(entry), timeout=_LOOKUP_TIMEOUT)
+            return Outcome.TOLD if entry.status.is_terminal else await self._ask(entry)
         except ConflictingChargeError:
             return Outcome.CONFLICT
         except GatewayUnavailableError:
             return Outcome.UNKNOWN
         except FlashpayError:
             return Outcome.FAILED
+
+    async def _ask(self, entry: LedgerEntry) -> Outcome:
+        known = await self.gateway.lookup(_request(entry), timeout=_LOOKUP_TIMEOUT)
         if not isinstance(known, NotCharged):
             return Outcome.RECORDED
         return Outcome.QUEUED if self.rest.is_remembered(entry) else Outcome.GIVEN_UP
