@@ -1,6 +1,7 @@
 """Settle an order: claim it in the ledger, charge the gateway, record the answer."""
 
 from flashpay.breaker import Attempt, CircuitBreaker, HeldBackError
+from flashpay.cancellation import Cancellation, Canceller, Refunder, refund_request
 from flashpay.charging import Unanswered
 from flashpay.claims import Acceptance, Accepted, AlreadyTerminal, Claim, Claimed, ContentMismatch, HeldElsewhere
 from flashpay.decisions import (
@@ -15,7 +16,7 @@ from flashpay.decisions import (
     decide_poison,
 )
 from flashpay.dynamo import DynamoLedger
-from flashpay.entries import LedgerEntry
+from flashpay.entries import LedgerEntry, Tombstone
 from flashpay.errors import (
     ConflictingChargeError,
     FlashpayError,
@@ -25,6 +26,7 @@ from flashpay.errors import (
     KeyReusedError,
     LedgerRefusedError,
     LedgerUnavailableError,
+    RefundForgottenError,
     StockUnsettledError,
 )
 from flashpay.gateway import (
@@ -43,7 +45,7 @@ from flashpay.gateway import (
 )
 from flashpay.http_gateway import HttpGateway
 from flashpay.ledger import Clock, Ledger, RecordedOrder, utc_now
-from flashpay.reservations import PurchaseLimits, SoldOut, Stock
+from flashpay.reservations import PurchaseLimits, Reservations, SoldOut, Stock
 from flashpay.settlement import (
     Busy,
     ChargeUnknown,
@@ -68,6 +70,8 @@ __all__ = [
     "Approved",
     "Attempt",
     "Busy",
+    "Cancellation",
+    "Canceller",
     "ChargeKnown",
     "ChargeRequest",
     "ChargeResult",
@@ -110,21 +114,26 @@ __all__ = [
     "OpenStock",
     "PurchaseLimits",
     "RecordedOrder",
+    "RefundForgottenError",
     "RefundKnown",
     "RefundRequest",
     "Refunded",
+    "Refunder",
     "Refunds",
+    "Reservations",
     "Settled",
     "Settlement",
     "Settler",
     "SoldOut",
     "Stock",
     "StockUnsettledError",
+    "Tombstone",
     "Unanswered",
     "UnsettledOrders",
     "decide",
     "decide_given_up",
     "decide_poison",
     "open_stock",
+    "refund_request",
     "utc_now",
 ]

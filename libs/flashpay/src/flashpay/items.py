@@ -7,7 +7,7 @@ from typing import Annotated, Any, TypeAlias
 from pydantic import FailFast, TypeAdapter, ValidationError
 
 from flashmsg import OrderStatus, PricedLine, Reservation, too_deep
-from flashpay.entries import LedgerEntry, from_epoch_ms, to_epoch_ms
+from flashpay.entries import LedgerEntry, Tombstone, from_epoch_ms, to_epoch_ms
 from flashpay.errors import LedgerRefusedError
 
 Attribute: TypeAlias = Mapping[str, Any]
@@ -19,13 +19,16 @@ Item: TypeAlias = Mapping[str, Attribute]
 _LINES = TypeAdapter(Annotated[tuple[PricedLine, ...], FailFast()])
 _MOMENTS = ("created_at", "updated_at", "completed_at", "lease_until")
 _NUMBERS = ("customer_id", "total_minor", "attempt")
-_TEXTS = ("order_id", "currency", "fingerprint", "charge_id", "reason", "owner")
+_TEXTS = ("order_id", "currency", "fingerprint", "charge_id", "refund_id", "reason", "owner")
 
 
 # Only orders that have not come to their end have this attribute, so their index is sparse. Its value, an id's last
 # character, spreads them over as many partitions as there are such characters: one alone would hold a sale up.
 UNSETTLED = "unsettled"
 SHARDS = "abcdefghijklmnopqrstuvwxyz234567"
+# Only the item of a tombstone has it.
+TOMBSTONE = "tombstone"
+BURIED: Attribute = {"BOOL": True}
 
 
 def text(value: str) -> Attribute:
@@ -43,6 +46,11 @@ def moment(value: datetime) -> Attribute:
     return number(to_epoch_ms(value))
 
 
+def shard(order_id: str) -> Attribute:
+    """The place of an order in the index of those that have not come to their end."""
+    return text(order_id[-1])
+
+
 def to_item(entry: LedgerEntry) -> Item:
     """The item of an entry; what is None, or never happened, has no attribute."""
     item = {"status": text(entry.status), "items": text(_LINES.dump_json(entry.items).decode("ascii"))}
@@ -52,7 +60,7 @@ def to_item(entry: LedgerEntry) -> Item:
             if value is not None:
                 item[name] = attribute(value)
     if not entry.status.is_terminal:
-        item[UNSETTLED] = text(entry.order_id[-1])
+        item[UNSETTLED] = shard(entry.order_id)
     if entry.reopened:
         item["reopened"] = number(entry.reopened)
     if entry.reservation is not None:
@@ -60,13 +68,28 @@ def to_item(entry: LedgerEntry) -> Item:
     return item
 
 
-def from_item(item: Item) -> LedgerEntry:
-    """The entry of an item.
+def to_tombstone_item(tombstone: Tombstone) -> Item:
+    """The item of a tombstone."""
+    cancelled_at = moment(tombstone.cancelled_at)
+    return {
+        "order_id": text(tombstone.order_id),
+        "status": text(tombstone.status),
+        TOMBSTONE: BURIED,
+        "updated_at": cancelled_at,
+        "completed_at": cancelled_at,
+    }
+
+
+def from_item(item: Item) -> LedgerEntry | Tombstone:
+    """The entry of an item, or the tombstone that it is.
 
     Raises:
         LedgerRefusedError: An attribute is missing or malformed: not written by us.
     """
     try:
+        if TOMBSTONE in item:
+            cancelled_at = from_epoch_ms(int(item["completed_at"]["N"]))
+            return Tombstone(order_id=item["order_id"]["S"], cancelled_at=cancelled_at)
         return LedgerEntry(
             status=OrderStatus(item["status"]["S"]),
             items=_lines(item["items"]["S"]),
@@ -82,6 +105,7 @@ def from_item(item: Item) -> LedgerEntry:
             completed_at=from_epoch_ms(int(item["completed_at"]["N"])) if "completed_at" in item else None,
             lease_until=from_epoch_ms(int(item["lease_until"]["N"])) if "lease_until" in item else None,
             charge_id=item["charge_id"]["S"] if "charge_id" in item else None,
+            refund_id=item["refund_id"]["S"] if "refund_id" in item else None,
             reason=item["reason"]["S"] if "reason" in item else None,
             owner=item["owner"]["S"] if "owner" in item else None,
             reservation=_reservation(item["reservation"]["S"]) if "reservation" in item else None,
