@@ -26,7 +26,8 @@ install: .venv/.installed .venv-emulator/.installed ## Build .venv from requirem
 .venv-emulator/.installed: local/emulator.lock
 .venv-awscli/.installed: cloudformation/awscli.lock
 .venv-checkov/.installed: cloudformation/checkov.lock
-.venv-emulator/.installed .venv-awscli/.installed .venv-checkov/.installed:
+.venv-peers/.installed: bench/peers.lock
+.venv-emulator/.installed .venv-awscli/.installed .venv-checkov/.installed .venv-peers/.installed:
 	$(PYTHON) -m venv $(@D)
 	$(@D)/bin/pip install --quiet --disable-pip-version-check --require-hashes --requirement $<
 	touch $@
@@ -46,9 +47,12 @@ lab: install ## Run the whole experiment at the true 3 s payment (ARGS=--quick: 
 up: install ## Run the whole stack in the foreground; Ctrl-C stops everything
 	$(BIN)/python -m local up $(ARGS)
 
+# The tests wait more than they work, so there is one process more than CI has cores; a file's tests share its fixtures.
+TEST_PROCESSES ?= 3
+
 .PHONY: test
-test: tools ## Run every test, and print what they cover (ARGS=libs/flashpay: only those)
-	$(BIN)/pytest $(or $(ARGS),--cov)
+test: tools ## Run every test, and print what they cover (ARGS=libs/flashpay: only those; TEST_PROCESSES=0: in one process)
+	$(BIN)/pytest --numprocesses $(TEST_PROCESSES) --dist loadfile $(or $(ARGS),--cov)
 
 .PHONY: check
 check: install ruff mypy imports lock-check ## Lint, types, import contracts, lock freshness
@@ -77,7 +81,7 @@ COMPILE := $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-head
 .PHONY: lock
 lock: install ## Write the lock files anew from the declared dependencies (ARGS=--upgrade renews the pins)
 	$(COMPILE) $(ARGS) pyproject.toml --group dev --output-file requirements.lock
-	@set -e; for file in local/emulator cloudformation/awscli cloudformation/checkov; do \
+	@set -e; for file in local/emulator cloudformation/awscli cloudformation/checkov bench/peers; do \
 		$(COMPILE) $(ARGS) $$file.in --output-file $$file.lock; \
 	done
 	@set -e; for service in $(SERVICES); do \
@@ -157,6 +161,10 @@ targets: install ## Print the addresses of all tasks for Prometheus' file_sd_con
 bench: install ## Run the benchmark: ratios against named baselines (ARGS='--rows 1 3 8 --rounds 3')
 	$(BIN)/python -m bench $(ARGS)
 	@test -n '$(ARGS)' || $(BIN)/python -m bench.bench_stock
+
+.PHONY: peers
+peers: .venv-peers/.installed ## Install the consumers of others that the benchmark compares with (Node.js ones where npm is)
+	! command -v npm >/dev/null || npm install --prefix bench/contenders/sqs_consumer --no-package-lock --no-audit --no-fund
 
 .PHONY: mutants
 mutants: install ## Sample mutants of every package, each against its own tests (ARGS='--sample 100 --seed 2 flashpay')

@@ -3,13 +3,15 @@
     python -m bench.stub --round-trip-ms 5 --payment-ms 100 --messages 10000
 
 It prints its port. It checks nothing and keeps nothing but the items of the ledger, so that it costs little. Messages
-come at once, or at `--rate` a second; of a hundred, `--poison` are no orders and `--hanging` meet a provider that
-answers after `--hang-ms`.
+come at once, or at `--rate` a second; of a hundred, `--poison` are no orders and the payments of `--hanging` are never
+made nor answered. `GET /` tells how many messages were given and acknowledged, and of each healthy order that came at a
+rate how many milliseconds after it was due it was recorded.
 """
 
 import argparse
 import asyncio
 import functools
+import hashlib
 import itertools
 import json
 import random
@@ -34,6 +36,7 @@ _ENTRY = re.compile(rb"member\.\d+\.Id=(\w+)")
 _LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
 _TARGET = re.compile(rb"\r\nx-amz-target: *\w+\.(\w+)", re.IGNORECASE)
 _ENDLESS = 1 << 60
+_NEVER = 3600.0
 
 
 def order_id(number: int) -> str:
@@ -48,16 +51,19 @@ class Service:
     round_trip: float
     payment: float
     messages: int
+    body: str = _BODY
+    queue_url: str = ""
     rate: float = 0.0
     poison: int = 0
     hanging: int = 0
-    hang: float = 0.0
     items: dict[str, dict[str, Any]] = field(default_factory=dict)
     sent: Iterator[int] = field(default_factory=itertools.count)
     given: int = 0
     acknowledged: int = 0
-    charged: dict[str, float] = field(default_factory=dict)
     began: float = 0.0
+    due: dict[str, float] = field(default_factory=dict)
+    hung: set[str] = field(default_factory=set)
+    settled_ms: list[float] = field(default_factory=list)
     chance: random.Random = field(default_factory=lambda: random.Random(1))  # noqa: S311 - a repeatable load, no secret
 
     def answer(self, target: str, body: bytes) -> tuple[float, bytes]:
@@ -69,11 +75,14 @@ class Service:
         act = getattr(self, f"_{target}")
         return act(json.loads(body or b"{}"))  # type: ignore[no-any-return]
 
+    def progress(self) -> bytes:
+        """What `GET /` tells."""
+        figures = {"given": self.given, "acknowledged": self.acknowledged, "settled_ms": self.settled_ms}
+        return json.dumps(figures).encode()
+
     def _charge(self, asked: dict[str, Any]) -> tuple[float, bytes]:
-        hangs = self.chance.randrange(100) < self.hanging
         receipt = {"charge_id": f"ch_{asked['order_id']}", "status": "succeeded", **asked}
-        self.charged[asked["order_id"]] = asyncio.get_running_loop().time()
-        return (self.hang if hangs else self.payment), json.dumps(receipt).encode()
+        return (_NEVER if asked["order_id"] in self.hung else self.payment), json.dumps(receipt).encode()
 
     def _Scan(self, _asked: dict[str, Any]) -> tuple[float, bytes]:  # noqa: N802 - AWS's names
         return self.round_trip, json.dumps({"Items": [_PRODUCT], "Count": 1}).encode()
@@ -86,7 +95,10 @@ class Service:
         return self.round_trip, b"{}"
 
     def _UpdateItem(self, asked: dict[str, Any]) -> tuple[float, bytes]:  # noqa: N802
-        item = self.items.pop(asked["Key"]["order_id"]["S"], {})
+        order = asked["Key"]["order_id"]["S"]
+        item = self.items.pop(order, {})
+        if order in self.due:
+            self.settled_ms.append((asyncio.get_running_loop().time() - self.due.pop(order)) * 1e3)
         names = asked["ExpressionAttributeNames"]
         values = {name[1:]: value for name, value in asked["ExpressionAttributeValues"].items()}
         item |= {real: values[short[1:]] for short, real in names.items() if short[1:] in values}
@@ -94,22 +106,31 @@ class Service:
         return self.round_trip, json.dumps({"Attributes": item}).encode()
 
     def _ReceiveMessage(self, asked: dict[str, Any]) -> tuple[float, bytes]:  # noqa: N802
-        now = asyncio.get_running_loop().time()
-        self.began = self.began or now
-        due = _ENDLESS if not self.rate else int((now - self.began) * self.rate) - self.given
-        take = min(int(asked.get("MaxNumberOfMessages", 1)), self.messages - self.given, due)
-        if take <= 0:
-            return (0.02 if self.rate and self.given < self.messages else 1.0), b"{}"
-        first, self.given = self.given, self.given + take
-        messages = [self._message(number) for number in range(first, first + take)]
-        return self.round_trip, json.dumps({"Messages": messages}).encode()
+        most, wait = min(int(asked.get("MaxNumberOfMessages", 1)), self.messages - self.given), 0.0
+        if self.rate:
+            now = asyncio.get_running_loop().time()
+            self.began = self.began or now
+            wait = max(0.0, self.began + (self.given + 1) / self.rate - now)
+            most = min(most, max(1, int((now - self.began) * self.rate) - self.given))
+        if most <= 0:
+            return 1.0, b"{}"
+        first, self.given = self.given, self.given + most
+        messages = [self._message(number) for number in range(first, first + most)]
+        return self.round_trip + wait, json.dumps({"Messages": messages}).encode()
 
     def _message(self, number: int) -> dict[str, Any]:
-        is_poison = self.chance.randrange(100) < self.poison
+        draw, order = self.chance.randrange(100), order_id(number)
+        is_poison, hangs = draw < self.poison, self.poison <= draw < self.poison + self.hanging
+        if hangs:
+            self.hung.add(order)
+        elif self.rate and not is_poison:
+            self.due[order] = self.began + (number + 1) / self.rate
+        body = "poison" if is_poison else self.body.replace(_ORDER.order_id, order)
         return {
             "MessageId": f"m{number}",
             "ReceiptHandle": f"r{number}",
-            "Body": "poison" if is_poison else _BODY.replace(_ORDER.order_id, order_id(number)),
+            "Body": body,
+            "MD5OfBody": hashlib.md5(body.encode(), usedforsecurity=False).hexdigest(),
             "Attributes": {"ApproximateReceiveCount": "1"},
             "MessageAttributes": {"type": {"DataType": "String", "StringValue": "com.flashsale.order.placed.v1"}},
         }
@@ -123,6 +144,12 @@ class Service:
         return self.round_trip, b"{}"
 
     _ChangeMessageVisibilityBatch = _DeleteMessageBatch
+
+    def _GetQueueUrl(self, _asked: dict[str, Any]) -> tuple[float, bytes]:  # noqa: N802
+        return self.round_trip, json.dumps({"QueueUrl": self.queue_url}).encode()
+
+    def _GetQueueAttributes(self, _asked: dict[str, Any]) -> tuple[float, bytes]:  # noqa: N802
+        return self.round_trip, b'{"Attributes": {"VisibilityTimeout": "60", "ApproximateNumberOfMessages": "1000"}}'
 
     def _SendMessage(self, _asked: dict[str, Any]) -> tuple[float, bytes]:  # noqa: N802
         return self.round_trip, b'{"MessageId": "d", "MD5OfMessageBody": "0"}'
@@ -140,6 +167,11 @@ def _published(form: bytes) -> bytes:
         b"<Successful>%s</Successful></PublishBatchResult><ResponseMetadata><RequestId>r</RequestId>"
         b"</ResponseMetadata></PublishBatchResponse>" % members
     )
+
+
+def _unknown(head: bytes) -> bytes:
+    key = head.split(b" ", 2)[1].rpartition(b"/")[2].decode()
+    return json.dumps({"type": "urn:flash-sale:charge-unknown", "idempotency_key": key}).encode()
 
 
 class Connection(asyncio.Protocol):
@@ -169,16 +201,21 @@ class Connection(asyncio.Protocol):
         body, self._held = self._held[head_end + 4 : end], self._held[end:]
         target = _TARGET.search(head)
         name = target[1].decode() if target else ("charge" if b" /v1/charges" in head[:40] else "form")
+        if head.startswith(b"GET /v1/charges/"):
+            asyncio.get_running_loop().call_later(
+                self._service.round_trip, self._write, _unknown(head), b"404 Not Found"
+            )
+            return
         if head.startswith(b"GET"):
-            self._write(json.dumps({"acknowledged": self._service.acknowledged, "given": self._service.given}).encode())
+            self._write(self._service.progress())
             return
         after, answer = self._service.answer(name, body)
         asyncio.get_running_loop().call_later(after, self._write, answer)
 
-    def _write(self, body: bytes) -> None:
+    def _write(self, body: bytes, status: bytes = b"200 OK") -> None:
         if self._transport is not None and not self._transport.is_closing():
             kind = b"text/xml" if body.startswith(b"<") else b"application/json"
-            head = b"HTTP/1.1 200 OK\r\nContent-Type: %s\r\nContent-Length: %d\r\n\r\n" % (kind, len(body))
+            head = b"HTTP/1.1 %s\r\nContent-Type: %s\r\nContent-Length: %d\r\n\r\n" % (status, kind, len(body))
             self._transport.write(head + body)
 
 
@@ -186,7 +223,9 @@ async def serve(service: Service) -> None:
     """Serve on a free port until the process is ended."""
     loop = asyncio.get_running_loop()
     server = await loop.create_server(functools.partial(Connection, service), "127.0.0.1", 0, backlog=2048)
-    print(server.sockets[0].getsockname()[1], flush=True)  # noqa: T201 - whoever started it reads it
+    port = server.sockets[0].getsockname()[1]
+    service.queue_url = f"http://127.0.0.1:{port}/000000000000/orders"
+    print(port, flush=True)  # noqa: T201 - whoever started it reads it
     await server.serve_forever()
 
 
@@ -195,10 +234,10 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--round-trip-ms", type=float, default=5.0)
     parser.add_argument("--payment-ms", type=float, default=100.0)
     parser.add_argument("--messages", type=int, default=_ENDLESS)
+    parser.add_argument("--body", default=_BODY, help="of a message, for a consumer that knows no orders")
     parser.add_argument("--rate", type=float, default=0.0)
     parser.add_argument("--poison", type=int, default=0)
     parser.add_argument("--hanging", type=int, default=0)
-    parser.add_argument("--hang-ms", type=float, default=0.0)
     return parser.parse_args()
 
 
@@ -209,10 +248,10 @@ def main() -> None:
         round_trip=options.round_trip_ms / 1e3,
         payment=options.payment_ms / 1e3,
         messages=options.messages,
+        body=options.body,
         rate=options.rate,
         poison=options.poison,
         hanging=options.hanging,
-        hang=options.hang_ms / 1e3,
     )
     asyncio.run(serve(service))
 

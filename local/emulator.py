@@ -31,6 +31,12 @@ class RunningEmulator:
     pid: int
 
     @property
+    def address(self) -> tuple[str, int]:
+        """Host and port."""
+        host, _, port = self.endpoint_url.removeprefix("http://").partition(":")
+        return host, int(port)
+
+    @property
     def environment(self) -> dict[str, str]:
         """The variables of a client of this AWS; the credentials mean nothing outside it."""
         return {

@@ -2,6 +2,7 @@
 
 import importlib.util
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -18,9 +19,10 @@ from pathlib import Path
 import psutil
 
 from mutation.mutants import Mutant
+from mutation.nearness import nearest_first
 
-_NO_TESTS_COLLECTED = 5
 _SHOWN_CHARACTERS = 2_000
+_FAILURE = re.compile(r"^(?:FAILED|ERROR) (\S+)", re.MULTILINE)
 _OPTIONS = ["-x", "-q", "--no-header", "-p", "no:randomly", "-p", "no:cacheprovider", "--hypothesis-seed=0"]
 
 
@@ -30,6 +32,15 @@ class Outcome(StrEnum):
     CAUGHT = "caught"
     TIMED_OUT = "timed out"
     SURVIVED = "survived"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Verdict:
+    """What a suite made of a mutant, in how long, and which test failed (empty if pytest named none)."""
+
+    outcome: Outcome
+    seconds: float
+    noticed_by: str = ""
 
 
 class WorkbenchError(Exception):
@@ -52,43 +63,53 @@ class Workbench:
         Raises:
             WorkbenchError: It did not pass within the limit.
         """
-        started = time.monotonic()
-        outcome = self._run_suite(member, limit_seconds)
-        if outcome is not Outcome.SURVIVED:
+        verdict = self._run_suite(self._tests(member), limit_seconds)
+        if verdict.outcome is not Outcome.SURVIVED:
             said = self._log.read_text(encoding="utf-8", errors="replace")[-_SHOWN_CHARACTERS:]
-            raise WorkbenchError(f"{member.name}: the suite does not pass on the code as it is ({outcome})\n{said}")
-        return time.monotonic() - started
+            raise WorkbenchError(
+                f"{member.name}: the suite does not pass on the code as it is ({verdict.outcome})\n{said}"
+            )
+        return verdict.seconds
 
-    def test(self, mutant: Mutant, member: Path, *, limit_seconds: float) -> Outcome:
-        """Run the suite of `member` with the mutant in place, until its first failure."""
+    def test(self, mutant: Mutant, member: Path, *, limit_seconds: float) -> Verdict:
+        """Run the suite of `member` with the mutant in place, the nearest tests first, until the first failure."""
         file = self.root / mutant.path
         sound = file.read_text(encoding="utf-8")
+        tests = nearest_first(self._tests(member), file)
         try:
             self._write(file, mutant.source)
-            return self._run_suite(member, limit_seconds)
+            return self._run_suite(tests, limit_seconds)
         finally:
             self._write(file, sound)
+
+    def _tests(self, member: Path) -> list[Path]:
+        if tests := sorted((self.root / member / "tests").rglob("test_*.py")):
+            return tests
+        raise WorkbenchError(f"{member.name}: there are no tests in {member / 'tests'}")
 
     def _write(self, file: Path, source: str) -> None:
         file.write_text(source, encoding="utf-8")
         # A mutant is often as long as the original and younger by less than the second that a .pyc remembers.
         Path(importlib.util.cache_from_source(str(file))).unlink(missing_ok=True)
 
-    def _run_suite(self, member: Path, limit_seconds: float) -> Outcome:
-        command = [str(self.root / ".venv" / "bin" / "python"), "-m", "pytest", str(member / "tests"), *_OPTIONS]
+    def _run_suite(self, tests: list[Path], limit_seconds: float) -> Verdict:
+        command = [str(self.root / ".venv" / "bin" / "python"), "-m", "pytest", *map(str, tests), *_OPTIONS]
+        started = time.monotonic()
         with self._log.open("wb") as log:
             process = subprocess.Popen(  # noqa: S603 - our own suite
                 command, cwd=self.root, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
             )
         try:
-            code = process.wait(timeout=limit_seconds)
+            outcome = Outcome.CAUGHT if process.wait(timeout=limit_seconds) else Outcome.SURVIVED
         except subprocess.TimeoutExpired:
-            return Outcome.TIMED_OUT
+            outcome = Outcome.TIMED_OUT
         finally:
             _end(process)
-        if code == _NO_TESTS_COLLECTED:
-            raise WorkbenchError(f"{member.name}: there are no tests in {member / 'tests'}")
-        return Outcome.SURVIVED if code == 0 else Outcome.CAUGHT
+        return Verdict(outcome=outcome, seconds=time.monotonic() - started, noticed_by=self._first_failure())
+
+    def _first_failure(self) -> str:
+        found = _FAILURE.search(self._log.read_text(encoding="utf-8", errors="replace"))
+        return found[1] if found else ""
 
 
 @contextmanager

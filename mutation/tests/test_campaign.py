@@ -3,6 +3,7 @@
 import py_compile
 import subprocess
 import time
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import psutil
@@ -12,7 +13,7 @@ from mutation.__main__ import main, report
 from mutation.accepted import AcceptedSurvivors
 from mutation.campaign import Campaign, Tally
 from mutation.mutants import Mutant, find_sites
-from mutation.workbench import Outcome, Workbench, WorkbenchError, open_workbench
+from mutation.workbench import Outcome, Verdict, Workbench, WorkbenchError, open_workbench
 
 MEMBER = Path("libs/tiny")
 CODE = MEMBER / "src" / "tiny" / "code.py"
@@ -67,13 +68,25 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root
 
 
+def _campaign(workbench: Workbench, *, sample_size: int, modules: str) -> Campaign:
+    return Campaign(
+        workbench=workbench,
+        accepted=AcceptedSurvivors(reasons={}),
+        sample_size=sample_size,
+        seed=4,
+        modules=modules,
+        patience_seconds=1.0,
+        say=print,
+    )
+
+
 def _mutant(after: str) -> Mutant:
     sites = [*find_sites(CODE, CODE_SOURCE), *find_sites(SUMS, SUMS_SOURCE)]
     return next(mutant for site in sites for mutant in site.mutants() if mutant.after == after)
 
 
 def _outcome_of(workbench: Workbench, after: str, *, limit_seconds: float = 30.0) -> Outcome:
-    return workbench.test(_mutant(after), MEMBER, limit_seconds=limit_seconds)
+    return workbench.test(_mutant(after), MEMBER, limit_seconds=limit_seconds).outcome
 
 
 def test_a_mutant_is_caught_survives_or_hangs_and_the_project_stays_as_it_is(project: Path) -> None:
@@ -89,17 +102,57 @@ def test_a_mutant_is_caught_survives_or_hangs_and_the_project_stays_as_it_is(pro
     assert not workbench.root.exists()
 
 
+def test_a_verdict_names_the_test_that_failed_and_the_nearest_test_is_the_first_to_run(project: Path) -> None:
+    with open_workbench(project) as workbench:
+        own = workbench.root / MEMBER / "tests" / "test_sums.py"
+        own.write_text("from tiny.sums import total\n\ndef test_it():\n    assert total(3, 2) == 6\n")
+        verdict = workbench.test(_mutant("return price / count"), MEMBER, limit_seconds=30.0)
+    assert verdict.noticed_by == "libs/tiny/tests/test_sums.py::test_it"  # test_code would have noticed too
+    assert 0 < verdict.seconds < 30
+
+
+@dataclass(frozen=True, kw_only=True)
+class _BusyBench(Workbench):
+    """A bench whose sound suite takes as long as told, and on which a mutant hangs or needs a certain time."""
+
+    paces: list[float]
+    needs: float
+
+    def baseline(self, member: Path, *, limit_seconds: float) -> float:  # noqa: ARG002 - the interface
+        return self.paces.pop(0)
+
+    def test(self, mutant: Mutant, member: Path, *, limit_seconds: float) -> Verdict:  # noqa: ARG002 - the same
+        in_time = self.needs <= limit_seconds
+        return Verdict(
+            outcome=Outcome.SURVIVED if in_time else Outcome.TIMED_OUT, seconds=min(self.needs, limit_seconds)
+        )
+
+
+@pytest.mark.parametrize(
+    ("paces", "needs", "outcome"),
+    [
+        ([10.0, 11.0], 1e9, Outcome.TIMED_OUT),  # the machine is as before: it hangs
+        ([10.0, 30.0], 80.0, Outcome.SURVIVED),  # the machine had become slower: it only was late
+        ([10.0, 30.0, 30.0], 1e9, Outcome.TIMED_OUT),  # slower, and it hangs all the same
+    ],
+)
+def test_running_out_of_time_counts_only_if_the_sound_suite_is_as_quick_as_before(
+    project: Path, paces: list[float], needs: float, outcome: Outcome
+) -> None:
+    bench = _BusyBench(root=project, paces=paces, needs=needs)
+    tally = _campaign(bench, sample_size=1, modules="sums.py").run(MEMBER)
+    assert tally.timed_out == (outcome is Outcome.TIMED_OUT)
+    assert len(tally.survivors) == (outcome is Outcome.SURVIVED)
+    assert bench.paces == []
+
+
 def test_a_campaign_counts_what_became_of_its_sample(project: Path) -> None:
     said: list[str] = []
     unseen = _mutant("return a - 1")
     with open_workbench(project) as workbench:
-        campaign = Campaign(
-            workbench=workbench,
+        campaign = replace(
+            _campaign(workbench, sample_size=5, modules="sums.py"),
             accepted=AcceptedSurvivors(reasons={(SUMS.as_posix(), "unseen", unseen.before, "return None"): "why"}),
-            sample_size=5,
-            seed=4,
-            modules="sums.py",
-            patience_seconds=1.0,
             say=said.append,
         )
         tally = campaign.run(MEMBER)
@@ -149,16 +202,7 @@ def _runs(pid: int) -> bool:
 
 def test_the_equipment_of_tests_is_not_mutated(project: Path) -> None:
     with open_workbench(project) as workbench:
-        campaign = Campaign(
-            workbench=workbench,
-            accepted=AcceptedSurvivors(reasons={}),
-            sample_size=5,
-            seed=1,
-            modules="fakes.py",
-            patience_seconds=1.0,
-            say=print,
-        )
-        assert campaign.run(MEMBER).sites == 0
+        assert _campaign(workbench, sample_size=5, modules="fakes.py").run(MEMBER).sites == 0
 
 
 def test_a_report_lists_survivors_and_counts_what_is_accepted_apart() -> None:

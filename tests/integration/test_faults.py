@@ -116,9 +116,9 @@ async def test_requests_in_flight_are_answered_when_the_api_is_stopped(shop_open
 
 @pytest.mark.chaos
 async def test_a_processor_killed_while_paying_charges_nobody_twice(shop_opener: OpenShop) -> None:
-    async with shop_opener(workers=6, payment_seconds=0.6) as (shop, shopper):
+    async with shop_opener(workers=6, payment_seconds=1.0) as (shop, shopper):
         assert shop.processor is not None
-        order_ids = await shopper.orders(9 * ROUNDS)
+        order_ids = await shopper.orders(12 * ROUNDS)
         for _ in range(ROUNDS):
             await _someone_is_paying(shopper, shop, order_ids)
             shop.processor.kill()

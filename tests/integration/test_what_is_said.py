@@ -16,9 +16,9 @@ from local.emulator import RunningEmulator
 from local.ports import free_port
 from local.processes import ManagedProcess
 from local.shop import RunningShop
+from tests.chaos.tcp_proxy import CutReply, tcp_proxy
 from tests.integration.conftest import OpenShop
 from tests.integration.shopper import Reply, Shopper, queue_depth
-from tests.integration.sns_proxy import sns_proxy
 
 pytestmark = [pytest.mark.embedded_aws, pytest.mark.timeout(150)]
 
@@ -71,15 +71,15 @@ async def test_one_key_and_two_bodies_at_two_processes_make_one_order(shop_opene
 async def test_after_lost_answers_of_the_topic_a_repeat_as_told_pays_once(
     shop_opener: OpenShop, embedded_aws: RunningEmulator
 ) -> None:
-    async with sns_proxy(embedded_aws.environment["AWS_ENDPOINT_URL"]) as proxy:
+    async with tcp_proxy(embedded_aws.address) as proxy:
         through = {"AWS_ENDPOINT_URL_SNS": proxy.url}
         async with shop_opener(api_environment=through) as (_, shopper):
-            proxy.losing = True
+            await proxy.suffer(CutReply())
             replies = await asyncio.gather(*(shopper.order(customer_id=number) for number in range(1, 16)))
-            assert proxy.lost
+            assert proxy.strikes
             assert all(is_unknown(reply) for reply in replies)
             assert all("not accepted" not in str(reply.body) for reply in replies)
-            proxy.losing = False
+            await proxy.suffer(None)
             again = await asyncio.gather(
                 *(
                     shopper.order(customer_id=number, key=reply.body["idempotency_key"])

@@ -10,6 +10,7 @@ import pytest
 from aiobotocore.session import AioSession
 
 from flashpay import DynamoClient, DynamoLedger, Ledger, Settler
+from flashpay.retention import Retention
 from flashpay.testing import FakeGateway, FakeStock, ManualClock, MemoryLedger
 from flashpay.testing.provider import Provider, running_provider
 from flashpay.unsettled import INDEX, DynamoUnsettled, UnsettledOrders
@@ -154,15 +155,33 @@ async def ledger(request: pytest.FixtureRequest, clock: ManualClock, aws_session
         yield DynamoLedger(client=used, table=name, clock=clock)
 
 
+IndexedLedger = tuple[Ledger, UnsettledOrders]
+
+
 @pytest.fixture(params=["memory", pytest.param("dynamo", marks=pytest.mark.embedded_aws)])
-async def indexed_ledger(
+async def ledger_of(
     request: pytest.FixtureRequest, clock: ManualClock, aws_session: AioSession
-) -> AsyncIterator[tuple[Ledger, UnsettledOrders]]:
-    """Every ledger that keeps the contract, and what finds its unsettled orders."""
+) -> AsyncIterator[Callable[[Retention], IndexedLedger]]:
+    """Make a ledger that keeps the contract, and what finds its unsettled orders; all of a test have one table."""
     if request.param == "memory":
-        memory = MemoryLedger(clock=clock)
-        yield memory, memory
+
+        def in_memory(retention: Retention) -> IndexedLedger:
+            memory = MemoryLedger(retention=retention, clock=clock)
+            return memory, memory
+
+        yield in_memory
         return
     environment = request.getfixturevalue("embedded_aws").environment
     async with _orders_table(aws_session, environment) as (client, table):
-        yield DynamoLedger(client=client, table=table, clock=clock), DynamoUnsettled(client=client, table=table)
+
+        def in_dynamo(retention: Retention) -> IndexedLedger:
+            ledger = DynamoLedger(client=client, table=table, retention=retention, clock=clock)
+            return ledger, DynamoUnsettled(client=client, table=table)
+
+        yield in_dynamo
+
+
+@pytest.fixture
+def indexed_ledger(ledger_of: Callable[[Retention], IndexedLedger]) -> IndexedLedger:
+    """One that tells nobody and forgets nothing."""
+    return ledger_of(Retention())

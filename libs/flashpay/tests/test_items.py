@@ -1,6 +1,7 @@
 """Entries survive the way into DynamoDB and back."""
 
 import json
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -50,12 +51,22 @@ ENTRIES = st.builds(
     lease_until=st.none() | MOMENTS,
     reservation=st.none() | RESERVATIONS,
     reopened=st.integers(0, 10**6),
+    expires_at=st.none() | MOMENTS.map(lambda moment: moment.replace(microsecond=0)),
 )
 
 
 @given(ENTRIES)
 def test_an_entry_survives_the_round_trip(entry: LedgerEntry) -> None:
     assert from_item(to_item(entry)) == entry
+    owed = replace(entry, event_owed=entry.status.is_terminal)
+    assert from_item(to_item(owed)) == owed
+
+
+def test_the_expiry_is_in_the_seconds_that_dynamodb_deletes_by() -> None:
+    entry = LedgerEntry.failed_unclaimed(sample_order(), reason="no", now=START)
+    item = to_item(replace(entry, expires_at=datetime(2026, 11, 29, tzinfo=UTC)))
+    assert item["expires_at"] == {"N": "1795910400"}
+    assert "expires_at" not in to_item(entry)
 
 
 def test_the_attributes_are_those_that_others_read() -> None:

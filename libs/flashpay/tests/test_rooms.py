@@ -60,8 +60,17 @@ def test_the_time_counts_from_when_the_last_slot_was_taken_by_a_failing_order() 
     assert rooms.who_leaves(inside, now=55, silent=False) is not None
 
 
-def test_before_the_first_has_left_nothing_is_searched() -> None:
-    assert not rooms_of(1).searching(now=0)
+def test_before_the_first_has_left_nothing_is_searched_and_nothing_due() -> None:
+    rooms = rooms_of(1)
+    assert (rooms.due, rooms.searching(now=0)) == (None, False)
+
+
+def test_nothing_is_due_any_more_once_one_has_left_or_a_slot_is_free() -> None:
+    rooms, due = rooms_of(1), []
+    for now, inside in ((0, [Sitting()]), (30, [Sitting()]), (40, [Sitting()]), (50, [])):
+        rooms.who_leaves(inside, now=now, silent=False)
+        due.append(rooms.due)
+    assert due == [30, None, 70, None]
 
 
 def test_after_a_success_it_begins_anew() -> None:
@@ -76,6 +85,11 @@ def test_an_order_that_may_be_in_flight_is_given_patience_first() -> None:
     for error in (IN_FLIGHT, SILENCE):
         moments = departures(rooms_of(1), [Sitting(error=error)], until=11 * HOUR)
         assert moments == [300.0, 300.0 + 1200, 300 + 1200 + 4800, 300 + 1200 + 4800 + 19200]
+
+
+def test_patience_is_half_a_minute_at_least() -> None:
+    rooms = Rooms(slots=1, patience=timedelta(0))
+    assert departures(rooms, [Sitting(error=IN_FLIGHT)], until=200) == [30.0, 150.0]
 
 
 def test_nobody_leaves_where_nothing_answers() -> None:
@@ -95,6 +109,14 @@ def test_who_can_best_afford_it_leaves() -> None:
     assert rooms.who_leaves(inside, now=30, silent=False) is inside[3]
 
 
+def test_the_last_receive_is_kept_even_if_the_other_may_be_in_flight() -> None:
+    inside = [Sitting(receives_left=0), Sitting(error=IN_FLIGHT, receives_left=1)]
+    rooms = rooms_of(2)
+    assert rooms.who_leaves(inside, now=0, silent=False) is None
+    assert rooms.due == 300
+    assert rooms.who_leaves(inside, now=300, silent=False) is inside[1]
+
+
 def test_on_their_last_receive_they_leave_after_hours_only() -> None:
     assert departures(rooms_of(1), [Sitting(receives_left=0)], until=12 * HOUR) == [11 * HOUR]
 
@@ -109,4 +131,4 @@ def test_the_room_is_searched_a_minute_for_an_order_that_was_not_tried() -> None
     assert departures(rooms, [Sitting()], until=30) == [30.0]
     assert (rooms.searching(now=89), rooms.searching(now=90)) == (True, False)
     rooms.found()
-    assert not rooms.searching(now=31)
+    assert not rooms.searching(now=0)

@@ -1,5 +1,6 @@
 """The command line says what it takes, and refuses what could not be meant."""
 
+import re
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -29,6 +30,24 @@ def test_every_condition_can_be_given() -> None:
         newer_than=timedelta(days=2),
     )
     assert (command.name, command.limit, command.stack) == ("list", 3, None)
+    assert (command.pause, command.dry_run) == (timedelta(0), False)
+
+
+def test_the_smallest_and_the_greatest_figures_are_taken() -> None:
+    command = parse(["list", "--limit", "1", "--customer", "1"])
+    assert (command.limit, command.selection.customer_id) == (1, 1)
+    assert parse(["redrive", "--all", "--rate", "0.1"]).pause == timedelta(seconds=10)
+    assert parse(["redrive", "--all", "--rate", "1000"]).pause == timedelta(milliseconds=1)
+
+
+def test_where_nothing_is_said_ten_thousand_letters_of_every_queue_are_meant() -> None:
+    command = parse(["list"])
+    assert (command.limit, command.selection) == (10_000, Selection(queues=("given-up", "undelivered", "function")))
+
+
+@pytest.mark.parametrize(("age", "seconds"), [("9s", 9), ("9m", 540), ("9h", 32_400), ("9d", 777_600)])
+def test_an_age_has_a_unit(age: str, seconds: int) -> None:
+    assert parse(["list", "--older-than", age]).selection.older_than == timedelta(seconds=seconds)
 
 
 def test_a_redrive_has_a_pace_and_a_way() -> None:
@@ -66,10 +85,11 @@ def test_an_edit_is_an_event_in_a_file(tmp_path: Path) -> None:
         ("redrive --message m --edit FILE --by a --why b", "FILE"),
         ("redrive --message m --edit /absent --by a --why b", "/absent"),
         ("redrive --all --rate 0.01", "--rate"),
-        ("redrive --all --rate nan", "--rate"),
-        ("list --older-than 15", "--older-than"),
+        ("redrive --all --rate nan", "argument --rate: must be between 0.1 and 1000"),
+        ("redrive --all --rate 1000.1", "--rate"),
+        ("list --older-than 15", "argument --older-than: is a number and one of s, m, h, d: 15m"),
         ("list --older-than xm", "--older-than"),
-        ("list --limit 0", "--limit"),
+        ("list --limit 0", "argument --limit: must be 1 or more"),
         ("list --customer ada", "--customer"),
         ("list --queue mine", "--queue"),
         ("list --all", "--all"),
@@ -83,6 +103,20 @@ def test_what_could_not_be_meant_is_refused(
         parse(words.replace("FILE", str(tmp_path / "FILE")).split())
     assert ended.value.code == 2
     assert said in capsys.readouterr().err
+
+
+def test_every_word_of_the_command_line_is_explained(capsys: pytest.CaptureFixture[str]) -> None:
+    for command, words in {
+        "list": "queue message order reason customer product older-than newer-than limit stack",
+        "discard": "all dry-run rate by why journal",
+        "redrive": "to edit",
+    }.items():
+        with pytest.raises(SystemExit):
+            parse([command, "--help"])
+        said = " ".join(capsys.readouterr().out.split())
+        for word in words.split():
+            # After the word and what it takes come small letters, as long as there is a sentence.
+            assert re.search(rf" --{word}( [A-Z]+| {{[a-z,-]+}})? [a-z]+ [a-z]+", said.split("options:")[1]), word
 
 
 @pytest.mark.parametrize("words", ["--help", "redrive --help"])

@@ -192,6 +192,7 @@ async def test_what_holds_no_message_stays(shop: Shop) -> None:
     await shop.function.send("{}", attributes={})
     acting = await shop.act(shop.redrive())
     assert acting.failed == 1
+    assert shop.printed == ["m1: not done: it holds no message that could be sent", "0 done, 1 failed"]
     assert untouched(shop.function, 1)
 
 
@@ -199,6 +200,7 @@ async def test_without_a_named_way_back_a_letter_stays(shop: Shop) -> None:
     await shop.fill(1)
     acting = await shop.act(Redrive(senders={"topic": shop.topic}, journal=shop.journal))
     assert acting.failed == 1
+    assert shop.printed[0] == "m1: not done: it goes back to the queue, which nobody named"
     assert untouched(shop.given_up, 1)
 
 
@@ -264,6 +266,14 @@ async def test_what_is_discarded_is_in_the_journal_first(shop: Shop) -> None:
         ("discard", "ada", "body 0"),
         ("discard", "ada", "body 1"),
     ]
+
+
+async def test_what_was_discarded_and_not_removed_is_told_of(shop: Shop) -> None:
+    await shop.fill(1)
+    shop.given_up.refuse = lambda call, _receipt: call == "delete"
+    await shop.act(Discard(journal=shop.journal, author=AUTHOR))
+    assert shop.printed == ["m1: not done: it was not removed", "0 done, 1 failed"]
+    assert untouched(shop.given_up, 1)
 
 
 async def test_what_the_journal_cannot_take_is_not_discarded(shop: Shop) -> None:

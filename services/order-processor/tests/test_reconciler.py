@@ -9,7 +9,7 @@ import pytest
 
 from flashbus.testing import FakeQueue, loop_time
 from flashmsg import Order, OrderPlaced, OrderStatus, Reservation, decode
-from flashpay import ConflictingChargeError, Settled, Settler
+from flashpay import ConflictingChargeError, LedgerEntry, Settled, Settler
 from flashpay.gateway import ChargeKnown, ChargeRequest
 from flashpay.testing import FakeGateway, MemoryLedger, Reply, sample_order
 from order_processor.reconcile.reconciler import ApplyingReconciler, DryReconciler, Outcome, Reconciler, Rest
@@ -142,6 +142,40 @@ async def test_an_order_is_left_to_those_who_may_still_work_on_it(shop: Shop) ->
     assert shop.gateway.lookups == []
 
 
+@pytest.mark.parametrize(
+    ("age", "rest", "over"),
+    [
+        (15 * 60, 15 * 60, True),  # at the least a quarter of an hour
+        (15 * 60, 15 * 60 - 1, False),
+        (60 * 60, 30 * 60, True),  # the older the longer: half of its age
+        (60 * 60, 30 * 60 - 1, False),
+        (10 * 3600, 3600, True),  # and an hour at the most
+        (10 * 3600, 3600 - 1, False),
+    ],
+)
+def test_an_order_rests_half_its_age_within_bounds(age: int, rest: int, *, over: bool) -> None:
+    order = sample_order(created_at=START - timedelta(seconds=age))
+    entry = LedgerEntry.accepted_first(order, owner="api", now=START - timedelta(seconds=rest))
+    resting = Rest(after=AFTER, key_window=KEY_WINDOW, clock=lambda: START)
+    assert resting.is_over(entry) == over
+
+
+@pytest.mark.parametrize(("lease", "over"), [(timedelta(0), True), (timedelta(milliseconds=1), False)])
+def test_a_lease_ends_at_its_end(lease: timedelta, *, over: bool) -> None:
+    made = START - timedelta(days=1)
+    entry = LedgerEntry.claimed_first(
+        sample_order(created_at=made), owner="worker", now=made, lease_until=START + lease
+    )
+    assert Rest(after=AFTER, key_window=KEY_WINDOW, clock=lambda: START).is_over(entry) == over
+
+
+@pytest.mark.parametrize(("age", "remembered"), [(KEY_WINDOW - timedelta(seconds=1), True), (KEY_WINDOW, False)])
+def test_a_key_is_remembered_for_less_than_the_window(age: timedelta, *, remembered: bool) -> None:
+    order = sample_order(created_at=START - age)
+    entry = LedgerEntry.accepted_first(order, owner="api", now=order.created_at)
+    assert Rest(after=AFTER, key_window=KEY_WINDOW, clock=lambda: START).is_remembered(entry) == remembered
+
+
 async def test_an_order_under_a_live_lease_is_left_alone(shop: Shop) -> None:
     order = shop.order()
     await shop.ledger.claim(order, owner="patient", lease=2 * AFTER)
@@ -203,7 +237,11 @@ async def test_what_the_gateway_may_have_forgotten_is_never_sent_again(shop: Sho
     assert (entry.status, entry.reason) == (OrderStatus.FAILED, "expired")
     (letter,) = shop.dead_letters.stored.values()
     assert decode(letter.body).data == order
-    assert letter.attributes["dead_letter_reason"] == "expired"
+    assert letter.attributes == {
+        "dead_letter_reason": "expired",
+        "dead_letter_detail": "not charged, and the gateway may have forgotten its key",
+        "dead_letter_receives": "1",
+    }
 
 
 async def test_no_order_is_given_up_without_a_dead_letter(shop: Shop) -> None:

@@ -4,6 +4,7 @@ from flashmsg.codec import (
     decode,
     decode_lambda_sns_record,
     decode_lambda_sqs_record,
+    decode_outcome,
     decode_sqs_body,
     encode,
     json_schema,
@@ -16,7 +17,7 @@ from flashmsg.errors import (
     MalformedMessageError,
     UnsupportedVersionError,
 )
-from flashmsg.events import ORDER_API_SOURCE, ORDER_PLACED_TYPE, OrderPlaced
+from flashmsg.events import ORDER_API_SOURCE, ORDER_PLACED_TYPE, CloudEvent, OrderPlaced
 from flashmsg.nesting import MAX_DEPTH, too_deep
 from flashmsg.orders import (
     MAX_LINES,
@@ -34,6 +35,7 @@ from flashmsg.orders import (
     RequestedLine,
     UtcDatetime,
 )
+from flashmsg.outcomes import OUTCOME_TYPES, OUTCOMES_SOURCE, EndedOrder, OrderOutcome, outcome_type
 from flashmsg.reservations import Reservation, ReservationId
 from flashmsg.statuses import OrderStatus
 
@@ -45,14 +47,19 @@ __all__ = [
     "MAX_UNIT_PRICE_MINOR",
     "ORDER_API_SOURCE",
     "ORDER_PLACED_TYPE",
+    "OUTCOMES_SOURCE",
+    "OUTCOME_TYPES",
+    "CloudEvent",
     "Currency",
     "CustomerId",
+    "EndedOrder",
     "FieldError",
     "FlashmsgError",
     "InvalidRequestError",
     "MalformedMessageError",
     "Order",
     "OrderId",
+    "OrderOutcome",
     "OrderPlaced",
     "OrderRequest",
     "OrderStatus",
@@ -67,9 +74,11 @@ __all__ = [
     "decode",
     "decode_lambda_sns_record",
     "decode_lambda_sqs_record",
+    "decode_outcome",
     "decode_sqs_body",
     "encode",
     "json_schema",
+    "outcome_type",
     "parse_request",
     "too_deep",
 ]

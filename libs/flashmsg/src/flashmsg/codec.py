@@ -5,21 +5,26 @@ Whatever comes in, the `decode` functions return an event or raise a `FlashmsgEr
 
 import re
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypeVar
 
 from pydantic import ValidationError
 
 from flashmsg.documents import faults, field_errors, read_document, read_text
 from flashmsg.errors import FieldError, InvalidRequestError, MalformedMessageError, UnsupportedVersionError
-from flashmsg.events import ORDER_PLACED_TYPE, SPEC_VERSION, OrderPlaced
+from flashmsg.events import ORDER_PLACED_TYPE, SPEC_VERSION, CloudEvent, OrderPlaced
 from flashmsg.orders import MAX_LINES, OrderRequest
+from flashmsg.outcomes import OUTCOME_TYPES, OrderOutcome
 
 _MAX_FIELDS = 20  # an order and its lines have two each
 _SPEC_VERSION = re.compile(r"[0-9]{1,4}\.[0-9]{1,4}")
 _ORDER_PLACED = re.compile(r"com\.flashsale\.order\.placed\.v[1-9][0-9]{0,3}")
+# Of an end that this version does not know, too.
+_ANY_OUTCOME = re.compile(r"com\.flashsale\.order\.(?!placed\.)[a-z_]{1,40}\.v[1-9][0-9]{0,3}")
+
+_Event = TypeVar("_Event", OrderPlaced, OrderOutcome)
 
 
-def encode(event: OrderPlaced) -> str:
+def encode(event: CloudEvent) -> str:
     """Return the event as compact JSON in ASCII: SQS refuses some characters, and none of them is left."""
     return event.model_dump_json(exclude_none=True, ensure_ascii=True)
 
@@ -27,23 +32,27 @@ def encode(event: OrderPlaced) -> str:
 def decode(body: str | bytes) -> OrderPlaced:
     """Return the CloudEvent in `body`."""
     text = read_text(body)
-    return _event(text, read_document(text))
+    return _event(OrderPlaced, text, read_document(text))
+
+
+def decode_outcome(body: str | bytes) -> OrderOutcome:
+    """Return the outcome in the body of an SQS message: delivered raw, or in an SNS envelope."""
+    return _event(OrderOutcome, *_unwrapped(body))
 
 
 def decode_sqs_body(body: str | bytes) -> OrderPlaced:
     """Return the event in the body of an SQS message: delivered raw, or in an SNS envelope."""
-    return _enveloped(body)
+    return _event(OrderPlaced, *_unwrapped(body))
 
 
 def decode_lambda_sns_record(record: Mapping[str, object]) -> OrderPlaced:
     """Return the event in one record of an SNS invocation of a function."""
-    text = read_text(_member(_member(record, "Sns"), "Message"))
-    return _event(text, read_document(text))
+    return decode(read_text(_member(_member(record, "Sns"), "Message")))
 
 
 def decode_lambda_sqs_record(record: Mapping[str, object]) -> OrderPlaced:
     """Return the event in one record of an SQS invocation of a function, raw or in an SNS envelope."""
-    return _enveloped(_member(record, "body"))
+    return _event(OrderPlaced, *_unwrapped(_member(record, "body")))
 
 
 def parse_request(body: bytes) -> OrderRequest:
@@ -66,11 +75,11 @@ def parse_request(body: bytes) -> OrderRequest:
         raise InvalidRequestError("Not an order request", errors=found, well_formed=well_formed) from exc
 
 
-def json_schema() -> dict[str, Any]:
-    """Return the JSON Schema (draft 2020-12) of the event on the wire."""
+def json_schema(event: type[CloudEvent] = OrderPlaced) -> dict[str, Any]:
+    """Return the JSON Schema (draft 2020-12) of an event on the wire."""
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
-        **OrderPlaced.model_json_schema(mode="validation"),
+        **event.model_json_schema(mode="validation"),
     }
 
 
@@ -91,13 +100,13 @@ def _refuse_wide(loc: tuple[str | int, ...], value: object) -> None:
         raise InvalidRequestError("Not an order request", errors=[fault], well_formed=True)
 
 
-def _enveloped(body: object) -> OrderPlaced:
+def _unwrapped(body: object) -> tuple[str, object]:
     text = read_text(body)
     document = read_document(text)
     if isinstance(document, dict) and document.get("Type") == "Notification":
         text = read_text(document.get("Message"))
         document = read_document(text)
-    return _event(text, document)
+    return text, document
 
 
 def _member(record: object, key: str) -> object:
@@ -106,20 +115,21 @@ def _member(record: object, key: str) -> object:
     return record[key]
 
 
-def _event(text: str, document: object) -> OrderPlaced:
+def _event(kind: type[_Event], text: str, document: object) -> _Event:
     if isinstance(document, dict):
-        _refuse_other_versions(document)
+        _refuse_other_versions(kind, document)
     try:
-        return OrderPlaced.model_validate_json(text)
+        return kind.model_validate_json(text)
     except ValidationError as exc:
         raise MalformedMessageError("Not an order event", errors=faults(text) or field_errors(exc)) from exc
 
 
-def _refuse_other_versions(document: Mapping[str, object]) -> None:
-    spec, kind = document.get("specversion"), document.get("type")
-    if not isinstance(spec, str) or not isinstance(kind, str):
+def _refuse_other_versions(kind: type[CloudEvent], document: Mapping[str, object]) -> None:
+    spec, name = document.get("specversion"), document.get("type")
+    if not isinstance(spec, str) or not isinstance(name, str):
         return
-    if _ORDER_PLACED.fullmatch(kind) and kind != ORDER_PLACED_TYPE:
-        raise UnsupportedVersionError(f"No reader for {kind}")
+    ours, read = (_ORDER_PLACED, (ORDER_PLACED_TYPE,)) if kind is OrderPlaced else (_ANY_OUTCOME, OUTCOME_TYPES)
+    if ours.fullmatch(name) and name not in read:
+        raise UnsupportedVersionError(f"No reader for {name}")
     if _SPEC_VERSION.fullmatch(spec) and spec != SPEC_VERSION:
         raise UnsupportedVersionError(f"No reader for CloudEvents {spec}")

@@ -1,4 +1,4 @@
-"""The event that an order was placed, in the shape of CloudEvents 1.0."""
+"""Events in the shape of CloudEvents 1.0, and the one that an order was placed."""
 
 import re
 from typing import Annotated, Final, Literal, Self
@@ -19,26 +19,34 @@ def _traceparent_or_none(value: object) -> object:
     return value if isinstance(value, str) and _TRACEPARENT.fullmatch(value) else None
 
 
-class OrderPlaced(BaseModel):
-    """An order was accepted, and must come to a terminal status.
+class CloudEvent(BaseModel):
+    """What every event about an order has.
 
     Readers are tolerant: fields that this version does not know are ignored at every level, so that a newer
     producer of v1 does not break an older consumer. A change that an old consumer must not ignore takes a
     new version in the type, which old consumers refuse as `UnsupportedVersionError`.
-
-    `reservation` stands beside the order and not in it: it belongs to this one attempt, not to what the customer
-    asked for, and is no part of the order's fingerprint. None when nothing in the order is limited.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore", strict=True)
 
     specversion: Literal["1.0"]
-    id: OrderId
+    id: Annotated[str, Field(pattern=r"^[!-~]{1,256}$")]
     source: Annotated[str, Field(pattern=r"^[!-~]{1,256}$")]
-    type: Literal["com.flashsale.order.placed.v1"]
+    type: str
     subject: OrderId
     time: UtcDatetime
     datacontenttype: Literal["application/json"] = "application/json"
+
+
+class OrderPlaced(CloudEvent):
+    """An order was accepted, and must come to a terminal status.
+
+    `reservation` stands beside the order and not in it: it belongs to this one attempt, not to what the customer
+    asked for, and is no part of the order's fingerprint. None when nothing in the order is limited.
+    """
+
+    id: OrderId
+    type: Literal["com.flashsale.order.placed.v1"]
     traceparent: Annotated[str | None, BeforeValidator(_traceparent_or_none)] = None
     reservation: Reservation | None = None
     data: Order

@@ -45,7 +45,9 @@ from flashpay.gateway import (
 )
 from flashpay.http_gateway import HttpGateway
 from flashpay.ledger import Clock, Ledger, RecordedOrder, utc_now
+from flashpay.outcomes import Announcer, Publish, outcome_of
 from flashpay.reservations import PurchaseLimits, Reservations, SoldOut, Stock
+from flashpay.retention import Retention
 from flashpay.settlement import (
     Busy,
     ChargeUnknown,
@@ -67,6 +69,7 @@ __all__ = [
     "Accepted",
     "Acknowledge",
     "AlreadyTerminal",
+    "Announcer",
     "Approved",
     "Attempt",
     "Busy",
@@ -112,6 +115,7 @@ __all__ = [
     "NotCharged",
     "NotRefunded",
     "OpenStock",
+    "Publish",
     "PurchaseLimits",
     "RecordedOrder",
     "RefundForgottenError",
@@ -121,6 +125,7 @@ __all__ = [
     "Refunder",
     "Refunds",
     "Reservations",
+    "Retention",
     "Settled",
     "Settlement",
     "Settler",
@@ -134,6 +139,7 @@ __all__ = [
     "decide_given_up",
     "decide_poison",
     "open_stock",
+    "outcome_of",
     "refund_request",
     "utc_now",
 ]

@@ -8,6 +8,7 @@ from flashpay.entries import LedgerEntry, Tombstone
 from flashpay.errors import FlashpayError, RefundForgottenError
 from flashpay.gateway import NotRefunded, Refunded, RefundRequest, Refunds
 from flashpay.ledger import Clock, Ledger, utc_now
+from flashpay.outcomes import Announcer
 from flashpay.reservations import Reservations, endings, own_ending
 
 
@@ -83,12 +84,16 @@ class Canceller:
         ledger: Decides between a cancellation and a claim.
         refunder: Pays back.
         reservations: Where the units of an order end that is not paid.
+        announcer: Tells of the ends that this brings; None where nobody is told.
     """
 
-    def __init__(self, *, ledger: Ledger, refunder: Refunder, reservations: Reservations) -> None:
+    def __init__(
+        self, *, ledger: Ledger, refunder: Refunder, reservations: Reservations, announcer: Announcer | None = None
+    ) -> None:
         self._ledger = ledger
         self._refunder = refunder
         self._reservations = reservations
+        self._announcer = announcer
 
     async def cancel(self, order_id: str, *, traceparent: str | None = None) -> Cancellation:
         """Cancel an order, as far as it goes. Asked again it says the same, and goes on with what is not finished.
@@ -96,13 +101,14 @@ class Canceller:
         Raises:
             FlashpayError: The ledger did not decide, or that is not known.
         """
-        entry = await self._ledger.cancel(order_id)
+        entry, trouble = await self._ledger.cancel(order_id), None
         try:
             if isinstance(entry, LedgerEntry):
                 entry = await self._finish(entry, traceparent)
         except FlashpayError as error:
-            return Cancellation(entry=entry, trouble=error)
-        return Cancellation(entry=entry)
+            trouble = error
+        self._announce(entry)
+        return Cancellation(entry=entry, trouble=trouble)
 
     async def _finish(self, entry: LedgerEntry, traceparent: str | None) -> LedgerEntry:
         if entry.status is OrderStatus.REFUNDING:
@@ -110,6 +116,11 @@ class Canceller:
         if entry.status is OrderStatus.CANCELLED and (found := endings(entry, None)):
             await self._reservations.end(found, entry, settled=False)
         return entry
+
+    def _announce(self, entry: LedgerEntry | Tombstone) -> None:
+        # What a tombstone stands for is told by whoever brings its content.
+        if self._announcer is not None and isinstance(entry, LedgerEntry):
+            self._announcer.announce(entry)
 
 
 def refund_request(entry: LedgerEntry, traceparent: str | None = None) -> RefundRequest:

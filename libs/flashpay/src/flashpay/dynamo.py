@@ -18,16 +18,15 @@ from flashpay.claims import (
 from flashpay.entries import LedgerEntry, Tombstone, whole_ms
 from flashpay.errors import LedgerUnavailableError
 from flashpay.gateway import Approved, ChargeResult, Refunded
-from flashpay.items import UNSETTLED, moment, number, shard, text, to_item
+from flashpay.items import EXPIRES_AT, UNSETTLED, Attribute, Item, moment, number, seconds, shard, text, to_item
 from flashpay.ledger import Clock, RecordedOrder, recorded_before, refunded_before, utc_now
+from flashpay.retention import KEPT, Retention
 from flashpay.table import Condition, DynamoClient, OrdersTable, Unchanged, Written
 
 _PROCESSING = text(OrderStatus.PROCESSING)
 _FAILED = text(OrderStatus.FAILED)
 # What a claim changes of an entry.
 _CLAIMED = ("status", "owner", "attempt", "lease_until", "updated_at", "reopened", UNSETTLED)
-# What only an order has that has not come to its end.
-_OPEN = ("lease_until", UNSETTLED)
 # Each lost round means that another owner moved the order on, so the next one all but ends the matter.
 _ROUNDS = 5
 
@@ -41,11 +40,15 @@ class DynamoLedger:
     Args:
         client: An aiobotocore DynamoDB client, opened and closed by the caller.
         table: The name of the orders table.
+        retention: What is left to do with an order that has ended.
         clock: The wall clock that leases are counted by.
     """
 
-    def __init__(self, *, client: DynamoClient, table: str, clock: Clock = utc_now) -> None:
+    def __init__(
+        self, *, client: DynamoClient, table: str, retention: Retention = KEPT, clock: Clock = utc_now
+    ) -> None:
         self._table = OrdersTable(client=client, name=table)
+        self._retention = retention
         self._clock = clock
 
     async def accept(self, order: Order, *, reservation: Reservation | None = None) -> Acceptance:
@@ -84,17 +87,18 @@ class DynamoLedger:
 
     async def record(self, claimed: Claimed, result: ChargeResult) -> RecordedOrder:
         """See `Ledger.record`. One write."""
-        order_id, now = claimed.order.order_id, moment(self._now())
+        order_id = claimed.order.order_id
         answer = (
             {"status": text(OrderStatus.COMPLETED), "charge_id": text(result.charge_id)}
             if isinstance(result, Approved)
             else {"status": text(OrderStatus.DECLINED), "reason": text(result.reason)}
         )
-        outcome = await self._table.update(
+        outcome = await self._end(
             order_id,
-            assign={**answer, "owner": text(claimed.owner), "updated_at": now, "completed_at": now},
-            remove=(*_OPEN, "reason") if isinstance(result, Approved) else _OPEN,
+            assign={**answer, "owner": text(claimed.owner)},
+            remove=("reason",) if isinstance(result, Approved) else (),
             where={"status": (_PROCESSING, _FAILED)},
+            now=self._now(),
         )
         entry = _standing(outcome, order_id)
         if isinstance(outcome, Written):
@@ -119,36 +123,33 @@ class DynamoLedger:
     ) -> LedgerEntry:
         """See `Ledger.fail`. Two writes for an order that was claimed before."""
         now = self._now()
-        ended = moment(now)
         unclaimed = LedgerEntry.failed_unclaimed(order, reason=reason, now=now, reservation=reservation)
-        outcome = await self._insert(unclaimed)
+        outcome = await self._insert(self._retention.ended(unclaimed, now=now))
         for _ in range(_ROUNDS):
             entry = _standing(outcome, order.order_id)
             if isinstance(outcome, Written) or not may_fail(entry, order, now=now, attempt=attempt):
                 return entry
-            outcome = await self._table.update(
-                order.order_id,
-                assign={"status": _FAILED, "reason": text(reason), "updated_at": ended, "completed_at": ended},
-                remove=_OPEN,
-                where=_unmoved(entry),
-            )
+            failed = {"status": _FAILED, "reason": text(reason)}
+            outcome = await self._end(order.order_id, assign=failed, where=_unmoved(entry), now=now)
         raise _contention(order.order_id)
 
     async def sell_out(self, claimed: Claimed) -> LedgerEntry:
         """See `Ledger.sell_out`. One write."""
-        order_id, now = claimed.order.order_id, moment(self._now())
-        outcome = await self._table.update(
-            order_id,
-            assign={"status": text(OrderStatus.SOLD_OUT), "updated_at": now, "completed_at": now},
-            remove=_OPEN,
-            where={"status": (_PROCESSING,), "attempt": (number(claimed.attempt),)},
-        )
-        return _standing(outcome, order_id)
+        order_id = claimed.order.order_id
+        where = {"status": (_PROCESSING,), "attempt": (number(claimed.attempt),)}
+        sold_out = {"status": text(OrderStatus.SOLD_OUT)}
+        return _standing(await self._end(order_id, assign=sold_out, where=where, now=self._now()), order_id)
+
+    async def told(self, entry: LedgerEntry) -> None:
+        """See `Ledger.told`. One write."""
+        expires_at = self._retention.expiry(self._now())
+        expiry = {} if expires_at is None else {EXPIRES_AT: seconds(expires_at)}
+        await self._table.update(entry.order_id, assign=expiry, remove=(UNSETTLED,), where=_unmoved(entry))
 
     async def cancel(self, order_id: str) -> LedgerEntry | Tombstone:
         """See `Ledger.cancel`. One write for an order that the ledger has not met, two for any other."""
         now = self._now()
-        outcome = await self._table.bury(Tombstone(order_id=order_id, cancelled_at=now))
+        outcome = await self._table.bury(self._retention.tombstone(order_id, now=now))
         for _ in range(_ROUNDS):
             entry = outcome.entry
             if isinstance(outcome, Written) or isinstance(entry, Tombstone):
@@ -162,17 +163,11 @@ class DynamoLedger:
 
     async def refunded(self, order_id: str, refund: Refunded) -> LedgerEntry:
         """See `Ledger.refunded`. One write."""
-        now = moment(self._now())
-        outcome = await self._table.update(
+        outcome = await self._end(
             order_id,
-            assign={
-                "status": text(OrderStatus.REFUNDED),
-                "refund_id": text(refund.refund_id),
-                "updated_at": now,
-                "completed_at": now,
-            },
-            remove=(UNSETTLED,),
+            assign={"status": text(OrderStatus.REFUNDED), "refund_id": text(refund.refund_id)},
             where={"status": (text(OrderStatus.REFUNDING),)},
+            now=self._now(),
         )
         entry = _standing(outcome, order_id)
         return entry if isinstance(outcome, Written) else refunded_before(entry, refund)
@@ -190,23 +185,18 @@ class DynamoLedger:
         """Write a first entry, or let a tombstone in its place have its content."""
         outcome = await self._table.insert(entry)
         if isinstance(outcome.entry, Tombstone):
-            unearthed = await self._table.unearth(entry.called_off(outcome.entry))
-            return Unchanged(entry=unearthed.entry)
+            unearthed = self._retention.ended(entry.called_off(outcome.entry), now=self._now())
+            return Unchanged(entry=(await self._table.unearth(unearthed)).entry)
         return outcome
 
     async def _call_off(self, entry: LedgerEntry, status: OrderStatus, now: datetime) -> Written | Unchanged:
-        assign = {"status": text(status), "updated_at": moment(now)}
+        assign = {"status": text(status)}
         if status.is_terminal:
-            return await self._table.update(
-                entry.order_id,
-                assign={**assign, "completed_at": moment(now)},
-                remove=_OPEN,
-                where=_unmoved(entry),
-            )
+            return await self._end(entry.order_id, assign=assign, where=_unmoved(entry), now=now)
         return await self._table.update(
             entry.order_id,
-            assign={**assign, UNSETTLED: shard(entry.order_id)},
-            remove=("completed_at",),
+            assign={**assign, "updated_at": moment(now), UNSETTLED: shard(entry.order_id)},
+            remove=("completed_at", EXPIRES_AT),
             where=_unmoved(entry),
         )
 
@@ -215,8 +205,25 @@ class DynamoLedger:
         return await self._table.update(
             entry.order_id,
             assign={name: item[name] for name in _CLAIMED if name in item},
-            remove=("completed_at", "reason"),
+            remove=("completed_at", "reason", EXPIRES_AT),
             where=_unmoved(entry),
+        )
+
+    async def _end(
+        self, order_id: str, *, assign: Item, where: Condition, now: datetime, remove: tuple[str, ...] = ()
+    ) -> Written | Unchanged:
+        """Bring an order to the end that `assign` says, with all that every end has."""
+        left: dict[str, Attribute] = {}
+        if self._retention.announced:
+            left[UNSETTLED] = shard(order_id)
+        elif (expires_at := self._retention.expiry(now)) is not None:
+            left[EXPIRES_AT] = seconds(expires_at)
+        gone = {"lease_until", UNSETTLED, EXPIRES_AT} - left.keys()
+        return await self._table.update(
+            order_id,
+            assign={**assign, **left, "updated_at": moment(now), "completed_at": moment(now)},
+            remove=(*remove, *sorted(gone)),
+            where=where,
         )
 
     def _now(self) -> datetime:

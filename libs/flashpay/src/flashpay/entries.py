@@ -30,6 +30,7 @@ class Tombstone:
 
     order_id: str
     cancelled_at: datetime
+    expires_at: datetime | None = None
 
     @property
     def status(self) -> OrderStatus:
@@ -54,6 +55,8 @@ class LedgerEntry:
         reservation: The limited units that are the order's own, those of its first acceptance or claim; None if nothing
             is limited.
         reopened: How often a claim has opened the order again after it was failed.
+        event_owed: Whether the order has ended and nobody is known to have told the subscribers.
+        expires_at: When the ledger may forget the order, in whole seconds; None while it must not.
     """
 
     order_id: str
@@ -74,6 +77,8 @@ class LedgerEntry:
     lease_until: datetime | None = None
     reservation: Reservation | None = None
     reopened: int = 0
+    event_owed: bool = False
+    expires_at: datetime | None = None
 
     @property
     def order(self) -> Order:
@@ -123,6 +128,8 @@ class LedgerEntry:
             updated_at=whole_ms(now),
             completed_at=None,
             reason=None,
+            event_owed=False,
+            expires_at=None,
             reopened=self.reopened + (self.status is OrderStatus.FAILED),
         )
 

@@ -22,9 +22,12 @@ _NUMBERS = ("customer_id", "total_minor", "attempt")
 _TEXTS = ("order_id", "currency", "fingerprint", "charge_id", "refund_id", "reason", "owner")
 
 
-# Only orders that have not come to their end have this attribute, so their index is sparse. Its value, an id's last
-# character, spreads them over as many partitions as there are such characters: one alone would hold a sale up.
+# Only orders that have not come to their end, or whose end is not told yet, have this attribute, so their index is
+# sparse. Its value, an id's last character, spreads them over as many partitions as there are such characters: one
+# alone would hold a sale up.
 UNSETTLED = "unsettled"
+# DynamoDB deletes an item some time after this moment: its TTL attribute, in epoch seconds.
+EXPIRES_AT = "expires_at"
 SHARDS = "abcdefghijklmnopqrstuvwxyz234567"
 # Only the item of a tombstone has it.
 TOMBSTONE = "tombstone"
@@ -46,8 +49,13 @@ def moment(value: datetime) -> Attribute:
     return number(to_epoch_ms(value))
 
 
+def seconds(value: datetime) -> Attribute:
+    """A moment as DynamoDB's TTL takes it."""
+    return number(to_epoch_ms(value) // 1000)
+
+
 def shard(order_id: str) -> Attribute:
-    """The place of an order in the index of those that have not come to their end."""
+    """The value of `UNSETTLED` for an order."""
     return text(order_id[-1])
 
 
@@ -59,8 +67,10 @@ def to_item(entry: LedgerEntry) -> Item:
             value = getattr(entry, name)
             if value is not None:
                 item[name] = attribute(value)
-    if not entry.status.is_terminal:
+    if not entry.status.is_terminal or entry.event_owed:
         item[UNSETTLED] = shard(entry.order_id)
+    if entry.expires_at is not None:
+        item[EXPIRES_AT] = seconds(entry.expires_at)
     if entry.reopened:
         item["reopened"] = number(entry.reopened)
     if entry.reservation is not None:
@@ -71,13 +81,14 @@ def to_item(entry: LedgerEntry) -> Item:
 def to_tombstone_item(tombstone: Tombstone) -> Item:
     """The item of a tombstone."""
     cancelled_at = moment(tombstone.cancelled_at)
-    return {
+    item = {
         "order_id": text(tombstone.order_id),
         "status": text(tombstone.status),
         TOMBSTONE: BURIED,
         "updated_at": cancelled_at,
         "completed_at": cancelled_at,
     }
+    return item if tombstone.expires_at is None else {**item, EXPIRES_AT: seconds(tombstone.expires_at)}
 
 
 def from_item(item: Item) -> LedgerEntry | Tombstone:
@@ -89,9 +100,10 @@ def from_item(item: Item) -> LedgerEntry | Tombstone:
     try:
         if TOMBSTONE in item:
             cancelled_at = from_epoch_ms(int(item["completed_at"]["N"]))
-            return Tombstone(order_id=item["order_id"]["S"], cancelled_at=cancelled_at)
+            return Tombstone(order_id=item["order_id"]["S"], cancelled_at=cancelled_at, expires_at=_expiry(item))
+        status = OrderStatus(item["status"]["S"])
         return LedgerEntry(
-            status=OrderStatus(item["status"]["S"]),
+            status=status,
             items=_lines(item["items"]["S"]),
             order_id=item["order_id"]["S"],
             currency=item["currency"]["S"],
@@ -109,9 +121,15 @@ def from_item(item: Item) -> LedgerEntry | Tombstone:
             reason=item["reason"]["S"] if "reason" in item else None,
             owner=item["owner"]["S"] if "owner" in item else None,
             reservation=_reservation(item["reservation"]["S"]) if "reservation" in item else None,
+            event_owed=status.is_terminal and UNSETTLED in item,
+            expires_at=_expiry(item),
         )
     except (KeyError, ValueError, ValidationError, OverflowError) as error:
         raise LedgerRefusedError(f"not a ledger item: {error}", reason="corrupt_entry") from error
+
+
+def _expiry(item: Item) -> datetime | None:
+    return from_epoch_ms(1000 * int(item[EXPIRES_AT]["N"])) if EXPIRES_AT in item else None
 
 
 def _lines(text: str) -> tuple[PricedLine, ...]:

@@ -99,6 +99,10 @@ class Ledger(Protocol):
         """
         ...
 
+    async def told(self, entry: LedgerEntry) -> None:
+        """Note that the end which `entry` shows is published; nothing if the order has another one by now."""
+        ...
+
     async def cancel(self, order_id: str) -> LedgerEntry | Tombstone:
         """Call an order off if nobody has claimed it yet, or decide on its refund if it is paid.
 

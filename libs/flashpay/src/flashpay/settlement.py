@@ -15,6 +15,7 @@ from flashpay.entries import LedgerEntry
 from flashpay.errors import FlashpayError, GatewayRefusedError, GatewayUnavailableError, LedgerUnavailableError
 from flashpay.gateway import ChargeKnown, ChargeRequest, ChargeResult, Gateway, NotCharged
 from flashpay.ledger import Clock, Ledger, RecordedOrder, utc_now
+from flashpay.outcomes import Announcer
 from flashpay.reservations import PurchaseLimits, Reservations, SoldOut, Stock, endings
 
 _T = TypeVar("_T")
@@ -76,6 +77,7 @@ class Settler:
         gateway: Who charges.
         stock: Where reservations end, before the message may be acknowledged; None where nothing is limited.
         limits: Where an order counts for its customer, until its reservation is returned.
+        announcer: Tells of the ends that this worker meets and that are owed; None where nobody is told.
         owner: The name of this worker; every attempt adds its own random end.
         lease: How long a claim is exclusive; longer than `payment_timeout`.
         payment_timeout: The most that one charge may take to be answered.
@@ -91,6 +93,7 @@ class Settler:
         gateway: Gateway,
         stock: Stock | None = None,
         limits: PurchaseLimits | None = None,
+        announcer: Announcer | None = None,
         owner: str,
         lease: timedelta = timedelta(seconds=30),
         payment_timeout: timedelta = timedelta(seconds=10),
@@ -111,6 +114,7 @@ class Settler:
             gateway=gateway, payment_timeout=payment_timeout, patience=patience, clock=clock, sleep=sleep
         )
         self._reservations = Reservations(stock=stock, limits=limits)
+        self._announcer = announcer
 
     async def settle(
         self,
@@ -222,6 +226,8 @@ class Settler:
         if found:
             ending = self._reservations.end(found, entry, settled=settled)
             await _finish(asyncio.create_task(ending, name=f"end {entry.order_id}"))
+        if self._announcer is not None:
+            self._announcer.announce(entry)
 
     def _attempt_name(self) -> str:
         # Unique per attempt, so that two deliveries of one message in the same worker exclude each other.

@@ -9,7 +9,7 @@ from botocore.exceptions import BotoCoreError, ClientError, ConnectTimeoutError,
 
 from flashpay.entries import LedgerEntry, Tombstone
 from flashpay.errors import FlashpayError, LedgerRefusedError, LedgerUnavailableError
-from flashpay.items import BURIED, TOMBSTONE, Attribute, Item, from_item, to_item, to_tombstone_item
+from flashpay.items import BURIED, EXPIRES_AT, TOMBSTONE, Attribute, Item, from_item, to_item, to_tombstone_item
 from flashstock.dynamo import GARBLED
 
 _THROTTLED = {
@@ -82,7 +82,8 @@ class OrdersTable:
     async def unearth(self, entry: LedgerEntry) -> Written | Unchanged:
         """Put an entry in the place of its tombstone."""
         item = {name: value for name, value in to_item(entry).items() if name != "order_id"}
-        return await self.update(entry.order_id, assign=item, remove=(TOMBSTONE,), where={TOMBSTONE: (BURIED,)})
+        gone = tuple(name for name in (TOMBSTONE, EXPIRES_AT) if name not in item)
+        return await self.update(entry.order_id, assign=item, remove=gone, where={TOMBSTONE: (BURIED,)})
 
     async def _insert(self, entry: LedgerEntry | Tombstone, item: Item) -> Written | Unchanged:
         try:
@@ -101,7 +102,7 @@ class OrdersTable:
     async def update(
         self, order_id: str, *, assign: Item, where: Condition, remove: tuple[str, ...] = ()
     ) -> Written | Unchanged:
-        """Change an entry if every attribute in `where` has one of the values named there."""
+        """Change an entry if every attribute in `where` has one of the values named there; something must change."""
         try:
             response = await translated(
                 self._client.update_item,
@@ -135,11 +136,11 @@ def _expressions(assign: Item, remove: tuple[str, ...], where: Condition) -> dic
         labels = [f":{name}_{index}" for index in range(len(allowed))]
         values.update(zip(labels, allowed, strict=True))
         tests.append(f"#{name} IN ({', '.join(labels)})")
-    change = "SET " + ", ".join(f"#{name} = :{name}" for name in assign)
+    changes = ["SET " + ", ".join(f"#{name} = :{name}" for name in assign)] if assign else []
     if remove:
-        change += " REMOVE " + ", ".join(f"#{name}" for name in remove)
+        changes.append("REMOVE " + ", ".join(f"#{name}" for name in remove))
     return {
-        "UpdateExpression": change,
+        "UpdateExpression": " ".join(changes),
         "ConditionExpression": " AND ".join(tests),
         # Several of our names are reserved words of DynamoDB, so none is written out.
         "ExpressionAttributeNames": {f"#{name}": name for name in (*assign, *remove, *where)},

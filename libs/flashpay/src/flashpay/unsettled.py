@@ -1,4 +1,4 @@
-"""The orders that have not come to their end, found through an index that holds no others."""
+"""The orders that something is left to do for, found through an index that holds no others."""
 
 from collections.abc import AsyncIterator, Mapping
 from datetime import datetime
@@ -14,7 +14,7 @@ class UnsettledOrders(Protocol):
     """Finds orders that nothing has happened to for a while."""
 
     def untouched_since(self, moment: datetime, /) -> AsyncIterator[str]:
-        """The ids of orders that are not terminal and were last written before `moment`.
+        """The ids of orders last written before `moment` that are not terminal, or whose outcome is owed.
 
         An order may be among them that has moved on a moment ago. Raises LedgerUnavailableError.
         """

@@ -20,6 +20,7 @@ from flashpay.entries import LedgerEntry, Tombstone, whole_ms
 from flashpay.errors import LedgerUnavailableError
 from flashpay.gateway import Approved, ChargeResult, Refunded
 from flashpay.ledger import Clock, RecordedOrder, recorded_before, refunded_before, utc_now
+from flashpay.retention import KEPT, Retention
 from flashpay.testing.schedule import Checkpoint, no_checkpoint
 
 
@@ -33,11 +34,14 @@ class MemoryLedger:
         calls: The names of the methods called, in sequence.
     """
 
-    def __init__(self, *, clock: Clock = utc_now, checkpoint: Checkpoint = no_checkpoint) -> None:
+    def __init__(
+        self, *, retention: Retention = KEPT, clock: Clock = utc_now, checkpoint: Checkpoint = no_checkpoint
+    ) -> None:
         self.entries: dict[str, LedgerEntry] = {}
         self.tombstones: dict[str, Tombstone] = {}
         self.unavailable = False
         self.calls: list[str] = []
+        self._retention = retention
         self._clock = clock
         self._checkpoint = checkpoint
 
@@ -90,7 +94,7 @@ class MemoryLedger:
         if entry.status not in {OrderStatus.PROCESSING, OrderStatus.FAILED}:
             recorded = recorded_before(entry, claimed, result)
         else:
-            self.entries[order_id] = _settled(entry, result, owner=claimed.owner, now=self._now())
+            self._end(_settled(entry, result, owner=claimed.owner))
             recorded = RecordedOrder(entry=self.entries[order_id], first=True)
         await self._checkpoint("record.done")
         return recorded
@@ -114,24 +118,32 @@ class MemoryLedger:
         """See `Ledger.fail`."""
         await self._call("fail")
         now = self._now()
-        self._insert(LedgerEntry.failed_unclaimed(order, reason=reason, now=now, reservation=reservation))
+        unclaimed = LedgerEntry.failed_unclaimed(order, reason=reason, now=now, reservation=reservation)
+        self._insert(self._retention.ended(unclaimed, now=now))
         entry = self.entries[order.order_id]
         if may_fail(entry, order, now=now, attempt=attempt):
-            entry = self.entries[order.order_id] = _failed(entry, reason=reason, now=now)
+            self._end(replace(entry, status=OrderStatus.FAILED, reason=reason))
         await self._checkpoint("fail.done")
-        return entry
+        return self.entries[order.order_id]
 
     async def sell_out(self, claimed: Claimed) -> LedgerEntry:
         """See `Ledger.sell_out`."""
         await self._call("sell_out")
-        now, entry = self._now(), self.entries.get(claimed.order.order_id)
+        entry = self.entries.get(claimed.order.order_id)
         if entry is None:
             raise LedgerUnavailableError(f"{claimed.order.order_id} is not in the ledger", reason="entry_missing")
         if (entry.status, entry.attempt) == (OrderStatus.PROCESSING, claimed.attempt):
-            entry = replace(entry, status=OrderStatus.SOLD_OUT, lease_until=None, updated_at=now, completed_at=now)
-            self.entries[entry.order_id] = entry
+            self._end(replace(entry, status=OrderStatus.SOLD_OUT))
         await self._checkpoint("sell_out.done")
-        return entry
+        return self.entries[entry.order_id]
+
+    async def told(self, entry: LedgerEntry) -> None:
+        """See `Ledger.told`."""
+        await self._call("told")
+        known = self.entries.get(entry.order_id)
+        if known is not None and (known.status, known.attempt) == (entry.status, entry.attempt):
+            self.entries[entry.order_id] = self._retention.told(known, now=self._now())
+        await self._checkpoint("told.done")
 
     async def cancel(self, order_id: str) -> LedgerEntry | Tombstone:
         """See `Ledger.cancel`."""
@@ -139,33 +151,28 @@ class MemoryLedger:
         await self._call("cancel")
         entry = self.entries.get(order_id)
         if entry is None:
-            said: LedgerEntry | Tombstone = self.tombstones.setdefault(
-                order_id, Tombstone(order_id=order_id, cancelled_at=now)
+            self.tombstones.setdefault(order_id, self._retention.tombstone(order_id, now=now))
+        elif (status := evaluate_cancellation(entry)) is not None and status.is_terminal:
+            self._end(replace(entry, status=status))
+        elif status is not None:
+            self.entries[order_id] = replace(
+                entry, status=status, updated_at=now, completed_at=None, event_owed=False, expires_at=None
             )
-        else:
-            said = self.entries[order_id] = _called_off(entry, now=now)
         await self._checkpoint("cancel.done")
-        return said
+        return self.entries.get(order_id) or self.tombstones[order_id]
 
     async def refunded(self, order_id: str, refund: Refunded) -> LedgerEntry:
         """See `Ledger.refunded`."""
         await self._call("refunded")
-        now, entry = self._now(), self.entries.get(order_id)
+        entry = self.entries.get(order_id)
         if entry is None:
             raise LedgerUnavailableError(f"{order_id} is not in the ledger", reason="entry_missing")
         if entry.status is OrderStatus.REFUNDING:
-            entry = replace(
-                entry,
-                status=OrderStatus.REFUNDED,
-                refund_id=refund.refund_id,
-                updated_at=now,
-                completed_at=now,
-            )
-            self.entries[order_id] = entry
+            self._end(replace(entry, status=OrderStatus.REFUNDED, refund_id=refund.refund_id))
         else:
-            entry = refunded_before(entry, refund)
+            refunded_before(entry, refund)
         await self._checkpoint("refunded.done")
-        return entry
+        return self.entries[order_id]
 
     async def get(self, order_id: str) -> LedgerEntry | None:
         """See `Ledger.get`."""
@@ -181,7 +188,7 @@ class MemoryLedger:
         """See `UnsettledOrders.untouched_since`."""
         await self._call("untouched_since")
         for entry in list(self.entries.values()):
-            if not entry.status.is_terminal and entry.updated_at < since:
+            if (not entry.status.is_terminal or entry.event_owed) and entry.updated_at < since:
                 yield entry.order_id
 
     def _insert(self, first: LedgerEntry) -> bool:
@@ -189,8 +196,15 @@ class MemoryLedger:
         if first.order_id in self.entries:
             return False
         tombstone = self.tombstones.pop(first.order_id, None)
-        self.entries[first.order_id] = first if tombstone is None else first.called_off(tombstone)
+        if tombstone is not None:
+            first = self._retention.ended(first.called_off(tombstone), now=self._now())
+        self.entries[first.order_id] = first
         return tombstone is None
+
+    def _end(self, entry: LedgerEntry) -> None:
+        now = self._now()
+        ended = replace(entry, lease_until=None, updated_at=now, completed_at=now)
+        self.entries[entry.order_id] = self._retention.ended(ended, now=now)
 
     def _now(self) -> datetime:
         return whole_ms(self._clock())
@@ -202,18 +216,7 @@ class MemoryLedger:
             raise LedgerUnavailableError("the ledger is made unavailable by the test", reason="connection")
 
 
-def _called_off(entry: LedgerEntry, *, now: datetime) -> LedgerEntry:
-    status = evaluate_cancellation(entry)
-    if status is None:
-        return entry
-    return replace(entry, status=status, updated_at=now, completed_at=now if status.is_terminal else None)
-
-
-def _failed(entry: LedgerEntry, *, reason: str, now: datetime) -> LedgerEntry:
-    return replace(entry, status=OrderStatus.FAILED, reason=reason, lease_until=None, updated_at=now, completed_at=now)
-
-
-def _settled(entry: LedgerEntry, result: ChargeResult, *, owner: str, now: datetime) -> LedgerEntry:
+def _settled(entry: LedgerEntry, result: ChargeResult, *, owner: str) -> LedgerEntry:
     approved = isinstance(result, Approved)
     return replace(
         entry,
@@ -221,7 +224,4 @@ def _settled(entry: LedgerEntry, result: ChargeResult, *, owner: str, now: datet
         charge_id=result.charge_id if isinstance(result, Approved) else None,
         reason=None if isinstance(result, Approved) else result.reason,
         owner=owner,
-        lease_until=None,
-        updated_at=now,
-        completed_at=now,
     )

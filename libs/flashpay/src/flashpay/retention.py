@@ -1,0 +1,39 @@
+"""What is left to do with an order that has come to its end: to tell of it, and then to forget it."""
+
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+
+from flashpay.entries import LedgerEntry, Tombstone, whole_ms
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Retention:
+    """How long an order stays in the ledger once it has ended.
+
+    Attributes:
+        announced: Whether its outcome is published first. Until that is certain it is owed, and the order stays.
+        keep: How long it stays after that; None for ever.
+    """
+
+    announced: bool = False
+    keep: timedelta | None = None
+
+    def ended(self, entry: LedgerEntry, *, now: datetime) -> LedgerEntry:
+        """The entry of an order that ends now."""
+        return replace(entry, event_owed=True, expires_at=None) if self.announced else self.told(entry, now=now)
+
+    def told(self, entry: LedgerEntry, *, now: datetime) -> LedgerEntry:
+        """The entry of an ended order for which nothing is left to do."""
+        return replace(entry, event_owed=False, expires_at=self.expiry(now))
+
+    def tombstone(self, order_id: str, *, now: datetime) -> Tombstone:
+        """What says that an order is cancelled which the ledger has not met: there is nothing to tell of it yet."""
+        return Tombstone(order_id=order_id, cancelled_at=whole_ms(now), expires_at=self.expiry(now))
+
+    def expiry(self, now: datetime) -> datetime | None:
+        """When an order is forgotten for which nothing is left to do from `now` on."""
+        return None if self.keep is None else (now + self.keep).replace(microsecond=0)
+
+
+KEPT = Retention()
+"""For ever, and nobody is told."""

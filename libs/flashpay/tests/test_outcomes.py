@@ -1,0 +1,186 @@
+"""Every end is told at least once, after it is recorded, and no order waits for its telling."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+import pytest
+
+from flashmsg import OrderOutcome, OrderStatus, decode_outcome
+from flashpay import Announcer, LedgerEntry, Retention, Settled, Settler
+from flashpay.testing import FakeGateway, FakeStock, ManualClock, MemoryLedger, Reply, sample_order, sample_reservation
+
+ORDER = sample_order()
+LEASE = timedelta(seconds=30)
+
+
+class TopicDownError(Exception):
+    pass
+
+
+@dataclass
+class Shop:
+    """What settles, a topic that can be down or slow, and whoever subscribes to it."""
+
+    ledger: MemoryLedger
+    clock: ManualClock
+    gateway: FakeGateway = field(default_factory=FakeGateway)
+    down: bool = False
+    open: asyncio.Event = field(default_factory=asyncio.Event)
+    published: list[tuple[OrderOutcome, Mapping[str, str]]] = field(default_factory=list)
+    told: list[tuple[OrderStatus, Exception | None]] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.open.set()
+        self.announcer = Announcer(
+            ledger=self.ledger, publish=self.publish, on_told=lambda entry, why: self.told.append((entry.status, why))
+        )
+
+    async def publish(self, body: str, attributes: Mapping[str, str], /) -> None:
+        await self.open.wait()
+        if self.down:
+            raise TopicDownError
+        outcome = decode_outcome(body)
+        assert self.entry.status is outcome.data.status, "never before it is recorded"
+        self.published.append((outcome, attributes))
+
+    @property
+    def entry(self) -> LedgerEntry:
+        return self.ledger.entries[ORDER.order_id]
+
+    @property
+    def told_of(self) -> list[str]:
+        return [outcome.id.removeprefix(f"{ORDER.order_id}.") for outcome, _ in self.published]
+
+    def settler(self, stock: FakeStock | None = None) -> Settler:
+        return Settler(
+            ledger=self.ledger,
+            gateway=self.gateway,
+            stock=stock,
+            announcer=self.announcer,
+            owner="worker",
+            lease=LEASE,
+            clock=self.clock,
+        )
+
+
+@pytest.fixture
+async def shop(clock: ManualClock) -> Shop:
+    return Shop(ledger=MemoryLedger(retention=Retention(announced=True), clock=clock), clock=clock)
+
+
+async def test_a_paid_order_is_told_with_all_that_a_subscriber_asks_for(shop: Shop) -> None:
+    assert isinstance(await shop.settler().settle(ORDER), Settled)
+    await shop.announcer.flush()
+    ((outcome, attributes),) = shop.published
+    assert outcome.type == "com.flashsale.order.completed.v1"
+    assert attributes == {"type": outcome.type, "status": "completed", "customer_id": "7"}
+    assert (outcome.data.charge_id, outcome.data.ended_at) == (shop.entry.charge_id, shop.entry.completed_at)
+    assert outcome.data.items == ORDER.items
+    assert shop.told == [(OrderStatus.COMPLETED, None)]
+    assert not shop.entry.event_owed
+
+
+async def declined(shop: Shop) -> object:
+    shop.gateway.plan(Reply.DECLINE)
+    return await shop.settler().settle(ORDER)
+
+
+async def given_up(shop: Shop) -> object:
+    return await shop.settler().give_up(ORDER, reason="exhausted", uncharged=True)
+
+
+@pytest.mark.parametrize(("end", "told"), [(declined, "declined.1"), (given_up, "failed.1")])
+async def test_other_ends_are_told_too(shop: Shop, end: Callable[[Shop], Awaitable[object]], told: str) -> None:
+    await end(shop)
+    await shop.announcer.flush()
+    assert shop.told_of == [told]
+
+
+async def test_an_order_does_not_wait_for_its_telling(shop: Shop) -> None:
+    shop.open.clear()
+    assert isinstance(await shop.settler().settle(ORDER), Settled)
+    assert shop.published == []
+    shop.open.set()
+    await shop.announcer.flush()
+    assert shop.told_of == ["completed.1"]
+
+
+async def test_what_the_topic_did_not_take_stays_owed_and_is_told_by_the_next_delivery(shop: Shop) -> None:
+    shop.down = True
+    await shop.settler().settle(ORDER)
+    await shop.announcer.flush()
+    assert shop.entry.event_owed
+    ((status, why),) = shop.told
+    assert (status, type(why)) == (OrderStatus.COMPLETED, TopicDownError)
+    shop.down = False
+    await shop.settler().settle(ORDER)
+    await shop.announcer.flush()
+    assert shop.told_of == ["completed.1"]
+    assert not shop.entry.event_owed
+
+
+async def test_an_order_that_is_told_is_not_told_again_by_later_deliveries(shop: Shop) -> None:
+    for _ in range(3):
+        await shop.settler().settle(ORDER)
+        await shop.announcer.flush()
+    assert shop.told_of == ["completed.1"]
+
+
+async def test_deliveries_at_once_of_one_end_tell_of_it_once(shop: Shop) -> None:
+    shop.open.clear()
+    for _ in range(3):
+        await shop.settler().settle(ORDER)
+    shop.open.set()
+    await shop.announcer.flush()
+    assert shop.told_of == ["completed.1"]
+
+
+async def test_what_was_published_and_could_not_be_noted_is_told_once_more_as_the_same_event(shop: Shop) -> None:
+    await shop.settler().settle(ORDER)
+    shop.ledger.unavailable = True
+    await shop.announcer.flush()
+    assert shop.entry.event_owed
+    shop.ledger.unavailable = False
+    await shop.announcer.tell(shop.entry)
+    first, second = (outcome for outcome, _ in shop.published)
+    assert first == second
+
+
+async def test_an_order_that_failed_and_is_paid_after_its_redrive_is_told_twice_in_order(shop: Shop) -> None:
+    await given_up(shop)
+    await shop.announcer.flush()
+    await shop.settler().settle(ORDER, redriven=True)
+    await shop.announcer.flush()
+    assert shop.told_of == ["failed.1", "completed.2"]
+
+
+async def test_a_redriven_order_whose_units_others_have_is_told_as_sold_out(shop: Shop, stock: FakeStock) -> None:
+    reservation = sample_reservation()
+    settler = shop.settler(stock)
+    shop.down = True
+    await settler.give_up(ORDER, reason="exhausted", reservation=reservation, uncharged=True)
+    await shop.announcer.flush()
+    shop.down = False
+    held = (await stock.stock.leases.read("gadget")).leases["seller"]
+    await stock.stock.leases.change("gadget", "seller", held, by=(await stock.level())[0])
+    await settler.settle(ORDER, redriven=True, reservation=reservation)
+    await shop.announcer.flush()
+    assert shop.told_of == ["sold_out.2"], "the failure was overtaken before it was told"
+
+
+async def test_where_nobody_is_told_nothing_is_owed(clock: ManualClock) -> None:
+    shop = Shop(ledger=MemoryLedger(clock=clock), clock=clock)
+    await shop.settler().settle(ORDER)
+    await shop.announcer.flush()
+    assert shop.published == []
+    assert shop.told == []
+
+
+async def test_leaving_the_block_waits_for_what_is_under_way(shop: Shop) -> None:
+    shop.open.clear()
+    async with shop.announcer:
+        await shop.settler().settle(ORDER)
+        asyncio.get_running_loop().call_soon(shop.open.set)
+    assert shop.told_of == ["completed.1"]
