@@ -13,7 +13,7 @@ from flashbus.sns import SnsClient, SnsTopic
 from flashbus.topic import Topic
 from flashbus.wire.clients import dynamo_client, sns_client
 from flashmsg import Reservation
-from flashpay import DynamoLedger, Gateway, HttpGateway, Ledger
+from flashpay import DynamoLedger, Gateway, HttpGateway, Ledger, Refunds
 from flashstock.dynamo import DynamoClient, dynamo_stock
 from flashstock.observer import StockObserver
 from flashstock.stock import Stock
@@ -34,6 +34,7 @@ class Connections:
     topic: Topic
     ledger: Ledger
     gateway: Gateway
+    refunds: Refunds
     products: ProductSource
     stock: Stock | None = None
 
@@ -47,13 +48,18 @@ async def open_connections(settings: Settings) -> AsyncIterator[Connections]:
         dynamo = await stack.enter_async_context(
             dynamo_client(connect_timeout=_DYNAMO_TIMEOUT, read_timeout=_DYNAMO_TIMEOUT, session=session)
         )
-        http = await stack.enter_async_context(
-            aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=settings.sync_limit))
-        )
+        # Each with connections of its own: refunds must not keep those waiting who pay, nor the reverse.
+        charging, refunding = [
+            await stack.enter_async_context(
+                aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=settings.sync_limit))
+            )
+            for _ in range(2)
+        ]
         yield Connections(
             topic=SnsTopic(client=sns, topic_arn=settings.orders_topic_arn),
             ledger=DynamoLedger(client=dynamo, table=settings.orders_table),
-            gateway=HttpGateway(session=http, base_url=settings.gateway_url),
+            gateway=HttpGateway(session=charging, base_url=settings.gateway_url),
+            refunds=HttpGateway(session=refunding, base_url=settings.gateway_url),
             products=DynamoProducts(client=dynamo, table=settings.products_table),
             stock=_stock(dynamo, settings.stock_table),
         )

@@ -18,7 +18,7 @@ from flashops.connections import ConnectionMetrics
 from flashops.health import Health
 from flashops.http import Runner
 from flashops.operations import operations_server
-from flashpay.testing import FakeGateway, MemoryLedger
+from flashpay.testing import FakeGateway, FakeRefunds, MemoryLedger
 from flashstock.stock import Stock
 from order_api.app import create_app
 from order_api.app_keys import SALE
@@ -84,6 +84,7 @@ class RunningApi:
     topic: FakeTopic
     ledger: MemoryLedger
     gateway: FakeGateway
+    refunds: FakeRefunds
     products: FakeProducts
     registry: CollectorRegistry
     health: Health
@@ -153,7 +154,10 @@ async def running_shop(
     topic, ledger, gateway = FakeTopic(), MemoryLedger(), FakeGateway()
     health, registry = Health(), CollectorRegistry()
     settings = Settings.from_environment(environment(**variables))
-    connections = Connections(topic=topic, ledger=ledger, gateway=gateway, products=source, stock=stock)
+    refunds = FakeRefunds(gateway=gateway)
+    connections = Connections(
+        topic=topic, ledger=ledger, gateway=gateway, refunds=refunds, products=source, stock=stock
+    )
     app = create_app(settings, connections=connections, health=health, registry=registry)
     async with (
         _serving(app, settings, health, registry) as (runner, operations_port),
@@ -168,6 +172,7 @@ async def running_shop(
             topic=topic,
             ledger=ledger,
             gateway=gateway,
+            refunds=refunds,
             products=source,
             registry=registry,
             health=health,
