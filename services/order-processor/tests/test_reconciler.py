@@ -9,9 +9,9 @@ import pytest
 
 from flashbus.testing import FakeQueue, loop_time
 from flashmsg import Order, OrderPlaced, OrderStatus, Reservation, decode
-from flashpay import ConflictingChargeError, LedgerEntry, Settled, Settler
+from flashpay import ConflictingChargeError, LedgerEntry, Refunder, Reservations, Settled, Settler
 from flashpay.gateway import ChargeKnown, ChargeRequest
-from flashpay.testing import FakeGateway, MemoryLedger, Reply, sample_order
+from flashpay.testing import FakeGateway, FakeRefunds, MemoryLedger, Reply, sample_order
 from order_processor.reconcile.reconciler import ApplyingReconciler, DryReconciler, Outcome, Reconciler, Rest
 from order_processor.reconcile.run import AT_ONCE, Result, Run
 
@@ -40,10 +40,28 @@ class Shop:
     dead_letters: FakeQueue = field(default_factory=FakeQueue)
     said: list[tuple[str, Outcome]] = field(default_factory=list)
     stop: asyncio.Event = field(default_factory=asyncio.Event)
+    _refunds: FakeRefunds | None = None
 
     @property
     def settler(self) -> Settler:
         return Settler(ledger=self.ledger, gateway=self.gateway, owner="worker", lease=LEASE, clock=now)
+
+    @property
+    def refunder(self) -> Refunder:
+        return Refunder(
+            ledger=self.ledger,
+            refunds=self.refunds,
+            reservations=Reservations(stock=None, limits=None),
+            timeout=LEASE,
+            key_window=KEY_WINDOW,
+            clock=now,
+        )
+
+    @property
+    def refunds(self) -> FakeRefunds:
+        if self._refunds is None:
+            self._refunds = FakeRefunds(gateway=self.gateway)
+        return self._refunds
 
     @property
     def rest(self) -> Rest:
@@ -54,6 +72,7 @@ class Shop:
         return ApplyingReconciler(
             ledger=self.ledger,
             settler=self.settler,
+            refunder=self.refunder,
             orders=self.orders,
             dead_letters=self.dead_letters,
             rest=self.rest,
@@ -61,7 +80,7 @@ class Shop:
 
     @property
     def dry(self) -> Reconciler:
-        return DryReconciler(ledger=self.ledger, gateway=self.gateway, rest=self.rest)
+        return DryReconciler(ledger=self.ledger, gateway=self.gateway, refunds=self.refunds, rest=self.rest)
 
     async def reconcile(self, reconciler: Reconciler | None = None, *, limit: int = 1000) -> Result:
         run = Run(

@@ -12,7 +12,7 @@ from flashops.lifecycle import Shutdown
 from flashops.logs import configure_logging
 from flashops.owner import owner_name
 from flashops.streams import guard_standard_streams
-from flashpay import Settler
+from flashpay import Refunder, Reservations, Settler
 from order_processor.reconcile.connections import Connections, open_connections
 from order_processor.reconcile.reconciler import ApplyingReconciler, DryReconciler, Outcome, Reconciler, Rest
 from order_processor.reconcile.run import Result, Run
@@ -23,7 +23,8 @@ APPLY = "--apply"
 EXIT_ALARMING = 1
 _DESCRIPTION = f"""\
 Looks into every order that is not terminal and that nothing has happened to for a while: records what the gateway
-knows of it, queues it again if it was not charged, or gives it up if the gateway may have forgotten its key.
+knows of it, queues it again if it was not charged, or gives it up if the gateway may have forgotten its key. A refund
+that was decided on is finished.
 
   {APPLY}    do so; without it, only say what would be done
 
@@ -52,19 +53,31 @@ async def run(settings: Settings, *, apply: bool) -> int:
 def _reconciler(settings: Settings, connections: Connections, *, apply: bool) -> Reconciler:
     rest = Rest(after=settings.reconcile_after, key_window=settings.gateway_key_window)
     if not apply:
-        return DryReconciler(ledger=connections.ledger, gateway=connections.gateway, rest=rest)
+        return DryReconciler(
+            ledger=connections.ledger, gateway=connections.gateway, refunds=connections.refunds, rest=rest
+        )
+    stock = None if connections.stock is None else connections.stock.endings
+    limits = None if connections.stock is None else connections.stock.limits
     settler = Settler(
         ledger=connections.ledger,
         gateway=connections.gateway,
-        stock=None if connections.stock is None else connections.stock.endings,
-        limits=None if connections.stock is None else connections.stock.limits,
+        stock=stock,
+        limits=limits,
         owner=owner_name(SERVICE),
         lease=settings.lease,
         payment_timeout=settings.payment_timeout,
     )
+    refunder = Refunder(
+        ledger=connections.ledger,
+        refunds=connections.refunds,
+        reservations=Reservations(stock=stock, limits=limits),
+        timeout=settings.payment_timeout,
+        key_window=settings.gateway_key_window,
+    )
     return ApplyingReconciler(
         ledger=connections.ledger,
         settler=settler,
+        refunder=refunder,
         orders=connections.orders,
         dead_letters=connections.dead_letters,
         rest=rest,

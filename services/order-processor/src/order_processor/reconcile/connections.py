@@ -11,7 +11,17 @@ from flashbus.clients import aws_client
 from flashbus.queue import MessageSender
 from flashbus.sns import SnsTopic
 from flashbus.sqs import SqsQueue
-from flashpay import DynamoLedger, DynamoUnsettled, Gateway, HttpGateway, Ledger, OpenStock, UnsettledOrders, open_stock
+from flashpay import (
+    DynamoLedger,
+    DynamoUnsettled,
+    Gateway,
+    HttpGateway,
+    Ledger,
+    OpenStock,
+    Refunds,
+    UnsettledOrders,
+    open_stock,
+)
 from order_processor.connections import tell_oversold
 from order_processor.reconcile.settings import Settings
 from order_processor.topic_sender import TopicSender
@@ -24,6 +34,7 @@ class Connections:
     ledger: Ledger
     unsettled: UnsettledOrders
     gateway: Gateway
+    refunds: Refunds
     orders: MessageSender
     dead_letters: MessageSender
     stock: OpenStock | None = None
@@ -44,10 +55,12 @@ async def open_connections(settings: Settings) -> AsyncIterator[Connections]:
             stock = await exits.enter_async_context(
                 open_stock(client=dynamodb, table=settings.stock_table, on_oversold=tell_oversold)
             )
+        gateway = HttpGateway(session=http, base_url=settings.gateway_url)
         yield Connections(
             ledger=DynamoLedger(client=dynamodb, table=settings.orders_table),
             unsettled=DynamoUnsettled(client=dynamodb, table=settings.orders_table),
-            gateway=HttpGateway(session=http, base_url=settings.gateway_url),
+            gateway=gateway,
+            refunds=gateway,
             orders=TopicSender(SnsTopic(client=sns, topic_arn=settings.orders_topic_arn)),
             dead_letters=SqsQueue(url=settings.dead_letter_queue_url, client=sqs),
             stock=stock,

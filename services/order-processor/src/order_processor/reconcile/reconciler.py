@@ -10,7 +10,7 @@ import structlog
 
 from flashbus.dead_letters import dead_letter_attributes
 from flashbus.queue import MessageSender, QueueUnavailableError
-from flashmsg import OrderPlaced, encode
+from flashmsg import OrderPlaced, OrderStatus, encode
 from flashpay import (
     Busy,
     ChargeRequest,
@@ -19,13 +19,19 @@ from flashpay import (
     Finding,
     FlashpayError,
     Gateway,
+    GatewayRefusedError,
     GatewayUnavailableError,
     GivenUp,
     GiveUp,
     Ledger,
     LedgerEntry,
     NotCharged,
+    NotRefunded,
+    Refunder,
+    RefundForgottenError,
+    Refunds,
     Settler,
+    refund_request,
     utc_now,
 )
 
@@ -43,6 +49,7 @@ class Outcome(StrEnum):
     RESTING = "resting"  # something happened to it a little while ago, or somebody holds it
     RECORDED = "recorded"  # the gateway had an answer that the ledger had not
     QUEUED = "queued"  # it was not charged: it is queued again
+    REFUNDED = "refunded"  # its refund was decided on, and not finished: it is now
     GIVEN_UP = "given_up"  # not charged either, but too old for the gateway's memory: failed, and a dead letter
     UNKNOWN = "unknown"  # the gateway works on it, or does not answer
     FAILED = "failed"  # ledger, topic or queue did not do their part
@@ -86,13 +93,18 @@ class Rest:
         """Whether the gateway still knows the key of an order: only then may its charge be sent again."""
         return self.clock() - entry.created_at < self.key_window
 
+    def is_refund_remembered(self, entry: LedgerEntry) -> bool:
+        """The same of its refund, whose key is as old as the decision."""
+        return self.clock() - entry.updated_at < self.key_window
+
 
 @dataclass(frozen=True, kw_only=True)
 class ApplyingReconciler:
-    """Records what the gateway knows, and queues again what was not charged. Any number may run at once."""
+    """Records what the gateway knows, queues again what was not charged, and finishes refunds. Any number may run."""
 
     ledger: Ledger
     settler: Settler
+    refunder: Refunder
     orders: MessageSender
     dead_letters: MessageSender
     rest: Rest
@@ -103,6 +115,8 @@ class ApplyingReconciler:
             entry = await self.ledger.get(order_id)
             if entry is None or not self.rest.is_over(entry):
                 return Outcome.RESTING
+            if entry.status is OrderStatus.REFUNDING:
+                return await self._pay_back(entry)
             return await self._bring_on(entry, await self.settler.find_out(entry.order))
         except ConflictingChargeError as exc:
             log.error("charge_conflict", order_id=order_id, error=str(exc))  # noqa: TRY400 - no trace of ours tells more
@@ -110,6 +124,16 @@ class ApplyingReconciler:
         except (FlashpayError, QueueUnavailableError) as exc:
             log.warning("not_reconciled", order_id=order_id, reason=exc.reason, error=str(exc))
             return Outcome.FAILED
+
+    async def _pay_back(self, entry: LedgerEntry) -> Outcome:
+        try:
+            await self.refunder.finish(entry)
+        except GatewayUnavailableError:
+            return Outcome.UNKNOWN
+        except (GatewayRefusedError, RefundForgottenError) as exc:
+            log.error("refund_refused", order_id=entry.order_id, reason=exc.reason, error=str(exc))  # noqa: TRY400 - no trace of ours tells more
+            return Outcome.CONFLICT
+        return Outcome.REFUNDED
 
     async def _bring_on(self, entry: LedgerEntry, found: Finding) -> Outcome:
         if not isinstance(found, NotCharged):
@@ -133,6 +157,7 @@ class DryReconciler:
 
     ledger: Ledger
     gateway: Gateway
+    refunds: Refunds
     rest: Rest
 
     async def reconcile(self, order_id: str) -> Outcome:
@@ -141,13 +166,20 @@ class DryReconciler:
             entry = await self.ledger.get(order_id)
             if entry is None or not self.rest.is_over(entry):
                 return Outcome.RESTING
-            known = await self.gateway.lookup(_request(entry), timeout=_LOOKUP_TIMEOUT)
+            return await self._ask(entry)
         except ConflictingChargeError:
             return Outcome.CONFLICT
         except GatewayUnavailableError:
             return Outcome.UNKNOWN
         except FlashpayError:
             return Outcome.FAILED
+
+    async def _ask(self, entry: LedgerEntry) -> Outcome:
+        if entry.status is OrderStatus.REFUNDING:
+            back = await self.refunds.lookup_refund(refund_request(entry), timeout=_LOOKUP_TIMEOUT)
+            lost = isinstance(back, NotRefunded) and not self.rest.is_refund_remembered(entry)
+            return Outcome.CONFLICT if lost else Outcome.REFUNDED
+        known = await self.gateway.lookup(_request(entry), timeout=_LOOKUP_TIMEOUT)
         if not isinstance(known, NotCharged):
             return Outcome.RECORDED
         return Outcome.QUEUED if self.rest.is_remembered(entry) else Outcome.GIVEN_UP
