@@ -24,13 +24,18 @@ class Table(BaseModel):
 
 
 class Answer(BaseModel):
-    """A question of the experiment and its answer. `notes` are paragraphs after the numbers."""
+    """A question of the experiment and its answer. `lead` is the answer in one sentence, `notes` follow the numbers.
+
+    `short` names it in the contents.
+    """
 
     model_config = ConfigDict(frozen=True)
 
     id: str
     question: str
+    short: str = ""
     paragraphs: list[str]
+    lead: str = ""
     tables: list[Table] = []
     charts: list[Chart] = []
     notes: list[str] = []

@@ -10,10 +10,11 @@ from rich.console import Console
 from load.analysis.results import Results, RunResult, result
 from load.model import load_prices
 from load.records import RunRecords
+from load.report.cards import arm_card
 from load.report.console import COLUMNS, STOCK_COLUMNS, figures_of, print_table, row, stock_row
 from load.report.files import write_comparison, write_report
 from load.report.markdown import markdown
-from load.report.page import arm_card, parameter_row
+from load.report.page import parameter_row
 from load.report.stock_answer import QUESTION, stock_answer
 from load.report.study import answers
 from load.report.verdict import verdict

@@ -15,7 +15,6 @@ from flashpay import (
     LedgerEntry,
     LedgerUnavailableError,
     Refunded,
-    Refunder,
     RefundForgottenError,
     RefundRequest,
     Reservations,
@@ -25,12 +24,14 @@ from flashpay import (
     Tombstone,
 )
 from flashpay.testing import (
+    KEY_WINDOW,
     FakeGateway,
     FakeRefunds,
     FakeStock,
     ManualClock,
     MemoryLedger,
     Reply,
+    refunder_of,
     sample_order,
     sample_reservation,
 )
@@ -38,8 +39,6 @@ from flashstock.errors import LimitReachedError
 
 ORDER = sample_order()
 RESERVATION = sample_reservation()
-WINDOW = timedelta(hours=24)
-TIMEOUT = timedelta(seconds=10)
 
 
 @pytest.fixture
@@ -50,9 +49,7 @@ def refunds(gateway: FakeGateway) -> FakeRefunds:
 @pytest.fixture
 def canceller(memory: MemoryLedger, refunds: FakeRefunds, stock: FakeStock, clock: ManualClock) -> Canceller:
     reservations = Reservations(stock=stock, limits=stock.stock.limits)
-    refunder = Refunder(
-        ledger=memory, refunds=refunds, reservations=reservations, timeout=TIMEOUT, key_window=WINDOW, clock=clock
-    )
+    refunder = refunder_of(ledger=memory, refunds=refunds, reservations=reservations, clock=clock)
     return Canceller(ledger=memory, refunder=refunder, reservations=reservations)
 
 
@@ -203,7 +200,7 @@ async def test_after_the_key_window_a_refund_is_only_looked_up(
     refunds.default = Reply.LOSE
     await canceller.cancel(ORDER.order_id)
     refunds.default = Reply.APPROVE
-    clock.advance(WINDOW)
+    clock.advance(KEY_WINDOW)
     assert status_of(await canceller.cancel(ORDER.order_id)) is OrderStatus.REFUNDED
     assert len(refunds.requests) == refunds.refunded(ORDER.order_id) == 1
 
@@ -216,7 +213,7 @@ async def test_a_refund_that_the_gateway_has_forgotten_is_not_sent_again(
     await canceller.cancel(ORDER.order_id)
     refunds.default = Reply.APPROVE
     refunds.answers.clear()
-    clock.advance(WINDOW)
+    clock.advance(KEY_WINDOW)
     cancellation = await canceller.cancel(ORDER.order_id)
     assert status_of(cancellation) is OrderStatus.REFUNDING
     assert isinstance(cancellation.trouble, RefundForgottenError)
@@ -273,14 +270,7 @@ async def test_another_refund_than_the_recorded_one_is_a_conflict(
             return await refunds.refund(request, timeout=timeout)
 
     await settled(settler, None)
-    overtaken = Refunder(
-        ledger=memory,
-        refunds=Overtaken(gateway=FakeGateway()),
-        reservations=Reservations(stock=None, limits=None),
-        timeout=TIMEOUT,
-        key_window=WINDOW,
-        clock=clock,
-    )
+    overtaken = refunder_of(ledger=memory, refunds=Overtaken(gateway=FakeGateway()), clock=clock)
     entry = await memory.cancel(ORDER.order_id)
     assert isinstance(entry, LedgerEntry)
     with pytest.raises(ConflictingChargeError):

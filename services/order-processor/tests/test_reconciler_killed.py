@@ -7,13 +7,14 @@ import pytest
 
 from flashbus.testing import FakeQueue
 from flashmsg import OrderStatus, decode
-from flashpay import Approved, Canceller, ChargeRequest, Claimed, Refunder, Reservations, Settler
+from flashpay import Approved, Canceller, ChargeRequest, Claimed, Reservations, Settler
 from flashpay.testing import (
     FakeGateway,
     FakeRefunds,
     FakeStock,
     ManualClock,
     MemoryLedger,
+    refunder_of,
     sample_order,
     sample_reservation,
 )
@@ -77,13 +78,8 @@ class Shop:
         self.stock = FakeStock(checkpoint=self.killer)
         self.orders, self.dead_letters = FakeQueue(), FakeQueue()
         self.reservations = Reservations(stock=self.stock, limits=self.stock.stock.limits)
-        self.refunder = Refunder(
-            ledger=self.ledger,
-            refunds=self.refunds,
-            reservations=self.reservations,
-            timeout=LEASE,
-            key_window=KEY_WINDOW,
-            clock=self.clock,
+        self.refunder = refunder_of(
+            ledger=self.ledger, refunds=self.refunds, reservations=self.reservations, clock=self.clock
         )
         self.settler = Settler(ledger=self.ledger, gateway=self.gateway, owner="worker", lease=LEASE, clock=self.clock)
 

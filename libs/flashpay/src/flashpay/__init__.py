@@ -26,6 +26,7 @@ from flashpay.errors import (
     KeyReusedError,
     LedgerRefusedError,
     LedgerUnavailableError,
+    OutcomeOwedError,
     RefundForgottenError,
     StockUnsettledError,
 )
@@ -45,9 +46,9 @@ from flashpay.gateway import (
 )
 from flashpay.http_gateway import HttpGateway
 from flashpay.ledger import Clock, Ledger, RecordedOrder, utc_now
-from flashpay.outcomes import Announcer, Publish, outcome_of
+from flashpay.outcomes import Announcer, Publish, Told, outcome_of
 from flashpay.reservations import PurchaseLimits, Reservations, SoldOut, Stock
-from flashpay.retention import Retention
+from flashpay.retention import Retention, RetentionDays, enough_days
 from flashpay.settlement import (
     Busy,
     ChargeUnknown,
@@ -115,6 +116,7 @@ __all__ = [
     "NotCharged",
     "NotRefunded",
     "OpenStock",
+    "OutcomeOwedError",
     "Publish",
     "PurchaseLimits",
     "RecordedOrder",
@@ -126,18 +128,21 @@ __all__ = [
     "Refunds",
     "Reservations",
     "Retention",
+    "RetentionDays",
     "Settled",
     "Settlement",
     "Settler",
     "SoldOut",
     "Stock",
     "StockUnsettledError",
+    "Told",
     "Tombstone",
     "Unanswered",
     "UnsettledOrders",
     "decide",
     "decide_given_up",
     "decide_poison",
+    "enough_days",
     "open_stock",
     "outcome_of",
     "refund_request",

@@ -107,3 +107,9 @@ class ConflictingChargeError(FlashpayError):
     It cannot happen while the gateway honours its idempotency keys. A human must look, and nothing is written.
     Reasons: `conflicting_charge`, `conflicting_refund`, `answer_mismatch`.
     """
+
+
+class OutcomeOwedError(FlashpayError):
+    """The end of an order is not known to be published: it is owed still."""
+
+    retryable = True

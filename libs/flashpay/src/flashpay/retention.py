@@ -2,8 +2,26 @@
 
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from typing import Annotated
+
+from pydantic import AfterValidator, Field
 
 from flashpay.entries import LedgerEntry, Tombstone, whole_ms
+
+# A message may come back for as long: four days in its queue, fourteen as a dead letter, and some until it is redriven.
+# It must meet its order.
+_FEWEST_DAYS = 30
+
+
+def enough_days(days: int) -> int:
+    """The days that ended orders are kept, 0 for ever; raises ValueError if their messages might outlive them."""
+    if 0 < days < _FEWEST_DAYS:
+        raise ValueError(f"must be 0 or at least {_FEWEST_DAYS}")
+    return days
+
+
+RetentionDays = Annotated[int, Field(ge=0, le=36_500), AfterValidator(enough_days)]
+"""A setting: the days that ended orders are kept."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -17,6 +35,11 @@ class Retention:
 
     announced: bool = False
     keep: timedelta | None = None
+
+    @classmethod
+    def of_settings(cls, *, outcomes_topic: str, days: int) -> "Retention":
+        """What a service is told: the topic of outcomes, empty for none, and the days that orders are kept."""
+        return cls(announced=bool(outcomes_topic), keep=timedelta(days=days) if days else None)
 
     def ended(self, entry: LedgerEntry, *, now: datetime) -> LedgerEntry:
         """The entry of an order that ends now."""

@@ -9,6 +9,7 @@ from prometheus_client import CollectorRegistry
 from flashbus.publisher import GroupCommitPublisher
 from flashbus.topic import Topic
 from flashops.health import Health
+from flashops.metrics import outcome_counter
 from flashops.owner import owner_name
 from flashpay import Canceller, Refunder, Reservations, Settler, utc_now
 from order_api import app_keys
@@ -63,6 +64,8 @@ def create_app(
     app[app_keys.OPENAPI] = document_json()
     app[app_keys.SETTINGS] = settings
     app[app_keys.METRICS] = metrics
+    if connections.announcer is not None:
+        connections.announcer.on_told = outcome_counter(registry)
     _add_parts(app, settings, connections, metrics, now)
     _add_selling(app, settings, connections, registry)
     app.cleanup_ctx.append(_running)
@@ -132,6 +135,7 @@ def _settlement_limiter(settings: Settings, connections: Connections, metrics: M
         gateway=connections.gateway,
         stock=None if connections.stock is None else connections.stock.endings,
         limits=None if connections.stock is None else connections.stock.limits,
+        announcer=connections.announcer,
         owner=owner_name(SERVICE),
         lease=settings.lease,
         payment_timeout=settings.payment_timeout,
@@ -159,7 +163,9 @@ def _canceller(settings: Settings, connections: Connections, now: Callable[[], d
         key_window=settings.gateway_key_window,
         clock=now,
     )
-    return Canceller(ledger=connections.ledger, refunder=refunder, reservations=reservations)
+    return Canceller(
+        ledger=connections.ledger, refunder=refunder, reservations=reservations, announcer=connections.announcer
+    )
 
 
 async def _running(app: web.Application) -> AsyncIterator[None]:

@@ -16,6 +16,7 @@ class Metrics:
     def __init__(self, registry: CollectorRegistry) -> None:
         self._add_requests(registry)
         self._add_orders(registry)
+        self._add_cancellations(registry)
         self._add_publishing(registry)
         self._add_catalogue(registry)
 
@@ -43,13 +44,15 @@ class Metrics:
         self._settled = Counter(
             "orders_settled", "Orders that this process brought to a terminal status.", ["status"], registry=registry
         )
+        self.sync_in_flight = Gauge("sync_orders_in_flight", "Orders being settled in a request.", registry=registry)
+
+    def _add_cancellations(self, registry: CollectorRegistry) -> None:
         self._cancelled = Counter(
             "orders_cancelled",
             "Requests to cancel an order that were granted, repeats included, by what the order was then.",
             ["status"],
             registry=registry,
         )
-        self.sync_in_flight = Gauge("sync_orders_in_flight", "Orders being settled in a request.", registry=registry)
 
     def _add_publishing(self, registry: CollectorRegistry) -> None:
         self._batch_entries = Histogram(

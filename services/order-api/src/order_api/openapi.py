@@ -110,16 +110,20 @@ def document() -> dict[str, Any]:
             "version": VERSION,
             "description": "Takes orders onto a queue in milliseconds, or settles them in the request.",
         },
-        "paths": {
-            "/orders/async": {"post": _post_async()},
-            "/orders/sync": {"post": _post_sync()},
-            "/orders/{order_id}": {"get": _get_order(), "delete": _cancel("cancelOrder")},
-            "/orders/{order_id}/cancel": {"post": _cancel("cancelOrderByPost")},
-            "/products": {"get": _get_products()},
-            "/products/{product_id}": {"get": _get_product()},
-            "/health": {"get": _operation("getHealth", "Tell that the process answers.", {200: _ok(HealthView)})},
-        },
+        "paths": _paths(),
         "components": {"schemas": schemas["$defs"]},
+    }
+
+
+def _paths() -> dict[str, Any]:
+    return {
+        "/orders/async": {"post": _post_async()},
+        "/orders/sync": {"post": _post_sync()},
+        "/orders/{order_id}": {"get": _get_order(), "delete": _cancel("cancelOrder")},
+        "/orders/{order_id}/cancel": {"post": _cancel("cancelOrderByPost")},
+        "/products": {"get": _get_products()},
+        "/products/{product_id}": {"get": _get_product()},
+        "/health": {"get": _operation("getHealth", "Tell that the process answers.", {200: _ok(HealthView)})},
     }
 
 

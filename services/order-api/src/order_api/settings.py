@@ -6,6 +6,7 @@ from typing import Annotated, Self
 from pydantic import Field, SecretStr, field_validator, model_validator
 
 from flashops.settings import Seconds, ServiceSettings
+from flashpay import Retention, RetentionDays
 from order_api.order_ids import MIN_SECRET_BYTES, OrderIds
 
 SERVICE = "order-api"
@@ -19,6 +20,14 @@ class Settings(ServiceSettings):
     orders_table: str = Field(description="DynamoDB table of the ledger")
     products_table: str = Field(description="DynamoDB table of the catalogue")
     stock_table: str = Field(default="", description="DynamoDB table of limited stock; empty: nothing is limited")
+    outcomes_topic_arn: str = Field(
+        default="",
+        pattern=r"^arn:aws[a-z-]*:sns:\S+$",
+        description="Topic of outcomes; empty: nobody is told how orders end",
+    )
+    order_retention_days: RetentionDays = Field(
+        default=0, description="Days that an order stays in the ledger after its end; 0 for ever, 30 at least"
+    )
     order_id_secret: SecretStr = Field(
         description=f"Secret that certifies order ids, at least {MIN_SECRET_BYTES} bytes, the same in every instance"
     )
@@ -78,6 +87,11 @@ class Settings(ServiceSettings):
         if self.lease <= self.payment_timeout:
             raise ValueError("LEASE_SECONDS: must be more than PAYMENT_TIMEOUT_SECONDS")
         return self
+
+    @property
+    def retention(self) -> Retention:
+        """What is left to do with an order that has ended."""
+        return Retention.of_settings(outcomes_topic=self.outcomes_topic_arn, days=self.order_retention_days)
 
     @property
     def order_ids(self) -> OrderIds:

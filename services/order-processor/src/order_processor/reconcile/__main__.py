@@ -23,8 +23,8 @@ APPLY = "--apply"
 EXIT_ALARMING = 1
 _DESCRIPTION = f"""\
 Looks into every order that is not terminal and that nothing has happened to for a while: records what the gateway
-knows of it, queues it again if it was not charged, or gives it up if the gateway may have forgotten its key. A refund
-that was decided on is finished.
+knows of it, queues it again if it was not charged, or gives it up if the gateway may have forgotten its key. Finishes
+refunds that were decided on, and tells of ends that are owed to the topic of outcomes.
 
   {APPLY}    do so; without it, only say what would be done
 
@@ -63,6 +63,7 @@ def _reconciler(settings: Settings, connections: Connections, *, apply: bool) ->
         gateway=connections.gateway,
         stock=stock,
         limits=limits,
+        announcer=connections.announcer,
         owner=owner_name(SERVICE),
         lease=settings.lease,
         payment_timeout=settings.payment_timeout,
@@ -80,6 +81,7 @@ def _reconciler(settings: Settings, connections: Connections, *, apply: bool) ->
         refunder=refunder,
         orders=connections.orders,
         dead_letters=connections.dead_letters,
+        announcer=connections.announcer,
         rest=rest,
     )
 

@@ -12,6 +12,7 @@ from flashbus.dead_letters import dead_letter_attributes
 from flashbus.queue import MessageSender, QueueUnavailableError
 from flashmsg import OrderPlaced, OrderStatus, encode
 from flashpay import (
+    Announcer,
     Busy,
     ChargeRequest,
     ChargeUnknown,
@@ -50,6 +51,7 @@ class Outcome(StrEnum):
     RECORDED = "recorded"  # the gateway had an answer that the ledger had not
     QUEUED = "queued"  # it was not charged: it is queued again
     REFUNDED = "refunded"  # its refund was decided on, and not finished: it is now
+    TOLD = "told"  # its end was owed to the subscribers
     GIVEN_UP = "given_up"  # not charged either, but too old for the gateway's memory: failed, and a dead letter
     UNKNOWN = "unknown"  # the gateway works on it, or does not answer
     FAILED = "failed"  # ledger, topic or queue did not do their part
@@ -79,15 +81,17 @@ class Rest:
     clock: Callable[[], datetime] = utc_now
 
     def is_over(self, entry: LedgerEntry) -> bool:
-        """Whether nothing happens to an order, and nothing has for long.
+        """Whether something is left to do for an order, nothing happens to it, and nothing has for long.
 
         The older, the longer: an order that waits in a long queue is queued once more after twice the time, not at
-        every run.
+        every run. One that has ended, and is to be told of, waits for nothing.
         """
         now = self.clock()
+        if entry.status.is_terminal:
+            return entry.event_owed and now - entry.updated_at >= self.after
         rest = max(self.after, min((now - entry.created_at) / 2, _LONGEST_REST))
         held = entry.lease_until is not None and entry.lease_until > now
-        return not entry.status.is_terminal and not held and now - entry.updated_at >= rest
+        return not held and now - entry.updated_at >= rest
 
     def is_remembered(self, entry: LedgerEntry) -> bool:
         """Whether the gateway still knows the key of an order: only then may its charge be sent again."""
@@ -100,7 +104,10 @@ class Rest:
 
 @dataclass(frozen=True, kw_only=True)
 class ApplyingReconciler:
-    """Records what the gateway knows, queues again what was not charged, and finishes refunds. Any number may run."""
+    """Records what the gateway knows, queues again what was not charged, finishes refunds, tells what is owed.
+
+    Many may run at once.
+    """
 
     ledger: Ledger
     settler: Settler
@@ -108,6 +115,7 @@ class ApplyingReconciler:
     orders: MessageSender
     dead_letters: MessageSender
     rest: Rest
+    announcer: Announcer | None = None
 
     async def reconcile(self, order_id: str) -> Outcome:
         """See `Reconciler`."""
@@ -117,6 +125,8 @@ class ApplyingReconciler:
                 return Outcome.RESTING
             if entry.status is OrderStatus.REFUNDING:
                 return await self._pay_back(entry)
+            if entry.status.is_terminal:
+                return await self._tell(entry)
             return await self._bring_on(entry, await self.settler.find_out(entry.order))
         except ConflictingChargeError as exc:
             log.error("charge_conflict", order_id=order_id, error=str(exc))  # noqa: TRY400 - no trace of ours tells more
@@ -143,6 +153,12 @@ class ApplyingReconciler:
         await self.orders.send(_event(entry), attributes={})
         return Outcome.QUEUED
 
+    async def _tell(self, entry: LedgerEntry) -> Outcome:
+        if self.announcer is None:
+            return Outcome.RESTING
+        await self.announcer.tell(entry)
+        return Outcome.TOLD
+
     async def _give_up(self, entry: LedgerEntry) -> Outcome:
         # The letter first: a failed order without one could not be redriven.
         detail = "not charged, and the gateway may have forgotten its key"
@@ -166,7 +182,7 @@ class DryReconciler:
             entry = await self.ledger.get(order_id)
             if entry is None or not self.rest.is_over(entry):
                 return Outcome.RESTING
-            return await self._ask(entry)
+            return Outcome.TOLD if entry.status.is_terminal else await self._ask(entry)
         except ConflictingChargeError:
             return Outcome.CONFLICT
         except GatewayUnavailableError:

@@ -1,0 +1,238 @@
+"""The table of the chaos runs."""
+
+from tests.chaos.faults import (
+    AtOnce,
+    BadCustomers,
+    BadLines,
+    Echo,
+    Frozen,
+    FunctionsKilled,
+    GatewayBehaves,
+    InTurn,
+    Killed,
+    Poison,
+    ReconcilersKilled,
+    Restarted,
+)
+from tests.chaos.harness import Case
+from tests.chaos.stage import StagePlan
+from tests.chaos.tcp_proxy import Bandwidth, BlackHole, CutReply, Down, Latency, OtherReply, Reset
+
+INTERNAL_ERROR = b"HTTP/1.1 500 Internal Server Error\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+_THROTTLED = b'{"__type":"com.amazonaws.dynamodb.v20120810#ProvisionedThroughputExceededException","message":"slow"}'
+THROTTLED = (
+    b"HTTP/1.1 400 Bad Request\r\nContent-Type: application/x-amz-json-1.0\r\nConnection: close\r\n"
+    b"Content-Length: %d\r\n\r\n%s" % (len(_THROTTLED), _THROTTLED)
+)
+ALL_LINES = ("api-sns", "api-dynamodb", "api-gateway", "processor-sqs", "processor-dynamodb", "processor-gateway")
+
+# What a slot holds for long must not outlive a frozen process by much.
+_SHORTER = {"PAYMENT_TIMEOUT_SECONDS": "1", "LEASE_SECONDS": "2"}
+_SHORTER_PROCESSOR = _SHORTER | {"VISIBILITY_SECONDS": "3"}
+_TWO = StagePlan(apis=2, processors=2)
+_BAD_WAYS = (
+    Latency(seconds=0.5),
+    Reset(share=0.3),
+    CutReply(share=0.3, kept_bytes=40),
+    BlackHole(),
+    Bandwidth(bytes_a_second=3_000),
+    Down(),
+)
+_DECLINED_TOO = frozenset({"completed", "declined"})
+_FAILED_TOO = frozenset({"completed", "failed"})
+
+KILLS = (
+    Case(
+        name="the processor is killed 50 times during 10,000 orders",
+        fault=Killed(what="processor", times=50, between=(1.0, 2.0)),
+        orders=10_000,
+        rate=60,
+        plan=StagePlan(processors=2, payment_seconds=0.1),
+        patience_seconds=300,
+    ),
+    Case(
+        name="the API is killed 20 times in a limited sale",
+        fault=Killed(what="api", times=20, between=(0.3, 1.0)),
+        orders=800,
+        rate=20,
+        sync_share=0.3,
+        plan=StagePlan(apis=2, units=700),
+        reconciled=True,
+    ),
+    Case(
+        name="the gateway is killed 10 times",
+        fault=Killed(what="gateway", times=10),
+        orders=300,
+        sync_share=0.2,
+        reconciled=True,
+    ),
+    Case(
+        name="workers of the function are killed 20 times",
+        fault=FunctionsKilled(times=20),
+        orders=120,
+        rate=6,
+        plan=StagePlan(arm="lambda-sqs", payment_seconds=0.5),
+        patience_seconds=180,
+    ),
+    Case(
+        name="the reconciler is killed 20 times, and the API meanwhile",
+        fault=AtOnce(faults=(Killed(what="api", times=10, between=(0.5, 1.5)), ReconcilersKilled(times=20))),
+        orders=300,
+        rate=12,
+        sync_share=1.0,
+        plan=StagePlan(payment_seconds=0.6),
+        reconciled=True,
+    ),
+    Case(
+        name="the processor is stopped past lease and visibility 20 times",
+        fault=Frozen(what="processor", times=20, seconds=3.5),
+        orders=700,
+        rate=10,
+        plan=StagePlan(processors=2, processor=_SHORTER_PROCESSOR, payment_seconds=0.4),
+    ),
+    Case(
+        name="the API is stopped past its stock lease 5 times in a limited sale",
+        fault=Frozen(what="api", times=5, seconds=3.0),
+        orders=400,
+        plan=StagePlan(apis=2, units=300),
+        reconciled=True,
+    ),
+    Case(
+        name="the processor is ended in the middle of a long poll 50 times",
+        fault=Restarted(what="processor", times=50),
+        orders=80,
+        rate=1,
+    ),
+    Case(
+        name="rolling restarts under load",
+        fault=AtOnce(faults=(Restarted(what="api", times=8), Restarted(what="processor", times=8))),
+        orders=800,
+        rate=40,
+        sync_share=0.2,
+        plan=_TWO,
+    ),
+)
+OUTAGES = (
+    Case(
+        name="SNS is down for 30 s",
+        fault=BadLines(lines=("api-sns",), fault=Down(), seconds=30),
+        orders=400,
+        rate=12,
+        sync_share=0.1,
+    ),
+    Case(name="SQS is down for 60 s", fault=BadLines(lines=("processor-sqs",), fault=Down(), seconds=60), orders=600),
+    Case(
+        name="the ledger is down for 30 s",
+        fault=BadLines(lines=("api-dynamodb", "processor-dynamodb"), fault=Down(), seconds=30),
+        orders=400,
+        rate=12,
+        reconciled=True,
+    ),
+    Case(
+        name="the gateway is down for 60 s, longer than the receives of a message would last",
+        fault=BadLines(lines=("processor-gateway", "api-gateway"), fault=Down(), seconds=60),
+        orders=600,
+        plan=StagePlan(processor={"MAX_RECEIVES": "4"}),
+    ),
+    Case(
+        name="every line is bad in every way",
+        fault=InTurn(
+            faults=tuple(BadLines(lines=(line,), fault=way, seconds=2) for line in ALL_LINES for way in _BAD_WAYS)
+        ),
+        orders=700,
+        rate=10,
+        sync_share=0.3,
+        reconciled=True,
+    ),
+)
+GATEWAYS = (
+    Case(
+        name="the gateway charges and drops the reply in 20 %",
+        fault=GatewayBehaves(behaviour={"lost_reply_rate": 0.2}, seconds=15),
+    ),
+    Case(
+        name="the gateway charges and then answers 500 in 20 %",
+        fault=BadLines(
+            lines=("processor-gateway", "api-gateway"),
+            fault=OtherReply(reply=INTERNAL_ERROR, share=0.2, arrives=True),
+            seconds=15,
+        ),
+        sync_share=0.2,
+        reconciled=True,
+    ),
+    Case(
+        name="30 % are declined in a limited sale",
+        fault=GatewayBehaves(behaviour={"decline_rate": 0.3}, seconds=16),
+        plan=StagePlan(units=150),
+        ends=_DECLINED_TOO,
+    ),
+    Case(
+        name="charges take 30 times as long, far beyond their timeout",
+        fault=GatewayBehaves(behaviour={"latency_seconds": 6.0}, seconds=15),
+    ),
+    Case(
+        name="5 % of the customers fail for ever",
+        fault=BadCustomers(share=0.05),
+        plan=StagePlan(processor={"MAX_RECEIVES": "5"}),
+        ends=_FAILED_TOO,
+    ),
+    Case(
+        name="20 % of the customers fail for ever",
+        fault=BadCustomers(share=0.2),
+        plan=StagePlan(processor={"MAX_RECEIVES": "5"}),
+        ends=_FAILED_TOO,
+        patience_seconds=180,
+    ),
+)
+MESSAGES = (
+    Case(name="every message is delivered three times and shuffled", fault=Echo(copies=2, seconds=15)),
+    Case(name="1 % is poison", fault=Poison(count=10), orders=1_000, rate=60, dead_letters=10),
+    Case(
+        name="the ledger throttles 20 %",
+        fault=BadLines(
+            lines=("api-dynamodb", "processor-dynamodb"), fault=OtherReply(reply=THROTTLED, share=0.2), seconds=15
+        ),
+        sync_share=0.2,
+        plan=StagePlan(units=1_000),
+        reconciled=True,
+    ),
+)
+TABLE = KILLS + OUTAGES + GATEWAYS + MESSAGES
+
+SHORT_PLAN = StagePlan(units=1_000, api=_SHORTER, processor=_SHORTER_PROCESSOR)
+SHORT = (
+    Case(
+        name="the processor is killed while it pays",
+        fault=Killed(what="processor", times=2, between=(0.3, 0.6)),
+        orders=40,
+        rate=30,
+        plan=SHORT_PLAN,
+    ),
+    Case(
+        name="every line loses replies, and the gateway charges and then answers 500",
+        fault=AtOnce(
+            faults=(
+                BadLines(lines=ALL_LINES[:2] + ALL_LINES[3:5], fault=CutReply(share=0.2), seconds=2),
+                BadLines(
+                    lines=("processor-gateway", "api-gateway"),
+                    fault=OtherReply(reply=INTERNAL_ERROR, share=0.3, arrives=True),
+                    seconds=2,
+                ),
+            )
+        ),
+        orders=40,
+        rate=20,
+        sync_share=0.3,
+        plan=SHORT_PLAN,
+        reconciled=True,
+    ),
+)
+# The same trouble as in the first one, for the loop that must not stand it.
+CONTROL = Case(
+    name="the usual loop is killed while it pays",
+    fault=Killed(what="processor", times=1, between=(0.6, 0.8)),
+    orders=20,
+    rate=30,
+    plan=StagePlan(payment_seconds=0.4),
+    patience_seconds=20,
+)

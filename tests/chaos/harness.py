@@ -1,0 +1,126 @@
+"""One run: customers come, something goes wrong, and when both are over everything must come right."""
+
+import asyncio
+import time
+from dataclasses import dataclass, field
+from itertools import count
+
+from tests.chaos.customers import Customer, Customers
+from tests.chaos.faults import Fault
+from tests.chaos.stage import Stage, StagePlan, start_reconciler
+from tests.chaos.verdict import Records, Verdict
+from tests.integration.limited_sale import PRODUCT
+from tests.integration.shopper import TERMINAL, ledger_statuses, queue_depth
+
+# No customer of one case is one of another.
+_numbers = count(1, 1_000_000)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Case:
+    """One line of the table.
+
+    Attributes:
+        name: What goes wrong.
+        fault: The same, to be done.
+        orders: How many customers come, with one order each.
+        rate: How many a second.
+        sync_share: How many of them want to wait for their payment.
+        plan: The shop.
+        ends: How an acknowledged order may end.
+        dead_letters: How many messages beside those of failed orders must lie in the dead-letter queue at the end.
+        reconciled: Whether a reconciler runs, as the template schedules it; without it the queue alone must do.
+        patience_seconds: How long everything may take to come right.
+    """
+
+    name: str
+    fault: Fault
+    orders: int = 300
+    rate: float = 20.0
+    sync_share: float = 0.0
+    plan: StagePlan = field(default_factory=StagePlan)
+    ends: frozenset[str] = frozenset({"completed"})
+    dead_letters: int = 0
+    reconciled: bool = False
+    patience_seconds: float = 90.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Harness:
+    """Runs cases in a shop, and tells what was seen."""
+
+    stage: Stage
+    seed: str
+
+    async def run(self, case: Case) -> Verdict:
+        """Run one case to its end, which is when all is at rest or its patience is."""
+        struck = self.stage.strikes
+        customers = Customers(apis=self.stage.apis, session=self.stage.session, rng=self.stage.rng)
+        first = next(_numbers)
+        self.stage.customers = range(first, first + case.orders)
+        async with asyncio.TaskGroup() as group:
+            coming = group.create_task(
+                customers.come(case.orders, first=first, rate=case.rate, sync_share=case.sync_share)
+            )
+            group.create_task(case.fault.strike(self.stage))
+        came = coming.result()
+        assert not customers.bad_answers, customers.bad_answers
+        recovered, seconds = await self._recovery(case, came)
+        records = await self._records(came)
+        return Verdict(
+            case=case.name,
+            seed=self.seed,
+            **records.counts(),
+            recovered=recovered,
+            recovery_seconds=round(seconds, 1),
+            dead_letters=await queue_depth(self.stage.shop, "DeadLetterQueueUrl"),
+            strikes=self.stage.strikes - struck,
+        )
+
+    async def _recovery(self, case: Case, came: list[Customer]) -> tuple[int, float]:
+        accepted = {customer.order_id for customer in came if customer.order_id is not None}
+        began = time.monotonic()
+        recovered: int | None = None
+        while True:
+            statuses = await ledger_statuses(self.stage.shop)
+            waiting = sum(statuses.get(order_id) not in TERMINAL for order_id in accepted)
+            recovered = waiting if recovered is None else recovered
+            unended = waiting + sum(status not in TERMINAL for status in statuses.values())
+            seconds = time.monotonic() - began
+            if seconds > case.patience_seconds or not (unended or await self._units_astray()):
+                return recovered, seconds if recovered else 0.0
+            if case.reconciled and unended:
+                await self._reconcile()
+            await asyncio.sleep(0.2 + len(accepted) / 5_000)
+
+    async def _units_astray(self) -> int:
+        """Units of the limited product that are neither for sale nor sold to a paid order."""
+        if self.stage.plan.units is None:
+            return 0
+        level = await self.stage.stock.counters.get(PRODUCT)
+        assert level is not None
+        paid = (await self.stage.shopper.charges()).total()
+        return abs(level.available + level.sold - self.stage.plan.units) + abs(level.sold - paid)
+
+    async def _records(self, came: list[Customer]) -> Records:
+        return Records(
+            customers=came,
+            statuses=await ledger_statuses(self.stage.shop),
+            charges=await self.stage.shopper.charge_rows(),
+            units_astray=await self._units_astray(),
+            units=self.stage.plan.units,
+        )
+
+    async def _reconcile(self) -> None:
+        reconciler = await start_reconciler(self.stage)
+        _, said = await reconciler.communicate()
+        assert reconciler.returncode in {0, 1}, said
+
+
+def assert_kept(case: Case, verdict: Verdict) -> None:
+    """Whether a run kept what is promised, and was one at all."""
+    assert verdict.broken == {}, verdict
+    assert verdict.acknowledged > 0, verdict
+    ended = {"completed": verdict.completed, "declined": verdict.declined, "failed": verdict.failed}
+    assert {status for status, times in ended.items() if times} <= case.ends, verdict
+    assert verdict.dead_letters == case.dead_letters + verdict.failed, "a failed order has its letter"

@@ -1,0 +1,101 @@
+"""What became of a run: the customers' word, the ledger and the gateway's own charge store held against each other."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, fields
+from typing import Any
+
+from tests.chaos.customers import Customer, Told
+from tests.integration.shopper import TERMINAL
+
+
+@dataclass(frozen=True, kw_only=True)
+class Verdict:
+    """One case's line in the report.
+
+    Attributes:
+        acknowledged: Orders whose customers were told that they are accepted.
+        open: Orders in the ledger, acknowledged or not, that have not come to their end.
+        lost: Acknowledged orders without an end, and orders of which ledger and gateway tell different ends.
+        duplicated: Charges beyond one for a customer.
+        oversold: Charges beyond the units that there were, and units that are nobody's.
+        untrue: Customers who were told "not accepted" or "sold out" last and are charged all the same.
+        recovered: Acknowledged orders that were open when the trouble and the customers were over.
+        recovery_seconds: How long after that the last order came to its end.
+        dead_letters: Messages in the dead-letter queue at the end.
+        strikes: How often a line, a process or a message was struck.
+    """
+
+    case: str
+    seed: str
+    attempted: int
+    acknowledged: int
+    completed: int
+    declined: int
+    failed: int
+    open: int
+    lost: int
+    duplicated: int
+    oversold: int
+    untrue: int
+    recovered: int
+    recovery_seconds: float
+    dead_letters: int
+    strikes: int
+
+    @property
+    def broken(self) -> dict[str, int]:
+        """The promises that do not hold, each with how often."""
+        counts = asdict(self)
+        return {name: counts[name] for name in ("open", "lost", "duplicated", "oversold", "untrue") if counts[name]}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Records:
+    """What the three who know say at the end: status by order id, every charge of the gateway, the units' balance."""
+
+    customers: Sequence[Customer]
+    statuses: Mapping[str, str]
+    charges: Sequence[Mapping[str, Any]]
+    units_astray: int = 0
+    units: int | None = None
+
+    def counts(self) -> dict[str, int]:
+        """The counts of a verdict."""
+        accepted = [c.order_id for c in self.customers if c.told is Told.ACCEPTED and c.order_id is not None]
+        ends = Counter(self.statuses.get(order_id, "pending") for order_id in accepted)
+        paid = self._paid()
+        return {
+            "attempted": len(self.customers),
+            "acknowledged": len(accepted),
+            **{name: ends[name] for name in ("completed", "declined", "failed")},
+            "open": sum(status not in TERMINAL for status in self.statuses.values()),
+            "lost": self._lost(accepted),
+            "duplicated": sum(times - 1 for times in paid.values()),
+            "oversold": self.units_astray + max(0, paid.total() - (self.units or paid.total())),
+            "untrue": sum(paid[c.number] > 0 for c in self.customers if c.told in {Told.NOT_ACCEPTED, Told.SOLD_OUT}),
+        }
+
+    def _paid(self) -> Counter[int]:
+        # One customer has one order here: two charges are one too many, whatever ids they carry.
+        ours = {customer.number for customer in self.customers}
+        paid = (row["customer_id"] for row in self.charges if row["status"] == "succeeded")
+        return Counter(number for number in paid if number in ours)
+
+    def _lost(self, accepted: Sequence[str]) -> int:
+        charged = {row["order_id"] for row in self.charges if row["status"] == "succeeded"}
+        unended = {order_id for order_id in accepted if self.statuses.get(order_id) not in TERMINAL}
+        completed = {order_id for order_id, status in self.statuses.items() if status == "completed"}
+        return len(unended | (completed ^ charged))
+
+
+def table(verdicts: Sequence[Verdict]) -> str:
+    """The verdicts in Markdown."""
+    names = [field.name for field in fields(Verdict)]
+    rows = [names, ["---"] * len(names)]
+    rows += [[_shown(value) for value in asdict(verdict).values()] for verdict in verdicts]
+    return "".join(f"| {' | '.join(row)} |\n" for row in rows)
+
+
+def _shown(value: object) -> str:
+    return f"{value:g}" if isinstance(value, float) else str(value)
