@@ -69,4 +69,4 @@ async def test_the_function_pays_what_it_can_read_and_keeps_the_rest_with_its_re
     assert {
         order_id for order_id, entry in bench.ledger.entries.items() if entry.status is OrderStatus.COMPLETED
     } == mixture.order_ids
-    assert dict(bench.buried) == mixture.reasons
+    assert dict(bench.letters) == mixture.reasons

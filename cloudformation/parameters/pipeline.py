@@ -6,7 +6,7 @@ with a sentence that says what to do; what takes two parameters to check is in `
 
 from dataclasses import dataclass
 
-from troposphere import Equals, FindInMap, Parameter, Template
+from troposphere import Equals, FindInMap, If, Not, NoValue, Parameter, Template
 
 from cloudformation.parameters.kinds import add_choice, add_flag, add_number, add_switch, add_text
 
@@ -43,7 +43,6 @@ class PipelineParameters:
     architecture: Parameter
     function_memory: Parameter
     function_timeout: Parameter
-    reserved_concurrency: Parameter
     snap_start: Parameter
     snap_start_on: str
     log_retention_days: Parameter
@@ -178,14 +177,6 @@ def add_pipeline_parameters(template: Template, *, gateway_scheme: str = "https?
             Default="30",
             Description="Longest run of the function in seconds, longer than any payment",
         ),
-        reserved_concurrency=add_number(
-            template,
-            "ReservedConcurrency",
-            default=0,
-            low=0,
-            high=1000,
-            why="Invocations at once under lambda, one payment each; 0 for the limit of the account",
-        ),
         snap_start=snap_start,
         snap_start_on=add_switch(template, snap_start),
         log_retention_days=add_choice(
@@ -218,3 +209,17 @@ def add_maximum_concurrency(template: Template) -> FindInMap:
         Description="Invocations at once under lambda-sqs, of 10 payments each",
     )
     return FindInMap("Concurrency", chosen.ref(), "Invocations")
+
+
+def add_reserved_concurrency(template: Template) -> If:
+    """Add the choice of how many invocations the topic may cause at once; returns the number, or none for 0."""
+    reserved = add_number(
+        template,
+        "ReservedConcurrency",
+        default=0,
+        low=0,
+        high=1000,
+        why="Invocations at once under lambda, one payment each; 0 for the limit of the account",
+    )
+    limited = template.add_condition("HasReservedConcurrency", Not(Equals(reserved.ref(), "0")))
+    return If(limited, reserved.ref(), NoValue)

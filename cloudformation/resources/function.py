@@ -52,9 +52,14 @@ def add_function(
     messaging: Messaging,
     tables: Tables,
     gateway_url: object,
+    reserved: object,
     network: FunctionNetwork | None = None,
 ) -> Function:
-    """Add the function, its log, role, version and failure queue, where a function is the consumer."""
+    """Add the function, its log, role, version and failure queue, where a function is the consumer.
+
+    `reserved` is the most invocations that the topic may cause at once.
+    """
+    from_topic = template.add_condition("TopicFunction", Equals(parameters.consumer.ref(), "lambda"))
     # Wherever its zip is given, whoever the consumer is: a function that is no longer called still has the events that
     # Lambda keeps for it, and settles them.
     on = template.add_condition("HasFunction", And(*(Not(Equals(p.ref(), NO_ARTIFACT)) for p in parameters.artifact)))
@@ -96,7 +101,8 @@ def add_function(
             Environment=awslambda.Environment(Variables=variables),
             KmsKeyArn=encryption.key_arn,
             LoggingConfig=awslambda.LoggingConfig(LogGroup=log_group.ref()),
-            ReservedConcurrentExecutions=_reserved(template, parameters),
+            # Under the queue MaximumConcurrency bounds the function; reserving as well would only throttle it.
+            ReservedConcurrentExecutions=If(from_topic, reserved, NoValue),
             SnapStart=If(parameters.snap_start_on, awslambda.SnapStart(ApplyOn="PublishedVersions"), NoValue),
             VpcConfig=NoValue if network is None else If(network.inside, network.config, NoValue),
         )
@@ -118,7 +124,7 @@ def add_function(
     )
     return Function(
         on=on,
-        from_topic=template.add_condition("TopicFunction", Equals(parameters.consumer.ref(), "lambda")),
+        from_topic=from_topic,
         function=function,
         alias=_add_version(
             template, on=on, function=function, parameters=parameters, gateway_url=gateway_url, network=network
@@ -137,15 +143,6 @@ def _add_log_group(template: Template, *, parameters: PipelineParameters, encryp
             KmsKeyId=encryption.key_arn,
         )
     )
-
-
-def _reserved(template: Template, parameters: PipelineParameters) -> If:
-    # Under the queue MaximumConcurrency bounds the function; reserving as well would only throttle it.
-    reserved = template.add_condition(
-        "HasReservedConcurrency",
-        And(Equals(parameters.consumer.ref(), "lambda"), Not(Equals(parameters.reserved_concurrency.ref(), "0"))),
-    )
-    return If(reserved, parameters.reserved_concurrency.ref(), NoValue)
 
 
 def _add_function_role(

@@ -12,7 +12,6 @@ from cloudformation.parameters.pipeline import (
     LONGEST_GATEWAY_HOST,
     LONGEST_ROLE_NAME,
 )
-from cloudformation.parameters.platform import GATEWAY_CAPACITIES, WORKERS
 from cloudformation.resources.messaging import VISIBILITY_PER_FUNCTION_TIMEOUT
 from cloudformation.resources.security_groups import GATEWAY_PORT
 from cloudformation.resources.services import GATEWAY_NAME
@@ -82,36 +81,6 @@ def test_payment_lease_and_visibility_follow_each_other_for_every_choice(either:
     assert payment["MaxValue"] < lease["MinValue"]
     assert lease["MaxValue"] < visibility["MinValue"]
     assert payment["MaxValue"] < min(FUNCTION_TIMEOUTS)
-
-
-def test_tasks_times_workers_never_exceed_the_gateways_capacity(whole: Document) -> None:
-    table = whole["Mappings"]["ProcessorTasks"]
-    for capacity in GATEWAY_CAPACITIES:
-        for workers in (workers for workers in WORKERS if workers <= capacity):
-            assert table[str(capacity)][str(workers)] * workers <= capacity
-    target = whole["Resources"]["ProcessorScaling"]["Properties"]
-    assert target["MaxCapacity"]["Fn::FindInMap"][0] == "ProcessorTasks"
-    # A sale can be met with all of them; otherwise one.
-    assert target["MinCapacity"] == {"Fn::If": ["PreScaleOn", target["MaxCapacity"], 1]}
-    assert whole["Parameters"]["PreScale"]["Default"] == "false"
-    # Not even while one version replaces another.
-    deployment = whole["Resources"]["ProcessorService"]["Properties"]["DeploymentConfiguration"]
-    assert deployment["MaximumPercent"] == 100
-
-
-def test_invocations_times_batch_never_exceed_the_gateways_capacity(whole: Document) -> None:
-    mapping = whole["Resources"]["FunctionQueueMapping"]["Properties"]
-    called_by_topic, leftovers, limit = mapping["ScalingConfig"]["MaximumConcurrency"]["Fn::If"]
-    assert limit == {"Fn::FindInMap": ["Concurrency", {"Ref": "GatewayCapacity"}, "Invocations"]}
-    # Where the topic calls the function, it polls for what another consumer left: two payments at once.
-    assert (called_by_topic, leftovers) == ("TopicFunction", 2)
-    assert mapping["BatchSize"]["Fn::If"][:2] == ["TopicFunction", 1]
-    batch = mapping["BatchSize"]["Fn::If"][2]
-    (rule,) = whole["Rules"]["FunctionWithinGatewayCapacity"]["Assertions"]
-    refused, _ = rule["Assert"]["Fn::Not"][0]["Fn::Contains"]
-    for capacity, row in whole["Mappings"]["Concurrency"].items():
-        assert capacity in refused or row["Invocations"] * batch <= int(capacity)
-        assert row["Invocations"] >= 2, "Lambda takes no fewer"
 
 
 def test_the_description_of_a_version_is_never_too_long(either: Document) -> None:

@@ -3,6 +3,7 @@ from collections.abc import AsyncIterator
 from datetime import timedelta
 
 import pytest
+from yarl import URL
 
 from flashmsg import OrderStatus
 from flashpay import Busy, Duplicate, Settler
@@ -245,3 +246,40 @@ async def test_a_clients_repeat_of_a_failed_order_does_not_open_it_again(shop: R
     assert (answer.status, answer.json["status"]) == (200, "failed")
     assert shop.ledger.entries[order_id].status is OrderStatus.FAILED
     assert len(shop.gateway.requests) == requests
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/orders/sync",
+        "/orders/%73ync",
+        "/%6Frders/syn%63",
+        "/orders%2Fsync",
+        "//orders/sync",
+        "/orders//sync",
+        "/orders/sync/",
+        "/orders/sync/x",
+        "/orders/./sync",
+        "/orders/x/../sync",
+        "/orders/x/%2e%2e/sync",
+        "/orders/sync;x",
+        "/orders/sync?x=1",
+        "/ORDERS/SYNC",
+    ],
+)
+async def test_where_sync_orders_are_closed_no_spelling_settles_one(path: str) -> None:
+    async with running_shop(SYNC_LIMIT="0") as shop:
+        order = {"customer_id": 1, "items": [{"product_id": "pen", "quantity": 1}]}
+        url = URL(f"http://127.0.0.1:{shop.port}{path}", encoded=True)
+        async with shop.session.post(url, json=order) as response:
+            assert response.status in {404, 405}
+        assert shop.gateway.requests == []
+        assert shop.topic.published == []
+        assert (await shop.order("async")).status == 202
+
+
+async def test_closed_sync_orders_are_a_problem_that_names_the_other_way() -> None:
+    async with running_shop(SYNC_LIMIT="0") as shop:
+        answer = await shop.order("sync")
+        assert problem_of(answer) == (404, "closed")
+        assert "/orders/async" in answer.json["title"]
