@@ -19,6 +19,7 @@ from flashpay import (
     Settlement,
     Unanswered,
 )
+from flashpay.breaker import Held
 from flashpay.rooms import AWAY
 from flashpay.testing import START, sample_order
 
@@ -27,7 +28,7 @@ SETTLED = Settled(entry=ENTRY, attempt=1)
 DOWN = GatewayUnavailableError("500", reason="server_error", status=500)
 THROTTLED = LedgerUnavailableError("slow", reason="throttled")
 PAUSE = 0.03
-Held = asyncio.Task[Settlement]
+Task = asyncio.Task[Settlement]
 
 
 @pytest.fixture(autouse=True)
@@ -56,7 +57,7 @@ class Shop:
     async def ask_ledger(self) -> None:
         await asyncio.sleep(60 if self.ledger_hangs else 0)
 
-    def start(self, order_id: str, *, receives_left: int = 5) -> Held:
+    def start(self, order_id: str, *, receives_left: int = 5) -> Task:
         async def attempt(on_unanswered: Unanswered) -> Settlement:
             self.tries.append(order_id)
             if order_id in self.good:
@@ -69,7 +70,7 @@ class Shop:
 
         return asyncio.create_task(self.breaker.run(order_id, attempt, receives_left=receives_left))
 
-    async def fill(self, *receives_left: int) -> tuple[Held, Held]:
+    async def fill(self, *receives_left: int) -> tuple[Task, Task]:
         """Open the breaker, and have two failing orders hold its slots."""
         await asyncio.wait([self.start("first")])
         second = self.start("second", receives_left=receives_left[1])
@@ -77,7 +78,7 @@ class Shop:
             await asyncio.sleep(0)
         return self.start("first", receives_left=receives_left[0]), second
 
-    async def with_a_room(self) -> Held:
+    async def with_a_room(self) -> Task:
         """Wait until one of two has made room; the other."""
         leaving, staying = await self.fill(5, 4)
         await asyncio.wait([leaving])
@@ -91,7 +92,7 @@ async def shop() -> AsyncIterator[Shop]:
     shop.breaker.stop()
 
 
-def failure(task: Held) -> BaseException | None:
+def failure(task: Task) -> BaseException | None:
     return task.exception() if task.done() else None
 
 
@@ -194,6 +195,13 @@ async def test_only_so_many_tried_orders_are_remembered_and_the_latest_are(
         await asyncio.sleep(0.005)
     assert len(shop.breaker._tried_at) == 2
     assert "third" in shop.breaker._tried_at
+
+
+async def test_an_order_that_was_tried_again_is_among_the_latest(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("flashpay.breaker._REMEMBERED", 2)
+    for order_id in ("first", "second", "first", "third"):
+        shop.breaker._tried(Held(order_id=order_id, receives_left=1), DOWN)
+    assert list(shop.breaker._tried_at) == ["first", "third"]
 
 
 async def test_who_is_held_back_by_the_stop_is_told_so(shop: Shop) -> None:
