@@ -105,6 +105,18 @@ async def test_who_has_the_most_receives_left_makes_room_and_is_away_for_two_min
     assert not staying.done()
 
 
+async def test_who_can_best_afford_it_leaves_even_if_its_turn_has_come(shop: Shop) -> None:
+    leaving, staying = await shop.fill(5, 4)
+    while len(shop.tries) < 4:  # noqa: ASYNC110 - each has failed again, and the first is the next
+        await asyncio.sleep(0)
+    time.sleep(2 * PAUSE)  # noqa: ASYNC251 - so that cool-down and pause are over at the same look
+    shop.breaker._dispatch()
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    assert isinstance(failure(leaving), HeldBackError)
+    assert not staying.done()
+
+
 async def test_the_room_is_for_an_order_that_was_not_tried_yet(shop: Shop) -> None:
     await shop.with_a_room()
     again = shop.start("first")
