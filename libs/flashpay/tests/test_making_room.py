@@ -127,6 +127,7 @@ async def test_the_room_is_for_an_order_that_was_not_tried_yet(shop: Shop) -> No
     shop.good.add("fresh")
     assert await shop.start("fresh") == SETTLED
     assert shop.breaker.closed
+    assert shop.breaker._rooms._left == 0  # the next outage begins anew
 
 
 async def test_once_it_is_taken_nobody_is_turned_away(shop: Shop) -> None:
