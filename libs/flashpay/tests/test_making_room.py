@@ -26,13 +26,13 @@ ENTRY = LedgerEntry.claimed_first(sample_order(), owner="w", lease_until=START, 
 SETTLED = Settled(entry=ENTRY, attempt=1)
 DOWN = GatewayUnavailableError("500", reason="server_error", status=500)
 THROTTLED = LedgerUnavailableError("slow", reason="throttled")
-PAUSE = 0.03
+PAUSE = 0.1
 Held = asyncio.Task[Settlement]
 
 
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Minutes and hours are hundredths of a second here."""
+    """Minutes and hours are tenths of a second here."""
     monkeypatch.setattr("flashpay.rooms._FIRST_SECONDS", PAUSE)
     monkeypatch.setattr("flashpay.rooms._LAST_RECEIVE_SECONDS", PAUSE)
     monkeypatch.setattr("flashpay.breaker._LEDGER_PATIENCE_SECONDS", PAUSE)
