@@ -6,6 +6,7 @@ from flashmsg.codec import (
     decode_lambda_sqs_record,
     decode_sqs_body,
     encode,
+    encode_placed,
     json_schema,
     parse_request,
 )
@@ -69,6 +70,7 @@ __all__ = [
     "decode_lambda_sqs_record",
     "decode_sqs_body",
     "encode",
+    "encode_placed",
     "json_schema",
     "parse_request",
     "too_deep",
