@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from cloudformation.delivery.commands import CommandFailedError, command, output_of
+from cloudformation.parameters.capacity import consumer_share, maximum_invocations, maximum_processors
 from cloudformation.parameters.platform import TASK_SIZES
 
 # AWS's codes of the quotas that this stack may meet; CloudShell users find them under the same.
@@ -15,6 +16,7 @@ FARGATE_VCPUS = ("fargate", "L-3032A538")
 ADDRESSES = ("ec2", "L-0263D0A3")
 VPCS = ("vpc", "L-F678F1CE")
 CPU_UNITS = 1024
+UNRESERVED = 100
 ROLE_ACTIONS = ("iam:CreateRole", "iam:PutRolePolicy", "iam:PassRole")
 
 
@@ -33,17 +35,18 @@ class Plan:
 
 def plan(parameters: Mapping[str, str], *, exists: bool = False) -> Plan:
     """The plan of a stack with these parameters; every parameter is there."""
-    workers, capacity = int(parameters["Workers"]), int(parameters["GatewayCapacity"])
-    with_tasks = parameters["Consumer"] == "ecs"
+    share = consumer_share(int(parameters["GatewayCapacity"]), int(parameters["SyncPayments"]))
+    tasks = maximum_processors(share, int(parameters["Workers"])) if parameters["Consumer"] == "ecs" else 0
     api = int(parameters["MaximumApiTasks"]) * _vcpus(parameters["ApiSize"])
-    processors = max(1, capacity // workers) * _vcpus(parameters["ProcessorSize"]) if with_tasks else 0.0
+    processors = tasks * _vcpus(parameters["ProcessorSize"])
     gateway = _vcpus("small") if parameters["PaymentGateway"] == "simulated" else 0.0
-    invocations = {"ecs": 0, "lambda": int(parameters["ReservedConcurrency"]) or capacity}
+    # What is reserved for one function AWS takes from the account's limit, of which a hundred stay unreserved.
+    invocations = {"ecs": 0, "lambda": share + UNRESERVED, "lambda-sqs": maximum_invocations(share)}
     return Plan(
         architecture=parameters["Architecture"],
         vcpus=api + processors + gateway,
         addresses=int(parameters["NatGateways"]),
-        invocations=invocations.get(parameters["Consumer"], max(2, capacity // 10)),
+        invocations=invocations[parameters["Consumer"]],
         makes_roles=not parameters["RoleArn"],
         exists=exists,
     )
@@ -126,8 +129,8 @@ def _concurrency(wanted: Plan) -> str | None:
     if wanted.invocations <= allowed:
         return None
     return (
-        f"This stack makes up to {wanted.invocations} invocations at once, the account may {allowed}, as new ones do: "
-        "ask for more (quota L-B99A9384), or lower GatewayCapacity."
+        f"This stack needs a limit of {wanted.invocations} invocations at once, the account's is {allowed}, as new "
+        "ones are: ask for more (quota L-B99A9384), lower GatewayCapacity, or choose Consumer lambda-sqs or ecs."
     )
 
 

@@ -52,6 +52,8 @@ def sources(service: str) -> list[Path]:
     own = [file for file in python_files(PROJECT / "services" / service / "src") if file.name != "topic_sender.py"]
     text = "\n".join(file.read_text(encoding="utf-8") for file in own)
     imported = set(re.findall(r"^from flashbus\.(\w+) import", text, re.MULTILINE))
+    if "sns_publisher" in imported:
+        imported.add("sns")  # what it publishes through
     flashpay = [file for file in python_files(FLASHPAY) if file != UNSETTLED]
     return [*own, *flashpay, FLASHSTOCK, *(FLASHBUS / f"{name}.py" for name in sorted(imported))]
 
@@ -102,6 +104,18 @@ def test_a_role_allows_exactly_what_its_code_calls(whole: Document, title: str) 
     called = called_actions(sources(SERVICES[title]))
     assert called, "the code calls AWS"
     assert actions(roles(whole)[title]) == called | PLATFORM_ACTIONS.get(title, set())
+
+
+@pytest.mark.parametrize("title", ["ApiRole", "FunctionRole", "ProcessorRole", "ReconcilerRole"])
+def test_whoever_settles_may_tell_of_it_where_that_is_switched_on(whole: Document, title: str) -> None:
+    (policy,) = whole["Resources"][title]["Properties"]["Policies"]
+    (told,) = (
+        statement["Fn::If"]
+        for statement in policy["PolicyDocument"]["Statement"]
+        if statement.get("Fn::If", [""])[0] == "OutcomeEventsOn"
+    )
+    assert (told[1]["Action"], told[1]["Resource"]) == (["sns:Publish"], {"Ref": "OutcomesTopic"})
+    assert told[2] == {"Ref": "AWS::NoValue"}
 
 
 def test_the_reconciler_may_find_orders_record_them_and_send_them_on(whole: Document) -> None:

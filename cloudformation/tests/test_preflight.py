@@ -63,7 +63,7 @@ def test_an_account_with_room_is_told_so_and_nothing_is_changed(
         ),
         ("simulate-principal-policy", "exit 1", [], "Whether roles may be made could not be asked"),
         ("L-3032A538", "", [], "How many vCPUs"),
-        ("L-3032A538", """echo '{"Quota": {"Value": 2}}'""", [], "This takes up to 4 vCPUs of Fargate"),
+        ("L-3032A538", """echo '{"Quota": {"Value": 2}}'""", [], "This takes up to 3.75 vCPUs of Fargate"),
         (
             "L-0263D0A3",
             """echo '{"Quota": {"Value": 1}}'""",
@@ -71,7 +71,7 @@ def test_an_account_with_room_is_told_so_and_nothing_is_changed(
             "up to 3 Addresses, 1 of them there already",
         ),
         ("L-F678F1CE", """echo '{"Quota": {"Value": 2}}'""", [], "up to 3 Vpcs, 2 of them there already"),
-        ("get-account-settings", None, ["Consumer=lambda"], "up to 100 invocations at once, the account may 10"),
+        ("get-account-settings", None, ["Consumer=lambda"], "a limit of 180 invocations at once, the account's is 10"),
     ],
 )
 def test_what_is_missing_is_a_sentence_that_says_what_to_do(
@@ -101,10 +101,11 @@ def test_without_docker_it_is_said_what_builds_the_images(
 @pytest.mark.parametrize(
     ("parameters", "vcpus", "invocations"),
     [
-        ({}, (10 + 5 + 1) / 4, 0),
-        ({"Consumer": "lambda-sqs"}, (10 + 1) / 4, 10),
-        ({"Consumer": "lambda", "ReservedConcurrency": "7", "PaymentGateway": "external"}, 10 / 4, 7),
-        ({"ProcessorSize": "large", "MaximumApiTasks": "20"}, 20 / 4 + 5 + 1 / 4, 0),
+        ({}, (10 + 4 + 1) / 4, 0),
+        ({"SyncPayments": "0"}, (10 + 5 + 1) / 4, 0),
+        ({"Consumer": "lambda-sqs"}, (10 + 1) / 4, 8),
+        ({"Consumer": "lambda", "PaymentGateway": "external"}, 10 / 4, 180),
+        ({"ProcessorSize": "large", "MaximumApiTasks": "20"}, 20 / 4 + 4 + 1 / 4, 0),
     ],
 )
 def test_the_plan_is_what_the_stack_takes_at_its_largest(
@@ -124,7 +125,7 @@ def test_a_first_deployment_says_what_it_finds_and_goes_on(
     Path(account["get-account-settings"]).write_text("exit 1")
     Path(account["L-3032A538"]).write_text("""echo '{"Quota": {"Value": 2}}'""")
     assert main(["deploy", "--s3-bucket", "mine", "Workers=5", "MaximumApiTasks=20"]) == 0
-    assert "This takes up to 10.25 vCPUs of Fargate, the account may have 2" in capsys.readouterr().err
+    assert "This takes up to 9.25 vCPUs of Fargate, the account may have 2" in capsys.readouterr().err
     assert "aws cloudformation deploy" in calls.read_text()
 
 

@@ -54,7 +54,7 @@ def first_screen(results: Results) -> tuple[str, list[Chart]]:
         parts.append(f'<div class="card story">{markup.chart_place(charts[0])}</div>')
     cards = [arm_card(run) for run in _shown(results)]
     parts.append(f'<div class="cards">{"".join(cards)}</div>' if cards else "")
-    return "\n".join(parts), charts
+    return '<div class="hero">' + "\n".join(parts) + "</div>", charts
 
 
 def _shown(results: Results) -> list[RunResult]:
@@ -94,6 +94,7 @@ def story_chart(queue: RunResult, shop: RunResult | None) -> Chart:
         marks=_story_marks(queue, taken, paid, end),
         between=[(0, 1)],
         x_max=max(grid[-1], width),
+        y_max=1.12 * queue.figures.accepted,
         height=300,
     )
 

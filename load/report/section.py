@@ -6,13 +6,12 @@ from load.report.markup import text
 
 
 def section(answer: Answer) -> str:
-    """The question as a heading, its answer in a bold sentence, charts; the numbers are folded."""
+    """The question as a heading, its answer in a bold sentence, the charts, the words; the numbers are folded."""
     charts = "".join(f'<div class="card">{markup.chart_place(chart)}</div>' for chart in answer.charts)
-    first, *others = [*answer.paragraphs, ""][: len(answer.paragraphs) or 1]
     parts = [f'<section id="{text(answer.id)}">', f"<h2>{text(answer.question)}</h2>"]
-    parts.append(f'<p class="lead">{text(answer.lead or first)}</p>')
-    parts += [f"<p>{text(paragraph)}</p>" for paragraph in (answer.paragraphs if answer.lead else others)]
+    parts.append(f'<p class="lead">{text(answer.lead)}</p>' if answer.lead else "")
     parts.append(f'<div class="charts wide">{charts}</div>' if charts else "")
+    parts += [f"<p>{text(paragraph)}</p>" for paragraph in answer.paragraphs]
     parts += [numbers(table) for table in answer.tables]
     parts += [f'<p class="note">{text(note)}</p>' for note in answer.notes]
     return "\n".join([*parts, "</section>"])

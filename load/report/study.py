@@ -39,13 +39,15 @@ def predicted_answer(results: Results) -> Answer | None:
     )
     return Answer(
         id="predicted",
+        short="Predictions",
+        lead=f"{near} of {len(known)} predictions are within 10 % of what was then measured.",
         question="Did the model know it before?",
         paragraphs=[
             (
-                f"Every prediction was written down before its run. {near} of {len(known)} are within 10 % of what was"
-                f" then measured; the others are marked.{rest} The model knows the shoppers, their thinking time, the"
-                " payment and the slots, and from earlier runs what a slot does beside the payment, how long an answer"
-                " takes and a task's start; it does not know how busy this machine was."
+                f"Every prediction was written down before its run; those that are further off are marked.{rest} The"
+                " model knows the shoppers, their thinking time, the payment and the slots, and from earlier runs what"
+                " a slot does beside the payment, how long an answer takes and a task's start; it does not know how"
+                " busy this machine was."
             )
         ]
         + [UNPREDICTED] * any(run.scenario.is_limited for run in runs),
@@ -111,7 +113,7 @@ def study_page(results: Results, prices: Prices) -> str:
     """The report of a lab experiment."""
     found = answers(results, prices) if results.runs else []
     path = order_path(results, prices)
-    places = [(answer.id, answer.short or answer.question) for answer in found]
+    places = [(answer.id, answer.short) for answer in found]
     head, charts = opening(results, [PLACE] * bool(path) + places)
     body = [head, path, *(section(answer) for answer in found), closing(results)]
     charts += [chart for answer in found for chart in answer.charts]

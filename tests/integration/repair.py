@@ -29,6 +29,7 @@ async def reconcile(shop: RunningShop, *arguments: str) -> tuple[int | None, str
         "STOCK_TABLE": shop.outputs["StockTableName"],
         "ORDERS_TOPIC_ARN": shop.outputs["TopicArn"],
         "DEAD_LETTER_QUEUE_URL": shop.outputs["DeadLetterQueueUrl"],
+        "OUTCOMES_TOPIC_ARN": shop.outputs.get("OutcomesTopicArn", ""),
         "GATEWAY_URL": shop.gateway_url,
         "RECONCILE_AFTER_SECONDS": "4",
     }

@@ -19,6 +19,13 @@ const write = (ctx, text, x, y, ink) => {
   ctx.fillText(text, x, y);
 };
 
+// The names of the phases that are wide enough for theirs, in pixels of the page.
+const phaseNames = (spec, u) =>
+  spec.bands.map((band) => {
+    const from = u.valToPos(band.start, "x");
+    return { text: band.name, x: from + 5, width: textWidth(band.name), room: u.valToPos(band.end, "x") - from };
+  }).filter((name) => name.x >= 0 && name.width + 8 <= name.room);
+
 const phases = (spec) => (u) => pen(u, (ctx, scale) => {
   const { left, top, width, height } = u.bbox;
   ctx.font = scaledFont(400);
@@ -41,11 +48,10 @@ const phases = (spec) => (u) => pen(u, (ctx, scale) => {
     ctx.lineTo(to, top + height);
     ctx.stroke();
     ctx.setLineDash([]);
-    if (ctx.measureText(band.name).width + 8 * scale > to - from) return;
-    ctx.textAlign = "left";
-    ctx.fillStyle = color("soft");
-    ctx.fillText(band.name, from + 5 * scale, top + 3 * scale);
   });
+  ctx.textAlign = "left";
+  ctx.fillStyle = color("soft");
+  phaseNames(spec, u).forEach((name) => ctx.fillText(name.text, left + name.x * scale, top + 3 * scale));
 });
 
 // Where a line ends within what is shown; a line that ends on the axis is known by its peak instead.
@@ -148,7 +154,7 @@ const annotations = (spec) => (u) => pen(u, (ctx, scale) => {
   shown.forEach((mark) => paintMark(mark, u, ctx, scale));
   ctx.font = scaledFont(600);
   ctx.textBaseline = "middle";
-  const taken = [];
+  const taken = phaseNames(spec, u).map((name) => ({ ...name, x: box.left + name.x, y: box.top + 9 }));
   const right = u.width - 2;
   const named = shown.filter((mark) => mark.label).map((mark) => markWish(mark, u, box));
   for (const wish of [...named, ...wishes(spec, u, box)]) {

@@ -18,10 +18,8 @@ const axis = (extra) => ({
   ...extra,
 });
 
-const xScale = (spec) => {
-  const view = spec.x_view ?? [spec.x_log ? spec.x[0] : 0, spec.x_max];
-  return spec.x_log ? { time: false, distr: 3, min: view[0], max: view[1] } : { time: false, min: view[0], max: view[1] };
-};
+// What is shown is what was asked for: uPlot would round a logarithmic axis to whole decades.
+const xScale = (spec) => ({ time: false, distr: spec.x_log ? 3 : 1, range: (_u, low, high) => [low, high] });
 
 const yScale = (spec) => {
   if (spec.log) {
@@ -42,7 +40,9 @@ const yAxis = (spec) => {
   const format = FORMATS[spec.unit];
   const steps = { "": WHOLE, s: [0.05, 0.1, 0.2, 0.5, ...STEPS] }[spec.unit];
   const shown = (tick) => (tick == null ? "" : format(tick));
+  const decades = (_u, ticks) => ticks.map((tick) => (Number.isInteger(+Math.log10(tick).toFixed(6)) ? tick : null));
   return axis({
+    ...(spec.log ? { grid: { stroke: color("grid"), width: 1, filter: decades } } : {}),
     size: AXIS, gap: 5, space: 34, values: (_u, ticks) => ticks.map(shown), ...(steps && !spec.log ? { incrs: steps } : {}),
   });
 };
@@ -71,7 +71,9 @@ const options = (spec, width, right) => ({
     ...spec.lines.map((line) => lineOptions(spec, line)),
   ],
   bands: spec.between.map(([upper, lower]) => ({ series: [upper + 1, lower + 1], fill: faded(color("backlog"), 0.16) })),
-  cursor: { sync: { key: spec.group, setSeries: false }, points: { size: 7 }, drag: { x: true, y: false }, y: false },
+  cursor: { sync: { key: spec.group, setSeries: false }, points: { size: 7 }, drag: { x: true, y: false }, y: false,
+    bind: { dblclick: (u) => () => u.setScale("x", wholeView(spec)) },
+  },
   legend: { live: true },
   hooks: {
     drawClear: [phases(spec)],
@@ -91,7 +93,7 @@ const draw = (spec) => {
   const width = host.clientWidth || 320;
   const data = [spec.x, ...spec.lines.map((line) => line.values)];
   const plot = new uPlot(options(spec, width, labelSpace(spec, width)), data, host);
-  if (view) plot.setScale("x", view);
+  plot.setScale("x", view ?? (spec.x_view ? { min: spec.x_view[0], max: spec.x_view[1] } : wholeView(spec)));
   // The plot is an image with a sentence; its readout stays readable text.
   const canvas = plot.root.querySelector(".u-wrap");
   canvas.setAttribute("role", "img");

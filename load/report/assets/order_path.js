@@ -83,8 +83,8 @@ const orderPath = (run) => {
     ["largest backlog", number(figures.peak_backlog)],
     ["the last customer waits", duration(figures.last_wait)],
     ["empty after the rush", duration(figures.drain)],
-    ["a million such orders: tasks", money(figures.processor_per_million)],
-    ["a million such orders: functions", money(figures.function_per_million)],
+    ["a million such orders: tasks", `$${figures.processor_per_million.toFixed(2)}`],
+    ["a million such orders: functions", `$${figures.function_per_million.toFixed(2)}`],
   ];
   const fill = (selector, text) => { find(selector).textContent = text; };
 

@@ -146,7 +146,7 @@ def _post_sync() -> dict[str, Any]:
         "Settle an order in the request; if that takes too long it is queued.",
         {200: _ok(OrderView, "The order in a terminal status."), 202: _accepted()}
         | _refused(*_INTAKE_REFUSALS, 502, placing=True)
-        | {409: _sync_conflict()},
+        | {404: _sync_closed(), 409: _sync_conflict()},
     )
 
 
@@ -236,6 +236,10 @@ def _sync_conflict() -> dict[str, Any]:
         "description": _IN_PROGRESS + refusal["description"],
         "headers": {"Retry-After": _retry_after(always=False)},
     }
+
+
+def _sync_closed() -> dict[str, Any]:
+    return _refusal(404, maybe_taken=False) | {"description": "`closed`: orders are only queued here."}
 
 
 def _retry_after(*, always: bool) -> dict[str, Any]:

@@ -35,7 +35,9 @@ class Settings(ServiceSettings):
         default=None, description="Another secret whose order ids are still ours, while ORDER_ID_SECRET is exchanged"
     )
     gateway_url: str = Field(pattern=r"^https?://\S+$", description="Base URL of the payment gateway")
-    sync_limit: int = Field(default=10, ge=1, le=10_000, description="Most orders settled in a request at once")
+    sync_limit: int = Field(
+        default=10, ge=0, le=10_000, description="Most orders settled in a request at once; 0 closes POST /orders/sync"
+    )
     sync_wait: Annotated[timedelta, Seconds(ge=0, le=3600)] = Field(
         default=timedelta(seconds=1), description="Most a sync order waits for its turn"
     )
