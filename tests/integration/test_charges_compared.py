@@ -9,7 +9,7 @@ from flashpay.testing import sample_order
 from local.aws import aws_client
 from local.shop import RunningShop
 from tests.integration.conftest import OpenShop
-from tests.integration.test_repair import reconcile, summary
+from tests.integration.repair import reconcile, summary
 
 pytestmark = [pytest.mark.embedded_aws, pytest.mark.timeout(120)]
 

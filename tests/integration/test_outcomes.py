@@ -13,9 +13,9 @@ from local.shop import RunningShop
 from local.waiting import wait_until
 from tests.chaos.tcp_proxy import BlackHole, tcp_proxy
 from tests.integration.conftest import OpenShop
+from tests.integration.repair import reconcile, summary, until_reconciling_would
 from tests.integration.shopper import queue_depth
 from tests.integration.subscriber import subscribed
-from tests.integration.test_repair import reconcile, summary, until_reconciling_would
 
 pytestmark = [pytest.mark.embedded_aws, pytest.mark.timeout(180)]
 

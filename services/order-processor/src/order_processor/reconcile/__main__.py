@@ -15,7 +15,7 @@ from flashops.lifecycle import Shutdown
 from flashops.logs import configure_logging
 from flashops.owner import owner_name
 from flashops.streams import guard_standard_streams
-from flashpay import Settler, utc_now
+from flashpay import Refunder, Reservations, Settler, utc_now
 from order_processor.reconcile.charges import ChargeComparison
 from order_processor.reconcile.connections import Connections, open_connections
 from order_processor.reconcile.metrics_file import write_metrics
@@ -28,8 +28,8 @@ APPLY, CHARGES = "--apply", "--charges"
 EXIT_ALARMING = 1
 _DESCRIPTION = f"""\
 Looks into every order that is not terminal and that nothing has happened to for a while: records what the gateway
-knows of it, queues it again if it was not charged, or gives it up if the gateway may have forgotten its key. Tells of
-ends that are owed to the topic of outcomes.
+knows of it, queues it again if it was not charged, or gives it up if the gateway may have forgotten its key. Finishes
+refunds that were decided on, and tells of ends that are owed to the topic of outcomes.
 
   {APPLY}    do so; without it, only say what would be done
   {CHARGES}  instead, ask the gateway about every order that is recorded as paid and whose key it still has;
@@ -67,20 +67,32 @@ def _reconciler(settings: Settings, connections: Connections, flag: str | None) 
     if flag == CHARGES:
         return ChargeComparison(ledger=connections.ledger, gateway=connections.gateway, rest=rest)
     if flag != APPLY:
-        return DryReconciler(ledger=connections.ledger, gateway=connections.gateway, rest=rest)
+        return DryReconciler(
+            ledger=connections.ledger, gateway=connections.gateway, refunds=connections.refunds, rest=rest
+        )
+    stock = None if connections.stock is None else connections.stock.endings
+    limits = None if connections.stock is None else connections.stock.limits
     settler = Settler(
         ledger=connections.ledger,
         gateway=connections.gateway,
-        stock=None if connections.stock is None else connections.stock.endings,
-        limits=None if connections.stock is None else connections.stock.limits,
+        stock=stock,
+        limits=limits,
         announcer=connections.announcer,
         owner=owner_name(SERVICE),
         lease=settings.lease,
         payment_timeout=settings.payment_timeout,
     )
+    refunder = Refunder(
+        ledger=connections.ledger,
+        refunds=connections.refunds,
+        reservations=Reservations(stock=stock, limits=limits),
+        timeout=settings.payment_timeout,
+        key_window=settings.gateway_key_window,
+    )
     return ApplyingReconciler(
         ledger=connections.ledger,
         settler=settler,
+        refunder=refunder,
         orders=connections.orders,
         dead_letters=connections.dead_letters,
         announcer=connections.announcer,
