@@ -46,6 +46,10 @@ class Shop:
             announcer=Announcer(ledger=self.ledger, publish=self.outcomes.publish),
         )
 
+    @property
+    def refund_id(self) -> str | None:
+        return self.ledger.entries[ORDER.order_id].refund_id
+
     async def found(self) -> list[str]:
         return [order_id async for order_id in self.ledger.untouched_since(self.clock() - AFTER / 2)]
 
@@ -92,6 +96,18 @@ async def test_without_a_topic_what_is_owed_stays_owed(shop: Shop) -> None:
     deaf = replace(shop.applying, announcer=None)
     assert await deaf.reconcile(ORDER.order_id) is Outcome.RESTING
     assert shop.ledger.entries[ORDER.order_id].event_owed
+
+
+async def test_a_refund_that_the_reconciler_finishes_is_told_at_once_in_place_of_the_payment(shop: Shop) -> None:
+    entry = await shop.ledger.cancel(ORDER.order_id)
+    assert entry.status is OrderStatus.REFUNDING, "it was paid"
+    shop.clock.advance(AFTER)
+    assert await shop.applying.reconcile(ORDER.order_id) is Outcome.REFUNDED
+    assert shop.applying.announcer is not None
+    await shop.applying.announcer.flush()
+    ((outcome, _),) = shop.outcomes.published
+    assert (outcome.data.status, outcome.data.refund_id) == ("refunded", shop.refund_id)
+    assert await shop.found() == []
 
 
 class KilledError(BaseException):
