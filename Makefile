@@ -26,13 +26,14 @@ install: .venv/.installed .venv-emulator/.installed ## Build .venv from requirem
 .venv-emulator/.installed: local/emulator.lock
 .venv-awscli/.installed: cloudformation/awscli.lock
 .venv-checkov/.installed: cloudformation/checkov.lock
-.venv-emulator/.installed .venv-awscli/.installed .venv-checkov/.installed:
+.venv-peers/.installed: bench/peers.lock
+.venv-emulator/.installed .venv-awscli/.installed .venv-checkov/.installed .venv-peers/.installed:
 	$(PYTHON) -m venv $(@D)
 	$(@D)/bin/pip install --quiet --disable-pip-version-check --require-hashes --requirement $<
 	touch $@
 
 .PHONY: tools
-tools: install .venv-awscli/.installed .venv-checkov/.installed ## Install what only the tests run: the AWS CLI, checkov, hadolint
+tools: install .venv-awscli/.installed .venv-checkov/.installed ## Install what only the tests run: the AWS CLI, checkov, hadolint, zizmor
 
 .PHONY: demo
 demo: install ## Run the flash sale against three arms and open the story: reports/<start time>/report.html
@@ -41,6 +42,10 @@ demo: install ## Run the flash sale against three arms and open the story: repor
 .PHONY: lab
 lab: install ## Run the whole experiment at the true 3 s payment (ARGS=--quick: 4 minutes)
 	$(BIN)/python -m load lab $(ARGS)
+
+.PHONY: pictures
+pictures: install ## Take the README's pictures anew (ARGS='DEMO LAB': the folders of a demo's and a laboratory's report)
+	$(BIN)/python -m load.report.pictures $(ARGS)
 
 .PHONY: up
 up: install ## Run the whole stack in the foreground; Ctrl-C stops everything
@@ -80,7 +85,7 @@ COMPILE := $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-head
 .PHONY: lock
 lock: install ## Write the lock files anew from the declared dependencies (ARGS=--upgrade renews the pins)
 	$(COMPILE) $(ARGS) pyproject.toml --group dev --output-file requirements.lock
-	@set -e; for file in local/emulator cloudformation/awscli cloudformation/checkov; do \
+	@set -e; for file in local/emulator cloudformation/awscli cloudformation/checkov bench/peers; do \
 		$(COMPILE) $(ARGS) $$file.in --output-file $$file.lock; \
 	done
 	@set -e; for service in $(SERVICES); do \
@@ -124,6 +129,17 @@ images: install ## Build the services' images with buildx (ARGS=--dry-run prints
 push: install ## Push the images to the stack's repositories (ARGS=--dry-run prints the commands)
 	$(DELIVERY) push $(ARGS)
 
+.PHONY: scan
+scan: install ## Say what the registry found in the pushed images, and fail for what is critical or high (ARGS as of push)
+	$(DELIVERY) scan $(ARGS)
+
+.PHONY: sbom
+sbom: .venv-checkov/.installed ## Write what each image is made of, in Python, into dist/<service>.cdx.json
+	@set -e; mkdir -p dist; for service in $(SERVICES); do \
+		.venv-checkov/bin/cyclonedx-py requirements --output-reproducible -o dist/$$service.cdx.json \
+			services/$$service/requirements.lock; echo "dist/$$service.cdx.json"; \
+	done
+
 .PHONY: changes
 changes: install ## Show what a deployment would change, replacements first, and change nothing (ARGS as of deploy)
 	$(DELIVERY) changes $(ARGS)
@@ -160,6 +176,10 @@ targets: install ## Print the addresses of all tasks for Prometheus' file_sd_con
 bench: install ## Run the benchmark: ratios against named baselines (ARGS='--rows 1 3 8 --rounds 3')
 	$(BIN)/python -m bench $(ARGS)
 	@test -n '$(ARGS)' || $(BIN)/python -m bench.bench_stock
+
+.PHONY: peers
+peers: .venv-peers/.installed ## Install the consumers of others that the benchmark compares with (Node.js ones where npm is)
+	! command -v npm >/dev/null || npm install --prefix bench/contenders/sqs_consumer --no-package-lock --no-audit --no-fund
 
 .PHONY: mutants
 mutants: install ## Sample mutants of every package, each against its own tests (ARGS='--sample 100 --seed 2 flashpay')

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import socket
 import subprocess
@@ -35,9 +36,9 @@ class Running:
 
     @property
     def cpu_seconds(self) -> float:
-        """What it has used so far."""
-        times = self.process.cpu_times()
-        return float(times.user + times.system)
+        """What it and the processes that it started have used so far."""
+        times = [process.cpu_times() for process in (self.process, *self.process.children(recursive=True))]
+        return float(sum(one.user + one.system for one in times))
 
     @property
     def memory_mb(self) -> float:
@@ -53,7 +54,7 @@ def free_port() -> int:
 
 
 @contextmanager
-def stub(**options: float) -> Iterator[Running]:
+def stub(**options: float | str) -> Iterator[Running]:
     """The stub, until the end of the block."""
     flags = [part for name, value in options.items() for part in (f"--{name.replace('_', '-')}", str(value))]
     process = _start(["bench.stub", *flags], core=cores()[1], environment={}, stdout=subprocess.PIPE)
@@ -65,13 +66,16 @@ def stub(**options: float) -> Iterator[Running]:
 
 
 @contextmanager
-def measured(module: str, *, stub_port: int, environment: Mapping[str, str] | None = None) -> Iterator[Running]:
-    """One contender, once its port answers, until the end of the block."""
+def measured(
+    *command: str, stub_port: int, environment: Mapping[str, str] | None = None, listens: bool = True
+) -> Iterator[Running]:
+    """One contender, once its port answers if it listens to one, until the end of the block."""
     port = free_port()
     variables = {**_variables(stub_port), "PORT": str(port), **(environment or {})}
-    process = _start([module], core=cores()[0], environment=variables, stdout=subprocess.DEVNULL)
+    process = _start(command, core=cores()[0], environment=variables, stdout=subprocess.DEVNULL)
     try:
-        _wait_for(port if module != "bench.contenders.plain_consumer" else None, process)
+        if listens:
+            _wait_for(port, process)
         yield Running(process=psutil.Process(process.pid), port=port)
     finally:
         _end(process)
@@ -127,7 +131,7 @@ def _start(
     command: Sequence[str], *, core: int, environment: Mapping[str, str], stdout: int
 ) -> "subprocess.Popen[bytes]":
     process = subprocess.Popen(  # noqa: S603 - our own programs
-        [sys.executable, "-m", *command] if "/" not in command[0] else list(command),
+        list(command) if "/" in command[0] or shutil.which(command[0]) else [sys.executable, "-m", *command],
         cwd=PROJECT,
         env={**os.environ, **environment},
         stdout=stdout,
@@ -138,9 +142,9 @@ def _start(
     return process
 
 
-def _wait_for(port: int | None, process: "subprocess.Popen[bytes]") -> None:
+def _wait_for(port: int, process: "subprocess.Popen[bytes]") -> None:
     deadline = time.monotonic() + _READY_SECONDS
-    while port is not None:
+    while True:
         if process.poll() is not None or time.monotonic() > deadline:
             raise RuntimeError(f"{process.args!r} does not listen")
         try:

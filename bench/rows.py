@@ -7,15 +7,19 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from statistics import quantiles
 
 from bench import processes
 from bench.limited import limited_product
+from bench.peers import Peer, installed
 from bench.processes import PROJECT, Running, measured, progress, shop, stub
 
 Figures = Mapping[str, float]
-_BARE, _PUBLISH, _PLAIN = (f"bench.contenders.{name}" for name in ("bare_intake", "publish_intake", "plain_consumer"))
+_BARE, _PUBLISH, _PLAIN, _TIMED = (
+    f"bench.contenders.{name}" for name in ("bare_intake", "publish_intake", "plain_consumer", "timed_processor")
+)
 _ROUND_TRIP_MS = 5.0
 _GO_SDK = Path("/usr/share/gocode/src/github.com/aws/aws-sdk-go-v2")
 
@@ -92,6 +96,10 @@ def _processor_rows(effort: Effort) -> Iterator[tuple[str, Row]]:
         measure = _timed(slots, payment=0.1, figure="completions", seconds=effort.seconds, warm_up=2.0)
         title = f"completions, {slots} slots, payments of 0.1 s, ledger in memory"
         yield f"6 at {slots}", Row(title=title, contenders={"ours": measure}, must=must, unit="of N ÷ d")
+    for peer in installed():
+        beside = {"ours": partial(_worked, effort), peer.name: partial(_worked, effort, peer)}
+        title = f"CPU of a message, 100 slots, payments of 0.1 s, beside {peer.name}"
+        yield f"7 {peer.name}", Row(title=title, contenders=beside, must=peer.must, at_most=True, unit="us")
     contenders = {
         "ours": lambda: _settled("order_processor", effort),
         "plain aiobotocore consumer": lambda: _settled(_PLAIN, effort),
@@ -184,26 +192,43 @@ def _timed(slots: int, *, payment: float, figure: str, seconds: float, warm_up: 
         with stub(round_trip_ms=_ROUND_TRIP_MS) as aws:
             variables = {"WORKERS": slots, "PAYMENT_SECONDS": payment, "SECONDS": seconds, "WARM_UP": warm_up}
             environment = {name: str(value) for name, value in variables.items()}
-            found = processes.report_of("bench.contenders.timed_processor", stub_port=aws.port, environment=environment)
+            found = processes.report_of(_TIMED, stub_port=aws.port, environment=environment)
             return {**found, "value": found[figure]}
 
     return measure
+
+
+def _worked(effort: Effort, peer: Peer | None = None) -> Figures:
+    command = peer.command if peer else [_TIMED]
+    hours = {"WORKERS": "100", "PAYMENT_SECONDS": "0.1", "SECONDS": "3600", "WARM_UP": "0"}
+    options = {"body": peer.body} if peer else {}
+    with (
+        stub(round_trip_ms=_ROUND_TRIP_MS, **options) as aws,
+        measured(*command, stub_port=aws.port, environment=hours, listens=False) as consumer,
+    ):
+        return _cpu_of_an_acknowledged(consumer, aws.port, effort)
+
+
+def _cpu_of_an_acknowledged(consumer: Running, stub_port: int, effort: Effort) -> Figures:
+    while not progress(stub_port)["acknowledged"]:
+        time.sleep(0.1)
+    time.sleep(effort.warm_up)
+    cpu, done = consumer.cpu_seconds, progress(stub_port)["acknowledged"]
+    time.sleep(effort.seconds)
+    settled = progress(stub_port)["acknowledged"] - done
+    return {
+        "value": (consumer.cpu_seconds - cpu) / max(settled, 1) * 1e6,
+        "orders_per_second": settled / effort.seconds,
+    }
 
 
 def _settled(program: str, effort: Effort) -> Figures:
     environment = {"WORKERS": "100", "LOG_LEVEL": "info"}
     with (
         stub(round_trip_ms=_ROUND_TRIP_MS, payment_ms=100.0) as aws,
-        measured(program, stub_port=aws.port, environment=environment) as consumer,
+        measured(program, stub_port=aws.port, environment=environment, listens=program != _PLAIN) as consumer,
     ):
-        time.sleep(effort.warm_up + 1.0)
-        cpu, done = consumer.cpu_seconds, progress(aws.port)["acknowledged"]
-        time.sleep(effort.seconds)
-        settled = progress(aws.port)["acknowledged"] - done
-        return {
-            "value": (consumer.cpu_seconds - cpu) / max(settled, 1) * 1e6,
-            "orders_per_second": settled / effort.seconds,
-        }
+        return _cpu_of_an_acknowledged(consumer, aws.port, effort)
 
 
 def _healthy(effort: Effort, **troubles: float) -> Figures:

@@ -11,6 +11,7 @@ rate how many milliseconds after it was due it was recorded.
 import argparse
 import asyncio
 import functools
+import hashlib
 import itertools
 import json
 import random
@@ -50,6 +51,8 @@ class Service:
     round_trip: float
     payment: float
     messages: int
+    body: str = _BODY
+    queue_url: str = ""
     rate: float = 0.0
     poison: int = 0
     hanging: int = 0
@@ -122,10 +125,12 @@ class Service:
             self.hung.add(order)
         elif self.rate and not is_poison:
             self.due[order] = self.began + (number + 1) / self.rate
+        body = "poison" if is_poison else self.body.replace(_ORDER.order_id, order)
         return {
             "MessageId": f"m{number}",
             "ReceiptHandle": f"r{number}",
-            "Body": "poison" if is_poison else _BODY.replace(_ORDER.order_id, order),
+            "Body": body,
+            "MD5OfBody": hashlib.md5(body.encode(), usedforsecurity=False).hexdigest(),
             "Attributes": {"ApproximateReceiveCount": "1"},
             "MessageAttributes": {"type": {"DataType": "String", "StringValue": "com.flashsale.order.placed.v1"}},
         }
@@ -139,6 +144,12 @@ class Service:
         return self.round_trip, b"{}"
 
     _ChangeMessageVisibilityBatch = _DeleteMessageBatch
+
+    def _GetQueueUrl(self, _asked: dict[str, Any]) -> tuple[float, bytes]:  # noqa: N802
+        return self.round_trip, json.dumps({"QueueUrl": self.queue_url}).encode()
+
+    def _GetQueueAttributes(self, _asked: dict[str, Any]) -> tuple[float, bytes]:  # noqa: N802
+        return self.round_trip, b'{"Attributes": {"VisibilityTimeout": "60", "ApproximateNumberOfMessages": "1000"}}'
 
     def _SendMessage(self, _asked: dict[str, Any]) -> tuple[float, bytes]:  # noqa: N802
         return self.round_trip, b'{"MessageId": "d", "MD5OfMessageBody": "0"}'
@@ -212,7 +223,9 @@ async def serve(service: Service) -> None:
     """Serve on a free port until the process is ended."""
     loop = asyncio.get_running_loop()
     server = await loop.create_server(functools.partial(Connection, service), "127.0.0.1", 0, backlog=2048)
-    print(server.sockets[0].getsockname()[1], flush=True)  # noqa: T201 - whoever started it reads it
+    port = server.sockets[0].getsockname()[1]
+    service.queue_url = f"http://127.0.0.1:{port}/000000000000/orders"
+    print(port, flush=True)  # noqa: T201 - whoever started it reads it
     await server.serve_forever()
 
 
@@ -221,6 +234,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--round-trip-ms", type=float, default=5.0)
     parser.add_argument("--payment-ms", type=float, default=100.0)
     parser.add_argument("--messages", type=int, default=_ENDLESS)
+    parser.add_argument("--body", default=_BODY, help="of a message, for a consumer that knows no orders")
     parser.add_argument("--rate", type=float, default=0.0)
     parser.add_argument("--poison", type=int, default=0)
     parser.add_argument("--hanging", type=int, default=0)
@@ -234,6 +248,7 @@ def main() -> None:
         round_trip=options.round_trip_ms / 1e3,
         payment=options.payment_ms / 1e3,
         messages=options.messages,
+        body=options.body,
         rate=options.rate,
         poison=options.poison,
         hanging=options.hanging,

@@ -9,7 +9,7 @@ from mutation.accepted import AcceptedSurvivors
 from mutation.mutants import Mutant, Site, find_sites, sample
 from mutation.workbench import Outcome, Verdict, Workbench
 
-_BASELINE_LIMIT_SECONDS = 300.0
+_BASELINE_LIMIT_SECONDS = 900.0
 _LIMIT_FACTOR = 3.0
 _SLOWER_FACTOR = 1.25
 

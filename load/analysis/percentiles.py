@@ -1,5 +1,6 @@
 """Exact percentiles: the nearest rank over every single value."""
 
+import math
 from collections.abc import Sequence
 
 from pydantic import BaseModel, ConfigDict
@@ -33,3 +34,12 @@ def percentiles(values: Sequence[float]) -> Percentiles | None:
         p99=percentile(ordered, 99),
         max=ordered[-1],
     )
+
+
+def quantiles(values: Sequence[float]) -> list[float]:
+    """The least value and the 1st to the 100th percentile, as far as they are finite: the index is the percent."""
+    ordered = sorted(values)
+    if not ordered:
+        return []
+    found = [ordered[0], *(percentile(ordered, percent) for percent in range(1, 101))]
+    return [value for value in found if math.isfinite(value)]

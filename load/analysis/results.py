@@ -1,6 +1,7 @@
 """results.json: what a demo or a lab run found, for programs. docs/results.md describes the fields."""
 
 import json
+import math
 import os
 import platform
 import sys
@@ -14,8 +15,10 @@ from pydantic import BaseModel, ConfigDict
 
 from load.analysis.checks import HEADLINES, Check, validate
 from load.analysis.figures import Figures, PhaseFigures, figures
+from load.analysis.percentiles import quantiles
 from load.analysis.predicted import Predicted, PredictedValue, compare
 from load.analysis.series import MOST_POINTS, Series, series
+from load.analysis.timeline import lives
 from load.records import RunRecords
 from load.scenario import Scenario
 
@@ -48,7 +51,11 @@ class ProcessUse(Frozen):
 
 
 class RunResult(Frozen):
-    """One run."""
+    """One run.
+
+    `confirmation_quantiles` are the seconds within which so many percent of the accepted orders had ended: the index is
+    the percent, and the list is shorter when some had not.
+    """
 
     scenario: Scenario
     valid: bool
@@ -56,6 +63,7 @@ class RunResult(Frozen):
     figures: Figures
     bands: list[Band]
     series: Series
+    confirmation_quantiles: list[float] = []
     processes: list[ProcessUse]
     predictions: list[PredictedValue] = []
 
@@ -131,6 +139,9 @@ def result(scenario: Scenario, records: RunRecords, predictions: Sequence[Predic
         figures=found,
         bands=[Band(name=phase.name, start=phase.started - start, end=phase.ended - start) for phase in records.phases],
         series=series(scenario, records, most_points=MOST_POINTS),
+        confirmation_quantiles=quantiles(
+            [math.inf if life.ended is None else life.ended - life.due for life in lives(records)]
+        ),
         processes=process_use(records),
         predictions=compare(scenario, list(predictions), found),
     )

@@ -23,6 +23,7 @@ from load.model.prediction import TOLERANCE, Prediction, deviation, predict
 from load.model.prices import FreeKey, Price, PriceKey, Prices, PricesError, load_prices
 from load.model.published import PUBLISHED, PUBLISHED_CLAIMS, Claim, PublishedFigure, impossible
 from load.model.sale import PlanError, Sale
+from load.model.sale_figures import SaleFigures, SaleRates, sale_figures, sale_rates
 from load.model.shop import Burst, ClosedLoop, Environments, OpenLoop, Shop, Slots
 from load.model.template_parameters import TemplateSettings
 from load.model.waits import Waits, percentile
@@ -59,6 +60,8 @@ __all__ = [
     "Profile",
     "PublishedFigure",
     "Sale",
+    "SaleFigures",
+    "SaleRates",
     "SeedComparison",
     "Shop",
     "Slots",
@@ -74,6 +77,8 @@ __all__ = [
     "plan",
     "predict",
     "replay_schedule",
+    "sale_figures",
+    "sale_rates",
     "seed_comparison",
     "simulate_autoscaling",
 ]

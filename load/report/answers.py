@@ -24,13 +24,18 @@ class Table(BaseModel):
 
 
 class Answer(BaseModel):
-    """A question of the experiment and its answer. `notes` are paragraphs after the numbers."""
+    """A question of the experiment and its answer. `lead` is the answer in one sentence, `notes` follow the numbers.
+
+    `short` names it in the contents.
+    """
 
     model_config = ConfigDict(frozen=True)
 
     id: str
     question: str
+    short: str
     paragraphs: list[str]
+    lead: str = ""
     tables: list[Table] = []
     charts: list[Chart] = []
     notes: list[str] = []
@@ -78,7 +83,13 @@ def smoothed(run: RunResult, values: Sequence[float], *, seconds: float) -> list
 
 
 def overlay(
-    *, id_: str, title: str, alt: str, unit: str, curves: Sequence[tuple[str, RunResult, list[float | None]]]
+    *,
+    id_: str,
+    title: str,
+    alt: str,
+    unit: str,
+    curves: Sequence[tuple[str, RunResult, list[float | None]]],
+    colors: Sequence[str] = PALETTE,
 ) -> Chart:
     """One curve per run, all from the beginning of their loads, on the grid of the coarsest."""
     width = max(run.series.width for _, run, _ in curves)
@@ -98,7 +109,7 @@ def overlay(
         unit=unit,
         x=grid,
         lines=[
-            Line(label=label, color=PALETTE[index % len(PALETTE)], values=fitted(run, values))
+            Line(label=label, color=colors[index % len(colors)], values=fitted(run, values))
             for index, (label, run, values) in enumerate(curves)
         ],
         bands=longest.bands,

@@ -14,7 +14,8 @@ from load.scenario import Arm
 class Line(BaseModel):
     """One curve. `color` names a colour of the page's palette; `fill` paints the area under it.
 
-    `stepped` holds each value until the next; `points` marks single values.
+    `stepped` holds each value until the next; a `dash`ed line joins its values over what is not known between them.
+    Its label stands at its end, or not at all when it is `unnamed`.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -26,11 +27,27 @@ class Line(BaseModel):
     dash: bool = False
     width: float = 2
     stepped: bool = False
-    points: bool = False
+    unnamed: bool = False
+
+
+class Mark(BaseModel):
+    """A place that the story is about: a moment, a height (a reference line) or a point; with `y_to` a distance."""
+
+    model_config = ConfigDict(frozen=True)
+
+    label: str
+    color: str
+    x: float | None = None
+    y: float | None = None
+    y_to: float | None = None
 
 
 class Chart(BaseModel):
-    """One chart. Charts of one `group` share their cursor; `unit` is s, /s, $ or empty for counts."""
+    """One chart. Charts of one `group` share their cursor; `unit` is s, /s, $, % or empty for counts.
+
+    `x_view` is what it shows at first, when that is not all; `between` are pairs of lines with the ground between them
+    painted (the upper one first).
+    """
 
     model_config = ConfigDict(frozen=True)
 
@@ -42,13 +59,17 @@ class Chart(BaseModel):
     x: list[float]
     lines: list[Line]
     bands: list[Band] = []
+    marks: list[Mark] = []
+    between: list[tuple[int, int]] = []
     x_max: float
+    x_view: tuple[float, float] | None = None
     y_min: float | None = None
     y_max: float | None = None
     log: bool = False
     x_log: bool = False
     x_label: str = "time"
     x_unit: str = "s"
+    height: int = 200
 
 
 class Limits(BaseModel):

@@ -7,7 +7,7 @@ from load.analysis.results import Results, RunResult
 from load.report import markup, words
 from load.report.charts import Chart, Line
 from load.report.console import STOCK_COLUMNS, stock_row
-from load.report.document import document, page_header
+from load.report.document import bar, document
 
 PALETTE = ("s1", "s2", "s3", "s4", "s5", "s6")
 LEAST_RUNS = 2
@@ -27,7 +27,8 @@ def comparison_page(found: Sequence[tuple[str, Results]]) -> str:
     """A page with one section per scenario that at least one of the experiments ran."""
     names = dict.fromkeys(run.scenario.name for _, results in found for run in results.runs)
     body = [
-        page_header("Comparison", "comparison", [f"{len(found)} experiments: {', '.join(name for name, _ in found)}."])
+        bar("comparison")
+        + f"<h1>Comparison</h1><p>{len(found)} experiments: {markup.text(', '.join(name for name, _ in found))}.</p>"
     ]
     charts: list[Chart] = []
     for name in names:

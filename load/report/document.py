@@ -7,14 +7,21 @@ from pathlib import Path
 from load.report.charts import Chart
 from load.report.markup import text
 
-HERE = Path(__file__).resolve().parent
-UPLOT = HERE / "vendor" / "uplot"
+ASSETS = Path(__file__).resolve().parent / "assets"
+STYLES = ("uplot/uPlot.min.css", "page.css", "order_path.css")
+# They share one scope, in this order.
+SCRIPTS = ("format.js", "annotations.js", "charts.js", "tools.js", "order_model.js", "order_path.js", "page.js")
 # The page may load nothing: what it needs is inside.
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; img-src data:"
 
 
-def _asset(path: Path) -> str:
-    return path.read_text(encoding="utf-8")
+def asset(name: str) -> str:
+    """One of the files that the page is made of."""
+    return (ASSETS / name).read_text(encoding="utf-8")
+
+
+def _script() -> str:
+    return '"use strict";\n(() => {\n' + "\n".join(asset(name) for name in SCRIPTS) + "})();"
 
 
 def embedded_json(value: object) -> str:
@@ -25,7 +32,7 @@ def embedded_json(value: object) -> str:
 def document(*, title: str, body: str, charts: Sequence[Chart]) -> str:
     """The whole page around `body`."""
     data = embedded_json([chart.model_dump(mode="json") for chart in charts])
-    style = _asset(UPLOT / "uPlot.min.css") + "\n" + _asset(HERE / "page.css")
+    style = "\n".join(asset(name) for name in STYLES)
     return "\n".join(
         [
             '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">',
@@ -36,17 +43,17 @@ def document(*, title: str, body: str, charts: Sequence[Chart]) -> str:
             f"<title>{text(title)}</title>\n<style>\n{style}</style>\n</head>\n<body>",
             body,
             f'<script type="application/json" id="chart-data">{data}</script>',
-            f"<script>{_asset(UPLOT / 'uPlot.iife.min.js')}</script>",
-            f"<script>{_asset(HERE / 'page.js')}</script>\n</body>\n</html>\n",
+            f"<script>{asset('uplot/uPlot.iife.min.js')}</script>",
+            f"<script>{_script()}</script>\n</body>\n</html>\n",
         ]
     )
 
 
-def page_header(title: str, kind: str, sentences: Sequence[str], *, pills: str = "", summary: str = "") -> str:
-    """The bar, the title and the opening sentences; it leaves <main> open."""
-    lead = "".join(f'<p class="verdict">{text(sentence)}</p>' for sentence in sentences)
+def bar(kind: str, *, pills: str = "", contents: Sequence[tuple[str, str]] = ()) -> str:
+    """The bar that stays in sight: what this is, where its parts are (id and short name). It leaves <main> open."""
+    links = "".join(f'<a href="#{text(place)}">{text(name)}</a>' for place, name in contents)
+    toc = f'<nav class="toc" aria-label="Contents">{links}</nav>' if contents else '<span class="spring"></span>'
     return (
-        f'<header class="bar"><span>{text(kind)}</span>{pills}<span class="spring"></span>'
-        '<button class="theme" type="button">Dark</button></header>\n'
-        f'<main>\n<h1>{text(title)}</h1>\n<p class="summary">{text(summary)}</p>\n{lead}\n'
+        f'<header class="bar"><div><span class="kind">{text(kind)}</span>{pills}{toc}'
+        '<button class="theme" type="button">Dark</button></div></header>\n<main>\n'
     )

@@ -29,7 +29,8 @@ def write_report(folder: Path, results: Results, *, prices: Path | None = None) 
     price_list = load_prices(prices)
     (folder / "report.md").write_text(markdown(results, price_list), encoding="utf-8")
     page = folder / PAGE
-    page.write_text(study_page(results, price_list) if results.kind == "lab" else demo_page(results), encoding="utf-8")
+    written = study_page if results.kind == "lab" else demo_page
+    page.write_text(written(results, price_list), encoding="utf-8")
     return page
 
 

@@ -71,6 +71,17 @@ def _billed_row(run: RunResult) -> tuple[str, ...]:
     )
 
 
+def _cold_lead(runs: list[RunResult]) -> str:
+    """How often, and how long."""
+    starts, orders = sum(run.figures.cold_starts for run in runs), sum(run.figures.accepted for run in runs)
+    medians = [run.figures.cold_start_seconds.p50 for run in runs if run.figures.cold_start_seconds]
+    if not medians:
+        return "None of these orders met a cold start."
+    longest, payment = words.seconds(max(medians)), words.seconds(runs[0].scenario.payment_seconds)
+    often = f"{words.number_of(starts, 'cold start')} for {orders} orders"
+    return f"{often}, of up to {longest} (median), beside a payment of {payment}."
+
+
 def cold_answer(results: Results) -> Answer | None:
     """Cold starts, told apart from warm ones."""
     runs = lambda_runs(results)
@@ -103,7 +114,14 @@ def cold_answer(results: Results) -> Answer | None:
         heads=("run", "invocations", "billed, p50 / longest", f"at {FUNCTION_GB:g} GB", "resident memory"),
         rows=[_billed_row(run) for run in runs],
     )
-    return Answer(id="cold", question=COLD, paragraphs=paragraphs, tables=[table, billed])
+    return Answer(
+        id="cold",
+        short="Cold starts",
+        question=COLD,
+        lead=_cold_lead(runs),
+        paragraphs=paragraphs,
+        tables=[table, billed],
+    )
 
 
 def measured_assumptions(results: Results) -> Assumptions:
@@ -122,6 +140,12 @@ def _batch(run: RunResult) -> Decimal | None:
     if run.scenario.arm is not Arm.LAMBDA_SQS or billed is None or run.figures.accepted < billed.count:
         return None
     return round(Decimal(run.figures.accepted) / billed.count, 2)
+
+
+def _switch_lead(prices: Prices, assumed: Assumptions) -> str:
+    """Yes or no."""
+    even = break_even("lambda", "ecs", prices, assumed)
+    return f"Below about {even.orders:,} orders a month, yes; above it, no." if even.orders else "Not for its price."
 
 
 def _when(prices: Prices, assumed: Assumptions) -> str:
@@ -160,6 +184,8 @@ def switch_answer(results: Results, prices: Prices) -> Answer:
     seed = seed_comparison(prices)
     return Answer(
         id="switch",
+        short="Lambda?",
+        lead=_switch_lead(prices, assumed),
         question=SWITCH,
         paragraphs=[
             (

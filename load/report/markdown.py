@@ -24,7 +24,8 @@ def md_table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 
 def _answer(answer: Answer) -> str:
     tables = [f"**{table.caption}**\n\n{md_table(table.heads, table.rows)}" for table in answer.tables]
-    return "\n\n".join([f"## {answer.question}", *answer.paragraphs, *tables, *answer.notes])
+    lead = [f"**{answer.lead}**"] if answer.lead else []
+    return "\n\n".join([f"## {answer.question}", *lead, *answer.paragraphs, *tables, *answer.notes])
 
 
 def _check(run: str, check: Check) -> str:

@@ -3,8 +3,6 @@
 from collections.abc import Iterable, Sequence
 from html import escape
 
-from load.analysis.checks import Check
-from load.analysis.results import RunResult
 from load.report.charts import Chart
 
 
@@ -41,30 +39,5 @@ def pill(*, run_is_valid: bool) -> str:
 
 def chart_place(chart: Chart) -> str:
     """Where the script draws a chart."""
-    place = f'<div class="chart" id="chart-{text(chart.id)}"></div>'
+    place = f'<div class="chart" id="chart-{text(chart.id)}" style="min-height:{chart.height}px"></div>'
     return f"<figure><figcaption>{text(chart.title)}</figcaption>{place}</figure>"
-
-
-def checks(runs: Sequence[RunResult]) -> str:
-    """The headlines of every run, the other checks folded; runs that failed one are open."""
-    parts = []
-    for run in runs:
-        opened = "" if run.valid else " open"
-        held = sum(check.ok for check in run.checks)
-        folded = run.folded_checks
-        summary = f"<summary>The records agree: {len(folded)} more checks hold</summary>"
-        rest = f"<details>{summary}{_check_list(folded)}</details>"
-        parts.append(
-            f"<details{opened}><summary>{text(run.scenario.name)}: {held} of {len(run.checks)} checks hold "
-            f"{pill(run_is_valid=run.valid)}</summary>{_check_list(run.shown_checks)}{rest if folded else ''}</details>"
-        )
-    return "".join(parts)
-
-
-def _check_list(found: Sequence[Check]) -> str:
-    items = "".join(
-        f'<li class="{"ok" if check.ok else "no"}">{"A finding about the shop: " * (not check.ok and check.holds)}'
-        f"{text(check.title)} <span>— {text(check.detail)}</span></li>"
-        for check in found
-    )
-    return f'<ul class="checks">{items}</ul>'

@@ -7,7 +7,7 @@ from load.analysis.results import Results
 from load.model import ARMS, Assumptions, Prices, break_even, monthly_cost
 from load.report import words
 from load.report.answers import Answer, Table, runs_of, shop_runs
-from load.report.charts import Chart, Line
+from load.report.charts import Chart, Line, Mark
 from load.report.lambda_answers import measured_assumptions
 from load.scenario import Arm, Shop
 
@@ -15,6 +15,8 @@ MONTHS = (10_000, 100_000, 300_000, 1_000_000, 3_000_000, 10_000_000)
 COLORS = {"sync": "s6", "ecs": "s2", "lambda": "s5", "lambda-sqs": "s1"}
 STEPS_PER_DECADE = 16
 LEAST_DOLLARS = 50.0
+BEYOND = 1.6
+DIFFERENCE_POINTS = 80
 
 
 def _dollars(amount: Decimal) -> str:
@@ -47,10 +49,7 @@ def _confirmed_rows(results: Results, prices: Prices, assumed: Assumptions) -> l
 
 
 def _chart(prices: Prices, assumed: Assumptions) -> Chart:
-    even = break_even("lambda", "ecs", prices, assumed)
-    decades = [10 ** (3 + index / STEPS_PER_DECADE) for index in range(5 * STEPS_PER_DECADE + 1)]
-    grid = sorted({*decades, float(even.orders)} if even.orders else decades)
-    marked = f"Lambda and the processor cost the same at {even.orders:,} orders." if even.orders else ""
+    grid = [10 ** (3 + index / STEPS_PER_DECADE) for index in range(5 * STEPS_PER_DECADE + 1)]
     lines = [
         Line(
             label=arm,
@@ -59,15 +58,10 @@ def _chart(prices: Prices, assumed: Assumptions) -> Chart:
         )
         for arm in ARMS
     ]
-    orders = even.orders
-    if orders:
-        level = float(monthly_cost("ecs", orders, prices, assumed).total)
-        values: list[float | None] = [level if point == orders else None for point in grid]
-        lines.append(Line(label=f"break-even {orders:,}", color="ink", values=values, points=True))
     return Chart(
         id="money-months",
         title="Dollars a month against orders a month",
-        alt=f"Monthly cost of the four arms from a thousand to a hundred million orders. {marked}",
+        alt="Monthly cost of the four arms from a thousand to a hundred million orders.",
         group="money",
         unit="$",
         x=grid,
@@ -78,7 +72,46 @@ def _chart(prices: Prices, assumed: Assumptions) -> Chart:
         x_log=True,
         x_label="orders a month",
         x_unit="",
+        height=260,
     )
+
+
+def difference_chart(prices: Prices, assumed: Assumptions) -> Chart | None:
+    """What a month of functions costs more than a month of a processor; where it crosses nothing is the break-even."""
+    bare = replace(assumed, free_tier=False)
+    evens = {
+        "free tier included": (assumed, break_even("lambda", "ecs", prices, assumed).orders),
+        "without the free tier": (bare, break_even("lambda", "ecs", prices, bare).orders),
+    }
+    most = BEYOND * max(even or 0 for _, even in evens.values())
+    if not most:
+        return None
+    grid = [most * index / DIFFERENCE_POINTS for index in range(DIFFERENCE_POINTS + 1)]
+    lines = [
+        Line(label=label, color=color, values=[_dearer(orders, prices, assumption) for orders in grid])
+        for color, (label, (assumption, _)) in zip(("s5", "muted"), evens.items(), strict=True)
+    ]
+    marks = [Mark(label=f"{even:,}", color="ink", x=even, y=0) for _, even in evens.values() if even]
+    return Chart(
+        id="money-difference",
+        title="Lambda less processor, dollars a month: below nothing, Lambda is the cheaper one",
+        alt="; ".join(f"{label}: the same at {even:,} orders a month" for label, (_, even) in evens.items() if even),
+        group="difference",
+        unit="$",
+        x=grid,
+        lines=lines,
+        marks=[Mark(label="", color="soft", y=0), *marks],
+        x_max=most,
+        y_min=1.2 * min(value or 0 for line in lines for value in line.values),
+        x_label="orders a month",
+        x_unit="",
+        height=260,
+    )
+
+
+def _dearer(orders: float, prices: Prices, assumed: Assumptions) -> float:
+    functions, processor = (monthly_cost(arm, int(orders), prices, assumed).total for arm in ("lambda", "ecs"))
+    return float(functions - processor)
 
 
 def money_answer(results: Results, prices: Prices) -> Answer:
@@ -117,10 +150,7 @@ def money_answer(results: Results, prices: Prices) -> Answer:
         )
     )
     paragraphs = [
-        f"Lambda, straight from the topic, and one processor task cost the same at {even.orders:,} orders a month:"
-        f" {even.formula}."
-        if even.orders
-        else "Lambda and the processor never cost the same.",
+        f"{even.orders:,} = {even.formula}." if even.orders else "",
         f"Without the free tier: {bare.orders:,} orders." if bare.orders else "",
         (
             f"Of lambda-sqs an invocation takes {assumed.orders_per_invocation} orders,"
@@ -134,10 +164,14 @@ def money_answer(results: Results, prices: Prices) -> Answer:
     ]
     return Answer(
         id="money",
+        short="Cost",
+        lead=f"Lambda, straight from the topic, and one processor task cost the same at {even.orders:,} orders a month."
+        if even.orders
+        else "Lambda and the processor never cost the same.",
         question="What does it cost?",
         paragraphs=[paragraph for paragraph in paragraphs if paragraph],
         tables=tables,
-        charts=[_chart(prices, assumed)],
+        charts=[chart for chart in (difference_chart(prices, assumed), _chart(prices, assumed)) if chart],
         notes=[
             (
                 f"List prices of {prices.as_of}, {prices.region}, {prices.currency}; the source of each is in the"

@@ -3,20 +3,26 @@
 from collections.abc import Sequence
 
 from load.analysis.results import Results, RunResult
-from load.analysis.stock import StockFigures
+from load.model import Prices
 from load.report import markup, words
-from load.report.answers import drain_text
+from load.report.answers import comparable
 from load.report.charts import Chart, limits, run_charts
 from load.report.console import EXTRAPOLATED, figures_of
-from load.report.document import document, page_header
+from load.report.document import bar, document
+from load.report.hero import first_screen
 from load.report.markup import text
+from load.report.order_path import PLACE, order_path
+from load.report.queue_charts import confirmation_chart
 from load.report.section import section
 from load.report.stock_answer import stock_answer
-from load.report.verdict import PATHS, scale_note, verdict
+from load.report.validity import checks
+from load.report.verdict import FUNCTIONS, lambda_sentence
 from load.scenario import Arm, Phase, Scenario
 
 PARAMETERS = ("run", "payment", "provider's capacity", "workers", "shop", "load")
-GOOD_PERCENT = 99.95
+ENDING = (("figures", "All figures"), ("validity", "Checks"), ("parameters", "What was run"))
+COLORS = ("s6", "s2", "s5", "s1")
+MISSING = ("run", "why")
 HOW = (
     "Every order is logged by the load generator with its own times, and every order's end comes from the ledger, so"
     " percentiles and the backlog are exact, not sampled. The payment provider's own record of charges is an"
@@ -24,71 +30,18 @@ HOW = (
 )
 
 
-def header(results: Results) -> str:
-    """Title, state, verdict."""
+Part = tuple[str, str]
+
+
+def opening(results: Results, contents: Sequence[Part]) -> tuple[str, list[Chart]]:
+    """The bar with the contents, and the first screen."""
     pills = markup.pill(run_is_valid=results.valid) if results.runs else ""
     if results.unfinished:
         pills += '<span class="pill bad">PARTIAL</span>'
     when = results.started_at.replace("T", " ")[:16]
-    summary = f"{results.summary} {scale_note(results)}".strip()
-    return page_header(results.title, f"{results.kind} · {when}", verdict(results), pills=pills, summary=summary)
-
-
-def _stock_facts(run: RunResult, stock: StockFigures) -> list[tuple[str, str]]:
-    accept, told, confirmation = run.figures.accept, stock.sold_out_answer, run.figures.confirmation
-    return [
-        ("buyers", words.count(run.figures.offered)),
-        ("told “sold out”", words.count(stock.sold_out)),
-        ("orders lost", words.count(stock.lost)),
-        ("units left", words.count(stock.left)),
-        ("oversold", words.count(stock.oversold)),
-        ("accept, p50 / p99", words.several(accept.p50, accept.p99) if accept else words.NOTHING),
-        ("“sold out”, p50 / p99", words.several(told.p50, told.p99) if told else words.NOTHING),
-        (
-            "confirmation, p50 / p95",
-            words.several(confirmation.p50, confirmation.p95) if confirmation else words.NOTHING,
-        ),
-    ]
-
-
-def _card_facts(run: RunResult) -> list[tuple[str, str]]:
-    figures = run.figures
-    accept, confirmation, cold = figures.accept, figures.confirmation, figures.cold_start_seconds
-    pairs = [
-        ("orders offered", words.count(figures.offered)),
-        ("answer, p50 / p95", words.several(accept.p50, accept.p95) if accept else words.NOTHING),
-        ("paid and recorded", words.count(figures.completed)),
-        (
-            "confirmation, p50 / p95",
-            words.several(confirmation.p50, confirmation.p95) if confirmation else words.NOTHING,
-        ),
-    ]
-    if run.scenario.arm is Arm.SYNC:
-        pairs.append(("lost in the rush", words.rate(run.peak.refused_in_time_rate)))
-        pairs.append(("most shoppers waiting", words.count(figures.peak_waiting)))
-    else:
-        pairs.append(("peak backlog", words.count(figures.peak_backlog)))
-        pairs.append(("backlog gone after", drain_text(run)))
-    if cold is not None:
-        pairs.append(("cold starts, median", f"{figures.cold_starts} × {words.seconds(cold.p50)}"))
-    return pairs
-
-
-def arm_card(run: RunResult) -> str:
-    """One run at a glance."""
-    figures, stock = run.figures, run.figures.stock
-    good = "good" if figures.acceptance_percent >= GOOD_PERCENT else "bad"
-    big, what, pairs = words.percent(figures.acceptance_percent), "of orders accepted", _card_facts(run)
-    if stock is not None:
-        good = "good" if run.valid and stock.oversold == 0 else "bad"
-        big, what = words.count(stock.sold), f"of {words.number_of(stock.units, 'unit')} sold"
-        pairs = _stock_facts(run, stock)
-    state = "" if run.valid else markup.pill(run_is_valid=False)
-    return (
-        f'<article class="card"><h2 class="small">{text(run.scenario.title)} {state}</h2>'
-        f'<p class="path">{text(run.scenario.arm.value)}: {text(PATHS[run.scenario.arm])}</p>'
-        f'<div class="big {good}">{big} <small>{what}</small></div>{markup.facts(pairs)}</article>'
-    )
+    places = [*contents, *(ENDING if results.runs else ())]
+    screen, charts = first_screen(results)
+    return bar(f"{results.title} · {results.kind} · {when}", pills=pills, contents=places) + screen, charts
 
 
 def side_by_side(runs: Sequence[RunResult]) -> tuple[str, list[Chart]]:
@@ -178,15 +131,20 @@ def unfinished(results: Results) -> str:
     if not results.unfinished:
         return ""
     rows = missing_rows(results)
-    return "<h2>Not measured</h2>" + markup.table("Runs that are missing", ("run", "why"), rows, kind="words")
+    return (
+        f"<section><h2>Not measured</h2>{markup.table('Runs that are missing', MISSING, rows, kind='words')}</section>"
+    )
 
 
 def closing(results: Results) -> str:
-    """Validity, parameters, what is missing: the end of every report."""
+    """Every figure, validity, parameters, what is missing: the end of every report."""
     parts = []
     if results.runs:
-        parts.append(f'<h2 id="validity">Can these figures be true?</h2><p>{HOW}</p>' + markup.checks(results.runs))
-        parts.append('<h2 id="parameters">What was run</h2>' + parameters(results))
+        parts.append(f'<section id="figures"><h2>All figures</h2>{figures_table(results.runs)}</section>')
+        parts.append(
+            f'<section id="validity"><h2>Can these figures be true?</h2><p>{HOW}</p>{checks(results.runs)}</section>'
+        )
+        parts.append(f'<section id="parameters"><h2>What was run</h2>{parameters(results)}</section>')
     parts.append(unfinished(results))
     parts.append(
         "</main>\n<footer>The raw data lies beside this file: results.json, and CSV files per run under runs/.</footer>"
@@ -194,20 +152,44 @@ def closing(results: Results) -> str:
     return "\n".join(parts)
 
 
-def demo_page(results: Results) -> str:
+def _arms(results: Results) -> tuple[str, list[Chart]]:
+    """The runs of a demo beside each other."""
+    plenty = [run for run in results.runs if not run.scenario.is_limited]
+    if not plenty:
+        return "", []
+    columns, charts = side_by_side(plenty)
+    curves = [(run.scenario.name, color, run) for run, color in zip(plenty, COLORS, strict=False)]
+    within = confirmation_chart("arms-within", curves)
+    if within is not None:
+        charts.append(within)
+        columns += f'<div class="card">{markup.chart_place(within)}</div>'
+    said = [lambda_sentence(run) for run in comparable(results) if run.scenario.arm in FUNCTIONS]
+    hint = "Rates and times have the same axes in every arm; move over one chart and the others follow."
+    paragraphs = "".join(f"<p>{text(one)}</p>" for one in [*said, hint])
+    lead = f'<p class="lead">{text(_waits(plenty))}</p>'
+    return (
+        f'<section id="arms"><h2>What each arm did, second by second</h2>{lead}{columns}{paragraphs}</section>',
+        charts,
+    )
+
+
+def _waits(runs: Sequence[RunResult]) -> str:
+    """How long half of the shoppers waited for an answer while most of them came."""
+    waits = [
+        f"{words.seconds(run.peak.answer.p50)} in {run.scenario.name}" for run in runs if run.peak.answer is not None
+    ]
+    return f"In the rush half of the shoppers had their answer within {', '.join(waits)}."
+
+
+def demo_page(results: Results, prices: Prices) -> str:
     """The report of a demo."""
-    body = [header(results)]
-    charts: list[Chart] = []
-    if results.runs:
-        body.append('<div class="cards">' + "".join(arm_card(run) for run in results.runs) + "</div>")
-        plenty = [run for run in results.runs if not run.scenario.is_limited]
-        if plenty:
-            columns, charts = side_by_side(plenty)
-            lead = "Rates and times have the same axes in every arm; move over one chart and the others follow."
-            body.append(f"<h2>Side by side</h2><p>{lead}</p>{columns}")
-        if (answer := stock_answer(results)) is not None:
-            body.append(section(answer))
-            charts += answer.charts
-        body.append("<h2>All figures</h2>" + figures_table(results.runs))
-    body.append(closing(results))
+    stock = stock_answer(results)
+    arms, arm_charts = _arms(results)
+    path = order_path(results, prices)
+    contents = (
+        [PLACE] * bool(path) + [("arms", "Side by side")] * bool(arms) + [("stock", "Limited stock")] * bool(stock)
+    )
+    head, charts = opening(results, contents)
+    body = [head, path, arms, section(stock) if stock else "", closing(results)]
+    charts += arm_charts + (stock.charts if stock else [])
     return document(title=results.title, body="\n".join(body), charts=charts)

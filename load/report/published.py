@@ -123,6 +123,8 @@ def published_answer(results: Results) -> Answer | None:
     wrong = [(claim.source, "; ".join(impossible(claim))) for claim in PUBLISHED_CLAIMS]
     return Answer(
         id="published",
+        short="Published",
+        lead=f"{len(PUBLISHED)} published figures stand beside ours; {len(wrong)} claims contradict themselves.",
         question="What did others measure?",
         paragraphs=paragraphs,
         tables=[

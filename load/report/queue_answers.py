@@ -13,15 +13,22 @@ from load.report.answers import (
     overlay,
     runs_of,
     shop_runs,
-    smoothed,
     workers_label,
+)
+from load.report.queue_charts import (
+    backlog_chart,
+    by_workers,
+    completions_chart,
+    confirmation_chart,
+    hues,
+    oldest_chart,
+    visible_chart,
 )
 from load.scenario import UTILISATION, Arm, Shop, planned_workers
 
 GROWTH = "How fast does the queue grow, and how long until it is empty?"
 WORKERS = "What do 1, 5, 20 and 100 workers change? What is the fewest that keep up with 60 orders per second?"
 RATIO = "How many times more orders does async accept than sync? Why do queues build up, and when is which right?"
-TURNS = 3
 
 
 def _fewest(run: RunResult, rate: float) -> int:
@@ -34,8 +41,18 @@ def _planned(run: RunResult, rate: float) -> int:
 
 
 def fixed_runs(results: Results) -> list[RunResult]:
-    """The closed-loop runs whose workers stayed the same."""
-    return [run for run in runs_of(results, Arm.ECS) if not run.scenario.tasks]
+    """The closed-loop runs whose workers stayed the same, the fewest first."""
+    return by_workers([run for run in runs_of(results, Arm.ECS) if not run.scenario.tasks])
+
+
+def _growth_lead(run: RunResult) -> str:
+    """How the backlog of one run came and went."""
+    figures = run.figures
+    grew = f"grew by {words.rate(figures.growth_rate)} to" if figures.growth_rate is not None else "held at most"
+    return (
+        f"With {workers_label(run)} the queue {grew} {words.number_of(figures.peak_backlog, 'order')} and was empty"
+        f" {drain_text(run)} after the rush."
+    )
 
 
 def growth_answer(results: Results) -> Answer | None:
@@ -63,25 +80,13 @@ def growth_answer(results: Results) -> Answer | None:
         "The queue grows by what comes in less what the workers finish, and it is empty after backlog ÷ (workers ÷"
         " payment time). Both are straight lines in the chart; nothing but more workers makes the second one steeper."
     )
-    charts = [
-        overlay(
-            id_="queue-backlog",
-            title="Backlog: accepted, not finished",
-            alt="; ".join(f"{workers_label(run)}: peak {run.figures.peak_backlog}" for run in runs),
-            unit="",
-            curves=[(workers_label(run), run, list(run.series.backlog)) for run in runs],
-        ),
-        overlay(
-            id_="queue-oldest",
-            title="Age of the oldest unfinished order",
-            alt="; ".join(
-                f"{workers_label(run)}: at most {words.seconds(max(run.series.oldest_seconds))}" for run in runs
-            ),
-            unit="s",
-            curves=[(workers_label(run), run, list(run.series.oldest_seconds)) for run in runs],
-        ),
-    ]
-    return Answer(id="growth", question=GROWTH, paragraphs=paragraphs, tables=[table], charts=charts)
+    true = backlog_chart(runs)
+    charts = [true, visible_chart(runs, true), oldest_chart(runs)]
+    shown = max(runs, key=lambda run: (not run.figures.drain_is_extrapolated, run.figures.peak_backlog))
+    lead = _growth_lead(shown)
+    return Answer(
+        id="growth", short="Queue", question=GROWTH, lead=lead, paragraphs=paragraphs, tables=[table], charts=charts
+    )
 
 
 def _worker_row(run: RunResult) -> tuple[str, ...]:
@@ -101,6 +106,18 @@ def _worker_row(run: RunResult) -> tuple[str, ...]:
         words.NOTHING if use is None else f"{use.cpu_mean_percent:.0f} %",
         words.NOTHING if use is None else f"{use.rss_max_mb:.0f} MB",
     )
+
+
+def _workers_lead(runs: list[RunResult]) -> str:
+    """The fewest workers, or what they all do."""
+    for run in runs:
+        if rate := run.scenario.keeps_up_with:
+            return (
+                f"The fewest workers that keep up with {rate:g} orders/s are {_fewest(run, rate)}; with"
+                f" {_planned(run, rate)} a backlog goes again, too."
+            )
+    most = runs[-1]
+    return f"{workers_label(most)} paid {words.rate(most.figures.completion_rate)}: workers ÷ payment time, no more."
 
 
 def workers_answer(results: Results) -> Answer | None:
@@ -133,22 +150,10 @@ def workers_answer(results: Results) -> Answer | None:
         "CPU",
         "memory",
     )
-    charts = [
-        overlay(
-            id_="queue-completed",
-            title="Completions per second, mean of the last three payments",
-            alt="; ".join(f"{workers_label(run)}: {words.rate(run.figures.completion_rate)}" for run in runs),
-            unit="/s",
-            curves=[
-                (
-                    workers_label(run),
-                    run,
-                    smoothed(run, run.series.completed, seconds=TURNS * run.scenario.payment_seconds),
-                )
-                for run in runs
-            ],
-        )
-    ]
+    confirmed = [(workers_label(run), color, run) for run, color in zip(runs, hues(len(runs)), strict=True)]
+    charts = [completions_chart(runs)]
+    if (distribution := confirmation_chart("queue-confirmation", confirmed)) is not None:
+        charts.append(distribution)
     notes = [
         (
             "The completion rate is measured while every slot has work: the time from one completion to the W-th"
@@ -159,7 +164,17 @@ def workers_answer(results: Results) -> Answer | None:
         )
     ]
     table = Table(caption="Runs by workers", heads=heads, rows=[_worker_row(run) for run in runs])
-    return Answer(id="workers", question=WORKERS, paragraphs=paragraphs, tables=[table], charts=charts, notes=notes)
+    lead = _workers_lead(runs)
+    return Answer(
+        id="workers",
+        short="Workers",
+        question=WORKERS,
+        lead=lead,
+        paragraphs=paragraphs,
+        tables=[table],
+        charts=charts,
+        notes=notes,
+    )
 
 
 def ratio_answer(results: Results) -> Answer | None:
@@ -182,8 +197,9 @@ def ratio_answer(results: Results) -> Answer | None:
             )
         )
     paragraphs = []
+    lead = ""
     if rows:
-        paragraphs.append(
+        lead = (
             f"In the rush, the queue ({workers_label(queue)}) accepted {rows[0][3]} as many orders per second as the"
             f" {rows[0][0]} shop got paid."
         )
@@ -212,7 +228,20 @@ def ratio_answer(results: Results) -> Answer | None:
     tables = [
         Table(caption="Async against sync", heads=("sync shop", "sync paid", "async accepted", "ratio"), rows=rows)
     ]
-    return Answer(id="ratio", question=RATIO, paragraphs=paragraphs, tables=tables if rows else [])
+    return Answer(
+        id="ratio", short="Ratio", question=RATIO, lead=lead, paragraphs=paragraphs, tables=tables if rows else []
+    )
+
+
+def _open_lead(runs: list[RunResult]) -> str:
+    """What those waited who came at their own times."""
+    waits = [run.peak.accept.p99 for run in runs if run.peak.accept]
+    if not waits:
+        return ""
+    return (
+        f"Customers who do not wait for each other were answered within {words.seconds(max(waits))} (p99), counted from"
+        " the moment at which their orders were due."
+    )
 
 
 def open_loop_answer(results: Results) -> Answer | None:
@@ -238,7 +267,9 @@ def open_loop_answer(results: Results) -> Answer | None:
         )
     return Answer(
         id="open",
+        short="Open loop",
         question="What does the closed loop hide?",
+        lead=_open_lead(runs),
         paragraphs=[
             (
                 "Locust's shoppers wait for their answer before they order again, so a slow shop is offered less. Real"

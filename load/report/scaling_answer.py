@@ -27,9 +27,20 @@ def scaling_answer(results: Results, prices: Prices) -> Answer | None:
         charts += _hour_charts(hour)
     return Answer(
         id="scaling",
+        short="Autoscaling",
+        lead=_lead(runs[0]),
         question=QUESTION,
         paragraphs=[_believed(run) for run in runs] + ([_hour_words(hour)] if hour is not None else []),
         charts=charts,
+    )
+
+
+def _lead(run: RunResult) -> str:
+    """How far simulation and measurement are apart."""
+    simulated = max(value for value in run.series.simulated_backlog if value is not None)
+    off = deviation(predicted=simulated, measured=run.figures.peak_backlog)
+    return (
+        f"The simulation's backlog peaks {100 * off:.1f} % from the measured one; it is late by alarm and task start."
     )
 
 

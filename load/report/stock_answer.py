@@ -40,12 +40,22 @@ def stock_answer(results: Results) -> Answer | None:
     charts = [chart for run, stock in runs for chart in (_units_chart(run, stock), _answers_chart(run, stock))]
     return Answer(
         id="stock",
+        short="Limited stock",
+        lead=_lead(runs),
         question=QUESTION,
         paragraphs=[_words(run, stock) for run, stock in runs],
         tables=[table],
         charts=charts,
         notes=[NOTE],
     )
+
+
+def _lead(runs: list[tuple[RunResult, StockFigures]]) -> str:
+    """All runs together."""
+    units, sold, over = (sum(getattr(stock, name) for _, stock in runs) for name in ("units", "sold", "oversold"))
+    said = f"{words.count(sold)} of {words.number_of(units, 'unit')} were sold and {words.count(over)} oversold"
+    told = [stock.sold_out_answer.p50 for _, stock in runs if stock.sold_out_answer]
+    return f"{said}; half of the others knew within {words.seconds(max(told))}." if told else f"{said}."
 
 
 def orders_lost(stock: StockFigures) -> str:

@@ -5,13 +5,12 @@ from load.analysis.results import Results, RunResult
 from load.model import Prices
 from load.report import words
 from load.report.answers import Answer, Table
-from load.report.charts import Chart
 from load.report.console import run_name
 from load.report.document import document
 from load.report.lambda_answers import cold_answer, switch_answer
-from load.report.markup import text
 from load.report.money import money_answer
-from load.report.page import closing, figures_table, header
+from load.report.order_path import PLACE, order_path
+from load.report.page import closing, opening
 from load.report.published import published_answer
 from load.report.queue_answers import growth_answer, open_loop_answer, ratio_answer, workers_answer
 from load.report.scaling_answer import scaling_answer
@@ -40,13 +39,15 @@ def predicted_answer(results: Results) -> Answer | None:
     )
     return Answer(
         id="predicted",
+        short="Predictions",
+        lead=f"{near} of {len(known)} predictions are within 10 % of what was then measured.",
         question="Did the model know it before?",
         paragraphs=[
             (
-                f"Every prediction was written down before its run. {near} of {len(known)} are within 10 % of what was"
-                f" then measured; the others are marked.{rest} The model knows the shoppers, their thinking time, the"
-                " payment and the slots, and from earlier runs what a slot does beside the payment, how long an answer"
-                " takes and a task's start; it does not know how busy this machine was."
+                f"Every prediction was written down before its run; those that are further off are marked.{rest} The"
+                " model knows the shoppers, their thinking time, the payment and the slots, and from earlier runs what"
+                " a slot does beside the payment, how long an answer takes and a task's start; it does not know how"
+                " busy this machine was."
             )
         ]
         + [UNPREDICTED] * any(run.scenario.is_limited for run in runs),
@@ -111,14 +112,9 @@ def answers(results: Results, prices: Prices) -> list[Answer]:
 def study_page(results: Results, prices: Prices) -> str:
     """The report of a lab experiment."""
     found = answers(results, prices) if results.runs else []
-    links = "".join(f'<a href="#{text(answer.id)}">{text(answer.question)}</a>' for answer in found)
-    body = [header(results)]
-    charts: list[Chart] = []
-    if found:
-        body.append(f'<nav class="toc" aria-label="Questions">{links}</nav>')
-        body.append('<h2 id="figures">All figures</h2>' + figures_table(results.runs))
-    for answer in found:
-        body.append(section(answer))
-        charts += answer.charts
-    body.append(closing(results))
+    path = order_path(results, prices)
+    places = [(answer.id, answer.short) for answer in found]
+    head, charts = opening(results, [PLACE] * bool(path) + places)
+    body = [head, path, *(section(answer) for answer in found), closing(results)]
+    charts += [chart for answer in found for chart in answer.charts]
     return document(title=results.title, body="\n".join(body), charts=charts)

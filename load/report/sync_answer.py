@@ -57,6 +57,16 @@ def _naive_words(run: RunResult) -> str:
     )
 
 
+def _lead(run: RunResult) -> str:
+    """The shop in one sentence."""
+    rush, capacity = run.peak, capacity_label(run)
+    paid, refused = words.rate(rush.answered_in_time_rate), words.loss(_lost_percent(rush))
+    return (
+        f"Behind a provider that takes {capacity} payment{'' if capacity == '1' else 's'} at a time"
+        f" {rush.users} shoppers get {paid} paid, and {refused} of the answers are refusals."
+    )
+
+
 def sync_answer(results: Results) -> Answer | None:
     """The answer, when there are synchronous runs."""
     runs = runs_of(results, Arm.SYNC)
@@ -105,4 +115,13 @@ def sync_answer(results: Results) -> Answer | None:
             " payment time."
         )
     ]
-    return Answer(id="sync", question=QUESTION, paragraphs=paragraphs, tables=[table], charts=charts, notes=notes)
+    return Answer(
+        id="sync",
+        short="Sync",
+        question=QUESTION,
+        lead=_lead((naive or runs)[0]),
+        paragraphs=paragraphs,
+        tables=[table],
+        charts=charts,
+        notes=notes,
+    )

@@ -69,12 +69,12 @@ def sync_run(sync_scenario: Scenario) -> RunRecords:
     return synthetic_run(sync_scenario)
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def machine() -> Machine:
     return Machine(system="Test 1", processor="Test", cores=2, memory_gb=8, python="3.11", versions={"aiohttp": "3"})
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def make_results(machine: Machine) -> Callable[[list[RunResult], str], Results]:
     def make(runs: list[RunResult], kind: str) -> Results:
         return Results.model_validate(

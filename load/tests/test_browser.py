@@ -1,21 +1,29 @@
-"""The report in a real browser: Chromium, as Debian packages it."""
+"""The report in a real browser: Chromium, as Debian packages it. Each page is opened once, for all tests."""
 
 import itertools
 import os
+import re
 import shutil
 from collections.abc import Callable, Iterator
+from dataclasses import asdict
 from pathlib import Path
+from typing import Literal
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, Page, sync_playwright
+from playwright.sync_api import Browser, sync_playwright
 
 from load.analysis.results import Results, RunResult
+from load.model import Sale, load_prices, sale_figures, sale_rates
+from load.report.document import asset
 from load.report.files import write_comparison, write_report
+from load.tests.visit import Visit
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 pytestmark = pytest.mark.skipif(CHROMIUM is None and "CI" not in os.environ, reason="no Chromium is installed")
-Make = Callable[[list[RunResult], str], Results]
+Kind = Literal["demo", "lab", "comparison"]
+Open = Callable[[Kind], Visit]
+# One of each kind: a page with every question, and tables that axe is soon done with.
+LAB = ("sync:naive:1", "sync:protected:1", "ecs:5", "ecs:planned", "scaled", "lambda", "stock:lambda")
 
 
 @pytest.fixture(scope="module")
@@ -28,101 +36,127 @@ def browser() -> Iterator[Browser]:
         running.close()
 
 
-class Visit:
-    """A page, and what it said and asked for."""
+@pytest.fixture(scope="module")
+def visits(
+    browser: Browser,
+    tmp_path_factory: pytest.TempPathFactory,
+    make_results: Callable[[list[RunResult], str], Results],
+    demo_runs: list[RunResult],
+    lab_runs: list[RunResult],
+) -> Open:
+    opened: dict[Kind, Visit] = {}
+    demo = make_results(demo_runs, "demo")
+    lab = make_results([run for run in lab_runs if run.scenario.name in LAB], "lab")
 
-    def __init__(self, browser: Browser, file: Path, *, width: int = 1280, scheme: str = "light") -> None:
-        self.said: list[str] = []
-        self.asked: list[str] = []
-        context = browser.new_context(
-            viewport={"width": width, "height": 900}, color_scheme="dark" if scheme == "dark" else "light"
-        )
-        self.page: Page = context.new_page()
-        self.page.on("console", lambda message: self.said.append(message.text))
-        self.page.on("pageerror", lambda error: self.said.append(str(error)))
-        self.page.on("request", lambda request: self.asked.append(request.url))
-        self.page.goto(file.as_uri())
-        self.page.wait_for_function("document.documentElement.dataset.charts !== undefined")
+    def visit(kind: Kind) -> Visit:
+        if kind not in opened:
+            folder = tmp_path_factory.mktemp(kind)
+            if kind == "comparison":
+                file = write_comparison(folder, [(Path("first"), demo), (Path("second"), demo)])
+            else:
+                file = write_report(folder, demo if kind == "demo" else lab)
+            opened[kind] = Visit(browser, file)
+        return opened[kind]
 
-    def violations(self) -> str:
-        """What axe finds on the whole page, folded parts included, in words; empty when it finds nothing."""
-        self.page.eval_on_selector_all("details", "all => all.forEach((one) => { one.open = true; })")
-        found = Axe().run(self.page)
-        assert len(found.response["passes"]) > 10, "axe checked next to nothing"
-        return str(found.generate_report()) if found.violations_count else ""
-
-
-@pytest.fixture
-def demo_page(tmp_path: Path, make_results: Make, demo_runs: list[RunResult]) -> Path:
-    return write_report(tmp_path, make_results(demo_runs, "demo"))
+    return visit
 
 
 @pytest.fixture
-def lab_page(tmp_path: Path, make_results: Make, lab_runs: list[RunResult]) -> Path:
-    return write_report(tmp_path, make_results(lab_runs, "lab"))
+def demo(visits: Open) -> Iterator[Visit]:
+    visit = visits("demo")
+    yield visit
+    visit.load()
 
 
-@pytest.fixture
-def comparison_page(tmp_path: Path, make_results: Make, demo_runs: list[RunResult]) -> Path:
-    results = make_results(demo_runs, "demo")
-    return write_comparison(tmp_path, [(Path("first"), results), (Path("second"), results)])
+@pytest.fixture(params=["demo", "lab"])
+def report(request: pytest.FixtureRequest, visits: Open) -> Visit:
+    return visits(request.param)
 
 
-def painted(page: Page) -> int:
-    """How many canvases hold at least one pixel of colour."""
-    return int(
-        page.evaluate(
-            """() => [...document.querySelectorAll('canvas')].filter((canvas) => {
-                const pixels = canvas.getContext('2d').getImageData(0, 0, canvas.width, canvas.height).data;
-                return pixels.some((value, index) => index % 4 === 3 && value > 0);
-            }).length"""
-        )
-    )
-
-
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("kind", ["demo_page", "lab_page"])
-def test_every_chart_is_drawn_and_nothing_is_asked_for(
-    request: pytest.FixtureRequest, browser: Browser, kind: str, scheme: str
-) -> None:
-    file: Path = request.getfixturevalue(kind)
-    visit = Visit(browser, file, scheme=scheme)
-    assert visit.said == []
-    assert [url for url in visit.asked if not url.startswith("data:")] == [file.as_uri()]
-    places = visit.page.locator(".chart").count()
+def test_every_chart_is_drawn_and_nothing_is_asked_for(report: Visit) -> None:
+    places = report.page.locator(".chart").count()
     assert places >= 6
-    assert visit.page.locator("canvas").count() == painted(visit.page) == places
+    for scheme in ("dark", "light"):
+        report.page.emulate_media(color_scheme=scheme)
+        assert report.page.locator("canvas").count() == report.painted() == places
+    assert report.said == []
+    assert {url for url in report.asked if not url.startswith("data:")} == {report.file.as_uri()}
 
 
-def test_the_theme_follows_the_system_and_the_button(browser: Browser, demo_page: Path) -> None:
-    visit = Visit(browser, demo_page, scheme="dark")
+def test_the_theme_follows_the_system_and_the_button(demo: Visit) -> None:
     background = "getComputedStyle(document.body).backgroundColor"
-    dark = visit.page.evaluate(background)
-    visit.page.get_by_role("button", name="Light").click()
-    light = visit.page.evaluate(background)
-    assert dark != light
-    assert visit.page.locator("button.theme").inner_text() == "Dark"
-    assert visit.said == []
+    demo.page.emulate_media(color_scheme="dark")
+    dark = demo.page.evaluate(background)
+    demo.page.get_by_role("button", name="Light").click()
+    assert demo.page.evaluate(background) != dark
+    assert demo.page.locator("button.theme").inner_text() == "Dark"
 
 
-@pytest.mark.parametrize("kind", ["demo_page", "lab_page"])
-def test_a_phone_shows_it_without_scrolling_sideways(
-    request: pytest.FixtureRequest, browser: Browser, kind: str
-) -> None:
-    visit = Visit(browser, request.getfixturevalue(kind), width=390)
-    assert visit.page.evaluate("document.documentElement.scrollWidth") <= 390
+def test_a_phone_shows_all_of_it_and_tables_keep_their_first_column(report: Visit) -> None:
+    report.page.set_viewport_size({"width": 390, "height": 844})
+    assert report.number("document.documentElement.scrollWidth") <= 390
+    table = report.page.locator("#figures .scroll").first
+    head = table.locator("tbody th").first
+    before = head.bounding_box()
+    assert table.evaluate("one => { one.scrollLeft = 300; return one.scrollLeft; }") > 100
+    assert head.bounding_box() == before
+    report.page.set_viewport_size({"width": 1280, "height": 900})
 
 
-def test_charts_move_their_cursors_together(browser: Browser, demo_page: Path) -> None:
-    visit = Visit(browser, demo_page)
-    visit.page.locator(".u-over").nth(0).hover()
-    times = visit.page.locator(".u-legend .u-series:first-child .u-value").all_inner_texts()
+def test_the_contents_stay_in_sight_and_say_where_the_reader_is(demo: Visit) -> None:
+    demo.page.locator("nav.toc a", has_text="Checks").click()
+    demo.page.locator(".toc [aria-current]", has_text="Checks").wait_for()
+    box = demo.page.locator("nav.toc").bounding_box()
+    assert box is not None
+    assert 0 <= box["y"] < 60
+    assert demo.number("scrollY") > 900
+
+
+def test_charts_move_their_cursors_together(demo: Visit) -> None:
+    demo.page.locator(".column .u-over").nth(0).hover()
+    times = demo.page.locator(".column .u-legend .u-series:first-child .u-value").all_inner_texts()
     assert "–" not in times[:3]
     assert len(set(times[:3])) == 1
 
 
-def test_the_page_is_built_for_everybody(browser: Browser, lab_page: Path) -> None:
-    page = Visit(browser, lab_page).page
+def test_a_chart_is_zoomed_by_dragging_and_shows_all_again(demo: Visit) -> None:
+    plot = demo.page.locator("#chart-story .u-over")
+    box = plot.bounding_box()
+    assert box is not None
+    whole = demo.page.locator("#tools-story .whole")
+    assert not whole.is_visible()
+    demo.page.mouse.move(box["x"] + 200, box["y"] + 60)
+    demo.page.mouse.down()
+    demo.page.mouse.move(box["x"] + 400, box["y"] + 60, steps=4)
+    demo.page.mouse.up()
+    whole.click()
+    assert not whole.is_visible()
+
+
+def test_a_chart_is_saved_as_numbers_and_as_a_picture(demo: Visit, demo_runs: list[RunResult]) -> None:
+    with demo.page.expect_download() as numbers:
+        demo.page.locator("#tools-story button", has_text="CSV").click()
+    lines = Path(numbers.value.path()).read_text(encoding="utf-8").splitlines()
+    assert lines[0].startswith("time (s),taken by the queue,paid from the queue,sync: ")
+    queue = next(run for run in demo_runs if run.scenario.name == "ecs")
+    last = [line.split(",") for line in lines if line.split(",")[1]][-1]
+    assert [int(cell) for cell in last[1:3]] == [queue.figures.accepted, queue.figures.completed]
+    with demo.page.expect_download() as picture:
+        demo.page.locator("#tools-story button", has_text="PNG").click()
+    assert Path(picture.value.path()).read_bytes().startswith(b"\x89PNG")
+
+
+def test_paper_shows_the_numbers_and_no_buttons(demo: Visit) -> None:
+    demo.page.emulate_media(media="print")
+    demo.page.evaluate("dispatchEvent(new Event('beforeprint'))")
+    assert demo.page.locator("details:not(.screen):not([open])").count() == 0
+    for button in demo.page.locator("button").all():
+        assert not button.is_visible()
+    assert demo.page.locator(".stage").is_visible()
+
+
+def test_the_page_is_built_for_everybody(visits: Open) -> None:
+    page = visits("lab").page
     assert page.locator("html").get_attribute("lang") == "en"
     assert page.locator("h1").count() == page.locator("main").count() == 1
     levels = page.eval_on_selector_all("h1,h2,h3", "all => all.map((one) => +one.tagName[1])")
@@ -133,19 +167,89 @@ def test_the_page_is_built_for_everybody(browser: Browser, lab_page: Path) -> No
     assert len(ids) == len(set(ids))
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("kind", ["demo_page", "lab_page", "comparison_page"])
-def test_axe_finds_nothing(request: pytest.FixtureRequest, browser: Browser, kind: str, scheme: str) -> None:
-    assert Visit(browser, request.getfixturevalue(kind), scheme=scheme).violations() == ""
+@pytest.mark.parametrize("kind", ["demo", "lab", "comparison"])
+def test_axe_finds_nothing(visits: Open, kind: Kind) -> None:
+    visit = visits(kind)
+    assert visit.violations() == ""
 
 
-def test_axe_finds_what_is_wrong(browser: Browser, demo_page: Path) -> None:
-    visit = Visit(browser, demo_page)
-    visit.page.evaluate("document.querySelector('.summary').style.color = '#ddd'")
-    assert "color-contrast" in visit.violations()
+def test_axe_finds_nothing_in_the_dark(visits: Open) -> None:
+    visit = visits("lab")
+    visit.page.emulate_media(color_scheme="dark")
+    assert visit.violations("color-contrast") == ""
+    visit.page.emulate_media(color_scheme="light")
 
 
-def test_a_comparison_is_drawn(browser: Browser, comparison_page: Path, demo_runs: list[RunResult]) -> None:
-    visit = Visit(browser, comparison_page)
+def test_axe_finds_what_is_wrong(demo: Visit) -> None:
+    demo.page.evaluate("document.querySelector('.deck').style.color = '#ddd'")
+    assert "color-contrast" in demo.violations("color-contrast")
+
+
+def test_a_comparison_is_drawn(visits: Open, demo_runs: list[RunResult]) -> None:
+    visit = visits("comparison")
     assert visit.said == []
-    assert painted(visit.page) == len(demo_runs)
+    assert visit.painted() == len(demo_runs)
+
+
+SALES = [
+    (Sale(rate=rate, payment=payment, wait=1e6, burst=burst, overhead=overhead), workers)
+    for rate, payment, burst, overhead in (
+        (65, 1.0, 12, 0.054),
+        (60, 3.0, 3600, 0.015),
+        (7.5, 0.1, 41.3, 0),
+        (1, 10, 1, 0),
+    )
+    for workers in (1, 20, 64, 181, 300)
+]
+
+
+def test_the_page_computes_a_sale_as_the_model_does(demo: Visit) -> None:
+    rates = sale_rates(load_prices())
+    asked = [
+        {"rate": one.rate, "payment": one.payment, "burst": one.burst, "overhead": one.overhead, "workers": workers}
+        for one, workers in SALES
+    ]
+    script = f"([sales, rates]) => {{ {asset('order_model.js')} return sales.map((one) => saleFigures(one, rates)); }}"
+    told = demo.page.evaluate(script, [asked, asdict(rates)])
+    for (sale, workers), figures in zip(SALES, told, strict=True):
+        assert figures == pytest.approx(asdict(sale_figures(sale, workers, rates)), rel=1e-9, abs=1e-9)
+
+
+def outcome(visit: Visit) -> dict[str, str]:
+    pairs = "all => all.map((one) => [...one.children].map((part) => part.textContent))"
+    return dict(visit.page.eval_on_selector_all(".outcome div", pairs))
+
+
+def test_the_order_path_replays_the_run_and_a_slider_asks_the_model(demo: Visit, demo_runs: list[RunResult]) -> None:
+    queue = next(run for run in demo_runs if run.scenario.name == "ecs").figures
+    measured = outcome(demo)
+    assert measured["largest backlog"] == f"{queue.peak_backlog:,}"
+    demo.page.locator(".moment").fill("1000")
+    assert demo.page.locator("[data-show=paid]").inner_text() == f"{queue.completed:,} paid"
+    workers = demo.page.locator("input[name=workers]")
+    workers.focus()
+    for _ in range(80):
+        workers.press("ArrowRight")
+    assert demo.page.locator("[data-of=workers]").inner_text() == "100"
+    assert outcome(demo)["largest backlog"] != measured["largest backlog"]
+    assert "they keep up" in demo.page.locator(".said").inner_text()
+    demo.page.get_by_role("button", name="Back to the recording").click()
+    assert outcome(demo) == measured
+
+
+def test_the_order_path_moves_by_itself_only_for_those_who_want_motion(demo: Visit) -> None:
+    path = demo.page.locator(".order-path")
+    path.scroll_into_view_if_needed()
+    play = demo.page.locator(".play")
+    assert play.inner_text() == "Play"
+    assert demo.page.locator(".lane i").count() == 0
+    demo.page.emulate_media(reduced_motion="no-preference")
+    demo.page.reload()
+    path.scroll_into_view_if_needed()
+    demo.page.locator(".lane i").first.wait_for(state="attached")
+    play.press("Enter")
+    assert play.inner_text() == "Play"
+
+
+def test_the_axes_are_written_in_whole_pixels() -> None:
+    assert re.findall(r"[0-9]+\.[0-9]+px", "".join(asset(name) for name in ("charts.js", "annotations.js"))) == []

@@ -67,7 +67,7 @@ def test_an_extrapolated_drain_is_marked_beside_its_prediction(make_results: Mak
     unknown = PredictedValue(name="confirmation, p50", unit="s", predicted=9.0, measured=None, deviation=None, ok=None)
     run = lab_runs[-1].model_copy(update={"predictions": [value, unknown]})
     found = next(one for one in answers(make_results([run], "lab"), load_prices()) if one.id == "predicted")
-    assert "1 of 1 are within 10 %" in found.paragraphs[0]
+    assert found.lead.startswith("1 of 1 predictions are within 10 %")
     assert "1 could not be measured" in found.paragraphs[0]
     assert [line[2] for line in found.tables[1].rows] == ["≈ 1 min 50 s", words.NOTHING]
 

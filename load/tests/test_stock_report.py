@@ -10,10 +10,11 @@ from rich.console import Console
 from load.analysis.results import Results, RunResult, result
 from load.model import load_prices
 from load.records import RunRecords
+from load.report.cards import arm_card
 from load.report.console import COLUMNS, STOCK_COLUMNS, figures_of, print_table, row, stock_row
 from load.report.files import write_comparison, write_report
 from load.report.markdown import markdown
-from load.report.page import arm_card, parameter_row
+from load.report.page import parameter_row
 from load.report.stock_answer import QUESTION, stock_answer
 from load.report.study import answers
 from load.report.verdict import verdict
@@ -123,7 +124,7 @@ def test_page_and_text_have_the_section(
 def test_a_demo_of_limited_stock_alone_has_a_page(tmp_path: Path, make_results: Make, stock_result: RunResult) -> None:
     page = write_report(tmp_path, make_results([stock_result], "demo")).read_text(encoding="utf-8")
     assert QUESTION in page
-    assert "Side by side" not in page
+    assert "What each arm did" not in page
 
 
 def test_limited_stock_stays_out_of_every_other_answer(make_results: Make, lab_runs: list[RunResult]) -> None:

@@ -122,6 +122,13 @@ class ProcessStage:
 
     async def charges(self, order_id: str) -> list[tuple[str, int]]:
         """See `Stage`."""
+        return await self._made(order_id, "succeeded")
+
+    async def refunds(self, order_id: str) -> list[tuple[str, int]]:
+        """The refund id and the amount of every refund that was really made for an order."""
+        return await self._made(order_id, "refunded")
+
+    async def _made(self, order_id: str, status: str) -> list[tuple[str, int]]:
         found: list[tuple[str, int]] = []
         after: int | None = 0
         while after is not None:
@@ -130,7 +137,7 @@ class ProcessStage:
             found += [
                 (charge["charge_id"], charge["amount_minor"])
                 for charge in page["charges"]
-                if charge["order_id"] == order_id and charge["status"] == "succeeded"
+                if charge["order_id"] == order_id and charge["status"] == status
             ]
         return found
 

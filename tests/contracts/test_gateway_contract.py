@@ -2,11 +2,10 @@
 
 import asyncio
 import uuid
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import suppress
 from dataclasses import replace
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 import aiohttp
@@ -25,34 +24,11 @@ from flashpay import (
     NotCharged,
 )
 from flashpay.testing import FakeGateway, Reply
-from local.ports import free_port
-from local.processes import service_process
 from tests.contracts.gateway_stages import FakeStage, ProcessStage, Stage
 
 TIMEOUT = timedelta(seconds=10)
 SHORT = timedelta(milliseconds=50)
 SLOW = timedelta(milliseconds=700)
-
-
-@pytest.fixture(scope="module")
-def gateway_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """The real payment gateway, started once for this file."""
-    folder = tmp_path_factory.mktemp("gateway")
-    port = free_port()
-    url = f"http://127.0.0.1:{port}"
-    with service_process(
-        "payment_gateway",
-        name="payment gateway",
-        environment={
-            "HOST": "127.0.0.1",
-            "PORT": str(port),
-            "CHARGE_STORE_PATH": str(folder / "gateway.sqlite3"),
-            "LATENCY_SECONDS": "0",
-        },
-        log_path=Path(folder) / "gateway.log",
-        ready_url=f"{url}/readyz",
-    ):
-        yield url
 
 
 @pytest.fixture(params=["fake", "process", "example"])

@@ -37,7 +37,7 @@ def test_corpus(path: Path) -> None:
             read(case["body"])
         assert type(caught.value) is ERRORS[expected["error"]]
         assert caught.value.reason == expected["error"]
-        assert not caught.value.retryable
+        assert caught.value.retryable is False
     else:
         order = read(case["body"]).data
         assert {name: getattr(order, name) for name in expected} == expected
@@ -85,6 +85,22 @@ def test_error_names_the_field_and_repeats_no_value(event: OrderPlaced) -> None:
 def test_body_that_is_no_text_is_malformed() -> None:
     with pytest.raises(MalformedMessageError):
         decode_sqs_body(None)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("read", "record", "absent"),
+    [
+        (decode_lambda_sns_record, {}, "Sns"),
+        (decode_lambda_sns_record, {"Sns": {}}, "Message"),
+        (decode_lambda_sns_record, {"Sns": 1}, "Message"),
+        (decode_lambda_sqs_record, {}, "body"),
+    ],
+)
+def test_a_record_without_a_message_is_told_what_it_lacks(
+    read: Callable[[Any], OrderPlaced], record: dict[str, object], absent: str
+) -> None:
+    with pytest.raises(MalformedMessageError, match=f"^The record has no {absent}$"):
+        read(record)
 
 
 def test_schema_accepts_what_is_encoded_and_refuses_the_rest(event: OrderPlaced) -> None:

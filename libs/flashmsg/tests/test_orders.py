@@ -76,6 +76,12 @@ def test_created_at_is_kept_in_utc(order: Order) -> None:
         changed(order, created_at=datetime(2026, 11, 22))  # noqa: DTZ001 - a naive time is what is tested
 
 
+def test_a_time_that_utc_cannot_tell_is_refused_and_says_so(order: Order) -> None:
+    last = datetime.max.replace(tzinfo=timezone(timedelta(hours=-1)))
+    with pytest.raises(ValidationError, match="Input is out of the range of UTC"):
+        changed(order, created_at=last)
+
+
 def test_the_largest_order_has_an_exact_total(order: Order) -> None:
     lines = tuple(
         PricedLine(product_id=f"p{n}", quantity=MAX_QUANTITY, unit_price_minor=MAX_UNIT_PRICE_MINOR)

@@ -43,6 +43,7 @@ class Shop:
 
     def __init__(self) -> None:
         self.good: set[str] = set()
+        self.hanging: set[str] = set()
         self.error: FlashpayError = DOWN
         self.alive = True
         self.ledger_hangs = False
@@ -59,6 +60,8 @@ class Shop:
             self.tries.append(order_id)
             if order_id in self.good:
                 return SETTLED
+            if order_id in self.hanging:
+                await asyncio.Event().wait()
             if isinstance(self.error, GatewayUnavailableError):
                 on_unanswered(self.error, alive=self.alive)
             raise self.error
@@ -125,6 +128,17 @@ async def test_nobody_is_turned_away_on_the_last_receive(shop: Shop) -> None:
     last = shop.start("first", receives_left=0)
     await asyncio.sleep(0)
     assert not last.done()
+
+
+async def test_nobody_makes_room_while_an_order_that_has_not_failed_holds_a_slot(shop: Shop) -> None:
+    shop.hanging.add("fresh")
+    failed, other = await shop.fill(5, 5)
+    failed.cancel()
+    fresh = shop.start("fresh")
+    await asyncio.sleep(5 * PAUSE)
+    assert "fresh" in shop.tries
+    assert not other.done()
+    fresh.cancel()
 
 
 async def test_on_their_last_receive_they_leave_with_their_own_failure(shop: Shop) -> None:

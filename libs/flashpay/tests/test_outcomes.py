@@ -7,43 +7,43 @@ from datetime import timedelta
 
 import pytest
 
-from flashmsg import OrderOutcome, OrderStatus, decode_outcome
-from flashpay import Announcer, LedgerEntry, Retention, Settled, Settler
-from flashpay.testing import FakeGateway, FakeStock, ManualClock, MemoryLedger, Reply, sample_order, sample_reservation
+from flashmsg import decode_outcome
+from flashpay import Announcer, LedgerEntry, OutcomeOwedError, Retention, Settled, Settler
+from flashpay.testing import (
+    FakeGateway,
+    FakeOutcomes,
+    FakeStock,
+    ManualClock,
+    MemoryLedger,
+    Reply,
+    sample_order,
+    sample_reservation,
+)
 
 ORDER = sample_order()
 LEASE = timedelta(seconds=30)
 
 
-class TopicDownError(Exception):
-    pass
-
-
 @dataclass
 class Shop:
-    """What settles, a topic that can be down or slow, and whoever subscribes to it."""
+    """What settles, and the topic that it tells of ends."""
 
     ledger: MemoryLedger
     clock: ManualClock
     gateway: FakeGateway = field(default_factory=FakeGateway)
-    down: bool = False
-    open: asyncio.Event = field(default_factory=asyncio.Event)
-    published: list[tuple[OrderOutcome, Mapping[str, str]]] = field(default_factory=list)
-    told: list[tuple[OrderStatus, Exception | None]] = field(default_factory=list)
+    topic: FakeOutcomes = field(default_factory=FakeOutcomes)
+    told: list[tuple[str, Exception | None]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.open.set()
         self.announcer = Announcer(
-            ledger=self.ledger, publish=self.publish, on_told=lambda entry, why: self.told.append((entry.status, why))
+            ledger=self.ledger,
+            publish=self.publish,
+            on_told=lambda order_id, why: self.told.append((order_id, why)),
         )
 
-    async def publish(self, body: str, attributes: Mapping[str, str], /) -> None:
-        await self.open.wait()
-        if self.down:
-            raise TopicDownError
-        outcome = decode_outcome(body)
-        assert self.entry.status is outcome.data.status, "never before it is recorded"
-        self.published.append((outcome, attributes))
+    async def publish(self, body: str, attributes: Mapping[str, str]) -> None:
+        assert decode_outcome(body).data.status is self.entry.status, "never before it is recorded"
+        await self.topic.publish(body, attributes)
 
     @property
     def entry(self) -> LedgerEntry:
@@ -51,7 +51,7 @@ class Shop:
 
     @property
     def told_of(self) -> list[str]:
-        return [outcome.id.removeprefix(f"{ORDER.order_id}.") for outcome, _ in self.published]
+        return [outcome.id.removeprefix(f"{ORDER.order_id}.") for outcome, _ in self.topic.published]
 
     def settler(self, stock: FakeStock | None = None) -> Settler:
         return Settler(
@@ -73,12 +73,12 @@ async def shop(clock: ManualClock) -> Shop:
 async def test_a_paid_order_is_told_with_all_that_a_subscriber_asks_for(shop: Shop) -> None:
     assert isinstance(await shop.settler().settle(ORDER), Settled)
     await shop.announcer.flush()
-    ((outcome, attributes),) = shop.published
+    ((outcome, attributes),) = shop.topic.published
     assert outcome.type == "com.flashsale.order.completed.v1"
     assert attributes == {"type": outcome.type, "status": "completed", "customer_id": "7"}
     assert (outcome.data.charge_id, outcome.data.ended_at) == (shop.entry.charge_id, shop.entry.completed_at)
     assert outcome.data.items == ORDER.items
-    assert shop.told == [(OrderStatus.COMPLETED, None)]
+    assert shop.told == [(ORDER.order_id, None)]
     assert not shop.entry.event_owed
 
 
@@ -99,22 +99,22 @@ async def test_other_ends_are_told_too(shop: Shop, end: Callable[[Shop], Awaitab
 
 
 async def test_an_order_does_not_wait_for_its_telling(shop: Shop) -> None:
-    shop.open.clear()
+    shop.topic.gate.clear()
     assert isinstance(await shop.settler().settle(ORDER), Settled)
-    assert shop.published == []
-    shop.open.set()
+    assert shop.topic.published == []
+    shop.topic.gate.set()
     await shop.announcer.flush()
     assert shop.told_of == ["completed.1"]
 
 
 async def test_what_the_topic_did_not_take_stays_owed_and_is_told_by_the_next_delivery(shop: Shop) -> None:
-    shop.down = True
+    shop.topic.down = True
     await shop.settler().settle(ORDER)
     await shop.announcer.flush()
     assert shop.entry.event_owed
-    ((status, why),) = shop.told
-    assert (status, type(why)) == (OrderStatus.COMPLETED, TopicDownError)
-    shop.down = False
+    ((order_id, why),) = shop.told
+    assert (order_id, type(why)) == (ORDER.order_id, OutcomeOwedError)
+    shop.topic.down = False
     await shop.settler().settle(ORDER)
     await shop.announcer.flush()
     assert shop.told_of == ["completed.1"]
@@ -129,10 +129,10 @@ async def test_an_order_that_is_told_is_not_told_again_by_later_deliveries(shop:
 
 
 async def test_deliveries_at_once_of_one_end_tell_of_it_once(shop: Shop) -> None:
-    shop.open.clear()
+    shop.topic.gate.clear()
     for _ in range(3):
         await shop.settler().settle(ORDER)
-    shop.open.set()
+    shop.topic.gate.set()
     await shop.announcer.flush()
     assert shop.told_of == ["completed.1"]
 
@@ -144,7 +144,7 @@ async def test_what_was_published_and_could_not_be_noted_is_told_once_more_as_th
     assert shop.entry.event_owed
     shop.ledger.unavailable = False
     await shop.announcer.tell(shop.entry)
-    first, second = (outcome for outcome, _ in shop.published)
+    first, second = (outcome for outcome, _ in shop.topic.published)
     assert first == second
 
 
@@ -159,10 +159,10 @@ async def test_an_order_that_failed_and_is_paid_after_its_redrive_is_told_twice_
 async def test_a_redriven_order_whose_units_others_have_is_told_as_sold_out(shop: Shop, stock: FakeStock) -> None:
     reservation = sample_reservation()
     settler = shop.settler(stock)
-    shop.down = True
+    shop.topic.down = True
     await settler.give_up(ORDER, reason="exhausted", reservation=reservation, uncharged=True)
     await shop.announcer.flush()
-    shop.down = False
+    shop.topic.down = False
     held = (await stock.stock.leases.read("gadget")).leases["seller"]
     await stock.stock.leases.change("gadget", "seller", held, by=(await stock.level())[0])
     await settler.settle(ORDER, redriven=True, reservation=reservation)
@@ -174,13 +174,13 @@ async def test_where_nobody_is_told_nothing_is_owed(clock: ManualClock) -> None:
     shop = Shop(ledger=MemoryLedger(clock=clock), clock=clock)
     await shop.settler().settle(ORDER)
     await shop.announcer.flush()
-    assert shop.published == []
+    assert shop.topic.published == []
     assert shop.told == []
 
 
 async def test_leaving_the_block_waits_for_what_is_under_way(shop: Shop) -> None:
-    shop.open.clear()
+    shop.topic.gate.clear()
     async with shop.announcer:
         await shop.settler().settle(ORDER)
-        asyncio.get_running_loop().call_soon(shop.open.set)
+        asyncio.get_running_loop().call_soon(shop.topic.gate.set)
     assert shop.told_of == ["completed.1"]

@@ -16,6 +16,8 @@ from flashstock.table import MAX_WRITES, StockTable
 
 SOLD: Final = Outcome.SOLD
 RETURNED: Final = Outcome.RETURNED
+REFUNDED: Final = Outcome.REFUNDED
+Decided = Literal[Outcome.SOLD, Outcome.RETURNED, Outcome.REFUNDED]
 
 
 def reservation(number: int, **units: int) -> Reservation:
@@ -23,7 +25,7 @@ def reservation(number: int, **units: int) -> Reservation:
     return Reservation(id=f"rsv_{digits}", units=units or {"cap": 1})
 
 
-def ending(number: int, outcome: Literal[Outcome.SOLD, Outcome.RETURNED], reopened: int = 0, /, **units: int) -> Ending:
+def ending(number: int, outcome: Decided, reopened: int = 0, /, **units: int) -> Ending:
     return Ending(reservation=reservation(number, **units), outcome=outcome, reopened=reopened)
 
 
@@ -67,6 +69,39 @@ async def test_an_ended_reservation_does_not_end_again(reserved: Stock) -> None:
     assert await reserved.endings.settle([first]) == {first.reservation.id: SOLD}
     assert await reserved.endings.settle([ending(2, RETURNED)]) == {reservation(2).id: RETURNED}
     assert await level(reserved) == (3, 6, 1)
+
+
+@pytest.mark.parametrize("before", [[], [SOLD], [RETURNED], [RETURNED, SOLD]], ids=str)
+@pytest.mark.parametrize("late", [SOLD, RETURNED, REFUNDED])
+async def test_a_refund_gives_the_units_back_once_and_nothing_comes_after_it(
+    reserved: Stock, before: list[Decided], late: Decided
+) -> None:
+    for outcome in before:
+        await reserved.endings.settle([ending(1, outcome, cap=2, shoe=1)])
+    refund = ending(1, REFUNDED, cap=2, shoe=1)
+    assert await reserved.endings.settle([refund]) == {refund.reservation.id: REFUNDED}
+    assert await level(reserved) == (4, 6, 0)
+    assert await level(reserved, "shoe") == (1, 3, 0)
+    for again in (ending(1, late, cap=2, shoe=1), refund):
+        assert await reserved.endings.settle([again]) == {refund.reservation.id: REFUNDED}
+    await reserved.endings.reopen(refund.reservation, reopened=1)
+    assert await level(reserved) == (4, 6, 0)
+
+
+async def test_of_refunds_and_a_sale_at_once_the_refund_stands(reserved: Stock) -> None:
+    outcomes: list[Decided] = [REFUNDED, SOLD, REFUNDED, SOLD]
+    await asyncio.gather(*(reserved.endings.settle([ending(1, outcome)]) for outcome in outcomes))
+    assert await level(reserved) == (3, 7, 0)
+
+
+async def test_a_refund_of_what_was_sold_without_units_gives_none_back(reserved: Stock) -> None:
+    await reserved.endings.settle([ending(1, RETURNED)])
+    await reserved.sessions.open("s2", owner="test", slots=1)
+    await reserved.leases.change("cap", "s2", NOTHING, by=3)  # others have all caps
+    await reserved.endings.settle([ending(1, SOLD)])
+    assert await reserved.endings.ended([reservation(1).id]) == {reservation(1).id: Outcome.SOLD_WITHOUT_UNITS}
+    await reserved.endings.settle([ending(1, REFUNDED)])
+    assert await level(reserved) == (0, 10, 0)
 
 
 async def test_those_that_ended_before_do_not_hold_up_the_others(reserved: Stock) -> None:

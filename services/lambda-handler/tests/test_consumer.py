@@ -123,14 +123,14 @@ async def test_poison_from_the_queue_goes_to_the_dead_letters_with_its_reason() 
     record = QueueRecord(message_id="m1", receive_count=1, record={"body": "not an order"})
     (outcome,) = await consume(bench, record)
     assert (outcome.done, outcome.outcome, outcome.order_id) == (True, "poison", None)
-    assert bench.buried == [("not an order", "malformed")]
+    assert bench.letters == [("not an order", "malformed")]
 
 
 async def test_poison_from_the_topic_is_left_to_the_failure_destination() -> None:
     bench = Bench()
     (outcome,) = await consume(bench, notification("not an order"))
     assert (outcome.done, outcome.outcome) == (False, "poison")
-    assert bench.buried == []
+    assert bench.letters == []
 
 
 async def test_what_the_gateway_refuses_is_dead_lettered_and_failed() -> None:
@@ -142,7 +142,7 @@ async def test_what_the_gateway_refuses_is_dead_lettered_and_failed() -> None:
     consumer = bench.consumer(gateway=Refusing())  # type: ignore[arg-type]  # never returns
     (outcome,) = await consumer.consume([message(order)], PLENTY)
     assert (outcome.done, outcome.outcome) == (True, "failed")
-    assert [reason for _, reason in bench.buried] == ["bad_request"]
+    assert [reason for _, reason in bench.letters] == ["bad_request"]
     assert bench.ledger.entries[order.order_id].status is OrderStatus.FAILED
 
 
@@ -153,7 +153,7 @@ async def test_the_last_receive_of_an_order_fails_it_where_a_human_can_see_it() 
     (before,) = await consume(bench, message(order, receive_count=MAX_RECEIVES - 1), within=short)
     (last,) = await consume(bench, message(order, receive_count=MAX_RECEIVES), within=short)
     assert (before.done, last.done, last.outcome) == (False, True, "failed")
-    assert [reason for _, reason in bench.buried] == ["exhausted"]
+    assert [reason for _, reason in bench.letters] == ["exhausted"]
     assert bench.ledger.entries[order.order_id].status is OrderStatus.FAILED
 
 

@@ -2,6 +2,7 @@ from datetime import timedelta
 
 import pytest
 
+from flashpay import Retention
 from lambda_handler.settings import Settings, SettingsError
 
 NEEDED = {"ORDERS_TABLE": "orders", "GATEWAY_URL": "http://gateway.test"}
@@ -11,6 +12,7 @@ def test_defaults_follow_the_design() -> None:
     settings = Settings.from_environment(NEEDED)
     assert (settings.payment_timeout, settings.lease) == (timedelta(seconds=10), timedelta(seconds=30))
     assert (settings.dead_letter_queue_url, settings.max_receives, settings.stock_table) == (None, 100, None)
+    assert settings.retention == Retention(announced=False, keep=None)
 
 
 def test_what_is_set_is_taken() -> None:
@@ -23,6 +25,8 @@ def test_what_is_set_is_taken() -> None:
             "DEAD_LETTER_QUEUE_URL": "http://queue.test",
             "MAX_RECEIVES": "7",
             "STOCK_TABLE": "stock",
+            "OUTCOMES_TOPIC_ARN": "arn:aws:sns:eu-central-1:1:outcomes",
+            "ORDER_RETENTION_DAYS": "400",
         }
     )
     assert settings == Settings(
@@ -34,7 +38,10 @@ def test_what_is_set_is_taken() -> None:
         dead_letter_queue_url="http://queue.test",
         max_receives=7,
         stock_table="stock",
+        outcomes_topic_arn="arn:aws:sns:eu-central-1:1:outcomes",
+        order_retention_days=400,
     )
+    assert settings.retention == Retention(announced=True, keep=timedelta(days=400))
 
 
 @pytest.mark.parametrize(
@@ -65,6 +72,8 @@ def test_an_empty_variable_counts_as_unset() -> None:
         ({"LEASE_SECONDS": "inf"}, "LEASE_SECONDS must be above 0, not inf"),
         ({"MAX_RECEIVES": "0"}, "MAX_RECEIVES must be above 0, not 0"),
         ({"PAYMENT_TIMEOUT_SECONDS": "-1"}, "PAYMENT_TIMEOUT_SECONDS must be above 0"),
+        ({"ORDER_RETENTION_DAYS": "29"}, "ORDER_RETENTION_DAYS must be 0 or at least 30"),
+        ({"ORDER_RETENTION_DAYS": "-1"}, "ORDER_RETENTION_DAYS must be a number of days, not '-1'"),
         ({"LEASE_SECONDS": "10"}, "LEASE_SECONDS must be longer than PAYMENT_TIMEOUT_SECONDS"),
     ],
 )

@@ -107,7 +107,7 @@ async def test_on_the_last_receive_a_hanging_charge_is_dead_lettered_in_time_and
     bench.gateway.default = Reply.HANG
     (outcome,) = await consume(bench, message(ORDER, receive_count=MAX_RECEIVES), within=within(4))
     assert (outcome.done, outcome.outcome) == (True, "unresolved")
-    assert [reason for _, reason in bench.buried] == ["exhausted"]
+    assert [reason for _, reason in bench.letters] == ["exhausted"]
     assert bench.ledger.entries[ORDER.order_id].status is OrderStatus.PROCESSING
 
 
@@ -146,7 +146,7 @@ async def test_a_crash_on_the_last_receive_is_given_up_like_any_other_failure() 
     bench.ledger.entries[ORDER.order_id] = replace(entry, lease_until=datetime.now(UTC))
     (last,) = await consume(bench, message(ORDER, receive_count=MAX_RECEIVES))
     assert (early.done, early.outcome) == (False, "crashed")
-    assert (last.done, last.outcome, bench.buried[0][1]) == (True, "failed", "exhausted")
+    assert (last.done, last.outcome, bench.letters[0][1]) == (True, "failed", "exhausted")
 
 
 async def test_an_invocation_with_next_to_no_time_left_ends_in_it_too() -> None:

@@ -5,6 +5,7 @@ from datetime import timedelta
 import pytest
 
 from flashops.settings import SettingsError
+from flashpay import Retention
 from order_api.settings import Settings
 from order_api.testing import SECRET, environment
 
@@ -26,6 +27,7 @@ def test_the_defaults_are_those_that_the_design_names() -> None:
         1,
         10,
     )
+    assert settings.retention == Retention(announced=False, keep=None)
 
 
 @pytest.mark.parametrize(
@@ -39,13 +41,15 @@ def test_the_defaults_are_those_that_the_design_names() -> None:
         ("GATEWAY_URL", "ftp://gateway"),
         ("PRODUCTS_TABLE", ""),
         ("ORDERS_TABLE", ""),
-        ("SYNC_LIMIT", "0"),
+        ("SYNC_LIMIT", "-1"),
         ("SYNC_LIMIT", "many"),
         ("SYNC_FALLBACK", "perhaps"),
         ("PUBLISH_TIMEOUT_SECONDS", "nan"),
         ("LEASE_SECONDS", "10"),
         ("STOCK_LEASE_SECONDS", "-7"),
         ("STOCK_REFRESH_SECONDS", "-1"),
+        ("OUTCOMES_TOPIC_ARN", "outcomes"),
+        ("ORDER_RETENTION_DAYS", "29"),
         ("PORT", "70000"),
     ],
 )

@@ -1,5 +1,6 @@
 """The command line says what it takes, and refuses what could not be meant."""
 
+import re
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -29,6 +30,7 @@ def test_every_condition_can_be_given() -> None:
         newer_than=timedelta(days=2),
     )
     assert (command.name, command.limit, command.stack) == ("list", 3, None)
+    assert (command.pause, command.dry_run) == (timedelta(0), False)
 
 
 def test_the_smallest_and_the_greatest_figures_are_taken() -> None:
@@ -101,6 +103,20 @@ def test_what_could_not_be_meant_is_refused(
         parse(words.replace("FILE", str(tmp_path / "FILE")).split())
     assert ended.value.code == 2
     assert said in capsys.readouterr().err
+
+
+def test_every_word_of_the_command_line_is_explained(capsys: pytest.CaptureFixture[str]) -> None:
+    for command, words in {
+        "list": "queue message order reason customer product older-than newer-than limit stack",
+        "discard": "all dry-run rate by why journal",
+        "redrive": "to edit",
+    }.items():
+        with pytest.raises(SystemExit):
+            parse([command, "--help"])
+        said = " ".join(capsys.readouterr().out.split())
+        for word in words.split():
+            # After the word and what it takes come small letters, as long as there is a sentence.
+            assert re.search(rf" --{word}( [A-Z]+| {{[a-z,-]+}})? [a-z]+ [a-z]+", said.split("options:")[1]), word
 
 
 @pytest.mark.parametrize("words", ["--help", "redrive --help"])

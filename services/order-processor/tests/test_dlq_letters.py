@@ -11,7 +11,7 @@ from flashbus.queue import Message
 from flashmsg import Order, OrderPlaced, PricedLine, encode
 from order_processor.dlq.letters import Letter, read_letter
 from order_processor.dlq.places import QueueName
-from order_processor.dlq.reports import Tally, age, plain, whole
+from order_processor.dlq.reports import Tally, age, header, line, plain, whole
 from order_processor.dlq.selection import Selection
 
 NOW = datetime(2026, 11, 29, 12, tzinfo=UTC)
@@ -148,6 +148,21 @@ def test_a_letter_without_an_order_meets_no_condition_on_one() -> None:
         assert not condition.takes(poison, now=NOW)
 
 
+def test_a_letter_without_an_age_meets_no_condition_on_it() -> None:
+    undated = read_letter("given-up", Message(message_id="m1", receipt="r1", body=BODY))
+    assert Selection().takes(undated, now=NOW)
+    for condition in (Selection(older_than=timedelta(0)), Selection(newer_than=timedelta(days=9))):
+        assert not condition.takes(undated, now=NOW)
+
+
+@pytest.mark.parametrize(
+    ("bound", "older", "newer"), [(timedelta(hours=3), True, False), (timedelta(hours=4), False, True)]
+)
+def test_what_is_exactly_as_old_is_older(bound: timedelta, *, older: bool, newer: bool) -> None:
+    assert Selection(older_than=bound).takes(given_up(hours=3), now=NOW) == older
+    assert Selection(newer_than=bound).takes(given_up(hours=3), now=NOW) == newer
+
+
 def test_everything_is_everything_but_a_choice_of_queues() -> None:
     assert Selection().is_everything
     assert Selection(queues=("function",)).is_everything
@@ -162,9 +177,40 @@ def test_what_others_wrote_cannot_move_the_cursor_or_fill_the_screen() -> None:
 
 
 def test_a_letter_is_shown_with_all_that_it_holds() -> None:
-    shown = whole(given_up(), now=NOW)
-    for part in ("m1", "given-up", "3h", "exhausted", "no answer", ORDER.order_id, '"product_id": "lamp"'):
-        assert part in shown
+    head, body = whole(given_up(), now=NOW).split("\n", 8)[:8], whole(given_up(), now=NOW).split("\n", 8)[8]
+    assert [line.split() for line in head] == [
+        ["message", "m1"],
+        ["queue", "given-up"],
+        ["age", "3h"],
+        ["reason", "exhausted"],
+        ["detail", "no", "answer"],
+        ["receives", "5"],
+        ["order", ORDER.order_id],
+        ["type", "t"],
+    ]
+    assert json.loads(body) == json.loads(BODY)
+    assert '\n  "data": {' in body, "for people to read"
+
+
+def test_what_is_not_known_of_a_letter_is_left_out_or_said() -> None:
+    letter = read_letter("function", Message(message_id="m2", receipt="r", body="{}"))
+    assert whole(letter, now=NOW).split("\n") == [
+        "message      m2",
+        "queue        function",
+        "age          -",
+        "reason       unreadable",
+        "order        cannot be decoded",
+        "(no message that could be sent)",
+    ]
+
+
+def test_a_line_of_a_list_has_a_column_for_everything() -> None:
+    assert header().split() == ["queue", "age", "reason", "receives", "customer", "order", "products", "message"]
+    assert line(given_up(), now=NOW).split() == [
+        "given-up", "3h", "exhausted", "5", "7", ORDER.order_id, "lampx2", "m1",
+    ]  # fmt: skip
+    unreadable = read_letter("function", Message(message_id="m2", receipt="r", body="{}"))
+    assert line(unreadable, now=NOW).split() == ["function", "-", "unreadable", "-", "-", "-", "-", "m2"]
 
 
 @pytest.mark.parametrize(
@@ -182,3 +228,12 @@ def test_a_list_ends_with_what_it_comes_to() -> None:
     assert tally.text() == (
         "3 dead letters of 1 known customers, the oldest 5h: 2 exhausted (given-up), 1 malformed (given-up)"
     )
+
+
+def test_what_there_is_most_of_comes_first_and_one_letter_is_one() -> None:
+    tally = Tally()
+    tally.add(read_letter("function", Message(message_id="m", receipt="r", body="{}")), now=NOW)
+    assert tally.text() == "1 dead letter of 0 known customers, the oldest -: 1 unreadable (function)"
+    for _ in range(2):
+        tally.add(given_up(), now=NOW)
+    assert tally.text().endswith("2 exhausted (given-up), 1 unreadable (function)")

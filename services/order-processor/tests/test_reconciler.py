@@ -3,21 +3,19 @@
 import asyncio
 from collections import Counter
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 import pytest
 
 from flashbus.testing import FakeQueue, loop_time
 from flashmsg import Order, OrderPlaced, OrderStatus, Reservation, decode
-from flashpay import ConflictingChargeError, Settled, Settler
+from flashpay import ConflictingChargeError, LedgerEntry, Settled, Settler
 from flashpay.gateway import ChargeKnown, ChargeRequest
-from flashpay.testing import FakeGateway, MemoryLedger, Reply, sample_order
+from flashpay.testing import KEY_WINDOW, START, FakeGateway, FakeRefunds, MemoryLedger, Reply, refunder_of, sample_order
 from order_processor.reconcile.reconciler import ApplyingReconciler, DryReconciler, Outcome, Reconciler, Rest
 from order_processor.reconcile.run import AT_ONCE, Result, Run
 
-START = datetime(2026, 11, 29, tzinfo=UTC)
 AFTER = timedelta(minutes=15)
-KEY_WINDOW = timedelta(hours=24)
 LEASE = timedelta(seconds=30)
 RESTED = AFTER + timedelta(seconds=1)
 
@@ -54,6 +52,7 @@ class Shop:
         return ApplyingReconciler(
             ledger=self.ledger,
             settler=self.settler,
+            refunder=refunder_of(ledger=self.ledger, refunds=FakeRefunds(gateway=self.gateway), clock=now),
             orders=self.orders,
             dead_letters=self.dead_letters,
             rest=self.rest,
@@ -61,17 +60,17 @@ class Shop:
 
     @property
     def dry(self) -> Reconciler:
-        return DryReconciler(ledger=self.ledger, gateway=self.gateway, rest=self.rest)
+        return DryReconciler(
+            ledger=self.ledger, gateway=self.gateway, refunds=FakeRefunds(gateway=self.gateway), rest=self.rest
+        )
 
     async def reconcile(self, reconciler: Reconciler | None = None, *, limit: int = 1000) -> Result:
         run = Run(
-            unsettled=self.ledger,
+            find=lambda: self.ledger.untouched_since(now() - AFTER),
             reconciler=reconciler or self.applying,
-            after=AFTER,
             limit=limit,
             stop=self.stop,
             say=lambda order_id, outcome: self.said.append((order_id, outcome)),
-            clock=now,
         )
         return await run.go()
 
@@ -91,12 +90,8 @@ class Shop:
 
 
 def _request(order: Order) -> ChargeRequest:
-    return ChargeRequest(
-        order_id=order.order_id,
-        amount_minor=order.total_minor,
-        currency=order.currency,
-        customer_id=order.customer_id,
-    )
+    paid = order.model_dump(include={"order_id", "currency", "customer_id"})
+    return ChargeRequest(**paid, amount_minor=order.total_minor)
 
 
 @pytest.fixture
@@ -140,6 +135,40 @@ async def test_an_order_is_left_to_those_who_may_still_work_on_it(shop: Shop) ->
     await later(AFTER - timedelta(seconds=1))
     assert (await shop.reconcile()).outcomes == Counter()
     assert shop.gateway.lookups == []
+
+
+@pytest.mark.parametrize(
+    ("age", "rest", "over"),
+    [
+        (15 * 60, 15 * 60, True),  # at the least a quarter of an hour
+        (15 * 60, 15 * 60 - 1, False),
+        (60 * 60, 30 * 60, True),  # the older the longer: half of its age
+        (60 * 60, 30 * 60 - 1, False),
+        (10 * 3600, 3600, True),  # and an hour at the most
+        (10 * 3600, 3600 - 1, False),
+    ],
+)
+def test_an_order_rests_half_its_age_within_bounds(age: int, rest: int, *, over: bool) -> None:
+    order = sample_order(created_at=START - timedelta(seconds=age))
+    entry = LedgerEntry.accepted_first(order, owner="api", now=START - timedelta(seconds=rest))
+    resting = Rest(after=AFTER, key_window=KEY_WINDOW, clock=lambda: START)
+    assert resting.is_over(entry) == over
+
+
+@pytest.mark.parametrize(("lease", "over"), [(timedelta(0), True), (timedelta(milliseconds=1), False)])
+def test_a_lease_ends_at_its_end(lease: timedelta, *, over: bool) -> None:
+    made = START - timedelta(days=1)
+    entry = LedgerEntry.claimed_first(
+        sample_order(created_at=made), owner="worker", now=made, lease_until=START + lease
+    )
+    assert Rest(after=AFTER, key_window=KEY_WINDOW, clock=lambda: START).is_over(entry) == over
+
+
+@pytest.mark.parametrize(("age", "remembered"), [(KEY_WINDOW - timedelta(seconds=1), True), (KEY_WINDOW, False)])
+def test_a_key_is_remembered_for_less_than_the_window(age: timedelta, *, remembered: bool) -> None:
+    order = sample_order(created_at=START - age)
+    entry = LedgerEntry.accepted_first(order, owner="api", now=order.created_at)
+    assert Rest(after=AFTER, key_window=KEY_WINDOW, clock=lambda: START).is_remembered(entry) == remembered
 
 
 async def test_an_order_under_a_live_lease_is_left_alone(shop: Shop) -> None:
@@ -203,7 +232,11 @@ async def test_what_the_gateway_may_have_forgotten_is_never_sent_again(shop: Sho
     assert (entry.status, entry.reason) == (OrderStatus.FAILED, "expired")
     (letter,) = shop.dead_letters.stored.values()
     assert decode(letter.body).data == order
-    assert letter.attributes["dead_letter_reason"] == "expired"
+    assert letter.attributes == {
+        "dead_letter_reason": "expired",
+        "dead_letter_detail": "not charged, and the gateway may have forgotten its key",
+        "dead_letter_receives": "1",
+    }
 
 
 async def test_no_order_is_given_up_without_a_dead_letter(shop: Shop) -> None:

@@ -7,6 +7,7 @@ import pytest
 from flashbus.consumer import ConsumerLimits
 from flashops.command_line import variables_help
 from flashops.settings import ServiceSettings, SettingsError
+from flashpay import Retention
 from order_processor.settings import Settings
 
 REQUIRED = {
@@ -33,6 +34,8 @@ def test_the_defaults_are_in_order() -> None:
         "dead_letter_queue_url": REQUIRED["DEAD_LETTER_QUEUE_URL"],
         "orders_table": "orders",
         "stock_table": "",
+        "outcomes_topic_arn": "",
+        "order_retention_days": 0,
         "gateway_url": "http://localhost:8090",
         "workers": 20,
         "pollers": 0,
@@ -50,9 +53,16 @@ def test_the_defaults_are_in_order() -> None:
     assert settings.visibility > settings.lease > settings.payment_timeout
 
 
+def test_what_is_left_to_do_after_an_end_follows_from_topic_and_days() -> None:
+    assert Settings.from_environment(REQUIRED).retention == Retention(announced=False, keep=None)
+    told = REQUIRED | {"OUTCOMES_TOPIC_ARN": "arn:aws:sns:eu-west-1:1:outcomes", "ORDER_RETENTION_DAYS": "30"}
+    assert Settings.from_environment(told).retention == Retention(announced=True, keep=timedelta(days=30))
+
+
 @pytest.mark.parametrize(
     ("variables", "message"),
     [
+        ({"ORDER_RETENTION_DAYS": "29"}, "ORDER_RETENTION_DAYS: must be 0 or at least 30"),
         (
             {"VISIBILITY_SECONDS": "30"},
             "VISIBILITY_SECONDS (30) must be greater than LEASE_SECONDS (30)",

@@ -122,7 +122,9 @@ async def test_the_summary_adds_up(client: Client) -> None:
         "in_flight": 0,
         "waiting": 0,
         "peak_in_flight": 1,
+        "refunds": 0,
         "orders_charged_more_than_once": 0,
+        "orders_refunded_more_than_once": 0,
     }
 
 

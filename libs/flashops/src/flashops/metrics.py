@@ -2,8 +2,9 @@
 
 from collections.abc import Callable, Iterator
 
+import structlog
 from aiohttp import hdrs, web
-from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector
+from prometheus_client import CollectorRegistry, Counter, GCCollector, PlatformCollector, ProcessCollector
 from prometheus_client.core import CounterMetricFamily
 from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, choose_encoder, generate_latest
 from prometheus_client.registry import Collector
@@ -64,3 +65,21 @@ def add_metrics_route(app: web.Application, registry: CollectorRegistry) -> None
         return web.Response(body=body, headers={hdrs.CONTENT_TYPE: content_type})
 
     app.router.add_get("/metrics", metrics)
+
+
+def outcome_counter(registry: CollectorRegistry) -> Callable[[str, Exception | None], None]:
+    """Count attempts to tell subscribers how orders ended, and log what is owed to them still.
+
+    Returns:
+        To be told of every attempt: the order's id, and why it is owed, if it is.
+    """
+    attempts = Counter(
+        "outcome_events", "Attempts to tell of an order's end: told, or owed still.", ["result"], registry=registry
+    )
+
+    def told(order_id: str, error: Exception | None) -> None:
+        attempts.labels("told" if error is None else "owed").inc()
+        if error is not None:
+            structlog.get_logger().warning("outcome_owed", order_id=order_id, error=repr(error))
+
+    return told

@@ -1,6 +1,7 @@
 """Settle an order: claim it in the ledger, charge the gateway, record the answer."""
 
 from flashpay.breaker import Attempt, CircuitBreaker, HeldBackError
+from flashpay.cancellation import Cancellation, Canceller, Refunder, refund_request
 from flashpay.charging import Unanswered
 from flashpay.claims import Acceptance, Accepted, AlreadyTerminal, Claim, Claimed, ContentMismatch, HeldElsewhere
 from flashpay.decisions import (
@@ -15,7 +16,7 @@ from flashpay.decisions import (
     decide_poison,
 )
 from flashpay.dynamo import DynamoLedger
-from flashpay.entries import LedgerEntry
+from flashpay.entries import LedgerEntry, Tombstone
 from flashpay.errors import (
     ConflictingChargeError,
     FlashpayError,
@@ -25,14 +26,30 @@ from flashpay.errors import (
     KeyReusedError,
     LedgerRefusedError,
     LedgerUnavailableError,
+    OutcomeOwedError,
+    RefundForgottenError,
     StockUnsettledError,
 )
-from flashpay.gateway import Approved, ChargeKnown, ChargeRequest, ChargeResult, Declined, Gateway, NotCharged
+from flashpay.gateway import (
+    Approved,
+    ChargeKnown,
+    ChargeRequest,
+    ChargeResult,
+    Declined,
+    Gateway,
+    NotCharged,
+    NotRefunded,
+    Refunded,
+    RefundKnown,
+    RefundRequest,
+    Refunds,
+)
 from flashpay.http_gateway import HttpGateway
 from flashpay.ledger import Clock, Ledger, RecordedOrder, utc_now
-from flashpay.outcomes import Announcer, Publish, outcome_of
-from flashpay.reservations import PurchaseLimits, SoldOut, Stock
-from flashpay.retention import Retention
+from flashpay.outcomes import Announcer, Publish, Told, outcome_of
+from flashpay.paid import DynamoPaid, PaidOrders
+from flashpay.reservations import PurchaseLimits, Reservations, SoldOut, Stock
+from flashpay.retention import Retention, RetentionDays, enough_days
 from flashpay.settlement import (
     Busy,
     ChargeUnknown,
@@ -58,6 +75,8 @@ __all__ = [
     "Approved",
     "Attempt",
     "Busy",
+    "Cancellation",
+    "Canceller",
     "ChargeKnown",
     "ChargeRequest",
     "ChargeResult",
@@ -75,6 +94,7 @@ __all__ = [
     "Duplicate",
     "DynamoClient",
     "DynamoLedger",
+    "DynamoPaid",
     "DynamoUnsettled",
     "Finding",
     "FlashpayError",
@@ -96,23 +116,38 @@ __all__ = [
     "LedgerUnavailableError",
     "Mismatch",
     "NotCharged",
+    "NotRefunded",
     "OpenStock",
+    "OutcomeOwedError",
+    "PaidOrders",
     "Publish",
     "PurchaseLimits",
     "RecordedOrder",
+    "RefundForgottenError",
+    "RefundKnown",
+    "RefundRequest",
+    "Refunded",
+    "Refunder",
+    "Refunds",
+    "Reservations",
     "Retention",
+    "RetentionDays",
     "Settled",
     "Settlement",
     "Settler",
     "SoldOut",
     "Stock",
     "StockUnsettledError",
+    "Told",
+    "Tombstone",
     "Unanswered",
     "UnsettledOrders",
     "decide",
     "decide_given_up",
     "decide_poison",
+    "enough_days",
     "open_stock",
     "outcome_of",
+    "refund_request",
     "utc_now",
 ]

@@ -1,8 +1,7 @@
 """The payment gateway behind HTTP, and which of its answers are definite."""
 
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import timedelta
 from http import HTTPStatus
 from typing import Literal, TypeVar
@@ -20,7 +19,18 @@ from flashpay.errors import (
     GatewayUnavailableError,
     KeyReusedError,
 )
-from flashpay.gateway import Approved, ChargeKnown, ChargeRequest, ChargeResult, Declined, NotCharged
+from flashpay.gateway import (
+    Approved,
+    ChargeKnown,
+    ChargeRequest,
+    ChargeResult,
+    Declined,
+    NotCharged,
+    NotRefunded,
+    Refunded,
+    RefundKnown,
+    RefundRequest,
+)
 
 _Model = TypeVar("_Model", bound=BaseModel)
 
@@ -48,18 +58,30 @@ class _Receipt(BaseModel):
     currency: str
 
 
+class _RefundReceipt(BaseModel):
+    model_config = ConfigDict(strict=True, frozen=True)
+
+    refund_id: str = Field(min_length=1, max_length=_REASON_LIMIT)
+    status: Literal["refunded"]
+    order_id: str
+    amount_minor: int
+    currency: str
+
+
 class _Refusal(BaseModel):
     reason: str = Field(min_length=1)
     order_id: str | None = None
 
 
 class _Unknown(BaseModel):
-    type: Literal["urn:flash-sale:charge-unknown"]
+    type: Literal["urn:flash-sale:charge-unknown", "urn:flash-sale:refund-unknown"]
     idempotency_key: str
 
 
 class HttpGateway:
-    """Charges by `POST {base_url}/v1/charges` with the order id as `Idempotency-Key`, looks up by GET of the key.
+    """Charges by `POST {base_url}/v1/charges` with the request's key as `Idempotency-Key`, looks up by GET of the key.
+
+    Refunds are asked for at `/v1/refunds` in the same way.
 
     Definite answers are a 200 whose receipt names this very order and amount, and a 402 that says why. A lookup
     also knows a 404 that says in so many words that there is no such charge; a bare one comes from somebody who has
@@ -75,30 +97,43 @@ class HttpGateway:
         if url.scheme not in {"http", "https"} or not url.hostname:
             raise ValueError(f"the payment gateway's URL must be http(s)://host[:port], not {base_url!r}")
         self._session = session
-        self._url = f"{base_url.rstrip('/')}/v1/charges"
+        self._charges = f"{base_url.rstrip('/')}/v1/charges"
+        self._refunds = f"{base_url.rstrip('/')}/v1/refunds"
 
     async def charge(self, request: ChargeRequest, *, timeout: timedelta) -> ChargeResult:  # noqa: ASYNC109 - becomes aiohttp's own total timeout
         """See `Gateway.charge`; `timeout` covers everything, the wait for a connection included."""
-        return _charged(await self._ask("POST", self._url, request, timeout, _body(request)), request)
+        return _charged(await self._ask("POST", self._charges, request, timeout), request)
 
     async def lookup(self, request: ChargeRequest, *, timeout: timedelta) -> ChargeKnown:  # noqa: ASYNC109 - as above
         """See `Gateway.lookup`."""
-        url = f"{self._url}/{quote(request.order_id, safe='')}"
-        return _looked_up(await self._ask("GET", url, request, timeout), request)
+        return _looked_up(await self._ask("GET", _of(self._charges, request), request, timeout), request)
+
+    async def refund(self, request: RefundRequest, *, timeout: timedelta) -> Refunded:  # noqa: ASYNC109 - as above
+        """See `Refunds.refund`."""
+        return _refunded(await self._ask("POST", self._refunds, request, timeout), request)
+
+    async def lookup_refund(self, request: RefundRequest, *, timeout: timedelta) -> RefundKnown:  # noqa: ASYNC109 - as above
+        """See `Refunds.lookup_refund`."""
+        answer = await self._ask("GET", _of(self._refunds, request), request, timeout)
+        if answer.status == HTTPStatus.NOT_FOUND and _says_unknown(answer.body, request):
+            return NotRefunded()
+        try:
+            return _refunded(answer, request)
+        except GatewayRefusedError as error:
+            raise _refused_question(error, answer) from error
 
     async def _ask(
         self,
         method: str,
         url: str,
-        request: ChargeRequest,
+        request: ChargeRequest | RefundRequest,
         timeout: timedelta,  # noqa: ASYNC109 - as above
-        body: Mapping[str, object] | None = None,
     ) -> "_Answer":
         try:
             async with self._session.request(
                 method,
                 url,
-                json=body,
+                json=_body(request) if method == "POST" else None,
                 headers=_headers(request),
                 timeout=aiohttp.ClientTimeout(total=timeout.total_seconds()),
                 allow_redirects=False,
@@ -123,17 +158,16 @@ class _Answer:
     retry_after: timedelta | None
 
 
-def _body(request: ChargeRequest) -> dict[str, str | int]:
-    return {
-        "order_id": request.order_id,
-        "amount_minor": request.amount_minor,
-        "currency": request.currency,
-        "customer_id": request.customer_id,
-    }
+def _of(url: str, request: ChargeRequest | RefundRequest) -> str:
+    return f"{url}/{quote(request.key, safe='')}"
 
 
-def _headers(request: ChargeRequest) -> dict[str, str]:
-    headers = {"Idempotency-Key": request.order_id}
+def _body(request: ChargeRequest | RefundRequest) -> dict[str, str | int]:
+    return {name: value for name, value in asdict(request).items() if name != "traceparent"}
+
+
+def _headers(request: ChargeRequest | RefundRequest) -> dict[str, str]:
+    headers = {"Idempotency-Key": request.key}
     if request.traceparent is not None:
         headers["traceparent"] = request.traceparent
     return headers
@@ -163,29 +197,41 @@ def _looked_up(answer: _Answer, request: ChargeRequest) -> ChargeKnown:
         return _approved(answer, request)
     if answer.status == HTTPStatus.PAYMENT_REQUIRED:
         return _declined(answer, request)
-    if answer.status == HTTPStatus.NOT_FOUND and _says_unknown(answer.body, request.order_id):
+    if answer.status == HTTPStatus.NOT_FOUND and _says_unknown(answer.body, request):
         return NotCharged()
     error = _no_answer(answer, request)
-    if isinstance(error, GatewayUnavailableError):
-        raise error
-    # A question that is refused says nothing about the charge it is about.
-    raise GatewayUnavailableError(str(error), reason="bad_response", status=answer.status)
+    raise error if isinstance(error, GatewayUnavailableError) else _refused_question(error, answer)
+
+
+def _refunded(answer: _Answer, request: RefundRequest) -> Refunded:
+    if answer.status != HTTPStatus.OK:
+        raise _no_answer(answer, request)
+    receipt = _parsed(_RefundReceipt, answer.body)
+    if receipt is None:
+        raise _unreadable("not a receipt of the payment gateway", answer)
+    _check(receipt.refund_id, receipt, request)
+    return Refunded(refund_id=receipt.refund_id)
+
+
+def _refused_question(error: FlashpayError, answer: _Answer) -> GatewayUnavailableError:
+    # A question that is refused says nothing about what it is about.
+    return GatewayUnavailableError(str(error), reason="bad_response", status=answer.status)
 
 
 def _approved(answer: _Answer, request: ChargeRequest) -> Approved:
     receipt = _parsed(_Receipt, answer.body)
     if receipt is None:
         raise _unreadable("not a receipt of the payment gateway", answer)
-    if (receipt.order_id, receipt.amount_minor, receipt.currency) != (
-        request.order_id,
-        request.amount_minor,
-        request.currency,
-    ):
-        raise ConflictingChargeError(
-            f"the receipt {receipt.charge_id} is for another charge than the one asked of {request.order_id}",
-            reason="answer_mismatch",
-        )
+    _check(receipt.charge_id, receipt, request)
     return Approved(charge_id=receipt.charge_id)
+
+
+def _check(name: str, receipt: _Receipt | _RefundReceipt, request: ChargeRequest | RefundRequest) -> None:
+    asked = (request.order_id, request.amount_minor, request.currency)
+    if (receipt.order_id, receipt.amount_minor, receipt.currency) != asked:
+        raise ConflictingChargeError(
+            f"the receipt {name} is for something else than was asked of {request.order_id}", reason="answer_mismatch"
+        )
 
 
 def _declined(answer: _Answer, request: ChargeRequest) -> Declined:
@@ -198,9 +244,9 @@ def _declined(answer: _Answer, request: ChargeRequest) -> Declined:
     return Declined(reason=refusal.reason[:_REASON_LIMIT])
 
 
-def _says_unknown(body: bytes, order_id: str) -> bool:
+def _says_unknown(body: bytes, request: ChargeRequest | RefundRequest) -> bool:
     unknown = _parsed(_Unknown, body)
-    return unknown is not None and unknown.idempotency_key == order_id
+    return unknown is not None and unknown.idempotency_key == request.key
 
 
 def _parsed(model: type[_Model], body: bytes) -> _Model | None:
@@ -215,7 +261,7 @@ def _unreadable(message: str, answer: _Answer) -> GatewayUnavailableError:
     return GatewayUnavailableError(message, reason="bad_response", status=answer.status)
 
 
-def _no_answer(answer: _Answer, request: ChargeRequest) -> FlashpayError:
+def _no_answer(answer: _Answer, request: ChargeRequest | RefundRequest) -> FlashpayError:
     status = answer.status
     said = f"the payment gateway answers {status} to {request.order_id}"
     if status == HTTPStatus.CONFLICT:

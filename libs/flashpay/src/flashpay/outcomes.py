@@ -1,25 +1,21 @@
 """Tells subscribers how orders ended: after the record, at least once, and beside the work that goes on."""
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
 from types import TracebackType
-from typing import Protocol, Self
+from typing import Self, TypeAlias
 
 from flashmsg import EndedOrder, OrderOutcome, encode
 from flashpay.entries import LedgerEntry
+from flashpay.errors import FlashpayError, OutcomeOwedError
 from flashpay.ledger import Ledger
 
+Publish: TypeAlias = Callable[[str, Mapping[str, str]], Awaitable[None]]
+"""Publishes a body with its attributes, and returns once it is acknowledged; raises when that is not certain."""
 
-class Publish(Protocol):
-    """Publishes one message with its attributes to the topic of outcomes."""
-
-    async def __call__(self, body: str, attributes: Mapping[str, str], /) -> None:
-        """Return once the topic has acknowledged it; raise when that is not certain."""
-        ...
-
-
-Told = Callable[[LedgerEntry, Exception | None], object]
-"""Is told of every attempt to tell of an end: the entry, and why it is owed still, if it is."""
+Told: TypeAlias = Callable[[str, Exception | None], object]
+"""Is told of every attempt to tell of an end: the order's id, and why it is owed still, if it is."""
 
 
 class Announcer:
@@ -31,13 +27,15 @@ class Announcer:
     Args:
         ledger: Says what is owed.
         publish: Publishes, and ends in time whatever the topic does.
-        on_told: Told of every attempt.
+
+    Attributes:
+        on_told: Told of every attempt in the background; to be set by whoever counts them.
     """
 
-    def __init__(self, *, ledger: Ledger, publish: Publish, on_told: Told) -> None:
+    def __init__(self, *, ledger: Ledger, publish: Publish, on_told: Told | None = None) -> None:
+        self.on_told = on_told
         self._ledger = ledger
         self._publish = publish
-        self._on_told = on_told
         self._under_way: dict[str, asyncio.Task[None]] = {}
 
     async def __aenter__(self) -> Self:
@@ -59,26 +57,32 @@ class Announcer:
             telling.add_done_callback(lambda _: self._under_way.pop(event.id))
 
     async def tell(self, entry: LedgerEntry) -> None:
-        """Tell of an order's end, and note it; raises what `publish` and the ledger raise."""
+        """Tell of an order's end, and note it; raises FlashpayError when it is owed still."""
         await self._tell(entry, outcome_of(entry))
 
-    async def flush(self) -> None:
-        """Wait until nothing is under way."""
-        while self._under_way:
-            await asyncio.wait(self._under_way.values())
+    async def flush(self, *, seconds: float | None = None) -> None:
+        """Wait until nothing is under way, so long at most; what is then, goes on."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                while self._under_way:
+                    await asyncio.wait(self._under_way.values())
 
     async def _try_to_tell(self, entry: LedgerEntry, event: OrderOutcome) -> None:
         error: Exception | None = None
         try:
             await self._tell(entry, event)
-        except Exception as exc:  # noqa: BLE001 - whatever it is, the outcome stays owed and nobody waits for it
+        except FlashpayError as exc:
             error = exc
-        self._on_told(entry, error)
+        if self.on_told is not None:
+            self.on_told(entry.order_id, error)
 
     async def _tell(self, entry: LedgerEntry, event: OrderOutcome) -> None:
         # Beside the body, for filter policies.
         attributes = {"type": event.type, "status": entry.status.value, "customer_id": str(entry.customer_id)}
-        await self._publish(encode(event), attributes)
+        try:
+            await self._publish(encode(event), attributes)
+        except Exception as exc:  # whatever a topic raises
+            raise OutcomeOwedError(f"{event.id} is not published: {exc}", reason="unpublished") from exc
         await self._ledger.told(entry)
 
 

@@ -2,8 +2,26 @@
 
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from typing import Annotated
 
-from flashpay.entries import LedgerEntry
+from pydantic import AfterValidator, Field
+
+from flashpay.entries import LedgerEntry, Tombstone, whole_ms
+
+# A message may come back for as long: four days in its queue, fourteen as a dead letter, and some until it is redriven.
+# It must meet its order.
+_FEWEST_DAYS = 30
+
+
+def enough_days(days: int) -> int:
+    """The days that ended orders are kept, 0 for ever; raises ValueError if their messages might outlive them."""
+    if 0 < days < _FEWEST_DAYS:
+        raise ValueError(f"must be 0 or at least {_FEWEST_DAYS}")
+    return days
+
+
+RetentionDays = Annotated[int, Field(ge=0, le=36_500), AfterValidator(enough_days)]
+"""A setting: the days that ended orders are kept."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -18,6 +36,11 @@ class Retention:
     announced: bool = False
     keep: timedelta | None = None
 
+    @classmethod
+    def of_settings(cls, *, outcomes_topic: str, days: int) -> "Retention":
+        """What a service is told: the topic of outcomes, empty for none, and the days that orders are kept."""
+        return cls(announced=bool(outcomes_topic), keep=timedelta(days=days) if days else None)
+
     def ended(self, entry: LedgerEntry, *, now: datetime) -> LedgerEntry:
         """The entry of an order that ends now."""
         return replace(entry, event_owed=True, expires_at=None) if self.announced else self.told(entry, now=now)
@@ -25,6 +48,10 @@ class Retention:
     def told(self, entry: LedgerEntry, *, now: datetime) -> LedgerEntry:
         """The entry of an ended order for which nothing is left to do."""
         return replace(entry, event_owed=False, expires_at=self.expiry(now))
+
+    def tombstone(self, order_id: str, *, now: datetime) -> Tombstone:
+        """What says that an order is cancelled which the ledger has not met: there is nothing to tell of it yet."""
+        return Tombstone(order_id=order_id, cancelled_at=whole_ms(now), expires_at=self.expiry(now))
 
     def expiry(self, now: datetime) -> datetime | None:
         """When an order is forgotten for which nothing is left to do from `now` on."""

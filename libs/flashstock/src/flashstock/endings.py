@@ -18,12 +18,14 @@ class Outcome(StrEnum):
 
     A returned reservation can be reopened, and then ends anew. One that is sold after all, although its units had
     been returned, takes them back if they are there; else it is sold without units, and the counters do not change.
+    A refunded one, sold or about to be, gives its units back; nothing comes after it.
     """
 
     SOLD = "sold"
     RETURNED = "returned"
     REOPENED = "reopened"
     SOLD_WITHOUT_UNITS = "sold_without_units"
+    REFUNDED = "refunded"
 
 
 _REOPENABLE = (Outcome.RETURNED, Outcome.REOPENED)
@@ -42,7 +44,7 @@ class Ending:
     """
 
     reservation: Reservation
-    outcome: Literal[Outcome.SOLD, Outcome.RETURNED]
+    outcome: Literal[Outcome.SOLD, Outcome.RETURNED, Outcome.REFUNDED]
     reopened: int = 0
 
 
@@ -93,8 +95,8 @@ class Endings:
                 return
             # What was not returned before has its units still; the ending that is perhaps on its way comes too late.
             returned = found is not None and found.outcome is Outcome.RETURNED
-            taken = reservation.units if returned else {}
-            if await self._replace(reservation, found, _Guard(Outcome.REOPENED, reopened), taken, into="reserved"):
+            moves = _takes(reservation, "reserved") if returned else []
+            if await self._replace(reservation, found, _Guard(Outcome.REOPENED, reopened), moves):
                 return
         raise StockUnavailableError(f"too many others are at {reservation.id}", reason="contention")
 
@@ -124,46 +126,48 @@ class Endings:
     async def _ended_before(self, asked: Ending, guard: _Guard) -> Outcome:
         if asked.outcome is Outcome.SOLD and guard.outcome is Outcome.RETURNED:
             return await self._sell_returned(asked, guard)
+        if asked.outcome is Outcome.REFUNDED and guard.outcome is not Outcome.REFUNDED:
+            return await self._refund(asked, guard)
         return guard.outcome
 
     async def _sell_returned(self, asked: Ending, returned: _Guard) -> Outcome:
         """The customer has paid after all: take the units back, if nobody else has them."""
         sold = _Guard(Outcome.SOLD, returned.reopened)
         try:
-            done = await self._replace(asked.reservation, returned, sold, asked.reservation.units, into="sold")
+            done = await self._replace(asked.reservation, returned, sold, _takes(asked.reservation, "sold"))
         except SoldOutError:
             return await self._sell_without_units(asked, returned)
         return Outcome.SOLD if done else await self._settle_again(asked)
 
     async def _sell_without_units(self, asked: Ending, returned: _Guard) -> Outcome:
         without = _Guard(Outcome.SOLD_WITHOUT_UNITS, returned.reopened)
-        if not await self._replace(asked.reservation, returned, without, {}, into="sold"):
+        if not await self._replace(asked.reservation, returned, without):
             return await self._settle_again(asked)
         self._observer.oversold(asked.reservation)
         return Outcome.SOLD_WITHOUT_UNITS
+
+    async def _refund(self, asked: Ending, ended: _Guard) -> Outcome:
+        """The customer has the money back: so are the units, if the order still had them."""
+        sold = asked.reservation.units if ended.outcome is Outcome.SOLD else {}
+        back = [_give_back(product, sold[product]) for product in sorted(sold)]
+        refunded = _Guard(Outcome.REFUNDED, ended.reopened)
+        done = await self._replace(asked.reservation, ended, refunded, back)
+        return Outcome.REFUNDED if done else await self._settle_again(asked)
 
     async def _settle_again(self, asked: Ending) -> Outcome:
         # Somebody else was quicker: what that one has made of it is final, or a reopening.
         return (await self._settle_group([asked]))[asked.reservation.id]
 
     async def _replace(
-        self,
-        reservation: Reservation,
-        found: _Guard | None,
-        guard: _Guard,
-        taken: Mapping[str, int],
-        *,
-        into: Literal["reserved", "sold"],
+        self, reservation: Reservation, found: _Guard | None, guard: _Guard, moves: Sequence[Update] = ()
     ) -> bool:
-        """Put a guard in the place of the one that was found, and take units; False when another was quicker."""
-        products = sorted(taken)
+        """Put a guard in the place of the one that was found, and move units; False when another was quicker."""
         unmoved = [Where(("id",), "missing")] if found is None else _is(found)
-        takes = [_take(product, taken[product], into) for product in products]
         try:
-            await self._table.transact([_put(reservation, guard, unmoved), *takes])
+            await self._table.transact([_put(reservation, guard, unmoved), *moves])
         except ConditionFailedError as failed:
             if 0 not in failed.items:
-                raise SoldOutError(products[min(failed.items) - 1]) from failed
+                raise SoldOutError(sorted(reservation.units)[min(failed.items) - 1]) from failed
             return False
         return True
 
@@ -213,6 +217,18 @@ def _leave(product_id: str, sold: int, returned: int) -> Update:
         id=product_key(product_id),
         add={("reserved",): -gone, ("sold",): sold, ("available",): returned},
         where=[Where(("reserved",), ">=", gone)],
+    )
+
+
+def _takes(reservation: Reservation, into: Literal["reserved", "sold"]) -> list[Update]:
+    return [_take(product, reservation.units[product], into) for product in sorted(reservation.units)]
+
+
+def _give_back(product_id: str, units: int) -> Update:
+    return Update(
+        id=product_key(product_id),
+        add={("sold",): -units, ("available",): units},
+        where=[Where(("sold",), ">=", units)],
     )
 
 

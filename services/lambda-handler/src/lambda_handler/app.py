@@ -30,6 +30,7 @@ def build_consumer(settings: Settings, *, connections: Connections, log: JsonLog
         gateway=connections.gateway,
         stock=None if connections.stock is None else connections.stock.endings,
         limits=None if connections.stock is None else connections.stock.limits,
+        announcer=connections.announcer,
         # Environments of one snapshot share host name and process id: a number drawn in each tells them apart.
         owner=f"{SERVICE}/{secrets.token_hex(4)}",
         lease=settings.lease,
@@ -41,4 +42,4 @@ def build_consumer(settings: Settings, *, connections: Connections, log: JsonLog
         max_receives=settings.max_receives,
         payment_timeout=settings.payment_timeout,
     )
-    return Consumer(record_settler=record_settler, log=log)
+    return Consumer(record_settler=record_settler, announcer=connections.announcer, log=log)

@@ -1,7 +1,7 @@
 """What the function talks to: DynamoDB, the payment gateway, and the dead-letter queue when poison needs it."""
 
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
@@ -9,9 +9,11 @@ from functools import partial
 
 import aiohttp
 
-from flashbus.wire.clients import dynamo_client, sqs_client
+from flashbus.sns import SnsTopic
+from flashbus.topic import Entry, Topic
+from flashbus.wire.clients import dynamo_client, sns_client, sqs_client
 from flashmsg import Reservation
-from flashpay import DynamoLedger, Gateway, HttpGateway, Ledger, OpenStock, open_stock
+from flashpay import Announcer, DynamoLedger, Gateway, HttpGateway, Ledger, OpenStock, open_stock
 from lambda_handler.dead_letters import QueueDeadLetters
 from lambda_handler.json_log import JsonLog
 from lambda_handler.record_settler import DeadLetters
@@ -29,6 +31,7 @@ class Connections:
     gateway: Gateway
     dead_letters: DeadLetters | None
     stock: OpenStock | None = None
+    announcer: Announcer | None = None
 
 
 @asynccontextmanager
@@ -47,6 +50,13 @@ async def open_connections(settings: Settings, *, log: JsonLog) -> AsyncIterator
             stock = await exits.enter_async_context(
                 open_stock(client=dynamodb, table=settings.stock_table, on_oversold=partial(_tell_oversold, log))
             )
+        ledger = DynamoLedger(client=dynamodb, table=settings.orders_table, retention=settings.retention)
+        announcer = None
+        if settings.outcomes_topic_arn is not None:
+            # SnsTopic tries again by itself.
+            sns = await exits.enter_async_context(sns_client(keep_alive=_KEEP_ALIVE, environ=environ, max_attempts=1))
+            topic = SnsTopic(client=sns, topic_arn=settings.outcomes_topic_arn)
+            announcer = Announcer(ledger=ledger, publish=partial(_publish, topic), on_told=partial(_tell_owed, log))
         dead_letters = None
         if settings.dead_letter_queue_url is not None:
             dead_letters = QueueDeadLetters(
@@ -54,11 +64,27 @@ async def open_connections(settings: Settings, *, log: JsonLog) -> AsyncIterator
                 open_client=lambda: exits.enter_async_context(sqs_client(keep_alive=_KEEP_ALIVE, environ=environ)),
             )
         yield Connections(
-            ledger=DynamoLedger(client=dynamodb, table=settings.orders_table),
+            ledger=ledger,
             gateway=HttpGateway(session=http, base_url=settings.gateway_url),
             dead_letters=dead_letters,
             stock=stock,
+            announcer=announcer,
         )
+
+
+class OutcomeRefusedError(Exception):
+    """The topic did not take an outcome."""
+
+
+async def _publish(topic: Topic, body: str, attributes: Mapping[str, str]) -> None:
+    # One by one: the bus's publisher logs through structlog, which a cold start should not pay for.
+    for refusal in (await topic.publish_batch([Entry(body, attributes)])).values():
+        raise OutcomeRefusedError(refusal.code)
+
+
+def _tell_owed(log: JsonLog, order_id: str, error: Exception | None) -> None:
+    if error is not None:
+        log.write("outcome_owed", order_id=order_id, error=repr(error))
 
 
 def _tell_oversold(log: JsonLog, reservation: Reservation) -> None:

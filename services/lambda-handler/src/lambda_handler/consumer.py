@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 
+from flashpay import Announcer
 from lambda_handler.json_log import JsonLog
 from lambda_handler.record_outcomes import Invocation, Known, RecordOutcome
 from lambda_handler.record_settler import RecordSettler
@@ -27,6 +28,7 @@ class Consumer:
 
     record_settler: RecordSettler
     log: JsonLog
+    announcer: Announcer | None = None
     clock: Callable[[], float] = time.monotonic
     _left_behind: set[asyncio.Task[RecordOutcome]] = field(default_factory=set)
 
@@ -34,7 +36,15 @@ class Consumer:
         """Settle all records at once and return one outcome each, before the time of the invocation is up."""
         end = self.clock() + invocation.time_left.total_seconds()
         works = (self._work(record, invocation, end) for record in records)
-        return list(await asyncio.gather(*works))
+        outcomes = list(await asyncio.gather(*works))
+        await self._told(end)
+        return outcomes
+
+    async def _told(self, end: float) -> None:
+        """Wait for what tells of the orders' ends, as long as there is time; the rest stays owed, or goes on later."""
+        left = end - self.clock() - _FAREWELL_SECONDS / 2
+        if self.announcer is not None and left > 0:
+            await self.announcer.flush(seconds=left)
 
     async def _work(self, record: Record, invocation: Invocation, end: float) -> RecordOutcome:
         started, known = self.clock(), Known()

@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 
+from flashpay import Retention, enough_days
+
 SERVICE = "lambda-handler"
 
 
@@ -16,7 +18,7 @@ class Settings:
     """What the function is told.
 
     Without `dead_letter_queue_url` poison from a queue is left to the queue's own redrive. Without `stock_table`
-    nothing is limited.
+    nothing is limited, without `outcomes_topic_arn` nobody is told how orders end.
     """
 
     orders_table: str
@@ -27,6 +29,18 @@ class Settings:
     dead_letter_queue_url: str | None = None
     max_receives: int = 100
     stock_table: str | None = None
+    outcomes_topic_arn: str | None = None
+    order_retention_days: int = 0
+
+    def __post_init__(self) -> None:
+        """Refuse times that do not go together."""
+        if self.lease <= self.payment_timeout:
+            raise SettingsError("LEASE_SECONDS must be longer than PAYMENT_TIMEOUT_SECONDS")
+
+    @property
+    def retention(self) -> Retention:
+        """What is left to do with an order that has ended."""
+        return Retention.of_settings(outcomes_topic=self.outcomes_topic_arn or "", days=self.order_retention_days)
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str]) -> "Settings":
@@ -35,7 +49,7 @@ class Settings:
         Raises:
             SettingsError: Naming the variable.
         """
-        settings = cls(
+        return cls(
             orders_table=_required(environ, "ORDERS_TABLE"),
             gateway_url=_required(environ, "GATEWAY_URL"),
             region=environ.get("AWS_REGION") or environ.get("AWS_DEFAULT_REGION") or "us-east-1",
@@ -44,10 +58,9 @@ class Settings:
             dead_letter_queue_url=environ.get("DEAD_LETTER_QUEUE_URL") or None,
             max_receives=round(_positive(environ, "MAX_RECEIVES", cls.max_receives)),
             stock_table=environ.get("STOCK_TABLE") or None,
+            outcomes_topic_arn=environ.get("OUTCOMES_TOPIC_ARN") or None,
+            order_retention_days=_days(environ, "ORDER_RETENTION_DAYS"),
         )
-        if settings.lease <= settings.payment_timeout:
-            raise SettingsError("LEASE_SECONDS must be longer than PAYMENT_TIMEOUT_SECONDS")
-        return settings
 
 
 def _required(environ: Mapping[str, str], name: str) -> str:
@@ -59,6 +72,16 @@ def _required(environ: Mapping[str, str], name: str) -> str:
 
 def _duration(environ: Mapping[str, str], name: str, default: timedelta) -> timedelta:
     return timedelta(seconds=_positive(environ, name, default.total_seconds()))
+
+
+def _days(environ: Mapping[str, str], name: str) -> int:
+    text = environ.get(name) or "0"
+    if not text.isdecimal():
+        raise SettingsError(f"{name} must be a number of days, not {text!r}")
+    try:
+        return enough_days(int(text))
+    except ValueError as error:
+        raise SettingsError(f"{name} {error}") from None
 
 
 def _positive(environ: Mapping[str, str], name: str, default: float) -> float:

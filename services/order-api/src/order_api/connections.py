@@ -10,10 +10,11 @@ import structlog
 from aiobotocore.session import AioSession, get_session
 
 from flashbus.sns import SnsClient, SnsTopic
+from flashbus.sns_publisher import open_publisher
 from flashbus.topic import Topic
 from flashbus.wire.clients import dynamo_client, sns_client
 from flashmsg import Reservation
-from flashpay import DynamoLedger, Gateway, HttpGateway, Ledger
+from flashpay import Announcer, DynamoLedger, Gateway, HttpGateway, Ledger, Refunds
 from flashstock.dynamo import DynamoClient, dynamo_stock
 from flashstock.observer import StockObserver
 from flashstock.stock import Stock
@@ -29,13 +30,15 @@ log = structlog.get_logger()
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Connections:
-    """Everything outside of this process that the API talks to; no `stock` where nothing is limited."""
+    """What the API talks to; no `stock` where nothing is limited, no `announcer` where nobody is told of ends."""
 
     topic: Topic
     ledger: Ledger
     gateway: Gateway
+    refunds: Refunds
     products: ProductSource
     stock: Stock | None = None
+    announcer: Announcer | None = None
 
 
 @asynccontextmanager
@@ -47,15 +50,26 @@ async def open_connections(settings: Settings) -> AsyncIterator[Connections]:
         dynamo = await stack.enter_async_context(
             dynamo_client(connect_timeout=_DYNAMO_TIMEOUT, read_timeout=_DYNAMO_TIMEOUT, session=session)
         )
-        http = await stack.enter_async_context(
-            aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=settings.sync_limit))
-        )
+        # Each with connections of its own: refunds must not keep those waiting who pay, nor the reverse.
+        charging, refunding = [
+            await stack.enter_async_context(
+                aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=settings.sync_limit))
+            )
+            for _ in range(2)
+        ]
+        ledger = DynamoLedger(client=dynamo, table=settings.orders_table, retention=settings.retention)
+        announcer = None
+        if settings.outcomes_topic_arn:
+            publish = await stack.enter_async_context(open_publisher(settings.outcomes_topic_arn, session=session))
+            announcer = await stack.enter_async_context(Announcer(ledger=ledger, publish=publish))
         yield Connections(
             topic=SnsTopic(client=sns, topic_arn=settings.orders_topic_arn),
-            ledger=DynamoLedger(client=dynamo, table=settings.orders_table),
-            gateway=HttpGateway(session=http, base_url=settings.gateway_url),
+            ledger=ledger,
+            gateway=HttpGateway(session=charging, base_url=settings.gateway_url),
+            refunds=HttpGateway(session=refunding, base_url=settings.gateway_url),
             products=DynamoProducts(client=dynamo, table=settings.products_table),
             stock=_stock(dynamo, settings.stock_table),
+            announcer=announcer,
         )
 
 

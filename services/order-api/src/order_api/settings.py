@@ -6,6 +6,7 @@ from typing import Annotated, Self
 from pydantic import Field, SecretStr, field_validator, model_validator
 
 from flashops.settings import Seconds, ServiceSettings
+from flashpay import Retention, RetentionDays
 from order_api.order_ids import MIN_SECRET_BYTES, OrderIds
 
 SERVICE = "order-api"
@@ -19,6 +20,14 @@ class Settings(ServiceSettings):
     orders_table: str = Field(description="DynamoDB table of the ledger")
     products_table: str = Field(description="DynamoDB table of the catalogue")
     stock_table: str = Field(default="", description="DynamoDB table of limited stock; empty: nothing is limited")
+    outcomes_topic_arn: str = Field(
+        default="",
+        pattern=r"^arn:aws[a-z-]*:sns:\S+$",
+        description="Topic of outcomes; empty: nobody is told how orders end",
+    )
+    order_retention_days: RetentionDays = Field(
+        default=0, description="Days that an order stays in the ledger after its end; 0 for ever, 30 at least"
+    )
     order_id_secret: SecretStr = Field(
         description=f"Secret that certifies order ids, at least {MIN_SECRET_BYTES} bytes, the same in every instance"
     )
@@ -26,7 +35,9 @@ class Settings(ServiceSettings):
         default=None, description="Another secret whose order ids are still ours, while ORDER_ID_SECRET is exchanged"
     )
     gateway_url: str = Field(pattern=r"^https?://\S+$", description="Base URL of the payment gateway")
-    sync_limit: int = Field(default=10, ge=1, le=10_000, description="Most orders settled in a request at once")
+    sync_limit: int = Field(
+        default=10, ge=0, le=10_000, description="Most orders settled in a request at once; 0 closes POST /orders/sync"
+    )
     sync_wait: Annotated[timedelta, Seconds(ge=0, le=3600)] = Field(
         default=timedelta(seconds=1), description="Most a sync order waits for its turn"
     )
@@ -37,6 +48,9 @@ class Settings(ServiceSettings):
     payment_timeout: Duration = Field(default=timedelta(seconds=10), description="Most one charge may take")
     lease: Duration = Field(
         default=timedelta(seconds=30), description="How long a claim is exclusive; above the payment timeout"
+    )
+    gateway_key_window: Annotated[timedelta, Seconds(gt=0, le=7_776_000)] = Field(
+        default=timedelta(hours=24), description="How long the gateway keeps a key; older refunds are never sent again"
     )
     publish_linger: Annotated[timedelta, Seconds(ge=0, le=1)] = Field(
         default=timedelta(milliseconds=5), description="How long a batch waits for more orders"
@@ -75,6 +89,11 @@ class Settings(ServiceSettings):
         if self.lease <= self.payment_timeout:
             raise ValueError("LEASE_SECONDS: must be more than PAYMENT_TIMEOUT_SECONDS")
         return self
+
+    @property
+    def retention(self) -> Retention:
+        """What is left to do with an order that has ended."""
+        return Retention.of_settings(outcomes_topic=self.outcomes_topic_arn, days=self.order_retention_days)
 
     @property
     def order_ids(self) -> OrderIds:

@@ -8,6 +8,7 @@ from prometheus_client import CollectorRegistry
 
 from flashbus.backoff import Backoff
 from flashbus.consumer import Consumer
+from flashops.metrics import outcome_counter
 from flashops.owner import owner_name
 from flashpay import CircuitBreaker, Clock, FlashpayError, Ledger, Settler, utc_now
 from order_processor.connections import Connections
@@ -52,6 +53,8 @@ def build_consumer(
         observer=MetricsObserver(metrics),
         backoff=backoff,
     )
+    if connections.announcer is not None:
+        connections.announcer.on_told = outcome_counter(registry)
     metrics.slots.set(settings.workers)
     metrics.slots_busy.set_function(lambda: consumer.busy)
     metrics.paused.set_function(lambda: 0 if breaker.closed else 1)
@@ -65,6 +68,7 @@ def _settler(settings: Settings, connections: Connections, clock: Clock) -> Sett
         gateway=connections.gateway,
         stock=None if connections.stock is None else connections.stock.endings,
         limits=None if connections.stock is None else connections.stock.limits,
+        announcer=connections.announcer,
         owner=owner_name(SERVICE),
         lease=settings.lease,
         payment_timeout=settings.payment_timeout,

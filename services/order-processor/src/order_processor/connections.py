@@ -10,10 +10,11 @@ import structlog
 from aiobotocore.session import get_session
 
 from flashbus.queue import MessageSender, Queue
+from flashbus.sns_publisher import open_publisher
 from flashbus.sqs import SqsQueue
 from flashbus.wire.clients import dynamo_client, sqs_client
 from flashmsg import Reservation
-from flashpay import DynamoLedger, Gateway, HttpGateway, Ledger, OpenStock, open_stock
+from flashpay import Announcer, DynamoLedger, Gateway, HttpGateway, Ledger, OpenStock, open_stock
 from order_processor.settings import Settings
 
 
@@ -26,6 +27,7 @@ class Connections:
     ledger: Ledger
     gateway: Gateway
     stock: OpenStock | None = None
+    announcer: Announcer | None = None
 
 
 @asynccontextmanager
@@ -50,6 +52,11 @@ async def open_connections(settings: Settings) -> AsyncIterator[Connections]:
             stock = await exits.enter_async_context(
                 open_stock(client=dynamodb, table=settings.stock_table, on_oversold=tell_oversold)
             )
+        ledger = DynamoLedger(client=dynamodb, table=settings.orders_table, retention=settings.retention)
+        announcer = None
+        if settings.outcomes_topic_arn:
+            publish = await exits.enter_async_context(open_publisher(settings.outcomes_topic_arn, session=session))
+            announcer = await exits.enter_async_context(Announcer(ledger=ledger, publish=publish))
         # The slots bound the connections; aiohttp's own limit would hold payments up unseen.
         http = await exits.enter_async_context(
             aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=settings.workers + 1))
@@ -57,9 +64,10 @@ async def open_connections(settings: Settings) -> AsyncIterator[Connections]:
         yield Connections(
             queue=SqsQueue(url=settings.queue_url, client=sqs, polling_client=polling),
             dead_letter_queue=SqsQueue(url=settings.dead_letter_queue_url, client=sqs, polling_client=polling),
-            ledger=DynamoLedger(client=dynamodb, table=settings.orders_table),
+            ledger=ledger,
             gateway=HttpGateway(session=http, base_url=settings.gateway_url),
             stock=stock,
+            announcer=announcer,
         )
 
 

@@ -8,6 +8,7 @@ from pydantic import Field, model_validator
 from flashbus.consumer import ConsumerLimits
 from flashbus.queue import BATCH_LIMIT
 from flashops.settings import Seconds, ServiceSettings
+from flashpay import Retention, RetentionDays
 
 SERVICE = "order-processor"
 Duration = Annotated[timedelta, Seconds(gt=0)]
@@ -25,6 +26,14 @@ class Settings(ServiceSettings):
     dead_letter_queue_url: str = Field(description="URL of the queue for messages that are given up")
     orders_table: str = Field(description="Name of the ledger table")
     stock_table: str = Field(default="", description="Name of the stock table; empty: nothing is limited")
+    outcomes_topic_arn: str = Field(
+        default="",
+        pattern=r"^arn:aws[a-z-]*:sns:\S+$",
+        description="Topic of outcomes; empty: nobody is told how orders end",
+    )
+    order_retention_days: RetentionDays = Field(
+        default=0, description="Days that an order stays in the ledger after its end; 0 for ever, 30 at least"
+    )
     gateway_url: str = Field(pattern=r"^https?://[^/]+", description="Base URL of the payment gateway")
     workers: int = Field(default=20, ge=1, le=1000, description="Slots: the most payments at once")
     pollers: int = Field(
@@ -69,6 +78,11 @@ class Settings(ServiceSettings):
         # An outage must be known as one before it exhausts a message.
         _more("MAX_RECEIVES", self.max_receives, "BREAKER_THRESHOLD", self.breaker_threshold)
         return self
+
+    @property
+    def retention(self) -> Retention:
+        """What is left to do with an order that has ended."""
+        return Retention.of_settings(outcomes_topic=self.outcomes_topic_arn, days=self.order_retention_days)
 
     @property
     def poller_count(self) -> int:

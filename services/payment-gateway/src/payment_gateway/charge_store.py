@@ -15,7 +15,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from payment_gateway.charges import Charge, ChargeRequest, ChargeStatus, Totals
+from payment_gateway.charges import Charge, ChargeRequest, ChargeStatus, RefundRequest, Totals
 from payment_gateway.errors import ChargeStoreError, KeyReusedError
 
 _VERSION = 1
@@ -57,8 +57,15 @@ SELECT (SELECT count(*) FROM charges WHERE status = 'succeeded') AS charges,
        (SELECT count(*) FROM charges WHERE status = 'declined') AS declined,
        (SELECT coalesce(sum(attempts), 0) FROM attempts) AS attempts,
        (SELECT coalesce(sum(replays), 0) FROM attempts) AS replays,
+       (SELECT count(*) FROM charges WHERE status = 'refunded') AS refunds,
        (SELECT count(*) FROM (SELECT 1 FROM charges WHERE status = 'succeeded' GROUP BY order_id
-                              HAVING count(*) > 1)) AS orders_charged_more_than_once
+                              HAVING count(*) > 1)) AS orders_charged_more_than_once,
+       (SELECT count(*) FROM (SELECT 1 FROM charges WHERE status = 'refunded' GROUP BY order_id
+                              HAVING count(*) > 1)) AS orders_refunded_more_than_once
+"""
+_OF_CHARGE = """
+SELECT 1 FROM charges WHERE charge_id = :charge_id AND status = 'succeeded' AND order_id = :order_id
+                        AND amount_minor = :amount_minor AND currency = :currency AND customer_id = :customer_id
 """
 _ATTEMPT = """
 INSERT INTO attempts (idempotency_key, content) VALUES (?, ?)
@@ -119,6 +126,11 @@ class ChargeStore:
         """The definite answer to a key, if there is one; a lookup is not counted as an attempt."""
         with self._wrapped():
             return self._charge(key)
+
+    def charged(self, refund: RefundRequest) -> bool:
+        """Whether there is the charge that is to be paid back, of this very order and amount."""
+        with self._wrapped():
+            return self._db.execute(_OF_CHARGE, refund.model_dump()).fetchone() is not None
 
     def record(
         self,
@@ -183,12 +195,16 @@ class ChargeStore:
 def _row(
     key: str, request: ChargeRequest, *, declined_because: str | None, traceparent: str | None, started_at: datetime
 ) -> dict[str, object]:
-    succeeded = declined_because is None
+    status, kind = ChargeStatus.SUCCEEDED, "ch"
+    if declined_because is not None:
+        status = ChargeStatus.DECLINED
+    elif isinstance(request, RefundRequest):
+        status, kind = ChargeStatus.REFUNDED, "re"
     return {
         **request.model_dump(),
         "idempotency_key": key,
-        "status": ChargeStatus.SUCCEEDED if succeeded else ChargeStatus.DECLINED,
-        "charge_id": f"ch_{secrets.token_hex(12)}" if succeeded else None,
+        "status": status,
+        "charge_id": None if status is ChargeStatus.DECLINED else f"{kind}_{secrets.token_hex(12)}",
         "reason": declined_because,
         "traceparent": traceparent,
         "started_at": _microseconds(started_at),

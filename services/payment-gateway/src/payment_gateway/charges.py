@@ -11,10 +11,11 @@ _MAX_SAFE_INTEGER = 2**53 - 1
 
 
 class ChargeStatus(StrEnum):
-    """The two definite answers; neither ever changes."""
+    """The definite answers, the third to a refund; none ever changes."""
 
     SUCCEEDED = "succeeded"
     DECLINED = "declined"
+    REFUNDED = "refunded"
 
 
 class ChargeRequest(BaseModel):
@@ -28,13 +29,19 @@ class ChargeRequest(BaseModel):
     customer_id: Annotated[int, Field(ge=1, le=_MAX_SAFE_INTEGER)]
 
 
+class RefundRequest(ChargeRequest):
+    """What a merchant asks: pay a charge back, the whole of it."""
+
+    charge_id: Annotated[str, Field(pattern=r"^[!-~]{1,128}$")]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Charge:
-    """One definite answer, as the charge store keeps it.
+    """One definite answer, as the charge store keeps it; a refund is one too, under a key of its own.
 
     `id` numbers the answers in the sequence in which they were given. `attempts` counts the requests with this
-    key so far, replays included. `started_at` is when the charge was admitted. `charge_id` is set when money
-    was taken, `reason` when it was not.
+    key so far, replays included. `started_at` is when the charge was admitted. `charge_id` names the movement of
+    money, taken or paid back; `reason` is set when there was none.
     """
 
     id: int
@@ -54,10 +61,12 @@ class Charge:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Totals:
-    """Totals over the whole charge store. `orders_charged_more_than_once` must be 0: the tests rely on it."""
+    """Totals over the whole charge store. The two `…_more_than_once` must be 0: the tests rely on it."""
 
     charges: int
     declined: int
+    refunds: int
     attempts: int
     replays: int
     orders_charged_more_than_once: int
+    orders_refunded_more_than_once: int

@@ -46,6 +46,13 @@ class InjectedFailureError(ProviderError):
     retryable = True
 
 
+class ChargeUnknownError(ProviderError):
+    """A refund of something that was never charged like this."""
+
+    outcome = "charge_unknown"
+    retryable = False
+
+
 class ChargeStoreError(ProviderError):
     """The charge store cannot be read or written; nothing was charged."""
 

@@ -7,10 +7,12 @@ from payment_gateway.provider import Provider
 OUTCOMES = (
     "succeeded",
     "declined",
+    "refunded",
     "replayed",
     "reply_lost",
     "bad_request",
     "key_reused",
+    "charge_unknown",
     "in_flight",
     "admission_timeout",
     "failed",
@@ -25,7 +27,9 @@ class Metrics:
     """The gateway's metrics in one registry."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
-        answers = Counter("gateway_answers", "Requests for a charge, by outcome", ["outcome"], registry=registry)
+        answers = Counter(
+            "gateway_answers", "Requests for a charge or a refund, by outcome", ["outcome"], registry=registry
+        )
         duration = Histogram(
             "gateway_answer_duration_seconds",
             "From the request to its answer, by outcome",
@@ -33,7 +37,9 @@ class Metrics:
             buckets=_BUCKETS,
             registry=registry,
         )
-        lookups = Counter("gateway_lookups", "Lookups of a charge, by outcome", ["outcome"], registry=registry)
+        lookups = Counter(
+            "gateway_lookups", "Lookups of a charge or a refund, by outcome", ["outcome"], registry=registry
+        )
         self._answers = {name: (answers.labels(name), duration.labels(name)) for name in OUTCOMES}
         self._lookups = {name: lookups.labels(name) for name in LOOKUP_OUTCOMES}
         self._in_flight = Gauge("gateway_charges_in_flight", "Charges being processed", registry=registry)

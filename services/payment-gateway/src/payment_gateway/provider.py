@@ -9,8 +9,8 @@ from datetime import UTC, datetime
 from payment_gateway.admission import AdmissionQueue
 from payment_gateway.behaviour import Behaviour, injected_faults, lookup_fails
 from payment_gateway.charge_store import ChargeStore
-from payment_gateway.charges import Charge, ChargeRequest
-from payment_gateway.errors import AdmissionTimeoutError, InjectedFailureError, KeyInFlightError
+from payment_gateway.charges import Charge, ChargeRequest, RefundRequest
+from payment_gateway.errors import AdmissionTimeoutError, ChargeUnknownError, InjectedFailureError, KeyInFlightError
 
 DECLINE_REASON = "card_declined"
 
@@ -89,6 +89,19 @@ class Provider:
         finally:
             self._in_flight.discard(key)
 
+    async def refund(self, key: str, request: RefundRequest, *, traceparent: str | None = None) -> ChargeAnswer:
+        """Pay a charge back once for `key`, as slowly and with the same faults as a charge, but for declines.
+
+        Another key pays once more: this provider trusts its merchant, so that its store shows what a merchant did.
+
+        Raises:
+            ChargeUnknownError: There is no such charge of this order and amount.
+            ProviderError: As `charge`.
+        """
+        if not self._store.charged(request):
+            raise ChargeUnknownError("There is no charge of this id, order, customer and amount")
+        return await self.charge(key, request, traceparent=traceparent)
+
     async def _charge_once(
         self, key: str, request: ChargeRequest, *, attempt: int, traceparent: str | None
     ) -> ChargeAnswer:
@@ -115,7 +128,7 @@ class Provider:
         charge = self._store.record(
             key,
             request,
-            declined_because=DECLINE_REASON if faults.declined else None,
+            declined_because=DECLINE_REASON if faults.declined and not isinstance(request, RefundRequest) else None,
             traceparent=traceparent,
             started_at=started_at,
         )

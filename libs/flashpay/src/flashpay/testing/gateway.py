@@ -152,14 +152,14 @@ class FakeGateway:
         """See `Gateway.lookup`."""
         self.lookups.append(request.order_id)
         await self._checkpoint("lookup.called")
-        self._reachable(self.default)
+        reachable(self.default)
         if self.default is Reply.FAIL:
-            raise _failure()
+            raise failure()
         if not self.lookups_known:
             raise GatewayUnavailableError("the fake gateway has no lookups", reason="access", status=404)
         known = self.answers.get(request.order_id)
         if known is None and request.order_id in self._open:
-            raise _in_flight(request.order_id)
+            raise in_flight(request.order_id)
         await self._checkpoint("lookup.done")
         if known is None:
             return NotCharged()
@@ -175,7 +175,7 @@ class FakeGateway:
 
     async def _answer(self, request: ChargeRequest) -> ChargeResult:
         key, content = request.order_id, replace(request, traceparent=None)
-        self._reachable(self.default)
+        reachable(self.default)
         known = self.answers.get(key)
         first = self._open.get(key) if known is None else known.request
         if first not in {None, content}:
@@ -183,7 +183,7 @@ class FakeGateway:
         if known is not None:
             return known.result
         if key in self._open:
-            raise _in_flight(key)
+            raise in_flight(key)
         return await self._new_charge(content, self._next_reply(content))
 
     def _next_reply(self, content: ChargeRequest) -> Reply:
@@ -192,7 +192,7 @@ class FakeGateway:
         return self._planned.popleft() if self._planned else self.default
 
     async def _new_charge(self, content: ChargeRequest, reply: Reply) -> ChargeResult:
-        self._reachable(reply)
+        reachable(reply)
         self._open[content.order_id] = content
         self.peak_at_work = max(self.peak_at_work, self.at_work)
         started = asyncio.get_running_loop().time()
@@ -210,7 +210,7 @@ class FakeGateway:
     def _answered(self, content: ChargeRequest, reply: Reply) -> ChargeResult:
         if reply is Reply.FAIL:
             del self._open[content.order_id]
-            raise _failure()
+            raise failure()
         result = self._commit(content.order_id, reply)
         if reply is Reply.LOSE:
             raise GatewayUnavailableError("the fake gateway dropped the connection", reason="connection")
@@ -259,19 +259,22 @@ class FakeGateway:
         self.answers[key] = answer
         return answer.result
 
-    @staticmethod
-    def _reachable(reply: Reply) -> None:
-        if reply is Reply.REFUSE:
-            raise GatewayUnavailableError("the fake gateway takes no connection", reason="connection")
-
 
 def _amount(request: ChargeRequest) -> tuple[int, str]:
     return request.amount_minor, request.currency
 
 
-def _failure() -> GatewayUnavailableError:
+def reachable(reply: Reply) -> None:
+    """Raise as if nobody listened, where the reply says so."""
+    if reply is Reply.REFUSE:
+        raise GatewayUnavailableError("the fake gateway takes no connection", reason="connection")
+
+
+def failure() -> GatewayUnavailableError:
+    """What a 500 becomes."""
     return GatewayUnavailableError("the fake gateway answers 500", reason="server_error", status=_SERVER_ERROR)
 
 
-def _in_flight(key: str) -> GatewayInFlightError:
+def in_flight(key: str) -> GatewayInFlightError:
+    """What a 409 becomes."""
     return GatewayInFlightError(f"{key} is in flight", reason="in_flight", retry_after=_RETRY_AFTER, status=_CONFLICT)

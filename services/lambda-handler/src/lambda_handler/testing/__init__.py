@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 
 from flashmsg import Order, OrderPlaced, encode
-from flashpay import Gateway, Settler
+from flashpay import Announcer, Gateway, Settler
 from flashpay.testing import FakeGateway, MemoryLedger
 from lambda_handler.consumer import Consumer
 from lambda_handler.json_log import JsonLog
@@ -42,13 +42,14 @@ class Bench:
     Attributes:
         sleeps: Whether pauses take their time; if not they are only noted in `pauses`.
         jitter: What is drawn for every pause.
-        buried: Body and reason of each dead letter.
+        letters: Body and reason of each dead letter.
         log: What was written, line by line.
     """
 
     gateway: FakeGateway = field(default_factory=FakeGateway)
     ledger: MemoryLedger = field(default_factory=MemoryLedger)
     dead_letters: FakeDeadLetters | None = field(default_factory=FakeDeadLetters)
+    announcer: Announcer | None = None
     sleeps: bool = True
     jitter: float = 0.0
     pauses: list[float] = field(default_factory=list)
@@ -60,6 +61,7 @@ class Bench:
         return Settler(
             ledger=self.ledger,
             gateway=gateway or self.gateway,
+            announcer=self.announcer,
             owner="function",
             lease=timeout + timedelta(seconds=20),
             payment_timeout=timeout,
@@ -77,7 +79,7 @@ class Bench:
             jitter=lambda: self.jitter,
             sleep=self.sleep,
         )
-        return Consumer(record_settler=record_settler, log=JsonLog(self.stream))
+        return Consumer(record_settler=record_settler, announcer=self.announcer, log=JsonLog(self.stream))
 
     async def sleep(self, seconds: float) -> None:
         """Note a pause."""
@@ -85,7 +87,7 @@ class Bench:
         await asyncio.sleep(seconds if self.sleeps else 0)
 
     @property
-    def buried(self) -> list[tuple[str, str]]:
+    def letters(self) -> list[tuple[str, str]]:
         """Body and reason of each dead letter."""
         return [] if self.dead_letters is None else self.dead_letters.kept
 

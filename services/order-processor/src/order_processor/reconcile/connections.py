@@ -10,8 +10,22 @@ from aiobotocore.session import get_session
 from flashbus.clients import aws_client
 from flashbus.queue import MessageSender
 from flashbus.sns import SnsTopic
+from flashbus.sns_publisher import open_publisher
 from flashbus.sqs import SqsQueue
-from flashpay import DynamoLedger, DynamoUnsettled, Gateway, HttpGateway, Ledger, OpenStock, UnsettledOrders, open_stock
+from flashpay import (
+    Announcer,
+    DynamoLedger,
+    DynamoPaid,
+    DynamoUnsettled,
+    Gateway,
+    HttpGateway,
+    Ledger,
+    OpenStock,
+    PaidOrders,
+    Refunds,
+    UnsettledOrders,
+    open_stock,
+)
 from order_processor.connections import tell_oversold
 from order_processor.reconcile.settings import Settings
 from order_processor.topic_sender import TopicSender
@@ -23,10 +37,13 @@ class Connections:
 
     ledger: Ledger
     unsettled: UnsettledOrders
+    paid: PaidOrders
     gateway: Gateway
+    refunds: Refunds
     orders: MessageSender
     dead_letters: MessageSender
     stock: OpenStock | None = None
+    announcer: Announcer | None = None
 
 
 @asynccontextmanager
@@ -44,11 +61,20 @@ async def open_connections(settings: Settings) -> AsyncIterator[Connections]:
             stock = await exits.enter_async_context(
                 open_stock(client=dynamodb, table=settings.stock_table, on_oversold=tell_oversold)
             )
+        gateway = HttpGateway(session=http, base_url=settings.gateway_url)
+        ledger = DynamoLedger(client=dynamodb, table=settings.orders_table, retention=settings.retention)
+        announcer = None
+        if settings.outcomes_topic_arn:
+            publish = await exits.enter_async_context(open_publisher(settings.outcomes_topic_arn, session=session))
+            announcer = await exits.enter_async_context(Announcer(ledger=ledger, publish=publish))
         yield Connections(
-            ledger=DynamoLedger(client=dynamodb, table=settings.orders_table),
+            ledger=ledger,
             unsettled=DynamoUnsettled(client=dynamodb, table=settings.orders_table),
-            gateway=HttpGateway(session=http, base_url=settings.gateway_url),
+            paid=DynamoPaid(client=dynamodb, table=settings.orders_table),
+            gateway=gateway,
+            refunds=gateway,
             orders=TopicSender(SnsTopic(client=sns, topic_arn=settings.orders_topic_arn)),
             dead_letters=SqsQueue(url=settings.dead_letter_queue_url, client=sqs),
             stock=stock,
+            announcer=announcer,
         )

@@ -10,8 +10,9 @@ import structlog
 
 from flashbus.dead_letters import dead_letter_attributes
 from flashbus.queue import MessageSender, QueueUnavailableError
-from flashmsg import OrderPlaced, encode
+from flashmsg import OrderPlaced, OrderStatus, encode
 from flashpay import (
+    Announcer,
     Busy,
     ChargeRequest,
     ChargeUnknown,
@@ -19,13 +20,19 @@ from flashpay import (
     Finding,
     FlashpayError,
     Gateway,
+    GatewayRefusedError,
     GatewayUnavailableError,
     GivenUp,
     GiveUp,
     Ledger,
     LedgerEntry,
     NotCharged,
+    NotRefunded,
+    Refunder,
+    RefundForgottenError,
+    Refunds,
     Settler,
+    refund_request,
     utc_now,
 )
 
@@ -43,6 +50,8 @@ class Outcome(StrEnum):
     RESTING = "resting"  # something happened to it a little while ago, or somebody holds it
     RECORDED = "recorded"  # the gateway had an answer that the ledger had not
     QUEUED = "queued"  # it was not charged: it is queued again
+    REFUNDED = "refunded"  # its refund was decided on, and not finished: it is now
+    TOLD = "told"  # its end was owed to the subscribers
     GIVEN_UP = "given_up"  # not charged either, but too old for the gateway's memory: failed, and a dead letter
     UNKNOWN = "unknown"  # the gateway works on it, or does not answer
     FAILED = "failed"  # ledger, topic or queue did not do their part
@@ -72,30 +81,41 @@ class Rest:
     clock: Callable[[], datetime] = utc_now
 
     def is_over(self, entry: LedgerEntry) -> bool:
-        """Whether nothing happens to an order, and nothing has for long.
+        """Whether something is left to do for an order, nothing happens to it, and nothing has for long.
 
         The older, the longer: an order that waits in a long queue is queued once more after twice the time, not at
-        every run.
+        every run. One that has ended, and is to be told of, waits for nothing.
         """
         now = self.clock()
+        if entry.status.is_terminal:
+            return entry.event_owed and now - entry.updated_at >= self.after
         rest = max(self.after, min((now - entry.created_at) / 2, _LONGEST_REST))
         held = entry.lease_until is not None and entry.lease_until > now
-        return not entry.status.is_terminal and not held and now - entry.updated_at >= rest
+        return not held and now - entry.updated_at >= rest
 
     def is_remembered(self, entry: LedgerEntry) -> bool:
         """Whether the gateway still knows the key of an order: only then may its charge be sent again."""
         return self.clock() - entry.created_at < self.key_window
 
+    def is_refund_remembered(self, entry: LedgerEntry) -> bool:
+        """The same of its refund, whose key is as old as the decision."""
+        return self.clock() - entry.updated_at < self.key_window
+
 
 @dataclass(frozen=True, kw_only=True)
 class ApplyingReconciler:
-    """Records what the gateway knows, and queues again what was not charged. Any number may run at once."""
+    """Records what the gateway knows, queues again what was not charged, finishes refunds, tells what is owed.
+
+    Many may run at once.
+    """
 
     ledger: Ledger
     settler: Settler
+    refunder: Refunder
     orders: MessageSender
     dead_letters: MessageSender
     rest: Rest
+    announcer: Announcer | None = None
 
     async def reconcile(self, order_id: str) -> Outcome:
         """See `Reconciler`."""
@@ -103,6 +123,10 @@ class ApplyingReconciler:
             entry = await self.ledger.get(order_id)
             if entry is None or not self.rest.is_over(entry):
                 return Outcome.RESTING
+            if entry.status is OrderStatus.REFUNDING:
+                return await self._pay_back(entry)
+            if entry.status.is_terminal:
+                return await self._tell(entry)
             return await self._bring_on(entry, await self.settler.find_out(entry.order))
         except ConflictingChargeError as exc:
             log.error("charge_conflict", order_id=order_id, error=str(exc))  # noqa: TRY400 - no trace of ours tells more
@@ -111,6 +135,16 @@ class ApplyingReconciler:
             log.warning("not_reconciled", order_id=order_id, reason=exc.reason, error=str(exc))
             return Outcome.FAILED
 
+    async def _pay_back(self, entry: LedgerEntry) -> Outcome:
+        try:
+            await self.refunder.finish(entry)
+        except GatewayUnavailableError:
+            return Outcome.UNKNOWN
+        except (GatewayRefusedError, RefundForgottenError) as exc:
+            log.error("refund_refused", order_id=entry.order_id, reason=exc.reason, error=str(exc))  # noqa: TRY400 - no trace of ours tells more
+            return Outcome.CONFLICT
+        return Outcome.REFUNDED
+
     async def _bring_on(self, entry: LedgerEntry, found: Finding) -> Outcome:
         if not isinstance(found, NotCharged):
             return _outcome(found)
@@ -118,6 +152,12 @@ class ApplyingReconciler:
             return await self._give_up(entry)
         await self.orders.send(_event(entry), attributes={})
         return Outcome.QUEUED
+
+    async def _tell(self, entry: LedgerEntry) -> Outcome:
+        if self.announcer is None:
+            return Outcome.RESTING
+        await self.announcer.tell(entry)
+        return Outcome.TOLD
 
     async def _give_up(self, entry: LedgerEntry) -> Outcome:
         # The letter first: a failed order without one could not be redriven.
@@ -133,6 +173,7 @@ class DryReconciler:
 
     ledger: Ledger
     gateway: Gateway
+    refunds: Refunds
     rest: Rest
 
     async def reconcile(self, order_id: str) -> Outcome:
@@ -141,13 +182,20 @@ class DryReconciler:
             entry = await self.ledger.get(order_id)
             if entry is None or not self.rest.is_over(entry):
                 return Outcome.RESTING
-            known = await self.gateway.lookup(_request(entry), timeout=_LOOKUP_TIMEOUT)
+            return Outcome.TOLD if entry.status.is_terminal else await self._ask(entry)
         except ConflictingChargeError:
             return Outcome.CONFLICT
         except GatewayUnavailableError:
             return Outcome.UNKNOWN
         except FlashpayError:
             return Outcome.FAILED
+
+    async def _ask(self, entry: LedgerEntry) -> Outcome:
+        if entry.status is OrderStatus.REFUNDING:
+            back = await self.refunds.lookup_refund(refund_request(entry), timeout=_LOOKUP_TIMEOUT)
+            lost = isinstance(back, NotRefunded) and not self.rest.is_refund_remembered(entry)
+            return Outcome.CONFLICT if lost else Outcome.REFUNDED
+        known = await self.gateway.lookup(charge_request(entry), timeout=_LOOKUP_TIMEOUT)
         if not isinstance(known, NotCharged):
             return Outcome.RECORDED
         return Outcome.QUEUED if self.rest.is_remembered(entry) else Outcome.GIVEN_UP
@@ -169,7 +217,7 @@ def _event(entry: LedgerEntry) -> str:
     return encode(OrderPlaced.of(entry.order, reservation=entry.reservation))
 
 
-def _request(entry: LedgerEntry) -> ChargeRequest:
+def charge_request(entry: LedgerEntry) -> ChargeRequest:
     return ChargeRequest(
         order_id=entry.order_id,
         amount_minor=entry.total_minor,

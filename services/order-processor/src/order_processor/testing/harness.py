@@ -10,7 +10,8 @@ from prometheus_client import CollectorRegistry
 from flashbus.consumer import Consumer
 from flashbus.testing import FakeQueue, loop_time
 from flashmsg import Order, OrderPlaced, OrderStatus, PricedLine, encode
-from flashpay.testing import FakeGateway, FakeStock, MemoryLedger
+from flashpay import Announcer, Retention
+from flashpay.testing import FakeGateway, FakeOutcomes, FakeStock, MemoryLedger
 from order_processor.app import build_consumer
 from order_processor.connections import Connections
 from order_processor.settings import Settings
@@ -28,7 +29,7 @@ def _fields(variables: Mapping[str, object]) -> Iterator[tuple[str, object]]:
 
 
 class ProcessorHarness:
-    """A processor with a queue, a ledger, a gateway and limited stock in memory, on the event loop's clock.
+    """A processor with queue, ledger, gateway, stock and topic of outcomes in memory, on the event loop's clock.
 
     Args:
         variables: Settings by their variables in lower case, `drain_seconds=2.0`; unchecked.
@@ -45,7 +46,8 @@ class ProcessorHarness:
         self.settings = Settings.model_validate(required).model_copy(update=dict(_fields(variables)))
         self.queue, self.dead = FakeQueue(), FakeQueue()
         self.gateway = FakeGateway()
-        self.ledger = MemoryLedger(clock=self.now)
+        self.ledger = MemoryLedger(retention=Retention(announced=True), clock=self.now)
+        self.outcomes = FakeOutcomes()
         self.stock = FakeStock()
         self.registry = CollectorRegistry()
         self.stop = asyncio.Event()
@@ -104,6 +106,7 @@ class ProcessorHarness:
             ledger=self.ledger,
             gateway=self.gateway,
             stock=self.stock.opened,
+            announcer=Announcer(ledger=self.ledger, publish=self.outcomes.publish),
         )
 
     async def until(self, predicate: Callable[[], object], *, seconds: float = 3600) -> float:

@@ -1,0 +1,50 @@
+"""The reconciler's settings: what stands where nothing is said, and what is refused."""
+
+from datetime import timedelta
+
+import pytest
+
+from flashops.settings import SettingsError
+from order_processor.reconcile.settings import Settings
+
+NEEDED = {
+    "ORDERS_TABLE": "orders",
+    "ORDERS_TOPIC_ARN": "arn:aws:sns:eu-central-1:123456789012:orders",
+    "DEAD_LETTER_QUEUE_URL": "https://sqs/dead",
+    "GATEWAY_URL": "https://pay.example",
+}
+
+
+def test_only_the_places_must_be_named() -> None:
+    settings = Settings.from_environment(NEEDED)
+    assert settings.stock_table == ""
+    assert (settings.lease, settings.payment_timeout) == (timedelta(seconds=30), timedelta(seconds=10))
+    assert (settings.reconcile_after, settings.gateway_key_window) == (timedelta(minutes=15), timedelta(hours=24))
+    assert settings.reconcile_limit == 10_000
+    for name in NEEDED:
+        with pytest.raises(SettingsError, match=name):
+            Settings.from_environment({key: value for key, value in NEEDED.items() if key != name})
+
+
+@pytest.mark.parametrize(
+    ("variable", "value"),
+    [
+        ("ORDERS_TOPIC_ARN", "orders"),
+        ("ORDERS_TOPIC_ARN", "arn:aws:sqs:eu-central-1:123456789012:orders"),
+        ("GATEWAY_URL", "pay.example"),
+        ("LEASE_SECONDS", "0"),
+        ("PAYMENT_TIMEOUT_SECONDS", "-1"),
+        ("RECONCILE_LIMIT", "0"),
+        ("RECONCILE_AFTER_SECONDS", "30"),
+    ],
+)
+def test_what_cannot_be_meant_is_refused(variable: str, value: str) -> None:
+    with pytest.raises(SettingsError, match=variable):
+        Settings.from_environment(NEEDED | {variable: value})
+
+
+def test_the_least_that_can_be_meant_is_taken() -> None:
+    settings = Settings.from_environment(
+        NEEDED | {"RECONCILE_LIMIT": "1", "LEASE_SECONDS": "30", "RECONCILE_AFTER_SECONDS": "30.5"}
+    )
+    assert (settings.reconcile_limit, settings.reconcile_after) == (1, timedelta(seconds=30.5))
