@@ -16,20 +16,14 @@ from local.ports import free_port
 from local.processes import ManagedProcess, service_process
 from local.shop import RunningShop, ShopPlan, open_shop
 from tests.chaos.tcp_proxy import TcpProxy, tcp_proxy
+from tests.integration.conftest import QUICK, QUICK_PROCESSOR
 from tests.integration.limited_sale import PRODUCT, ApiProcess, more_apis, open_stock
+from tests.integration.repair import reconciler_variables
 from tests.integration.shopper import Shopper
 
 AWS_LINES = ("api-sns", "api-dynamodb", "processor-sqs", "processor-dynamodb")
 GATEWAY_LINES = ("api-gateway", "processor-gateway", "function-gateway")
-# Short, so that what a killed process held comes back within a run's patience.
-QUICK = {"PAYMENT_TIMEOUT_SECONDS": "2", "LEASE_SECONDS": "3"}
 QUICK_API = QUICK | {"STOCK_LEASE_SECONDS": "2", "SYNC_LIMIT": "50", "SYNC_DEADLINE_SECONDS": "4"}
-QUICK_PROCESSOR = QUICK | {
-    "VISIBILITY_SECONDS": "5",
-    "WAIT_SECONDS": "1",
-    "BREAKER_THRESHOLD": "3",
-    "BREAKER_COOL_DOWN_SECONDS": "0.5",
-}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -149,17 +143,7 @@ def _address(url: str) -> tuple[str, int]:
 
 def reconciler_environment(stage: Stage) -> dict[str, str]:
     """The variables of a reconciler of this shop."""
-    outputs = stage.shop.outputs
-    return {
-        **stage.shop.emulator.environment,
-        **QUICK,
-        "RECONCILE_AFTER_SECONDS": "4",
-        "ORDERS_TABLE": outputs["OrdersTableName"],
-        "STOCK_TABLE": outputs["StockTableName"],
-        "ORDERS_TOPIC_ARN": outputs["TopicArn"],
-        "DEAD_LETTER_QUEUE_URL": outputs["DeadLetterQueueUrl"],
-        "GATEWAY_URL": stage.shop.gateway_url,
-    }
+    return stage.shop.emulator.environment | reconciler_variables(stage.shop)
 
 
 async def start_reconciler(stage: Stage) -> asyncio.subprocess.Process:
