@@ -83,6 +83,18 @@ const options = (spec, width, right) => ({
   },
 });
 
+// Paper has its own widths, and is not laid out yet when its charts must be drawn: two in a row, or one with long names.
+const PAPER = { whole: 660, half: 310 };
+const LONG_NAME = 110;
+let onPaper = false;
+const widthOf = (spec, host) => {
+  if (!onPaper) return host.clientWidth || 320;
+  const named = spec.lines.filter((line) => !line.unnamed);
+  const isWhole = !host.closest(".charts") || named.length > 4 || named.some((line) => textWidth(line.label) > LONG_NAME);
+  host.closest(".card").classList.toggle("whole", isWhole && !host.closest(".column"));
+  return PAPER[isWhole && !host.closest(".column") ? "whole" : "half"];
+};
+
 const draw = (spec) => {
   const host = document.getElementById(`chart-${spec.id}`);
   if (!host) return;
@@ -90,7 +102,7 @@ const draw = (spec) => {
   const view = before && isZoomed(spec, before) ? { min: before.scales.x.min, max: before.scales.x.max } : null;
   before?.destroy();
   host.textContent = "";
-  const width = host.clientWidth || 320;
+  const width = widthOf(spec, host);
   const data = [spec.x, ...spec.lines.map((line) => line.values)];
   const plot = new uPlot(options(spec, width, labelSpace(spec, width)), data, host);
   plot.setScale("x", view ?? (spec.x_view ? { min: spec.x_view[0], max: spec.x_view[1] } : wholeView(spec)));
@@ -109,7 +121,7 @@ const resized = new ResizeObserver(() => {
     for (const spec of charts) {
       const plot = drawn.get(spec.id);
       const width = document.getElementById(`chart-${spec.id}`)?.clientWidth;
-      if (plot && width && Math.abs(width - plot.width) > 1) draw(spec);
+      if (plot && width && !onPaper && Math.abs(width - plot.width) > 1) draw(spec);
     }
   });
 });
