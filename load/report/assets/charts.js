@@ -5,6 +5,8 @@ const drawn = new Map();
 const STEPS = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 43200, 86400];
 // Orders, shoppers and tasks are whole.
 const WHOLE = [0, 1, 2, 3, 4, 5, 6, 7].flatMap((power) => [1, 2, 5].map((digit) => digit * 10 ** power));
+// On a logarithmic axis: so that a minute is called one.
+const MOMENTS = [0.001, 0.01, 0.1, 1, 10, 60, 600, 3600, 36000];
 const AXIS = 54;
 // uPlot multiplies the first whole number of a font by the pixel ratio: whole pixels only.
 const FONT = "12px system-ui, -apple-system, 'Segoe UI', Roboto, 'Liberation Sans', Arial, sans-serif";
@@ -30,9 +32,11 @@ const yScale = (spec) => {
   return { range: (_u, _low, high) => [spec.y_min ?? 0, top(high)] };
 };
 
+const within = ({ min, max }) => MOMENTS.filter((moment) => moment >= min && moment <= max);
+
 const xAxis = (spec) => {
   const shown = (tick) => (tick == null ? "" : spec.x_unit !== "s" ? short(tick) : spec.x_log ? duration(tick) : clock(tick));
-  const incrs = spec.x_log || spec.x_unit !== "s" ? {} : { incrs: STEPS };
+  const incrs = spec.x_unit !== "s" ? {} : spec.x_log ? { splits: (u) => within(u.scales.x) } : { incrs: STEPS };
   return axis({ size: 28, gap: 5, space: 64, values: (_u, ticks) => ticks.map(shown), ...incrs });
 };
 
@@ -42,7 +46,7 @@ const yAxis = (spec) => {
   const shown = (tick) => (tick == null ? "" : format(tick));
   const decades = (_u, ticks) => ticks.map((tick) => (Number.isInteger(+Math.log10(tick).toFixed(6)) ? tick : null));
   return axis({
-    ...(spec.log ? { grid: { stroke: color("grid"), width: 1, filter: decades } } : {}),
+    ...(spec.log && spec.unit === "s" ? { splits: (u) => within(u.scales.y) } : spec.log ? { grid: { stroke: color("grid"), width: 1, filter: decades } } : {}),
     size: AXIS, gap: 5, space: 34, values: (_u, ticks) => ticks.map(shown), ...(steps && !spec.log ? { incrs: steps } : {}),
   });
 };
