@@ -9,12 +9,19 @@ from dataclasses import dataclass
 from troposphere import Template
 
 from cloudformation.parameters.edge import add_edge_parameters
-from cloudformation.parameters.pipeline import PipelineParameters, add_maximum_concurrency, add_pipeline_parameters
+from cloudformation.parameters.pipeline import (
+    PipelineParameters,
+    add_maximum_concurrency,
+    add_pipeline_parameters,
+    add_reserved_concurrency,
+)
 from cloudformation.parameters.platform import add_platform_parameters
-from cloudformation.parameters.rules import add_edge_rules, add_pipeline_rules, add_platform_rules
+from cloudformation.parameters.rules import add_edge_rules, add_pipeline_rules, add_platform_rules, add_sale_rules
+from cloudformation.parameters.sale import add_sale_parameters
 from cloudformation.rendering import Form, Part, main, render
 from cloudformation.resources.alarms import add_alarm_topic, add_alarms
 from cloudformation.resources.budget import add_budget
+from cloudformation.resources.canary import add_canary
 from cloudformation.resources.cluster import add_cluster
 from cloudformation.resources.dashboard import add_dashboard
 from cloudformation.resources.encryption import Encryption, add_encryption
@@ -28,6 +35,7 @@ from cloudformation.resources.network import add_network
 from cloudformation.resources.queries import add_queries
 from cloudformation.resources.reconciliation import add_reconciler
 from cloudformation.resources.repositories import add_repositories
+from cloudformation.resources.sale import reserve_balancer, warm_orders
 from cloudformation.resources.scaling import add_scaling
 from cloudformation.resources.security_groups import add_security_groups
 from cloudformation.resources.services import DeploymentAlarms, add_services, payment_gateway_url
@@ -101,6 +109,7 @@ def _add_pipeline(template: Template) -> None:
         messaging=spine.messaging,
         tables=spine.tables,
         gateway_url=spine.parameters.gateway_url.ref(),
+        reserved=add_reserved_concurrency(template),
     )
     invocations = add_maximum_concurrency(template)
     add_triggers(template, messaging=spine.messaging, function=function, invocations=invocations)
@@ -110,8 +119,10 @@ def _add_system(template: Template) -> None:
     spine = _add_spine(template, gateway_scheme="https")
     pipeline, encryption, messaging, tables = spine.parameters, spine.encryption, spine.messaging, spine.tables
     parameters = add_platform_parameters(template, architecture=pipeline.architecture)
-    edge = add_edge_parameters(template)
+    capacity, edge = parameters.capacity, add_edge_parameters(template)
+    sale = add_sale_parameters(template)
     add_edge_rules(template, parameters=edge)
+    add_sale_rules(template, sale=sale, capacity=capacity)
     add_platform_rules(template, pipeline=pipeline, parameters=parameters)
     network = add_network(template, parameters=parameters)
     security_groups = add_security_groups(template, network=network)
@@ -131,6 +142,8 @@ def _add_system(template: Template) -> None:
     balancer = add_load_balancer(
         template, pipeline=pipeline, edge=edge, network=network, security_groups=security_groups
     )
+    reserve_balancer(template, sale=sale, pipeline=pipeline, balancer=balancer.balancer)
+    warm_orders(tables, sale=sale)
     gateway_url = payment_gateway_url(platform)
     topic = add_alarm_topic(template, parameters=parameters, encryption=encryption)
     own_5xx, balancer_5xx, *_ = add_alarms(template, topic=topic, watches=answer_watches(balancer=balancer))
@@ -160,12 +173,16 @@ def _add_system(template: Template) -> None:
         messaging=messaging,
         tables=tables,
         gateway_url=gateway_url,
+        reserved=capacity.reserved_invocations,
         network=place_function(parameters=parameters, network=network, security_groups=security_groups),
     )
-    add_triggers(template, messaging=messaging, function=function, invocations=parameters.maximum_invocations)
+    add_triggers(template, messaging=messaging, function=function, invocations=capacity.maximum_invocations)
+    errors, *_ = add_alarms(template, topic=topic, watches=function_watches(function=function))
+    add_canary(template, pipeline=pipeline, function=function, alarms=(errors, given_up))
     age_steps = add_scaling(
         template,
         parameters=parameters,
+        sale=sale,
         cluster=cluster,
         balancer=balancer,
         messaging=messaging,
@@ -177,7 +194,6 @@ def _add_system(template: Template) -> None:
         *host_watches(balancer=balancer, images_on=parameters.images_on),
         *task_watches(cluster=cluster),
         *table_watches(tables=tables),
-        *function_watches(function=function),
         *reconciler_watches(condition=parameters.images_on),
     ]
     add_alarms(template, topic=topic, watches=watches)

@@ -68,6 +68,7 @@ async def up(arguments: argparse.Namespace) -> int:
         payment_seconds=arguments.payment,
         capacity=arguments.capacity,
         workers=arguments.workers,
+        outcomes=True,
         api_port=arguments.port or None,
     )
     with tempfile.TemporaryDirectory(prefix="flash-up-", ignore_cleanup_errors=True) as name:

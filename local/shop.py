@@ -24,8 +24,9 @@ class ShopPlan:
     """What a shop is made of.
 
     `payment_seconds` is how long the provider takes per charge, `capacity` how many it takes at once (0: no limit),
-    `workers` the processor's slots. The environments are laid over what the plan itself gives each service;
-    `parameters` likewise over the stack's, and `stock` (units by product id) over the catalogue's.
+    `workers` the processor's slots; with `outcomes` there is a topic that says how orders ended. The environments are
+    laid over what the plan itself gives each service; `parameters` likewise over the stack's, and `stock` (units by
+    product id) over the catalogue's.
     """
 
     name: str
@@ -33,6 +34,7 @@ class ShopPlan:
     payment_seconds: float = 3.0
     capacity: int = 0
     workers: int = 20
+    outcomes: bool = False
     api_port: int | None = None
     api_environment: Mapping[str, str] = field(default_factory=dict)
     processor_environment: Mapping[str, str] = field(default_factory=dict)
@@ -141,6 +143,7 @@ def _gateway(plan: ShopPlan, folder: Path) -> tuple[ManagedProcess, str]:
 async def _deploy(plan: ShopPlan, emulator: RunningEmulator, gateway_url: str) -> dict[str, str]:
     consumer = plan.arm if plan.arm.startswith("lambda") else "ecs"
     parameters = {"Consumer": consumer, "GatewayUrl": gateway_url, "RetainData": "false"}
+    parameters["OutcomeEvents"] = "true" if plan.outcomes else "false"
     if consumer != "ecs":
         artifact = await asyncio.to_thread(build_local_artifact)
         await upload(emulator.environment, bucket=ARTIFACT_BUCKET, key=artifact.name, file=artifact)
@@ -181,6 +184,7 @@ def _api_environment(outputs: Mapping[str, str], gateway_url: str) -> dict[str, 
         "ORDERS_TABLE": outputs["OrdersTableName"],
         "PRODUCTS_TABLE": outputs["ProductsTableName"],
         "STOCK_TABLE": outputs["StockTableName"],
+        "OUTCOMES_TOPIC_ARN": outputs.get("OutcomesTopicArn", ""),
         "ORDER_ID_SECRET": secrets.token_urlsafe(48),
         "GATEWAY_URL": gateway_url,
         "DRAIN_GRACE_SECONDS": "0",  # no load balancer watches readiness here
@@ -198,6 +202,7 @@ def _processor(
         "DEAD_LETTER_QUEUE_URL": outputs["DeadLetterQueueUrl"],
         "ORDERS_TABLE": outputs["OrdersTableName"],
         "STOCK_TABLE": outputs["StockTableName"],
+        "OUTCOMES_TOPIC_ARN": outputs.get("OutcomesTopicArn", ""),
         "GATEWAY_URL": gateway_url,
         "WORKERS": str(plan.workers),
         "WAIT_SECONDS": "2",  # a long poll is never cut short, so this is how long an idle processor takes to stop

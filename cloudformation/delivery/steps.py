@@ -8,6 +8,7 @@ import argparse
 import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 
 from cloudformation.build import build_template
@@ -20,6 +21,8 @@ from cloudformation.delivery.operations import FUNCTION, SERVICES, logs_commands
 from cloudformation.delivery.preflight import findings, plan
 from cloudformation.delivery.retained import BUCKET_STAYS, retained_titles, what_stays
 from cloudformation.delivery.running_stack import RunningStack, find_stack
+from cloudformation.delivery.sale import sale_findings
+from cloudformation.delivery.scan import scan
 from cloudformation.delivery.scrape_targets import discovery_commands, scrape_targets
 
 # The stack's output that says where the images of a service go.
@@ -92,9 +95,18 @@ def _push(options: argparse.Namespace) -> list[Command]:
     return push_commands(tag=options.tag or _revision(), outputs=_outputs(options))
 
 
+def _scan(options: argparse.Namespace) -> list[Command]:
+    tag = options.tag or _revision()
+    if options.dry_run:
+        return [command("aws", "ecr", "wait", "image-scan-complete", "--image-id", f"imageTag={tag}")]
+    sys.stdout.write(scan(tag=tag, outputs=_outputs(options), repositories=REPOSITORIES))
+    return []
+
+
 def _deploy(options: argparse.Namespace) -> list[Command]:
     running = RunningStack() if options.dry_run else find_stack(_stack(options))
     parameters = _parameters(options)
+    _check_sale(parameters, running)
     if not running.exists and not options.dry_run:
         sys.stderr.write("".join(f"{sentence}\n" for sentence in _findings(options, running)))
     upload: list[Command] = []
@@ -106,6 +118,14 @@ def _deploy(options: argparse.Namespace) -> list[Command]:
         upload = [command("aws", "s3", "cp", str(artifact), f"s3://{parameters['ArtifactBucket']}/{artifact.name}")]
     deploy = deployment(stack=_stack(options), parameters=parameters, s3_bucket=options.s3_bucket)
     return [*upload, deploy, outputs_command(_stack(options))]
+
+
+def _check_sale(asked: Mapping[str, str], running: RunningStack) -> None:
+    """Refuse a sale that is asked for and cannot be; of one that the stack still has it is only said."""
+    found = sale_findings({**running.parameters, **asked}, now=datetime.now(UTC))
+    if found and asked.get("SaleStart"):
+        raise CommandFailedError(found[0])
+    sys.stderr.write("".join(f"{sentence}\n" for sentence in found))
 
 
 def _changes(options: argparse.Namespace) -> list[Command]:
@@ -142,7 +162,8 @@ def _preflight(options: argparse.Namespace) -> list[Command]:
 
 def _findings(options: argparse.Namespace, running: RunningStack) -> list[str]:
     asked = {title: str(parameter.Default) for title, parameter in build_template("all").parameters.items()}
-    return findings(plan(asked | dict(running.parameters) | _parameters(options), exists=running.exists))
+    wanted = asked | dict(running.parameters) | _parameters(options)
+    return sale_findings(wanted, now=datetime.now(UTC)) + findings(plan(wanted, exists=running.exists))
 
 
 def _status(options: argparse.Namespace) -> list[Command]:
@@ -220,6 +241,7 @@ STEPS: dict[str, Callable[[argparse.Namespace], list[Command]]] = {
     "preflight": _preflight,
     "images": _images,
     "push": _push,
+    "scan": _scan,
     "changes": _changes,
     "deploy": _deploy,
     "destroy": _destroy,
@@ -237,7 +259,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "--environment", metavar="NAME", help="stack and parameters of cloudformation/environments/NAME.toml"
     )
     parser.add_argument("--stack", help="name of the stack (the environment's, or flash-sale)")
-    parser.add_argument("--tag", default="", help="tag of the images (images, push: the git revision)")
+    parser.add_argument("--tag", default="", help="tag of the images (images, push, scan: the git revision)")
     parser.add_argument("--architecture", choices=PLATFORMS, help="CPU of tasks and function (images: arm64)")
     parser.add_argument("--s3-bucket", default="", metavar="NAME", help="deploy: a bucket of your own on the way")
     parser.add_argument("--service", choices=(*SERVICES, FUNCTION), default="", help="logs: of this one alone")

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from troposphere import Equals, If, Not, Or, Parameter, Template
 
-from cloudformation.parameters.kinds import add_flag, add_text
+from cloudformation.parameters.kinds import add_text
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -18,7 +18,6 @@ class EdgeParameters:
     domain_on: str
     requests_per_address: Parameter
     web_acl_on: str
-    sync_off: str
 
     @property
     def scheme(self) -> If:
@@ -38,9 +37,6 @@ def add_edge_parameters(template: Template) -> EdgeParameters:
         # WAF takes no less.
         otherwise="must be 0, or 10 to 9999999",
     )
-    sync_orders = add_flag(
-        template, "SyncOrders", default=True, why="Take orders that are paid while the customer waits, too"
-    )
     no_domain = Equals(domain_name.ref(), "")
     return EdgeParameters(
         certificate_arn=certificate_arn,
@@ -52,7 +48,6 @@ def add_edge_parameters(template: Template) -> EdgeParameters:
         domain_on=template.add_condition("HasDomain", Not(no_domain)),
         requests_per_address=requests,
         web_acl_on=template.add_condition("HasWebAcl", Not(Equals(requests.ref(), "0"))),
-        sync_off=template.add_condition("SyncOff", Equals(sync_orders.ref(), "false")),
     )
 
 

@@ -6,7 +6,7 @@ with a sentence that says what to do; what takes two parameters to check is in `
 
 from dataclasses import dataclass
 
-from troposphere import Equals, FindInMap, Parameter, Template
+from troposphere import Equals, FindInMap, If, Not, NoValue, Parameter, Template
 
 from cloudformation.parameters.kinds import add_choice, add_flag, add_number, add_switch, add_text
 
@@ -24,6 +24,8 @@ MAXIMUM_CONCURRENCIES = (2, 5, 10, 20, 50, 100)
 LONGEST_ARTIFACT_KEY = 48
 LONGEST_GATEWAY_HOST = 80
 LONGEST_ROLE_NAME = 64
+# As the services take them: none between 0 and 30 (a test holds it).
+RETENTION_DAYS = (0, 30, 90, 180, 400, 800, 3660)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,7 +43,6 @@ class PipelineParameters:
     architecture: Parameter
     function_memory: Parameter
     function_timeout: Parameter
-    reserved_concurrency: Parameter
     snap_start: Parameter
     snap_start_on: str
     log_retention_days: Parameter
@@ -49,6 +50,8 @@ class PipelineParameters:
     customer_key: Parameter
     customer_key_on: str
     deletion_protection: Parameter
+    outcome_events_on: str
+    order_retention_days: Parameter
     role_arn: Parameter
     own_roles_on: str
 
@@ -80,6 +83,9 @@ def add_pipeline_parameters(template: Template, *, gateway_scheme: str = "https?
         "DeletionProtection",
         default=False,
         why="Refuse to delete tables and load balancer, whoever asks for it",
+    )
+    outcome_events = add_flag(
+        template, "OutcomeEvents", default=True, why="Tell a topic of its own how every order ended"
     )
     role_arn = add_text(
         template,
@@ -171,14 +177,6 @@ def add_pipeline_parameters(template: Template, *, gateway_scheme: str = "https?
             Default="30",
             Description="Longest run of the function in seconds, longer than any payment",
         ),
-        reserved_concurrency=add_number(
-            template,
-            "ReservedConcurrency",
-            default=0,
-            low=0,
-            high=1000,
-            why="Invocations at once under lambda, one payment each; 0 for the limit of the account",
-        ),
         snap_start=snap_start,
         snap_start_on=add_switch(template, snap_start),
         log_retention_days=add_choice(
@@ -188,6 +186,13 @@ def add_pipeline_parameters(template: Template, *, gateway_scheme: str = "https?
         customer_key=customer_key,
         customer_key_on=add_switch(template, customer_key),
         deletion_protection=protect,
+        outcome_events_on=add_switch(template, outcome_events),
+        order_retention_days=add_choice(
+            template,
+            "OrderRetentionDays",
+            RETENTION_DAYS,
+            Description="Days that an order is kept after its end; 0 for ever. Its key and its status go with it",
+        ),
         role_arn=role_arn,
         own_roles_on=template.add_condition("MakesRoles", Equals(role_arn.ref(), "")),
     )
@@ -204,3 +209,17 @@ def add_maximum_concurrency(template: Template) -> FindInMap:
         Description="Invocations at once under lambda-sqs, of 10 payments each",
     )
     return FindInMap("Concurrency", chosen.ref(), "Invocations")
+
+
+def add_reserved_concurrency(template: Template) -> If:
+    """Add the choice of how many invocations the topic may cause at once; returns the number, or none for 0."""
+    reserved = add_number(
+        template,
+        "ReservedConcurrency",
+        default=0,
+        low=0,
+        high=1000,
+        why="Invocations at once under lambda, one payment each; 0 for the limit of the account",
+    )
+    limited = template.add_condition("HasReservedConcurrency", Not(Equals(reserved.ref(), "0")))
+    return If(limited, reserved.ref(), NoValue)

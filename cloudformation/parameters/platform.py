@@ -2,15 +2,11 @@
 
 from dataclasses import dataclass
 
-from troposphere import Equals, FindInMap, Not, Parameter, Template
+from troposphere import Equals, Not, Parameter, Template
 
+from cloudformation.parameters.capacity import Capacity, add_capacity
 from cloudformation.parameters.kinds import add_choice, add_flag, add_number, add_switch, add_text
-from cloudformation.parameters.pipeline import BATCH_SIZE, LEAST_INVOCATIONS
 
-# The most tasks, or invocations, that a gateway of a capacity can feed are looked up, since CloudFormation cannot
-# divide: so that tasks x workers never exceeds what the gateway takes at once, nor invocations x batch.
-GATEWAY_CAPACITIES = (1, 5, 20, 50, 100, 200, 500)
-WORKERS = (1, 5, 20, 100)
 TASK_SIZES = {"small": ("256", "512"), "medium": ("512", "1024"), "large": ("1024", "2048"), "xlarge": ("2048", "4096")}
 EMAIL = "[^@ ]+@[^@ ]+[.][^@ ]+"
 
@@ -24,15 +20,11 @@ class PlatformParameters:
     arm_on: str
     payment_gateway: Parameter
     simulated_on: str
-    gateway_capacity: Parameter
+    capacity: Capacity
     payment_seconds: Parameter
     acceptable_wait_seconds: Parameter
-    workers: Parameter
-    maximum_processors: object
-    maximum_invocations: object
     pre_scale_on: str
     minimum_api_tasks: Parameter
-    maximum_api_tasks: Parameter
     previous_order_id_secret: Parameter
     api_size: Parameter
     processor_size: Parameter
@@ -59,16 +51,6 @@ def add_platform_parameters(template: Template, *, architecture: Parameter) -> P
         ("simulated", "external"),
         Description="Run the simulated payment provider in the VPC, or call the external one at GatewayUrl",
     )
-    gateway_capacity = add_choice(
-        template,
-        "GatewayCapacity",
-        GATEWAY_CAPACITIES,
-        Default="100",
-        Description="Payments the provider takes at once; processor tasks and invocations never make more",
-    )
-    workers = add_choice(
-        template, "Workers", WORKERS, Default="20", Description="Payments at once in one processor task"
-    )
     alarm_email = add_text(
         template,
         "AlarmEmail",
@@ -84,19 +66,14 @@ def add_platform_parameters(template: Template, *, architecture: Parameter) -> P
         high=1_000_000,
         why="Monthly cost in dollars whose forecast is mailed to AlarmEmail; 0 for no budget",
     )
-    for name, capacities in (
-        ("ProcessorTasks", _maximum_processors()),
-        ("Concurrency", _maximum_invocations()),
-        ("TaskSize", _task_sizes()),
-    ):
-        template.add_mapping(name, capacities)
+    template.add_mapping("TaskSize", _task_sizes())
     return PlatformParameters(
         image_tag=image_tag,
         arm_on=template.add_condition("OnArm", Equals(architecture.ref(), "arm64")),
         images_on=_given(template, "HasImages", image_tag),
         payment_gateway=payment_gateway,
         simulated_on=template.add_condition("Simulated", Equals(payment_gateway.ref(), "simulated")),
-        gateway_capacity=gateway_capacity,
+        capacity=add_capacity(template),
         payment_seconds=add_number(
             template,
             "PaymentSeconds",
@@ -113,9 +90,6 @@ def add_platform_parameters(template: Template, *, architecture: Parameter) -> P
             high=3600,
             why="How long an order may wait, in seconds, before processor tasks are added and an alarm rings",
         ),
-        workers=workers,
-        maximum_processors=FindInMap("ProcessorTasks", gateway_capacity.ref(), workers.ref()),
-        maximum_invocations=FindInMap("Concurrency", gateway_capacity.ref(), "Invocations"),
         pre_scale_on=add_switch(
             template,
             add_flag(
@@ -127,9 +101,6 @@ def add_platform_parameters(template: Template, *, architecture: Parameter) -> P
         ),
         minimum_api_tasks=add_number(
             template, "MinimumApiTasks", default=2, low=1, high=10, why="Fewest API tasks, also when nobody orders"
-        ),
-        maximum_api_tasks=add_number(
-            template, "MaximumApiTasks", default=10, low=10, high=100, why="Most API tasks, however many order"
         ),
         previous_order_id_secret=add_choice(
             template,
@@ -172,22 +143,6 @@ def add_platform_parameters(template: Template, *, architecture: Parameter) -> P
 
 def _given(template: Template, name: str, parameter: Parameter) -> str:
     return template.add_condition(name, Not(Equals(parameter.ref(), "")))
-
-
-def _maximum_processors() -> dict[str, dict[str, int]]:
-    # Where the workers of one task exceed the capacity, a rule has refused the pair before this is looked up.
-    return {
-        str(capacity): {str(workers): max(1, capacity // workers) for workers in WORKERS}
-        for capacity in GATEWAY_CAPACITIES
-    }
-
-
-def _maximum_invocations() -> dict[str, dict[str, int]]:
-    # Lambda takes no fewer than two; a rule refuses the capacities that are too small for those.
-    return {
-        str(capacity): {"Invocations": max(LEAST_INVOCATIONS, capacity // BATCH_SIZE)}
-        for capacity in GATEWAY_CAPACITIES
-    }
 
 
 def _task_sizes() -> dict[str, dict[str, str]]:

@@ -52,9 +52,14 @@ def add_function(
     messaging: Messaging,
     tables: Tables,
     gateway_url: object,
+    reserved: object,
     network: FunctionNetwork | None = None,
 ) -> Function:
-    """Add the function, its log, role, version and failure queue, where a function is the consumer."""
+    """Add the function, its log, role, version and failure queue, where a function is the consumer.
+
+    `reserved` is the most invocations that the topic may cause at once.
+    """
+    from_topic = template.add_condition("TopicFunction", Equals(parameters.consumer.ref(), "lambda"))
     # Wherever its zip is given, whoever the consumer is: a function that is no longer called still has the events that
     # Lambda keeps for it, and settles them.
     on = template.add_condition("HasFunction", And(*(Not(Equals(p.ref(), NO_ARTIFACT)) for p in parameters.artifact)))
@@ -78,6 +83,8 @@ def add_function(
         "LEASE_SECONDS": parameters.lease_seconds.ref(),
         "DEAD_LETTER_QUEUE_URL": messaging.dead_letters.ref(),
         "MAX_RECEIVES": parameters.max_receives.ref(),
+        "OUTCOMES_TOPIC_ARN": messaging.outcomes.arn,
+        "ORDER_RETENTION_DAYS": parameters.order_retention_days.ref(),
     }
     function = template.add_resource(
         awslambda.Function(
@@ -94,7 +101,8 @@ def add_function(
             Environment=awslambda.Environment(Variables=variables),
             KmsKeyArn=encryption.key_arn,
             LoggingConfig=awslambda.LoggingConfig(LogGroup=log_group.ref()),
-            ReservedConcurrentExecutions=_reserved(template, parameters),
+            # Under the queue MaximumConcurrency bounds the function; reserving as well would only throttle it.
+            ReservedConcurrentExecutions=If(from_topic, reserved, NoValue),
             SnapStart=If(parameters.snap_start_on, awslambda.SnapStart(ApplyOn="PublishedVersions"), NoValue),
             VpcConfig=NoValue if network is None else If(network.inside, network.config, NoValue),
         )
@@ -116,7 +124,7 @@ def add_function(
     )
     return Function(
         on=on,
-        from_topic=template.add_condition("TopicFunction", Equals(parameters.consumer.ref(), "lambda")),
+        from_topic=from_topic,
         function=function,
         alias=_add_version(
             template, on=on, function=function, parameters=parameters, gateway_url=gateway_url, network=network
@@ -137,15 +145,6 @@ def _add_log_group(template: Template, *, parameters: PipelineParameters, encryp
     )
 
 
-def _reserved(template: Template, parameters: PipelineParameters) -> If:
-    # Under the queue MaximumConcurrency bounds the function; reserving as well would only throttle it.
-    reserved = template.add_condition(
-        "HasReservedConcurrency",
-        And(Equals(parameters.consumer.ref(), "lambda"), Not(Equals(parameters.reserved_concurrency.ref(), "0"))),
-    )
-    return If(reserved, parameters.reserved_concurrency.ref(), NoValue)
-
-
 def _add_function_role(
     template: Template,
     *,
@@ -162,6 +161,7 @@ def _add_function_role(
         allow(*ORDERS_ACTIONS, on=tables.orders.get_att("Arn")),
         allow(*STOCK_ACTIONS, on=tables.stock.get_att("Arn")),
         allow("sqs:SendMessage", on=[failures.get_att("Arn"), messaging.dead_letters.get_att("Arn")]),
+        messaging.outcomes.may_publish,
         # What the event source mapping does with the function's role.
         allow("sqs:DeleteMessage", "sqs:GetQueueAttributes", "sqs:ReceiveMessage", on=messaging.queue.get_att("Arn")),
     ]
@@ -187,11 +187,16 @@ def _version_parameters(parameters: PipelineParameters, network: FunctionNetwork
         parameters.payment_timeout_seconds,
         parameters.lease_seconds,
         parameters.max_receives,
-        parameters.snap_start,
-        parameters.customer_key,
+        parameters.order_retention_days,
         *([] if network is None else [network.chosen_by]),
     ]
     return [str(parameter.title) for parameter in chosen]
+
+
+def _switches(parameters: PipelineParameters) -> dict[str, object]:
+    """What else changes it, in a letter each: a description has 256."""
+    switches = (parameters.snap_start_on, parameters.customer_key_on, parameters.outcome_events_on)
+    return {f"Is{on}": If(on, "y", "n") for on in switches}
 
 
 def _add_version(
@@ -203,7 +208,7 @@ def _add_version(
     gateway_url: object,
     network: FunctionNetwork | None,
 ) -> awslambda.Alias:
-    names = (*_version_parameters(parameters, network), "Gateway", "RoleName")
+    names = (*_version_parameters(parameters, network), *_switches(parameters), "Gateway", "RoleName")
     role_name = If(parameters.own_roles_on, "-", Select(1, Split("/", parameters.role_arn.ref())))
     version = template.add_resource(
         awslambda.Version(
@@ -211,7 +216,12 @@ def _add_version(
             Condition=on,
             FunctionName=function.ref(),
             # The URL in use: AWS refuses a second version of a function that did not change.
-            Description=Sub(" ".join(f"${{{name}}}" for name in names), Gateway=gateway_url, RoleName=role_name),
+            Description=Sub(
+                " ".join(f"${{{name}}}" for name in names),
+                Gateway=gateway_url,
+                RoleName=role_name,
+                **_switches(parameters),  # type: ignore[arg-type]
+            ),
         )
     )
     return template.add_resource(

@@ -1,6 +1,5 @@
 """The load balancer in front of the API: HTTPS where there is a certificate, operations kept inside."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from troposphere import If, Join, Output, Template
@@ -14,10 +13,8 @@ from cloudformation.resources.security_groups import API_OPERATIONS_PORT, API_PO
 
 TLS_POLICY = "ELBSecurityPolicy-TLS13-1-2-Res-2021-06"
 DEREGISTRATION_SECONDS = 30
-# The port behind knows none of these; the rule keeps it so should one of them come back, in its plain spelling.
-INSIDE_ONLY = ("/metrics", "/livez", "/readyz")
-# In its plain spelling: who writes it otherwise reaches what the API itself bounds by SYNC_LIMIT.
-SYNC_ORDERS = ("/orders/sync", "/orders/sync/*")
+# All that customers reach, in five values, the most of a rule. What else the API may know one day stays inside.
+PUBLIC_PATHS = ("/orders/*", "/products", "/products/*", "/health", "/openapi.json")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,7 +23,7 @@ class LoadBalancer:
 
     balancer: elb.LoadBalancer
     targets: elb.TargetGroup
-    # Made after the listener that leads to the targets, whichever of the two that is.
+    # What leads customers to the targets.
     attached: elb.ListenerRule
 
 
@@ -39,7 +36,24 @@ def add_load_balancer(
     security_groups: SecurityGroups,
 ) -> LoadBalancer:
     """Add load balancer, target group and listeners."""
-    balancer = template.add_resource(
+    balancer = _add_balancer(template, pipeline, network, security_groups)
+    targets = _add_targets(template, network)
+    host = add_alias(template, parameters=edge, balancer=balancer)
+    template.add_output(
+        Output("ApiUrl", Description="URL that customers send orders to", Value=Join("://", [edge.scheme, host]))
+    )
+    add_web_acl(template, parameters=edge, balancer=balancer)
+    return LoadBalancer(
+        balancer=balancer,
+        targets=targets,
+        attached=_let_in(template, listener=_add_listeners(template, edge, balancer), targets=targets),
+    )
+
+
+def _add_balancer(
+    template: Template, pipeline: PipelineParameters, network: Network, security_groups: SecurityGroups
+) -> elb.LoadBalancer:
+    return template.add_resource(
         elb.LoadBalancer(
             "Balancer",
             Scheme="internet-facing",
@@ -50,7 +64,10 @@ def add_load_balancer(
             DependsOn=network.way_out.title,
         )
     )
-    targets = template.add_resource(
+
+
+def _add_targets(template: Template, network: Network) -> elb.TargetGroup:
+    return template.add_resource(
         elb.TargetGroup(
             "ApiTargets",
             VpcId=network.vpc.ref(),
@@ -67,39 +84,21 @@ def add_load_balancer(
             ],
         )
     )
-    http, https = _add_listeners(template, edge, balancer, targets)
-    listener = If(edge.certificate_on, https.ref(), http.ref())
-    inside_only = _refuse(template, "InsideOnly", listener, priority=1, paths=INSIDE_ONLY)
-    _refuse(template, "AsyncOnly", listener, priority=2, paths=SYNC_ORDERS, condition=edge.sync_off)
-    host = add_alias(template, parameters=edge, balancer=balancer)
-    template.add_output(
-        Output("ApiUrl", Description="URL that customers send orders to", Value=Join("://", [edge.scheme, host]))
-    )
-    add_web_acl(template, parameters=edge, balancer=balancer)
-    return LoadBalancer(balancer=balancer, targets=targets, attached=inside_only)
 
 
-def _refuse(
-    template: Template,
-    title: str,
-    listener: If,
-    *,
-    priority: int,
-    paths: Sequence[str],
-    condition: str | None = None,
-) -> elb.ListenerRule:
-    rule = elb.ListenerRule(
-        title,
-        ListenerArn=listener,
-        Priority=priority,
-        Conditions=[elb.Condition(Field="path-pattern", PathPatternConfig=elb.PathPatternConfig(Values=list(paths)))],
-        Actions=[
-            elb.ListenerRuleAction(Type="fixed-response", FixedResponseConfig=elb.FixedResponseConfig(StatusCode="404"))
-        ],
+def _let_in(template: Template, *, listener: If, targets: elb.TargetGroup) -> elb.ListenerRule:
+    """Add the one rule that leads to the API: the listener itself refuses whatever is not in its list."""
+    return template.add_resource(
+        elb.ListenerRule(
+            "PublicPaths",
+            ListenerArn=listener,
+            Priority=1,
+            Conditions=[
+                elb.Condition(Field="path-pattern", PathPatternConfig=elb.PathPatternConfig(Values=list(PUBLIC_PATHS)))
+            ],
+            Actions=[elb.ListenerRuleAction(Type="forward", TargetGroupArn=targets.ref())],
+        )
     )
-    if condition is not None:
-        rule.Condition = condition
-    return template.add_resource(rule)
 
 
 def _attributes(pipeline: PipelineParameters) -> list[elb.LoadBalancerAttributes]:
@@ -111,10 +110,9 @@ def _attributes(pipeline: PipelineParameters) -> list[elb.LoadBalancerAttributes
     return [elb.LoadBalancerAttributes(Key=key, Value=value) for key, value in attributes.items()]
 
 
-def _add_listeners(
-    template: Template, edge: EdgeParameters, balancer: elb.LoadBalancer, targets: elb.TargetGroup
-) -> tuple[elb.Listener, elb.Listener]:
-    forward = elb.Action(Type="forward", TargetGroupArn=targets.ref())
+def _add_listeners(template: Template, edge: EdgeParameters, balancer: elb.LoadBalancer) -> If:
+    """Add both listeners; returns the one that customers use in the end."""
+    refuse = elb.Action(Type="fixed-response", FixedResponseConfig=elb.FixedResponseConfig(StatusCode="404"))
     redirect = elb.Action(
         Type="redirect",
         RedirectConfig=elb.RedirectConfig(Protocol="HTTPS", Port=str(HTTPS), StatusCode="HTTP_301"),
@@ -125,7 +123,7 @@ def _add_listeners(
             LoadBalancerArn=balancer.ref(),
             Port=HTTP,
             Protocol="HTTP",
-            DefaultActions=[If(edge.certificate_on, redirect, forward)],
+            DefaultActions=[If(edge.certificate_on, redirect, refuse)],
         )
     )
     https = template.add_resource(
@@ -137,7 +135,7 @@ def _add_listeners(
             Protocol="HTTPS",
             SslPolicy=TLS_POLICY,
             Certificates=[elb.Certificate(CertificateArn=add_certificate(template, parameters=edge))],
-            DefaultActions=[forward],
+            DefaultActions=[refuse],
         )
     )
-    return http, https
+    return If(edge.certificate_on, https.ref(), http.ref())

@@ -6,7 +6,7 @@ subscription could not deliver.
 
 from dataclasses import dataclass
 
-from troposphere import Equals, FindInMap, If, Not, Output, Sub, Template, sns, sqs
+from troposphere import Equals, FindInMap, If, Not, NoValue, Output, Sub, Template, sns, sqs
 
 from cloudformation.parameters.pipeline import FUNCTION_TIMEOUTS, PipelineParameters
 from cloudformation.resources.encryption import Encryption
@@ -19,6 +19,14 @@ LONG_POLL_SECONDS = 20
 
 
 @dataclass(frozen=True, kw_only=True)
+class Outcomes:
+    """The topic that says how orders ended, as who publishes to it needs it: nothing where it is switched off."""
+
+    arn: If
+    may_publish: If
+
+
+@dataclass(frozen=True, kw_only=True)
 class Messaging:
     """The topic orders are published to, the queue they wait in, and where the undeliverable ones go."""
 
@@ -26,6 +34,7 @@ class Messaging:
     queue: sqs.Queue
     dead_letters: sqs.Queue
     subscription_dead_letters: sqs.Queue
+    outcomes: Outcomes
     # The condition that a function polls the queue.
     polled_by_function: str
 
@@ -56,6 +65,7 @@ def add_messaging(template: Template, *, parameters: PipelineParameters, encrypt
         subscription_dead_letters=add_dead_letter_queue(
             template, "Undelivered", name="subscription-dead-letters", encryption=encryption
         ),
+        outcomes=_add_outcomes(template, parameters=parameters, encryption=encryption),
         polled_by_function=polled_by_function,
     )
     _add_policy(template, messaging)
@@ -122,6 +132,22 @@ def _add_queue(
             SqsManagedSseEnabled=encryption.queue_managed,
         )
     )
+
+
+def _add_outcomes(template: Template, *, parameters: PipelineParameters, encryption: Encryption) -> Outcomes:
+    on = parameters.outcome_events_on
+    topic = template.add_resource(
+        sns.Topic(
+            "OutcomesTopic",
+            Condition=on,
+            TopicName=Sub("${AWS::StackName}-order-outcomes"),
+            KmsMasterKeyId=encryption.topic_key,
+        )
+    )
+    template.add_output(
+        Output("OutcomesTopicArn", Condition=on, Description="Topic that says how orders ended", Value=topic.ref())
+    )
+    return Outcomes(arn=If(on, topic.ref(), ""), may_publish=If(on, allow("sns:Publish", on=topic.ref()), NoValue))
 
 
 def _add_policy(template: Template, messaging: Messaging) -> None:

@@ -74,6 +74,8 @@ def add_services(
         "STOCK_TABLE": tables.stock.ref(),
         "PAYMENT_TIMEOUT_SECONDS": platform.pipeline.payment_timeout_seconds.ref(),
         "LEASE_SECONDS": platform.pipeline.lease_seconds.ref(),
+        "OUTCOMES_TOPIC_ARN": messaging.outcomes.arn,
+        "ORDER_RETENTION_DAYS": platform.pipeline.order_retention_days.ref(),
     }
     return Services(
         api=_add_api(template, platform, security_groups, balancer, messaging, tables, timing, alarms.api),
@@ -109,6 +111,7 @@ def _add_api(
             "ORDERS_TOPIC_ARN": messaging.topic.ref(),
             "PRODUCTS_TABLE": tables.products.ref(),
             "DRAIN_GRACE_SECONDS": API_DRAIN_GRACE_SECONDS,
+            "SYNC_LIMIT": platform.parameters.capacity.sync_limit,
         },
         secrets={
             "ORDER_ID_SECRET": secret.ref(),
@@ -117,6 +120,7 @@ def _add_api(
         },
         statements=[
             allow("sns:Publish", on=messaging.topic.ref()),
+            messaging.outcomes.may_publish,
             allow(*ORDERS_ACTIONS, on=tables.orders.get_att("Arn")),
             allow(*STOCK_ACTIONS, on=tables.stock.get_att("Arn")),
             allow("dynamodb:Scan", on=tables.products.get_att("Arn")),
@@ -154,7 +158,7 @@ def _add_processor(
             **timing,
             "QUEUE_URL": messaging.queue.ref(),
             "DEAD_LETTER_QUEUE_URL": messaging.dead_letters.ref(),
-            "WORKERS": platform.parameters.workers.ref(),
+            "WORKERS": platform.parameters.capacity.workers.ref(),
             "VISIBILITY_SECONDS": platform.pipeline.visibility_seconds.ref(),
             "MAX_RECEIVES": platform.pipeline.max_receives.ref(),
         },
@@ -166,6 +170,7 @@ def _add_processor(
                 on=messaging.queue.get_att("Arn"),
             ),
             allow("sqs:SendMessage", on=messaging.dead_letters.get_att("Arn")),
+            messaging.outcomes.may_publish,
             allow(*ORDERS_ACTIONS, on=tables.orders.get_att("Arn")),
             allow(*STOCK_ACTIONS, on=tables.stock.get_att("Arn")),
         ],
@@ -173,8 +178,7 @@ def _add_processor(
         stop_timeout_seconds=PROCESSOR_STOP_SECONDS,
         deployment_alarms=alarms,
         on_spot=True,
-        # Old and new tasks side by side would be twice what the gateway takes; meanwhile orders wait in the queue.
-        replaced_at_once=True,
+        in_a_deployment=platform.parameters.capacity.processors_in_a_deployment,
     )
     return add_service(template, workload, platform=platform)
 
@@ -190,7 +194,7 @@ def _add_gateway(
         port=GATEWAY_PORT,
         size=None,
         environment={
-            "CAPACITY": platform.parameters.gateway_capacity.ref(),
+            "CAPACITY": platform.parameters.capacity.gateway_capacity.ref(),
             "LATENCY_SECONDS": platform.parameters.payment_seconds.ref(),
         },
         statements=[],
@@ -198,6 +202,6 @@ def _add_gateway(
         stop_timeout_seconds=GATEWAY_STOP_SECONDS,
         writable_folder=GATEWAY_DATA,
         # One ledger: never two of it at once.
-        replaced_at_once=True,
+        in_a_deployment=(0, 100),
     )
     return add_service(template, workload, platform=platform)

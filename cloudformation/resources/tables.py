@@ -8,8 +8,9 @@ from cloudformation.parameters.pipeline import PipelineParameters
 from cloudformation.resources.encryption import Encryption
 from cloudformation.resources.retention import when_removed, when_replaced
 
-# Index and attribute, as the ledger writes and reads them (a test holds it).
+# Index and attributes, as the ledger writes and reads them (a test holds it).
 UNSETTLED = "unsettled"
+EXPIRES_AT = "expires_at"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,6 +26,8 @@ def add_tables(template: Template, *, parameters: PipelineParameters, encryption
     """Add the tables: on demand, with point-in-time recovery, kept on deletion unless told otherwise."""
     orders = _add_table(template, "OrdersTable", "order_id", encryption, parameters)
     _index_unsettled(orders)
+    # Only an order that has ended gets the attribute, and only if it is not to be kept for ever.
+    orders.TimeToLiveSpecification = dynamodb.TimeToLiveSpecification(AttributeName=EXPIRES_AT, Enabled=True)
     return Tables(
         orders=orders,
         products=_add_table(template, "ProductsTable", "product_id", encryption, parameters),

@@ -48,7 +48,8 @@ class Workload:
     statements: Sequence[object]
     group: object
     stop_timeout_seconds: int
-    replaced_at_once: bool = False
+    # The fewest and the most tasks in a deployment, in percent; without them ECS starts the new ones first.
+    in_a_deployment: tuple[object, object] | None = None
     deployment_alarms: Sequence[cloudwatch.Alarm] = ()
     secrets: Mapping[str, object] = field(default_factory=dict)
     writable_folder: str | None = None
@@ -101,8 +102,8 @@ def _deployment(workload: Workload) -> ecs.DeploymentConfiguration:
         configuration.Alarms = ecs.DeploymentAlarms(
             AlarmNames=[alarm.ref() for alarm in workload.deployment_alarms], Enable=True, Rollback=True
         )
-    if workload.replaced_at_once:
-        configuration.MinimumHealthyPercent, configuration.MaximumPercent = 0, 100
+    if workload.in_a_deployment is not None:
+        configuration.MinimumHealthyPercent, configuration.MaximumPercent = workload.in_a_deployment
     return configuration
 
 

@@ -187,13 +187,19 @@ def _throttled(title: str, table: dynamodb.Table) -> Watch:
 
 
 def function_watches(*, function: Function) -> list[Watch]:
-    """What the function failed, its errors and throttles, and the age of events that wait for it."""
+    """The function's errors, which end a rollout, what it failed, its throttles, and the age of events that wait."""
 
     def of_function(name: str, statistic: str) -> Metric:
         dimensions = {"FunctionName": function.function.FunctionName}
         return Metric(namespace="AWS/Lambda", name=name, dimensions=dimensions, statistic=statistic)
 
     return [
+        Watch(
+            title="FunctionErrors",
+            what="Invocations of the function fail",
+            runbook="make logs ARGS='--service function', and look for lines with done false",
+            metric=of_function("Errors", "Sum"),
+        ),
         Watch(
             title="FunctionFailures",
             what="The function failed events for good",
@@ -202,21 +208,15 @@ def function_watches(*, function: Function) -> list[Watch]:
             minutes=1,
         ),
         Watch(
-            title="FunctionErrors",
-            what="Invocations of the function fail",
-            runbook="make logs ARGS='--service function', and look for lines with done false",
-            metric=of_function("Errors", "Sum"),
-        ),
-        Watch(
             title="FunctionThrottles",
             what="Invocations of the function are throttled",
-            runbook="make deploy with more ReservedConcurrency, or raise the concurrency limit of the account",
+            runbook="make preflight compares the account's limit with ours; else make deploy with more GatewayCapacity",
             metric=of_function("Throttles", "Sum"),
         ),
         Watch(
             title="FunctionAge",
             what=f"Events wait longer than {ASYNC_AGE_MS // 60_000} minutes for the function",
-            runbook="make deploy with more ReservedConcurrency, as far as the gateway can follow",
+            runbook="make deploy with more GatewayCapacity, as far as the gateway can follow",
             metric=of_function("AsyncEventAge", "Maximum"),
             threshold=ASYNC_AGE_MS,
         ),

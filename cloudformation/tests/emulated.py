@@ -10,6 +10,8 @@ from typing import Any
 REFUSED_KINDS = {
     "AWS::ApplicationAutoScaling::ScalableTarget": "the embedded AWS scales nothing",
     "AWS::ApplicationAutoScaling::ScalingPolicy": "the embedded AWS scales nothing",
+    "AWS::CodeDeploy::Application": "the embedded AWS moves an alias at once",
+    "AWS::CodeDeploy::DeploymentGroup": "the embedded AWS moves an alias at once",
     "AWS::EC2::EIP": "the embedded AWS has no way out of a VPC",
     "AWS::EC2::NatGateway": "the embedded AWS has no way out of a VPC",
     "AWS::WAFv2::WebACLAssociation": "the embedded AWS has no firewall before its load balancer",

@@ -17,6 +17,11 @@ ARTIFACT = {"ArtifactBucket": "abc", "ArtifactKey": "a.zip"}
 EXTERNAL = {"PaymentGateway": "external", "GatewayUrl": "https://a.example"}
 STACKS = {
     "tasks": {"ImageTag": "v1"},
+    "tasks before a sale": {
+        "ImageTag": "v1",
+        "SaleStart": "2032-01-01T00:00:00",
+        "SaleEnd": "2032-01-02T00:00:00",
+    },
     "function called by the topic": {"ImageTag": "v1", "Consumer": "lambda", **ARTIFACT},
     "function polling the queue": {"ImageTag": "v1", "Consumer": "lambda-sqs", **ARTIFACT},
     "tasks and an external gateway": {"ImageTag": "v1", **EXTERNAL},
@@ -32,6 +37,8 @@ TEXTS = {
     "DomainName": ["shop.example", "sale.example"],
     "HostedZoneId": ["Z1", "Z2"],
     "RequestsPerAddress": ["10", "500"],
+    "SaleStart": ["2030-01-01T00:00:00", "2031-01-01T00:00:00"],
+    "SaleEnd": ["2030-01-02T00:00:00", "2031-01-02T00:00:00"],
     "RoleArn": ["arn:aws:iam::000000000000:role/One", "arn:aws:iam::000000000000:role/Other"],
     "AlarmEmail": ["a@b.example", "c@d.example"],
 }
@@ -42,12 +49,12 @@ IMMUTABLE_KINDS = {
 }
 _DOMAIN = "another name has another certificate and record, made before the old ones go"
 REPLACED = {
-    ("DomainName", "InsideOnly"): "as with CertificateArn",
+    ("DomainName", "PublicPaths"): "as with CertificateArn",
     ("DomainName", "Certificate"): _DOMAIN,
     ("DomainName", "Alias"): _DOMAIN,
     ("HostedZoneId", "Certificate"): _DOMAIN,
     ("HostedZoneId", "Alias"): _DOMAIN,
-    ("CertificateArn", "InsideOnly"): "a rule of the listener that leads to the API, which is another one with HTTPS",
+    ("CertificateArn", "PublicPaths"): "a rule of the listener that leads to the API, which is another one with HTTPS",
 }
 # Kinds and single resources that hold what is nowhere else.
 HOLDING_KINDS = {
@@ -72,6 +79,7 @@ LOST = {
     ("ArtifactBucket", "Function"): _NO_ZIP,
     ("ArtifactKey", "Function"): _NO_ZIP,
     ("CustomerKey", "Key"): "kept unless RetainData is false: what was encrypted with it is read with it",
+    ("OutcomeEvents", "OutcomesTopic"): "nobody is told any more, and subscriptions go with it (docs/deploy.md)",
     ("NatGateways", "NatAddress0"): _NAT,
     ("NatGateways", "NatAddress1"): _NAT,
 }

@@ -35,7 +35,7 @@ def test_the_rules_are_read(whole: Document) -> None:
     found = Evaluation(template=whole, parameters=contradiction).refusals()
     assert [sentence.partition(":")[0] for sentence in found] == [
         "MonthlyBudgetDollars needs AlarmEmail",
-        "Workers exceed GatewayCapacity",
+        "Workers exceed GatewayCapacity less SyncPayments",
     ]
 
 

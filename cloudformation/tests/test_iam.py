@@ -39,7 +39,7 @@ PLATFORM_ACTIONS = {
 # Commands of their own: the reconciler has its own role, the dead-letter command the operator's.
 COMMANDS = {"dlq", "reconcile"}
 RECONCILER = PROJECT / "services" / "order-processor" / "src" / "order_processor" / "reconcile"
-UNSETTLED = FLASHPAY / "flashpay" / "unsettled.py"
+FINDERS = {FLASHPAY / "flashpay" / name for name in ("unsettled.py", "paid.py")}
 
 
 def python_files(folder: Path) -> list[Path]:
@@ -52,7 +52,9 @@ def sources(service: str) -> list[Path]:
     own = [file for file in python_files(PROJECT / "services" / service / "src") if file.name != "topic_sender.py"]
     text = "\n".join(file.read_text(encoding="utf-8") for file in own)
     imported = set(re.findall(r"^from flashbus\.(\w+) import", text, re.MULTILINE))
-    flashpay = [file for file in python_files(FLASHPAY) if file != UNSETTLED]
+    if "sns_publisher" in imported:
+        imported.add("sns")  # what it publishes through
+    flashpay = [file for file in python_files(FLASHPAY) if file not in FINDERS]
     return [*own, *flashpay, FLASHSTOCK, *(FLASHBUS / f"{name}.py" for name in sorted(imported))]
 
 
@@ -92,8 +94,12 @@ def test_every_other_resource_is_one_of_the_stack(whole: Document) -> None:
         for statement in statements(role):
             resources = statement["Resource"] if isinstance(statement["Resource"], list) else [statement["Resource"]]
             for resource in resources:
-                named = resource == "*" or resource.get("Ref") or resource.get("Fn::GetAtt", ["", ""])[1] == "Arn"
-                named = named or resource.get("Fn::Sub") == "${OrdersTable.Arn}/index/unsettled"
+                if resource == "*":
+                    continue
+                # Part of one: an index of a table, versions and aliases of a function.
+                part = re.fullmatch(r"\$\{(\w+)\.Arn\}(/index/unsettled|:\*)", resource.get("Fn::Sub", ""))
+                named = resource.get("Ref") or resource.get("Fn::GetAtt", ["", ""])[1] == "Arn"
+                named = named or (part is not None and part[1] in whole["Resources"])
                 assert named, f"{title} allows {statement['Action']} on {resource}"
 
 
@@ -102,6 +108,18 @@ def test_a_role_allows_exactly_what_its_code_calls(whole: Document, title: str) 
     called = called_actions(sources(SERVICES[title]))
     assert called, "the code calls AWS"
     assert actions(roles(whole)[title]) == called | PLATFORM_ACTIONS.get(title, set())
+
+
+@pytest.mark.parametrize("title", ["ApiRole", "FunctionRole", "ProcessorRole", "ReconcilerRole"])
+def test_whoever_settles_may_tell_of_it_where_that_is_switched_on(whole: Document, title: str) -> None:
+    (policy,) = whole["Resources"][title]["Properties"]["Policies"]
+    (told,) = (
+        statement["Fn::If"]
+        for statement in policy["PolicyDocument"]["Statement"]
+        if statement.get("Fn::If", [""])[0] == "OutcomeEventsOn"
+    )
+    assert (told[1]["Action"], told[1]["Resource"]) == (["sns:Publish"], {"Ref": "OutcomesTopic"})
+    assert told[2] == {"Ref": "AWS::NoValue"}
 
 
 def test_the_reconciler_may_find_orders_record_them_and_send_them_on(whole: Document) -> None:

@@ -12,12 +12,12 @@ from cloudformation.parameters.pipeline import (
     LONGEST_GATEWAY_HOST,
     LONGEST_ROLE_NAME,
 )
-from cloudformation.parameters.platform import GATEWAY_CAPACITIES, WORKERS
 from cloudformation.resources.messaging import VISIBILITY_PER_FUNCTION_TIMEOUT
 from cloudformation.resources.security_groups import GATEWAY_PORT
 from cloudformation.resources.services import GATEWAY_NAME
 from cloudformation.tests.template_reading import Document, of_kind, walk
-from flashpay.items import UNSETTLED
+from flashpay import enough_days
+from flashpay.items import EXPIRES_AT, UNSETTLED
 from flashpay.unsettled import INDEX
 from order_processor.reconcile.settings import Settings
 
@@ -83,45 +83,16 @@ def test_payment_lease_and_visibility_follow_each_other_for_every_choice(either:
     assert payment["MaxValue"] < min(FUNCTION_TIMEOUTS)
 
 
-def test_tasks_times_workers_never_exceed_the_gateways_capacity(whole: Document) -> None:
-    table = whole["Mappings"]["ProcessorTasks"]
-    for capacity in GATEWAY_CAPACITIES:
-        for workers in (workers for workers in WORKERS if workers <= capacity):
-            assert table[str(capacity)][str(workers)] * workers <= capacity
-    target = whole["Resources"]["ProcessorScaling"]["Properties"]
-    assert target["MaxCapacity"]["Fn::FindInMap"][0] == "ProcessorTasks"
-    # A sale can be met with all of them; otherwise one.
-    assert target["MinCapacity"] == {"Fn::If": ["PreScaleOn", target["MaxCapacity"], 1]}
-    assert whole["Parameters"]["PreScale"]["Default"] == "false"
-    # Not even while one version replaces another.
-    deployment = whole["Resources"]["ProcessorService"]["Properties"]["DeploymentConfiguration"]
-    assert deployment["MaximumPercent"] == 100
-
-
-def test_invocations_times_batch_never_exceed_the_gateways_capacity(whole: Document) -> None:
-    mapping = whole["Resources"]["FunctionQueueMapping"]["Properties"]
-    called_by_topic, leftovers, limit = mapping["ScalingConfig"]["MaximumConcurrency"]["Fn::If"]
-    assert limit == {"Fn::FindInMap": ["Concurrency", {"Ref": "GatewayCapacity"}, "Invocations"]}
-    # Where the topic calls the function, it polls for what another consumer left: two payments at once.
-    assert (called_by_topic, leftovers) == ("TopicFunction", 2)
-    assert mapping["BatchSize"]["Fn::If"][:2] == ["TopicFunction", 1]
-    batch = mapping["BatchSize"]["Fn::If"][2]
-    (rule,) = whole["Rules"]["FunctionWithinGatewayCapacity"]["Assertions"]
-    refused, _ = rule["Assert"]["Fn::Not"][0]["Fn::Contains"]
-    for capacity, row in whole["Mappings"]["Concurrency"].items():
-        assert capacity in refused or row["Invocations"] * batch <= int(capacity)
-        assert row["Invocations"] >= 2, "Lambda takes no fewer"
-
-
 def test_the_description_of_a_version_is_never_too_long(either: Document) -> None:
     """It names all that changes the function, for the alias points to a version, and a version never changes."""
     text, given = either["Resources"]["FunctionVersion"]["Properties"]["Description"]["Fn::Sub"]
     named = set(re.findall(r"\$\{(\w+)\}", text)) - set(given)
-    assert set(given) == {"Gateway", "RoleName"}
+    switches = set(given) - {"Gateway", "RoleName"}
+    assert {tuple(given[name]["Fn::If"][1:]) for name in switches} == {("y", "n")}
     widths = [LONGEST_ARTIFACT_KEY if name == "ArtifactKey" else _longest(either["Parameters"][name]) for name in named]
     inside = len(f"http://{GATEWAY_NAME}.{'s' * LONGEST_STACK_NAME}.internal:{GATEWAY_PORT}")
     widths.append(max(inside, len("https://") + LONGEST_GATEWAY_HOST))
-    widths.append(LONGEST_ROLE_NAME)
+    widths += [LONGEST_ROLE_NAME, *(1 for _ in switches)]
     assert sum(widths) + len(widths) <= 256, "Lambda takes descriptions of 256 characters"
 
 
@@ -241,6 +212,19 @@ def test_the_index_of_unsettled_orders_is_the_one_that_the_ledger_writes_and_rea
     (index,) = either["Resources"]["OrdersTable"]["Properties"]["GlobalSecondaryIndexes"]
     assert index["IndexName"] == INDEX
     assert [key["AttributeName"] for key in index["KeySchema"]] == [UNSETTLED, "updated_at"]
+
+
+def test_orders_expire_by_the_attribute_that_the_ledger_writes(either: Document) -> None:
+    expiry = either["Resources"]["OrdersTable"]["Properties"]["TimeToLiveSpecification"]
+    assert expiry == {"AttributeName": EXPIRES_AT, "Enabled": True}
+    for table in ("ProductsTable", "StockTable"):
+        assert "TimeToLiveSpecification" not in either["Resources"][table]["Properties"], "guards are for ever"
+
+
+def test_the_services_take_every_retention_that_may_be_chosen(either: Document) -> None:
+    days = [int(value) for value in either["Parameters"]["OrderRetentionDays"]["AllowedValues"]]
+    assert days[0] == 0, "kept for ever unless somebody says otherwise"
+    assert [enough_days(value) for value in days] == days
 
 
 def test_an_image_with_a_tag_never_expires(whole: Document) -> None:

@@ -7,6 +7,8 @@ from typing import Any
 import pytest
 
 from cloudformation.tests import test_alarm_invariants as alarms
+from cloudformation.tests import test_capacity as capacity
+from cloudformation.tests import test_rollout as rollout
 from cloudformation.tests import test_service_invariants as services
 from cloudformation.tests import test_wiring_invariants as wiring
 from cloudformation.tests.template_reading import Document
@@ -30,7 +32,44 @@ def no_endpoint_for_the_queue(template: Document) -> None:
 
 
 def metrics_for_everybody(template: Document) -> None:
-    properties(template, "InsideOnly")["Conditions"][0]["PathPatternConfig"]["Values"].remove("/metrics")
+    properties(template, "PublicPaths")["Conditions"][0]["PathPatternConfig"]["Values"].append("/metrics")
+
+
+def everything_for_everybody(template: Document) -> None:
+    forward = {"Type": "forward", "TargetGroupArn": {"Ref": "ApiTargets"}}
+    properties(template, "HttpListener")["DefaultActions"][0]["Fn::If"][2] = forward
+
+
+def processors_with_all_of_the_gateway(template: Document) -> None:
+    target = properties(template, "ProcessorScaling")
+    target["MaxCapacity"]["Fn::If"][2] = {
+        "Fn::FindInMap": ["ProcessorTasks", {"Ref": "GatewayCapacity"}, {"Ref": "Workers"}]
+    }
+
+
+def a_version_that_takes_over_whatever_rings(template: Document) -> None:
+    properties(template, "FunctionRolloutGroup")["AlarmConfiguration"]["Alarms"] = []
+
+
+def a_version_that_takes_over_at_once(template: Document) -> None:
+    del template["Resources"]["FunctionAlias"]["UpdatePolicy"]
+
+
+def processors_side_by_side(template: Document) -> None:
+    properties(template, "ProcessorService")["DeploymentConfiguration"]["MaximumPercent"] = 200
+
+
+def sync_orders_without_a_bound(template: Document) -> None:
+    for row in template["Mappings"]["SyncLimit"].values():
+        row["10"] = "10"
+
+
+def workers_beyond_the_gateway(template: Document) -> None:
+    del template["Rules"]["WorkersWithinGatewayCapacity"]
+
+
+def a_function_for_every_event(template: Document) -> None:
+    properties(template, "Function")["ReservedConcurrentExecutions"] = 1000
 
 
 def customers_led_to_operations(template: Document) -> None:
@@ -86,6 +125,17 @@ def an_api_for_everybody(template: Document) -> None:
 MUTATIONS: list[tuple[Mutation, Mutation]] = [
     (no_endpoint_for_the_queue, wiring.test_without_a_way_out_there_is_an_endpoint_for_all_that_tasks_call),
     (metrics_for_everybody, wiring.test_customers_reach_orders_and_nothing_of_operations),
+    (everything_for_everybody, wiring.test_customers_reach_orders_and_nothing_of_operations),
+    (processors_with_all_of_the_gateway, capacity.test_payments_at_once_never_exceed_what_the_gateway_takes),
+    (processors_side_by_side, capacity.test_payments_at_once_never_exceed_what_the_gateway_takes),
+    (sync_orders_without_a_bound, capacity.test_payments_at_once_never_exceed_what_the_gateway_takes),
+    (workers_beyond_the_gateway, capacity.test_payments_at_once_never_exceed_what_the_gateway_takes),
+    (a_function_for_every_event, capacity.test_payments_at_once_never_exceed_what_the_gateway_takes),
+    (
+        a_version_that_takes_over_whatever_rings,
+        rollout.test_another_version_of_the_function_is_tried_before_it_takes_over,
+    ),
+    (a_version_that_takes_over_at_once, rollout.test_another_version_of_the_function_is_tried_before_it_takes_over),
     (customers_led_to_operations, wiring.test_customers_reach_orders_and_nothing_of_operations),
     (no_grace, wiring.test_a_task_has_time_to_start_before_it_is_judged),
     (orders_cut_off, wiring.test_the_load_balancer_lets_a_leaving_task_finish_its_orders),

@@ -28,11 +28,18 @@ async def whole_url(embedded_aws: RunningEmulator, whole: dict[str, Any], tmp_pa
 @pytest.mark.parametrize(
     ("parameters", "sentence"),
     [
-        ({"Workers": "100", "GatewayCapacity": "50"}, "Workers exceed GatewayCapacity: choose fewer Workers"),
-        ({"Workers": "20", "GatewayCapacity": "5"}, "Workers exceed GatewayCapacity"),
-        ({"Workers": "5", "GatewayCapacity": "1"}, "Workers exceed GatewayCapacity"),
+        ({"Workers": "100", "GatewayCapacity": "50"}, "Workers exceed GatewayCapacity less SyncPayments: choose fewer"),
+        ({"SyncPayments": "50", "GatewayCapacity": "50"}, "Workers exceed GatewayCapacity less SyncPayments"),
+        ({"MaximumApiTasks": "20"}, "SyncPayments are fewer than two for each"),
+        ({"MaximumApiTasks": "30"}, "MaximumApiTasks"),
         (
-            {"Consumer": "lambda-sqs", "ArtifactBucket": "abc", "ArtifactKey": "k", "GatewayCapacity": "5"},
+            {
+                "Consumer": "lambda-sqs",
+                "ArtifactBucket": "abc",
+                "ArtifactKey": "k",
+                "GatewayCapacity": "20",
+                "Workers": "1",
+            },
             "raise GatewayCapacity to 20",
         ),
         ({"Workers": "7"}, "Workers"),

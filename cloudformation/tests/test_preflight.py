@@ -12,6 +12,10 @@ from cloudformation.delivery.steps import main
 DEFAULTS = {title: str(parameter.Default) for title, parameter in build_template("all").parameters.items()}
 
 
+BUCKET = {"OutputKey": "BucketName", "OutputValue": "made"}
+SALE = ["SaleStart=2099-01-01T00:00:00", "SaleEnd=2099-01-02T00:00:00", "SaleOrdersPerSecond=500"]
+
+
 @pytest.fixture
 def account(calls: Path) -> dict[str, str]:
     """A fake `aws` whose answers by operation may be changed before it is asked: `exit 1` for a refusal."""
@@ -26,6 +30,9 @@ def account(calls: Path) -> dict[str, str]:
         "describe-addresses": {"Addresses": [{}]},
         "describe-vpcs": {"Vpcs": [{}, {}]},
         "get-account-settings": {"AccountLimit": {"ConcurrentExecutions": 10}},
+        "list-service-quotas": {"Quotas": [{"QuotaName": "Messages Published per Second", "Value": 300}]},
+        "flash-sale-artifacts": [{"StackName": "flash-sale-artifacts", "Outputs": [BUCKET]}],
+        "head-bucket": {},
     }
     folder = calls.parent
     cases = "".join(f"*{word}*) . {folder}/{word} ;;\n" for word in answers)
@@ -46,7 +53,7 @@ def test_an_account_with_room_is_told_so_and_nothing_is_changed(
     assert main(["preflight"]) == 0
     assert said(capsys) == ["nothing stands in the way"]
     asked = [line.split()[2] for line in calls.read_text().splitlines() if line.startswith("aws")]
-    assert all(word.startswith(("describe-", "get-", "simulate-")) for word in asked)
+    assert all(word.startswith(("describe-", "get-", "head-", "simulate-")) for word in asked)
     source = "--policy-source-arn arn:aws:iam::111111111111:role/Deployer "
     assert source in calls.read_text()
 
@@ -63,7 +70,7 @@ def test_an_account_with_room_is_told_so_and_nothing_is_changed(
         ),
         ("simulate-principal-policy", "exit 1", [], "Whether roles may be made could not be asked"),
         ("L-3032A538", "", [], "How many vCPUs"),
-        ("L-3032A538", """echo '{"Quota": {"Value": 2}}'""", [], "This takes up to 4 vCPUs of Fargate"),
+        ("L-3032A538", """echo '{"Quota": {"Value": 2}}'""", [], "This takes up to 3.75 vCPUs of Fargate"),
         (
             "L-0263D0A3",
             """echo '{"Quota": {"Value": 1}}'""",
@@ -71,7 +78,11 @@ def test_an_account_with_room_is_told_so_and_nothing_is_changed(
             "up to 3 Addresses, 1 of them there already",
         ),
         ("L-F678F1CE", """echo '{"Quota": {"Value": 2}}'""", [], "up to 3 Vpcs, 2 of them there already"),
-        ("get-account-settings", None, ["Consumer=lambda"], "up to 100 invocations at once, the account may 10"),
+        ("list-service-quotas", None, SALE, "The sale brings 500 messages a second, SNS takes 300"),
+        ("list-service-quotas", """echo '{"Quotas": []}'""", SALE, "How many messages SNS takes could not be asked"),
+        ("head-bucket", "exit 1", [], "The bucket made of templates cannot be reached"),
+        ("flash-sale-artifacts", """echo '[{"StackName": "flash-sale-artifacts"}]'""", [], "was never finished"),
+        ("get-account-settings", None, ["Consumer=lambda"], "a limit of 180 invocations at once, the account's is 10"),
     ],
 )
 def test_what_is_missing_is_a_sentence_that_says_what_to_do(
@@ -101,10 +112,11 @@ def test_without_docker_it_is_said_what_builds_the_images(
 @pytest.mark.parametrize(
     ("parameters", "vcpus", "invocations"),
     [
-        ({}, (10 + 5 + 1) / 4, 0),
-        ({"Consumer": "lambda-sqs"}, (10 + 1) / 4, 10),
-        ({"Consumer": "lambda", "ReservedConcurrency": "7", "PaymentGateway": "external"}, 10 / 4, 7),
-        ({"ProcessorSize": "large", "MaximumApiTasks": "20"}, 20 / 4 + 5 + 1 / 4, 0),
+        ({}, (10 + 4 + 1) / 4, 0),
+        ({"SyncPayments": "0"}, (10 + 5 + 1) / 4, 0),
+        ({"Consumer": "lambda-sqs"}, (10 + 1) / 4, 8),
+        ({"Consumer": "lambda", "PaymentGateway": "external"}, 10 / 4, 180),
+        ({"ProcessorSize": "large", "MaximumApiTasks": "20"}, 20 / 4 + 4 + 1 / 4, 0),
     ],
 )
 def test_the_plan_is_what_the_stack_takes_at_its_largest(
@@ -124,7 +136,7 @@ def test_a_first_deployment_says_what_it_finds_and_goes_on(
     Path(account["get-account-settings"]).write_text("exit 1")
     Path(account["L-3032A538"]).write_text("""echo '{"Quota": {"Value": 2}}'""")
     assert main(["deploy", "--s3-bucket", "mine", "Workers=5", "MaximumApiTasks=20"]) == 0
-    assert "This takes up to 10.25 vCPUs of Fargate, the account may have 2" in capsys.readouterr().err
+    assert "This takes up to 9.25 vCPUs of Fargate, the account may have 2" in capsys.readouterr().err
     assert "aws cloudformation deploy" in calls.read_text()
 
 

@@ -93,7 +93,7 @@ def test_there_is_an_address_for_every_task_and_interface_in_one_zone_alone(whol
     reserved_by_aws, interfaces = 5, 100
     processors = max(int(row["1"]) for row in whole["Mappings"]["ProcessorTasks"].values())
     # While a deployment replaces the API's tasks there are twice as many.
-    tasks = 2 * int(whole["Parameters"]["MaximumApiTasks"]["MaxValue"]) + processors + 1
+    tasks = 2 * max(map(int, whole["Parameters"]["MaximumApiTasks"]["AllowedValues"])) + processors + 1
     subnets = [
         ipaddress.ip_network(subnet["CidrBlock"])
         for title, subnet in of_kind(whole, "AWS::EC2::Subnet").items()

@@ -32,10 +32,11 @@ def test_without_a_way_out_there_is_an_endpoint_for_all_that_tasks_call(whole: D
 
 
 def test_customers_reach_orders_and_nothing_of_operations(whole: Document) -> None:
-    rule = of_kind(whole, "AWS::ElasticLoadBalancingV2::ListenerRule")["InsideOnly"]
-    (condition,), (action,) = rule["Conditions"], rule["Actions"]
-    assert set(condition["PathPatternConfig"]["Values"]) >= OPERATIONS
-    assert (rule["Priority"], action["FixedResponseConfig"]["StatusCode"]) == (1, "404")
+    (rule,) = of_kind(whole, "AWS::ElasticLoadBalancingV2::ListenerRule").values()
+    (condition,) = rule["Conditions"]
+    assert not OPERATIONS & set(condition["PathPatternConfig"]["Values"])
+    for listener in of_kind(whole, "AWS::ElasticLoadBalancingV2::Listener").values():
+        assert not any("TargetGroupArn" in part for part in walk(listener) if isinstance(part, dict))
     (targets,) = of_kind(whole, "AWS::ElasticLoadBalancingV2::TargetGroup").values()
     assert targets["Port"] == API_PORT
     assert [mapping["ContainerPort"] for mapping in container(whole, "ApiTask")["PortMappings"]] == [API_PORT]

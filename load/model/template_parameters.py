@@ -1,7 +1,8 @@
 """What a plan sets in the template: the one place that spells the template's parameter names and their values.
 
-The template derives the rest: most tasks = GatewayCapacity ÷ Workers, and the backlog per task that adds tasks =
-AcceptableWaitSeconds ÷ PaymentSeconds × Workers. With PreScale it keeps its most tasks running, else it begins at one.
+The template derives the rest: most tasks = GatewayCapacity ÷ Workers, since without SyncPayments all of the gateway is
+the consumer's, and the backlog per task that adds tasks = AcceptableWaitSeconds ÷ PaymentSeconds × Workers. With
+PreScale it keeps its most tasks running, else it begins at one.
 """
 
 import math
@@ -69,6 +70,8 @@ def template_settings(sale: Sale, *, workers: int) -> TemplateSettings:
         parameters=(
             ("Workers", per_task),
             ("GatewayCapacity", capacity),
+            # Whoever pays while he waits takes a place from the processors.
+            ("SyncPayments", 0),
             ("PaymentSeconds", payment),
             ("AcceptableWaitSeconds", wait),
         ),

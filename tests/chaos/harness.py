@@ -23,7 +23,7 @@ class Case:
     Attributes:
         name: What goes wrong.
         fault: The same, to be done.
-        orders: How many customers come, with one order each.
+        orders: How many customers come at least, with one order each; they come as long as the trouble lasts.
         rate: How many a second.
         sync_share: How many of them want to wait for their payment.
         plan: The shop.
@@ -59,10 +59,10 @@ class Harness:
         first = next(_numbers)
         self.stage.customers = range(first, first + case.orders)
         async with asyncio.TaskGroup() as group:
+            trouble = group.create_task(case.fault.strike(self.stage))
             coming = group.create_task(
-                customers.come(case.orders, first=first, rate=case.rate, sync_share=case.sync_share)
+                customers.come(case.orders, first=first, rate=case.rate, sync_share=case.sync_share, until=trouble)
             )
-            group.create_task(case.fault.strike(self.stage))
         came = coming.result()
         assert not customers.bad_answers, customers.bad_answers
         recovered, seconds = await self._recovery(case, came)

@@ -147,10 +147,12 @@ def _address(url: str) -> tuple[str, int]:
     return host, int(port)
 
 
-async def start_reconciler(stage: Stage) -> asyncio.subprocess.Process:
-    """Start one run of a reconciler that repairs; its standard error is piped."""
+def reconciler_environment(stage: Stage) -> dict[str, str]:
+    """The variables of a reconciler of this shop."""
     outputs = stage.shop.outputs
-    environment = QUICK | {
+    return {
+        **stage.shop.emulator.environment,
+        **QUICK,
         "RECONCILE_AFTER_SECONDS": "4",
         "ORDERS_TABLE": outputs["OrdersTableName"],
         "STOCK_TABLE": outputs["StockTableName"],
@@ -158,9 +160,13 @@ async def start_reconciler(stage: Stage) -> asyncio.subprocess.Process:
         "DEAD_LETTER_QUEUE_URL": outputs["DeadLetterQueueUrl"],
         "GATEWAY_URL": stage.shop.gateway_url,
     }
+
+
+async def start_reconciler(stage: Stage) -> asyncio.subprocess.Process:
+    """Start one run of a reconciler that repairs; its standard error is piped."""
     return await asyncio.create_subprocess_exec(
         sys.executable, "-m", "order_processor.reconcile", "--apply",
-        env=stage.shop.emulator.environment | environment,
+        env=reconciler_environment(stage),
         stdout=asyncio.subprocess.DEVNULL,
         stderr=asyncio.subprocess.PIPE,
     )  # fmt: skip

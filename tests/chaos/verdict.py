@@ -78,9 +78,7 @@ class Records:
 
     def _paid(self) -> Counter[int]:
         # One customer has one order here: two charges are one too many, whatever ids they carry.
-        ours = {customer.number for customer in self.customers}
-        paid = (row["customer_id"] for row in self.charges if row["status"] == "succeeded")
-        return Counter(number for number in paid if number in ours)
+        return Counter(row["customer_id"] for row in self.charges if row["status"] == "succeeded")
 
     def _lost(self, accepted: Sequence[str]) -> int:
         charged = {row["order_id"] for row in self.charges if row["status"] == "succeeded"}

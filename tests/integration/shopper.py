@@ -61,6 +61,11 @@ class Shopper:
             body: dict[str, Any] = await answer.json()
             return body
 
+    async def cancel(self, order_id: str) -> Reply:
+        """DELETE one order."""
+        async with self._session.delete(f"{self._shop.api_url}/orders/{order_id}") as answer:
+            return Reply(status=answer.status, headers=dict(answer.headers), body=await answer.json(content_type=None))
+
     async def settled(self, order_ids: Iterable[str], *, seconds: float = 40) -> collections.Counter[str]:
         """Wait until every order is terminal, as the ledger tells; returns how many ended how."""
         wanted = set(order_ids)
@@ -75,8 +80,15 @@ class Shopper:
 
     async def charges(self) -> collections.Counter[str]:
         """The gateway's own count of successful charges per order."""
+        return await self._answers("succeeded")
+
+    async def refunds(self) -> collections.Counter[str]:
+        """The gateway's own count of refunds per order."""
+        return await self._answers("refunded")
+
+    async def _answers(self, status: str) -> collections.Counter[str]:
         rows = await self.charge_rows()
-        return collections.Counter(charge["order_id"] for charge in rows if charge["status"] == "succeeded")
+        return collections.Counter(charge["order_id"] for charge in rows if charge["status"] == status)
 
     async def charge_rows(self) -> list[dict[str, Any]]:
         """Every definite answer in the gateway's charge store, oldest first."""

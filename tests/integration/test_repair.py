@@ -1,60 +1,15 @@
 """What failed for good, or was left behind by a kill, comes to its end by one command, and is charged once."""
 
 import asyncio
-import json
-import os
-import sys
-from typing import Any
 
 import pytest
 
-from local.shop import RunningShop
 from local.waiting import wait_until
-from tests.integration.conftest import QUICK, OpenShop
+from tests.integration.conftest import OpenShop
+from tests.integration.repair import reconcile, run, summary, until_reconciling_would
 from tests.integration.shopper import TERMINAL, ledger_statuses, queue_depth
 
 pytestmark = [pytest.mark.embedded_aws, pytest.mark.timeout(180)]
-
-
-async def run(shop: RunningShop, module: str, *arguments: str, **variables: str) -> tuple[int | None, str]:
-    """Run an operator's command against a shop: its exit status, and what it said."""
-    process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", f"order_processor.{module}", *arguments,
-        env={"PATH": os.environ["PATH"], **shop.emulator.environment, **variables},
-        stdout=asyncio.subprocess.PIPE,
-        stderr=asyncio.subprocess.STDOUT,
-    )  # fmt: skip
-    said, _ = await process.communicate()
-    return process.returncode, said.decode()
-
-
-async def reconcile(shop: RunningShop, *arguments: str) -> tuple[int | None, str]:
-    variables = QUICK | {
-        "ORDERS_TABLE": shop.outputs["OrdersTableName"],
-        "STOCK_TABLE": shop.outputs["StockTableName"],
-        "ORDERS_TOPIC_ARN": shop.outputs["TopicArn"],
-        "DEAD_LETTER_QUEUE_URL": shop.outputs["DeadLetterQueueUrl"],
-        "GATEWAY_URL": shop.gateway_url,
-        "RECONCILE_AFTER_SECONDS": "4",
-    }
-    return await run(shop, "reconcile", *arguments, **variables)
-
-
-def summary(said: str) -> dict[str, Any]:
-    """The last line of a run."""
-    line: dict[str, Any] = json.loads(said.splitlines()[-1])
-    return line
-
-
-async def until_reconciling_would(shop: RunningShop, **outcomes: int) -> None:
-    """Wait until all that was left behind has rested for long enough: a dry run says so."""
-
-    async def would() -> bool:
-        status, said = await reconcile(shop)
-        assert status == 0, said
-        return outcomes.items() <= summary(said).items()
-
-    await wait_until(would, seconds=60)
 
 
 async def test_redriven_orders_settle_exactly_once_however_often_they_are_redriven(shop_opener: OpenShop) -> None:

@@ -31,6 +31,7 @@ def test_json_is_a_list_of_parameter_overrides(capsys: pytest.CaptureFixture[str
     assert json.loads(capsys.readouterr().out) == [
         "Workers=100",
         "GatewayCapacity=200",
+        "SyncPayments=0",
         "PaymentSeconds=3",
         "AcceptableWaitSeconds=60",
         "PreScale=true",

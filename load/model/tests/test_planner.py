@@ -69,6 +69,7 @@ def test_what_the_template_cannot_hold_is_noted() -> None:
     assert dict(found.template.parameters) == {
         "Workers": 20,
         "GatewayCapacity": 500,
+        "SyncPayments": 0,
         "PaymentSeconds": 14,
         "AcceptableWaitSeconds": 3600,
         "PreScale": "true",

@@ -185,3 +185,21 @@ async def test_answers_about_products_are_as_described(shop: RunningApi) -> None
         assert_headers(unchanged, document()["paths"][path]["get"]["responses"]["304"])
     missing = await shop.request("GET", "/products/none")
     assert_described(missing, path="/products/{product_id}", method="get")
+
+
+@pytest.mark.parametrize(("method", "suffix"), [("delete", ""), ("post", "/cancel")])
+async def test_answers_to_a_cancellation_are_as_described(shop: RunningApi, method: str, suffix: str) -> None:
+    async def cancelled(order_id: str) -> Answer:
+        answer = await shop.request(method.upper(), f"/orders/{order_id}{suffix}")
+        assert_described(answer, path=f"/orders/{{order_id}}{suffix}", method=method)
+        return answer
+
+    unclaimed = (await shop.order("async")).json["order_id"]
+    paid = (await shop.order("sync")).json["order_id"]
+    shop.gateway.plan(Reply.DECLINE)
+    declined = (await shop.order("sync")).json["order_id"]
+    shop.refunds.default = Reply.FAIL
+    answers = [await cancelled(order_id) for order_id in (unclaimed, paid, declined, "ord_" + "a" * 40)]
+    shop.ledger.unavailable = True
+    answers.append(await cancelled(unclaimed))
+    assert [answer.status for answer in answers] == [200, 202, 409, 404, 503]

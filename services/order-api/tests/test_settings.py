@@ -41,7 +41,7 @@ def test_the_defaults_are_those_that_the_design_names() -> None:
         ("GATEWAY_URL", "ftp://gateway"),
         ("PRODUCTS_TABLE", ""),
         ("ORDERS_TABLE", ""),
-        ("SYNC_LIMIT", "0"),
+        ("SYNC_LIMIT", "-1"),
         ("SYNC_LIMIT", "many"),
         ("SYNC_FALLBACK", "perhaps"),
         ("PUBLISH_TIMEOUT_SECONDS", "nan"),

@@ -1,9 +1,12 @@
 import asyncio
 from collections.abc import AsyncIterator
+from datetime import timedelta
 
 import pytest
+from yarl import URL
 
 from flashmsg import OrderStatus
+from flashpay import Busy, Duplicate, Settler
 from flashpay.testing import Reply
 from order_api.testing import Answer, RunningApi, running_shop, wait_until
 
@@ -95,6 +98,20 @@ async def test_who_finds_no_place_in_time_is_sent_away_with_nothing_done() -> No
     assert shop.topic.published == []
 
 
+async def test_an_order_that_was_queued_after_the_deadline_is_settled_once_whoever_is_first() -> None:
+    async with running_shop(SYNC_DEADLINE_SECONDS="0.05") as shop:
+        shop.gateway.hold()
+        answer = await shop.order("sync")
+        (event,) = shop.events
+        consumer = Settler(ledger=shop.ledger, gateway=shop.gateway, owner="processor", lease=timedelta(seconds=30))
+        assert isinstance(await consumer.settle(event.data), Busy), "the request's own settlement goes on"
+        shop.gateway.let_go()
+        await wait_until(lambda: shop.metric("orders_settled_total", status="completed") == 1)
+        assert isinstance(await consumer.settle(event.data), Duplicate)
+    assert answer.status == 202
+    assert len(shop.gateway.charges) == 1
+
+
 async def test_after_the_deadline_the_order_is_queued_and_its_settlement_goes_on() -> None:
     async with running_shop(SYNC_DEADLINE_SECONDS="0.05") as shop:
         shop.gateway.hold()
@@ -162,8 +179,14 @@ async def test_the_naive_shop_answers_503_after_its_deadline() -> None:
     async with running_shop(SYNC_FALLBACK="false", SYNC_DEADLINE_SECONDS="0.05") as shop:
         shop.gateway.hold()
         answer = await shop.order("sync")
+        assert problem_of(answer) == (503, "late")
+        assert shop.metric("orders_accepted_total", mode="sync") == 0
         shop.gateway.let_go()
-    assert problem_of(answer) == (503, "late")
+        # Late, and what it was all the same: paid, counted as that, and found by whoever asks again.
+        await wait_until(lambda: shop.metric("orders_settled_total", status="completed") == 1)
+        again = await shop.order("sync", headers=answer.repeat_headers)
+    assert (again.status, again.json["status"]) == (200, "completed")
+    assert len(shop.gateway.charges) == 1
     assert shop.topic.published == []
 
 
@@ -223,3 +246,40 @@ async def test_a_clients_repeat_of_a_failed_order_does_not_open_it_again(shop: R
     assert (answer.status, answer.json["status"]) == (200, "failed")
     assert shop.ledger.entries[order_id].status is OrderStatus.FAILED
     assert len(shop.gateway.requests) == requests
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/orders/sync",
+        "/orders/%73ync",
+        "/%6Frders/syn%63",
+        "/orders%2Fsync",
+        "//orders/sync",
+        "/orders//sync",
+        "/orders/sync/",
+        "/orders/sync/x",
+        "/orders/./sync",
+        "/orders/x/../sync",
+        "/orders/x/%2e%2e/sync",
+        "/orders/sync;x",
+        "/orders/sync?x=1",
+        "/ORDERS/SYNC",
+    ],
+)
+async def test_where_sync_orders_are_closed_no_spelling_settles_one(path: str) -> None:
+    async with running_shop(SYNC_LIMIT="0") as shop:
+        order = {"customer_id": 1, "items": [{"product_id": "pen", "quantity": 1}]}
+        url = URL(f"http://127.0.0.1:{shop.port}{path}", encoded=True)
+        async with shop.session.post(url, json=order) as response:
+            assert response.status in {404, 405}
+        assert shop.gateway.requests == []
+        assert shop.topic.published == []
+        assert (await shop.order("async")).status == 202
+
+
+async def test_closed_sync_orders_are_a_problem_that_names_the_other_way() -> None:
+    async with running_shop(SYNC_LIMIT="0") as shop:
+        answer = await shop.order("sync")
+        assert problem_of(answer) == (404, "closed")
+        assert "/orders/async" in answer.json["title"]

@@ -3,7 +3,7 @@
 import asyncio
 from collections import Counter
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 import pytest
 
@@ -11,13 +11,11 @@ from flashbus.testing import FakeQueue, loop_time
 from flashmsg import Order, OrderPlaced, OrderStatus, Reservation, decode
 from flashpay import ConflictingChargeError, LedgerEntry, Settled, Settler
 from flashpay.gateway import ChargeKnown, ChargeRequest
-from flashpay.testing import FakeGateway, MemoryLedger, Reply, sample_order
+from flashpay.testing import KEY_WINDOW, START, FakeGateway, FakeRefunds, MemoryLedger, Reply, refunder_of, sample_order
 from order_processor.reconcile.reconciler import ApplyingReconciler, DryReconciler, Outcome, Reconciler, Rest
 from order_processor.reconcile.run import AT_ONCE, Result, Run
 
-START = datetime(2026, 11, 29, tzinfo=UTC)
 AFTER = timedelta(minutes=15)
-KEY_WINDOW = timedelta(hours=24)
 LEASE = timedelta(seconds=30)
 RESTED = AFTER + timedelta(seconds=1)
 
@@ -54,6 +52,7 @@ class Shop:
         return ApplyingReconciler(
             ledger=self.ledger,
             settler=self.settler,
+            refunder=refunder_of(ledger=self.ledger, refunds=FakeRefunds(gateway=self.gateway), clock=now),
             orders=self.orders,
             dead_letters=self.dead_letters,
             rest=self.rest,
@@ -61,17 +60,17 @@ class Shop:
 
     @property
     def dry(self) -> Reconciler:
-        return DryReconciler(ledger=self.ledger, gateway=self.gateway, rest=self.rest)
+        return DryReconciler(
+            ledger=self.ledger, gateway=self.gateway, refunds=FakeRefunds(gateway=self.gateway), rest=self.rest
+        )
 
     async def reconcile(self, reconciler: Reconciler | None = None, *, limit: int = 1000) -> Result:
         run = Run(
-            unsettled=self.ledger,
+            find=lambda: self.ledger.untouched_since(now() - AFTER),
             reconciler=reconciler or self.applying,
-            after=AFTER,
             limit=limit,
             stop=self.stop,
             say=lambda order_id, outcome: self.said.append((order_id, outcome)),
-            clock=now,
         )
         return await run.go()
 
@@ -91,12 +90,8 @@ class Shop:
 
 
 def _request(order: Order) -> ChargeRequest:
-    return ChargeRequest(
-        order_id=order.order_id,
-        amount_minor=order.total_minor,
-        currency=order.currency,
-        customer_id=order.customer_id,
-    )
+    paid = order.model_dump(include={"order_id", "currency", "customer_id"})
+    return ChargeRequest(**paid, amount_minor=order.total_minor)
 
 
 @pytest.fixture

@@ -7,8 +7,17 @@ import pytest
 
 from flashbus.testing import FakeQueue
 from flashmsg import OrderStatus, decode
-from flashpay import ChargeRequest, Settler
-from flashpay.testing import FakeGateway, ManualClock, MemoryLedger, sample_order
+from flashpay import Approved, Canceller, ChargeRequest, Claimed, Reservations, Settler
+from flashpay.testing import (
+    FakeGateway,
+    FakeRefunds,
+    FakeStock,
+    ManualClock,
+    MemoryLedger,
+    refunder_of,
+    sample_order,
+    sample_reservation,
+)
 from order_processor.reconcile.reconciler import ApplyingReconciler, Outcome, Rest
 
 ORDER = sample_order()
@@ -65,13 +74,20 @@ class Shop:
         self.clock, self.killer = ManualClock(), Killer()
         self.ledger = MemoryLedger(clock=self.clock, checkpoint=self.killer)
         self.gateway = FakeGateway(checkpoint=self.killer)
+        self.refunds = FakeRefunds(gateway=self.gateway, checkpoint=self.killer)
+        self.stock = FakeStock(checkpoint=self.killer)
         self.orders, self.dead_letters = FakeQueue(), FakeQueue()
+        self.reservations = Reservations(stock=self.stock, limits=self.stock.stock.limits)
+        self.refunder = refunder_of(
+            ledger=self.ledger, refunds=self.refunds, reservations=self.reservations, clock=self.clock
+        )
         self.settler = Settler(ledger=self.ledger, gateway=self.gateway, owner="worker", lease=LEASE, clock=self.clock)
 
     async def reconcile(self) -> Outcome:
         reconciler = ApplyingReconciler(
             ledger=self.ledger,
             settler=self.settler,
+            refunder=self.refunder,
             orders=Sender(self.orders, self.killer),
             dead_letters=Sender(self.dead_letters, self.killer),
             rest=Rest(after=AFTER, key_window=KEY_WINDOW, clock=self.clock),
@@ -108,3 +124,31 @@ async def test_killed_anywhere_the_next_run_brings_the_order_to_one_end(*, charg
         assert shop.ledger.entries[ORDER.order_id].status is OrderStatus.COMPLETED, f"killed at step {steps}"
         assert shop.gateway.charged(ORDER.order_id) == 1, f"killed at step {steps}"
     assert FEWEST <= kills < STEPS, "every step of a run was one to be killed at"
+
+
+async def test_an_api_that_is_killed_anywhere_in_a_refund_leaves_one_that_the_reconciler_finishes() -> None:
+    kills = 0
+    for steps in range(STEPS):
+        shop = Shop()
+        await shop.stock.set_up(total=10, reserved=2)
+        claim = await shop.ledger.claim(ORDER, owner="worker", lease=LEASE, reservation=sample_reservation())
+        assert isinstance(claim, Claimed)
+        charge = await shop.gateway.charge(REQUEST, timeout=LEASE)
+        assert isinstance(charge, Approved)
+        await shop.ledger.record(claim, charge)
+        api = Canceller(ledger=shop.ledger, refunder=shop.refunder, reservations=shop.reservations)
+        shop.killer.steps = steps
+        try:
+            await api.cancel(ORDER.order_id)
+        except KilledError:
+            kills += 1
+        shop.killer.steps, shop.killer.killed = None, False
+        decided = shop.ledger.entries[ORDER.order_id].status is not OrderStatus.COMPLETED
+        assert decided or shop.refunds.refunds == []
+        shop.clock.advance(AFTER)
+        await shop.reconcile()
+        status = shop.ledger.entries[ORDER.order_id].status
+        assert status is (OrderStatus.REFUNDED if decided else OrderStatus.COMPLETED), f"killed at step {steps}"
+        assert shop.refunds.refunded(ORDER.order_id) == int(decided), f"killed at step {steps}"
+        assert await shop.stock.level() == ((10, 0, 0) if decided else (8, 2, 0)), f"killed at step {steps}"
+    assert FEWEST <= kills < STEPS

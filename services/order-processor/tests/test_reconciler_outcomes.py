@@ -7,7 +7,15 @@ import pytest
 
 from flashbus.testing import FakeQueue
 from flashpay import Announcer, Retention, Settler
-from flashpay.testing import FakeGateway, FakeOutcomes, ManualClock, MemoryLedger, sample_order
+from flashpay.testing import (
+    FakeGateway,
+    FakeOutcomes,
+    FakeRefunds,
+    ManualClock,
+    MemoryLedger,
+    refunder_of,
+    sample_order,
+)
 from order_processor.reconcile.reconciler import ApplyingReconciler, DryReconciler, Outcome, Rest
 
 ORDER = sample_order()
@@ -23,10 +31,12 @@ class Shop:
         self.ledger = MemoryLedger(retention=Retention(announced=True), clock=self.clock)
         self.settler = Settler(ledger=self.ledger, gateway=self.gateway, owner="killed", lease=LEASE, clock=self.clock)
         rest = Rest(after=AFTER, key_window=timedelta(hours=24), clock=self.clock)
-        self.dry = DryReconciler(ledger=self.ledger, gateway=self.gateway, rest=rest)
+        refunds = FakeRefunds(gateway=self.gateway)
+        self.dry = DryReconciler(ledger=self.ledger, gateway=self.gateway, refunds=refunds, rest=rest)
         self.applying = ApplyingReconciler(
             ledger=self.ledger,
             settler=self.settler,
+            refunder=refunder_of(ledger=self.ledger, refunds=refunds, clock=self.clock),
             orders=FakeQueue(),
             dead_letters=FakeQueue(),
             rest=rest,

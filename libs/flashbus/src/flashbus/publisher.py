@@ -11,10 +11,8 @@ from typing import Any, Self
 
 import structlog
 
+from flashbus.deadlines import Deadlines, done_in_time
 from flashbus.topic import MAX_BATCH_BYTES, MAX_BATCH_ENTRIES, Entry, Refusal, Topic, TopicError
-
-# From bytes in the socket to the caller's result takes about eight.
-_LAST_TURNS = 20
 
 log = structlog.get_logger()
 
@@ -42,6 +40,7 @@ class _Waiting:
     due: float
     expires: float
     result: asyncio.Future[None]
+    queued: bool = True
 
 
 class GroupCommitPublisher:
@@ -79,6 +78,7 @@ class GroupCommitPublisher:
         self._max_waiting = max_waiting
         self._on_batch = on_batch
         self._waiting: deque[_Waiting] = deque()
+        self._deadlines = Deadlines[_Waiting](on_late=self._late)
         self._in_flight: set[asyncio.Task[None]] = set()
         self._timer: asyncio.TimerHandle | None = None
         self._closing = False
@@ -113,14 +113,12 @@ class GroupCommitPublisher:
         """
         waiting = self._admit(entry)
         try:
-            if await _done_in_time(waiting.result, self._timeout_seconds):
-                return waiting.result.result()
-        finally:
+            await waiting.result
+        except asyncio.CancelledError:
             # Not under way yet: it is never sent. Under way: the batch goes on for the others.
-            withdrawn = self._withdraw(waiting)
+            self._withdraw(waiting)
             _forget(waiting.result)
-        detail = "not sent in time" if withdrawn else "no acknowledgement in time"
-        raise PublishError("unavailable", detail, certain=withdrawn)
+            raise
 
     async def aclose(self) -> None:
         """Take no more entries, send those that wait, and return when all have their answer."""
@@ -128,6 +126,7 @@ class GroupCommitPublisher:
         self._dispatch()
         while self._in_flight:
             await asyncio.wait(self._in_flight)
+        self._deadlines.close()
 
     def _admit(self, entry: Entry) -> _Waiting:
         if self._closing:
@@ -147,15 +146,26 @@ class GroupCommitPublisher:
             result=loop.create_future(),
         )
         self._waiting.append(waiting)
+        self._deadlines.add(waiting)
         self._dispatch()
         return waiting
 
+    def _late(self, waiting: _Waiting) -> None:
+        withdrawn = self._withdraw(waiting)
+        detail = "not sent in time" if withdrawn else "no acknowledgement in time"
+        _settle(waiting, PublishError("unavailable", detail, certain=withdrawn))
+
     def _withdraw(self, waiting: _Waiting) -> bool:
-        try:
-            self._waiting.remove(waiting)
-        except ValueError:
+        if not waiting.queued:
             return False
+        self._waiting.remove(waiting)
+        waiting.queued = False
         return True
+
+    def _take_next(self) -> _Waiting:
+        waiting = self._waiting.popleft()
+        waiting.queued = False
+        return waiting
 
     def _dispatch(self) -> None:
         """Send whatever may go now, and set the timer for what may go later."""
@@ -174,7 +184,7 @@ class GroupCommitPublisher:
         # After a freeze of the process the timers of callers may come after this one: what they are about to
         # be refused for must not leave meanwhile.
         while self._waiting and self._waiting[0].expires <= now:
-            _settle(self._waiting.popleft(), PublishError("unavailable", "not sent in time", certain=True))
+            _settle(self._take_next(), PublishError("unavailable", "not sent in time", certain=True))
 
     def _next_batch(self, now: float) -> list[_Waiting]:
         """Take the oldest entries that fit one call, or none while they may still wait for company."""
@@ -188,9 +198,7 @@ class GroupCommitPublisher:
         full = len(batch) == MAX_BATCH_ENTRIES or len(batch) < len(self._waiting)
         if not batch or not (full or self._closing or batch[0].due <= now):
             return []
-        for _ in batch:
-            self._waiting.popleft()
-        return batch
+        return [self._take_next() for _ in batch]
 
     def _set_timer(self) -> None:
         if self._timer is not None or not self._waiting or len(self._in_flight) >= self._max_in_flight:
@@ -234,7 +242,7 @@ class GroupCommitPublisher:
     async def _call(self, entries: Sequence[Entry]) -> Mapping[int, Refusal]:
         call = asyncio.ensure_future(self._topic.publish_batch(entries))  # a task of its own: it is cut off late
         try:
-            if not await _done_in_time(call, self._timeout_seconds):
+            if not await done_in_time(call, self._timeout_seconds):
                 raise TopicError("no answer in time", certain=False)
             return call.result()
         finally:
@@ -242,20 +250,6 @@ class GroupCommitPublisher:
                 call.cancel()
                 await asyncio.wait({call})
             _forget(call)
-
-
-async def _done_in_time(work: asyncio.Future[Any], seconds: float) -> bool:
-    """Wait until the work is done or the time is up, and tell which.
-
-    When the process stood still meanwhile, the answer may lie in the socket unread while the time is up: some
-    turns of the loop are enough to read it.
-    """
-    await asyncio.wait({work}, timeout=seconds)
-    for _ in range(_LAST_TURNS):
-        if work.done():
-            break
-        await asyncio.sleep(0)
-    return work.done()
 
 
 def _forget(work: asyncio.Future[Any]) -> None:

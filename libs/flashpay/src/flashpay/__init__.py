@@ -1,6 +1,7 @@
 """Settle an order: claim it in the ledger, charge the gateway, record the answer."""
 
 from flashpay.breaker import Attempt, CircuitBreaker, HeldBackError
+from flashpay.cancellation import Cancellation, Canceller, Refunder, refund_request
 from flashpay.charging import Unanswered
 from flashpay.claims import Acceptance, Accepted, AlreadyTerminal, Claim, Claimed, ContentMismatch, HeldElsewhere
 from flashpay.decisions import (
@@ -15,7 +16,7 @@ from flashpay.decisions import (
     decide_poison,
 )
 from flashpay.dynamo import DynamoLedger
-from flashpay.entries import LedgerEntry
+from flashpay.entries import LedgerEntry, Tombstone
 from flashpay.errors import (
     ConflictingChargeError,
     FlashpayError,
@@ -26,6 +27,7 @@ from flashpay.errors import (
     LedgerRefusedError,
     LedgerUnavailableError,
     OutcomeOwedError,
+    RefundForgottenError,
     StockUnsettledError,
 )
 from flashpay.gateway import (
@@ -45,7 +47,8 @@ from flashpay.gateway import (
 from flashpay.http_gateway import HttpGateway
 from flashpay.ledger import Clock, Ledger, RecordedOrder, utc_now
 from flashpay.outcomes import Announcer, Publish, Told, outcome_of
-from flashpay.reservations import PurchaseLimits, SoldOut, Stock
+from flashpay.paid import DynamoPaid, PaidOrders
+from flashpay.reservations import PurchaseLimits, Reservations, SoldOut, Stock
 from flashpay.retention import Retention, RetentionDays, enough_days
 from flashpay.settlement import (
     Busy,
@@ -72,6 +75,8 @@ __all__ = [
     "Approved",
     "Attempt",
     "Busy",
+    "Cancellation",
+    "Canceller",
     "ChargeKnown",
     "ChargeRequest",
     "ChargeResult",
@@ -89,6 +94,7 @@ __all__ = [
     "Duplicate",
     "DynamoClient",
     "DynamoLedger",
+    "DynamoPaid",
     "DynamoUnsettled",
     "Finding",
     "FlashpayError",
@@ -113,13 +119,17 @@ __all__ = [
     "NotRefunded",
     "OpenStock",
     "OutcomeOwedError",
+    "PaidOrders",
     "Publish",
     "PurchaseLimits",
     "RecordedOrder",
+    "RefundForgottenError",
     "RefundKnown",
     "RefundRequest",
     "Refunded",
+    "Refunder",
     "Refunds",
+    "Reservations",
     "Retention",
     "RetentionDays",
     "Settled",
@@ -129,6 +139,7 @@ __all__ = [
     "Stock",
     "StockUnsettledError",
     "Told",
+    "Tombstone",
     "Unanswered",
     "UnsettledOrders",
     "decide",
@@ -137,5 +148,6 @@ __all__ = [
     "enough_days",
     "open_stock",
     "outcome_of",
+    "refund_request",
     "utc_now",
 ]

@@ -91,6 +91,15 @@ def evaluate_acceptance(entry: LedgerEntry, order: Order, *, owner: str) -> Acce
     return Accepted(entry=entry, first=entry.status is OrderStatus.PENDING and entry.owner == owner)
 
 
+def evaluate_cancellation(entry: LedgerEntry) -> OrderStatus | None:
+    """What a cancellation makes of an entry; None where it changes nothing.
+
+    One that nobody ever claimed cannot be charged any more. One that is being worked on may be charged at this very
+    moment, and so may be one whose lease has ended: its worker may only have been stopped.
+    """
+    return {OrderStatus.PENDING: OrderStatus.CANCELLED, OrderStatus.COMPLETED: OrderStatus.REFUNDING}.get(entry.status)
+
+
 def may_fail(entry: LedgerEntry, order: Order, *, now: datetime, attempt: int | None) -> bool:
     """Whether an order may be given up: never over a terminal status, another's live lease or another content.
 

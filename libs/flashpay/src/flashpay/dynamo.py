@@ -11,14 +11,15 @@ from flashpay.claims import (
     Claimed,
     claimed,
     evaluate_acceptance,
+    evaluate_cancellation,
     evaluate_claim,
     may_fail,
 )
-from flashpay.entries import LedgerEntry, whole_ms
+from flashpay.entries import LedgerEntry, Tombstone, whole_ms
 from flashpay.errors import LedgerUnavailableError
-from flashpay.gateway import Approved, ChargeResult
+from flashpay.gateway import Approved, ChargeResult, Refunded
 from flashpay.items import EXPIRES_AT, UNSETTLED, Attribute, Item, moment, number, seconds, shard, text, to_item
-from flashpay.ledger import Clock, RecordedOrder, recorded_before, utc_now
+from flashpay.ledger import Clock, RecordedOrder, recorded_before, refunded_before, utc_now
 from flashpay.retention import KEPT, Retention
 from flashpay.table import Condition, DynamoClient, OrdersTable, Unchanged, Written
 
@@ -54,9 +55,9 @@ class DynamoLedger:
         """See `Ledger.accept`. One write."""
         owner = f"accept/{secrets.token_hex(6)}"
         entry = LedgerEntry.accepted_first(order, owner=owner, now=self._now(), reservation=reservation)
-        outcome = await self._table.insert(entry)
+        outcome = await self._insert(entry)
         if isinstance(outcome, Written):
-            return Accepted(entry=outcome.entry, first=True)
+            return Accepted(entry=entry, first=True)
         return evaluate_acceptance(_standing(outcome, order.order_id), order, owner=owner)
 
     async def claim(
@@ -72,11 +73,11 @@ class DynamoLedger:
         now = self._now()
         lease_until = whole_ms(now + lease)
         first = LedgerEntry.claimed_first(order, owner=owner, lease_until=lease_until, now=now, reservation=reservation)
-        outcome = await self._table.insert(first)
+        outcome = await self._insert(first)
         for _ in range(_ROUNDS):
-            if isinstance(outcome, Written):
-                return claimed(outcome.entry)
             entry = _standing(outcome, order.order_id)
+            if isinstance(outcome, Written):
+                return claimed(entry)
             answer = evaluate_claim(entry, order, owner=owner, now=now, reopen=reopen)
             if answer is not None:
                 return answer
@@ -99,9 +100,10 @@ class DynamoLedger:
             where={"status": (_PROCESSING, _FAILED)},
             now=self._now(),
         )
+        entry = _standing(outcome, order_id)
         if isinstance(outcome, Written):
-            return RecordedOrder(entry=outcome.entry, first=True)
-        return recorded_before(_standing(outcome, order_id), claimed, result)
+            return RecordedOrder(entry=entry, first=True)
+        return recorded_before(entry, claimed, result)
 
     async def release(self, claimed: Claimed) -> None:
         """See `Ledger.release`. One write."""
@@ -122,7 +124,7 @@ class DynamoLedger:
         """See `Ledger.fail`. Two writes for an order that was claimed before."""
         now = self._now()
         unclaimed = LedgerEntry.failed_unclaimed(order, reason=reason, now=now, reservation=reservation)
-        outcome = await self._table.insert(self._retention.ended(unclaimed, now=now))
+        outcome = await self._insert(self._retention.ended(unclaimed, now=now))
         for _ in range(_ROUNDS):
             entry = _standing(outcome, order.order_id)
             if isinstance(outcome, Written) or not may_fail(entry, order, now=now, attempt=attempt):
@@ -144,9 +146,59 @@ class DynamoLedger:
         expiry = {} if expires_at is None else {EXPIRES_AT: seconds(expires_at)}
         await self._table.update(entry.order_id, assign=expiry, remove=(UNSETTLED,), where=_unmoved(entry))
 
+    async def cancel(self, order_id: str) -> LedgerEntry | Tombstone:
+        """See `Ledger.cancel`. One write for an order that the ledger has not met, two for any other."""
+        now = self._now()
+        outcome = await self._table.bury(self._retention.tombstone(order_id, now=now))
+        for _ in range(_ROUNDS):
+            entry = outcome.entry
+            if isinstance(outcome, Written) or isinstance(entry, Tombstone):
+                return _there(entry, order_id)
+            standing = _standing(outcome, order_id)
+            status = evaluate_cancellation(standing)
+            if status is None:
+                return standing
+            outcome = await self._call_off(standing, status, now)
+        raise _contention(order_id)
+
+    async def refunded(self, order_id: str, refund: Refunded) -> LedgerEntry:
+        """See `Ledger.refunded`. One write."""
+        outcome = await self._end(
+            order_id,
+            assign={"status": text(OrderStatus.REFUNDED), "refund_id": text(refund.refund_id)},
+            where={"status": (text(OrderStatus.REFUNDING),)},
+            now=self._now(),
+        )
+        entry = _standing(outcome, order_id)
+        return entry if isinstance(outcome, Written) else refunded_before(entry, refund)
+
     async def get(self, order_id: str) -> LedgerEntry | None:
         """See `Ledger.get`. A strongly consistent read."""
+        found = await self.find(order_id)
+        return None if isinstance(found, Tombstone) else found
+
+    async def find(self, order_id: str) -> LedgerEntry | Tombstone | None:
+        """See `Ledger.find`. A strongly consistent read."""
         return await self._table.get(order_id)
+
+    async def _insert(self, entry: LedgerEntry) -> Written | Unchanged:
+        """Write a first entry, or let a tombstone in its place have its content."""
+        outcome = await self._table.insert(entry)
+        if isinstance(outcome.entry, Tombstone):
+            unearthed = self._retention.ended(entry.called_off(outcome.entry), now=self._now())
+            return Unchanged(entry=(await self._table.unearth(unearthed)).entry)
+        return outcome
+
+    async def _call_off(self, entry: LedgerEntry, status: OrderStatus, now: datetime) -> Written | Unchanged:
+        assign = {"status": text(status)}
+        if status.is_terminal:
+            return await self._end(entry.order_id, assign=assign, where=_unmoved(entry), now=now)
+        return await self._table.update(
+            entry.order_id,
+            assign={**assign, "updated_at": moment(now), UNSETTLED: shard(entry.order_id)},
+            remove=("completed_at", EXPIRES_AT),
+            where=_unmoved(entry),
+        )
 
     async def _take_over(self, entry: LedgerEntry, taken: LedgerEntry) -> Written | Unchanged:
         item = to_item(taken)
@@ -183,10 +235,18 @@ def _unmoved(entry: LedgerEntry) -> Condition:
     return {"status": (text(entry.status),), "attempt": (number(entry.attempt),)}
 
 
-def _standing(outcome: Written | Unchanged, order_id: str) -> LedgerEntry:
-    if outcome.entry is None:
+def _there(entry: LedgerEntry | Tombstone | None, order_id: str) -> LedgerEntry | Tombstone:
+    if entry is None:
         raise LedgerUnavailableError(f"{order_id} is not in the ledger", reason="entry_missing")
-    return outcome.entry
+    return entry
+
+
+def _standing(outcome: Written | Unchanged, order_id: str) -> LedgerEntry:
+    entry = _there(outcome.entry, order_id)
+    if isinstance(entry, Tombstone):
+        # Whoever comes here has brought the content, or claimed the order before: somebody removed its entry since.
+        raise LedgerUnavailableError(f"{order_id} has lost its entry", reason="entry_missing")
+    return entry
 
 
 def _contention(order_id: str) -> LedgerUnavailableError:

@@ -25,6 +25,20 @@ def whole_ms(moment: datetime) -> datetime:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Tombstone:
+    """An order that was called off before the ledger had met it: whoever brings its content finds it cancelled."""
+
+    order_id: str
+    cancelled_at: datetime
+    expires_at: datetime | None = None
+
+    @property
+    def status(self) -> OrderStatus:
+        """Always `cancelled`."""
+        return OrderStatus.CANCELLED
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LedgerEntry:
     """One order in the ledger. Amounts are minor units of `currency`; moments are UTC, whole milliseconds.
 
@@ -33,6 +47,7 @@ class LedgerEntry:
         total_minor: The amount that is charged, fixed likewise.
         completed_at: When the status became terminal.
         charge_id: The gateway's name of the charge, once `completed`.
+        refund_id: The gateway's name of the refund, once `refunded`.
         reason: Why it is `declined` or `failed`.
         attempt: How often the order was claimed; 0 for one that is pending or failed before any claim.
         owner: Who accepted it, who claimed it last, or who recorded the answer.
@@ -55,6 +70,7 @@ class LedgerEntry:
     updated_at: datetime
     completed_at: datetime | None = None
     charge_id: str | None = None
+    refund_id: str | None = None
     reason: str | None = None
     attempt: int = 0
     owner: str | None = None
@@ -115,6 +131,19 @@ class LedgerEntry:
             event_owed=False,
             expires_at=None,
             reopened=self.reopened + (self.status is OrderStatus.FAILED),
+        )
+
+    def called_off(self, tombstone: Tombstone) -> "LedgerEntry":
+        """This first entry of an order as it stands after a cancellation that came before it."""
+        return replace(
+            self,
+            status=OrderStatus.CANCELLED,
+            attempt=0,
+            owner=None,
+            lease_until=None,
+            reason=None,
+            updated_at=tombstone.cancelled_at,
+            completed_at=tombstone.cancelled_at,
         )
 
     @classmethod

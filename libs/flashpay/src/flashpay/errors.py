@@ -94,11 +94,18 @@ class StockUnsettledError(FlashpayError):
         self.settled = settled
 
 
+class RefundForgottenError(FlashpayError):
+    """A refund was decided on, and the gateway does not know of it, or may have forgotten: it is not sent again.
+
+    A human must look whether the customer has the money. Reason: `refund_forgotten`.
+    """
+
+
 class ConflictingChargeError(FlashpayError):
     """Two definite answers that differ, or a receipt for another charge than the one asked: one of them is wrong.
 
     It cannot happen while the gateway honours its idempotency keys. A human must look, and nothing is written.
-    Reasons: `conflicting_charge`, `answer_mismatch`.
+    Reasons: `conflicting_charge`, `conflicting_refund`, `answer_mismatch`.
     """
 
 

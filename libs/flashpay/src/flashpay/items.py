@@ -7,7 +7,7 @@ from typing import Annotated, Any, TypeAlias
 from pydantic import FailFast, TypeAdapter, ValidationError
 
 from flashmsg import OrderStatus, PricedLine, Reservation, too_deep
-from flashpay.entries import LedgerEntry, from_epoch_ms, to_epoch_ms
+from flashpay.entries import LedgerEntry, Tombstone, from_epoch_ms, to_epoch_ms
 from flashpay.errors import LedgerRefusedError
 
 Attribute: TypeAlias = Mapping[str, Any]
@@ -19,7 +19,7 @@ Item: TypeAlias = Mapping[str, Attribute]
 _LINES = TypeAdapter(Annotated[tuple[PricedLine, ...], FailFast()])
 _MOMENTS = ("created_at", "updated_at", "completed_at", "lease_until")
 _NUMBERS = ("customer_id", "total_minor", "attempt")
-_TEXTS = ("order_id", "currency", "fingerprint", "charge_id", "reason", "owner")
+_TEXTS = ("order_id", "currency", "fingerprint", "charge_id", "refund_id", "reason", "owner")
 
 
 # Only orders that have not come to their end, or whose end is not told yet, have this attribute, so their index is
@@ -29,6 +29,9 @@ UNSETTLED = "unsettled"
 # DynamoDB deletes an item some time after this moment: its TTL attribute, in epoch seconds.
 EXPIRES_AT = "expires_at"
 SHARDS = "abcdefghijklmnopqrstuvwxyz234567"
+# Only the item of a tombstone has it.
+TOMBSTONE = "tombstone"
+BURIED: Attribute = {"BOOL": True}
 
 
 def text(value: str) -> Attribute:
@@ -75,13 +78,29 @@ def to_item(entry: LedgerEntry) -> Item:
     return item
 
 
-def from_item(item: Item) -> LedgerEntry:
-    """The entry of an item.
+def to_tombstone_item(tombstone: Tombstone) -> Item:
+    """The item of a tombstone."""
+    cancelled_at = moment(tombstone.cancelled_at)
+    item = {
+        "order_id": text(tombstone.order_id),
+        "status": text(tombstone.status),
+        TOMBSTONE: BURIED,
+        "updated_at": cancelled_at,
+        "completed_at": cancelled_at,
+    }
+    return item if tombstone.expires_at is None else {**item, EXPIRES_AT: seconds(tombstone.expires_at)}
+
+
+def from_item(item: Item) -> LedgerEntry | Tombstone:
+    """The entry of an item, or the tombstone that it is.
 
     Raises:
         LedgerRefusedError: An attribute is missing or malformed: not written by us.
     """
     try:
+        if TOMBSTONE in item:
+            cancelled_at = from_epoch_ms(int(item["completed_at"]["N"]))
+            return Tombstone(order_id=item["order_id"]["S"], cancelled_at=cancelled_at, expires_at=_expiry(item))
         status = OrderStatus(item["status"]["S"])
         return LedgerEntry(
             status=status,
@@ -98,14 +117,19 @@ def from_item(item: Item) -> LedgerEntry:
             completed_at=from_epoch_ms(int(item["completed_at"]["N"])) if "completed_at" in item else None,
             lease_until=from_epoch_ms(int(item["lease_until"]["N"])) if "lease_until" in item else None,
             charge_id=item["charge_id"]["S"] if "charge_id" in item else None,
+            refund_id=item["refund_id"]["S"] if "refund_id" in item else None,
             reason=item["reason"]["S"] if "reason" in item else None,
             owner=item["owner"]["S"] if "owner" in item else None,
             reservation=_reservation(item["reservation"]["S"]) if "reservation" in item else None,
             event_owed=status.is_terminal and UNSETTLED in item,
-            expires_at=from_epoch_ms(1000 * int(item[EXPIRES_AT]["N"])) if EXPIRES_AT in item else None,
+            expires_at=_expiry(item),
         )
     except (KeyError, ValueError, ValidationError, OverflowError) as error:
         raise LedgerRefusedError(f"not a ledger item: {error}", reason="corrupt_entry") from error
+
+
+def _expiry(item: Item) -> datetime | None:
+    return from_epoch_ms(1000 * int(item[EXPIRES_AT]["N"])) if EXPIRES_AT in item else None
 
 
 def _lines(text: str) -> tuple[PricedLine, ...]:

@@ -7,9 +7,11 @@ from typing import Protocol, TypeAlias
 
 from flashmsg import Order, OrderStatus, Reservation
 from flashpay.claims import Acceptance, Claim, Claimed
-from flashpay.entries import LedgerEntry
+from flashpay.entries import LedgerEntry, Tombstone
 from flashpay.errors import ConflictingChargeError
-from flashpay.gateway import Approved, ChargeResult
+from flashpay.gateway import Approved, ChargeResult, Refunded
+
+_PAID = {OrderStatus.COMPLETED, OrderStatus.REFUNDING, OrderStatus.REFUNDED}
 
 Clock: TypeAlias = Callable[[], datetime]
 
@@ -101,8 +103,32 @@ class Ledger(Protocol):
         """Note that the end which `entry` shows is published; nothing if the order has another one by now."""
         ...
 
+    async def cancel(self, order_id: str) -> LedgerEntry | Tombstone:
+        """Call an order off if nobody has claimed it yet, or decide on its refund if it is paid.
+
+        An order that the ledger has not met gets a tombstone. The first acceptance or claim that comes after gives it
+        its content and its reservation, and finds it cancelled.
+
+        Returns:
+            What the ledger says now. `cancelled` is not charged, ever; `refunding` is to be paid back; of any other
+            status nothing was changed. Asked again, it says the same.
+        """
+        ...
+
+    async def refunded(self, order_id: str, refund: Refunded) -> LedgerEntry:
+        """Write down that an order is paid back. Doing so again returns the entry as it stands.
+
+        Raises:
+            ConflictingChargeError: Another refund is written down, or none was decided on.
+        """
+        ...
+
     async def get(self, order_id: str) -> LedgerEntry | None:
         """The entry of an order, as last written; None for one that nobody accepted or claimed."""
+        ...
+
+    async def find(self, order_id: str) -> LedgerEntry | Tombstone | None:
+        """As `get`, and the tombstone of an order that was called off before anybody accepted or claimed it."""
         ...
 
 
@@ -113,7 +139,7 @@ def recorded_before(entry: LedgerEntry, claimed: Claimed, result: ChargeResult) 
         ConflictingChargeError: The entry holds a different answer.
     """
     same = (
-        entry.status is OrderStatus.COMPLETED and entry.charge_id == result.charge_id
+        entry.status in _PAID and entry.charge_id == result.charge_id
         if isinstance(result, Approved)
         else entry.status is OrderStatus.DECLINED
     )
@@ -124,3 +150,17 @@ def recorded_before(entry: LedgerEntry, claimed: Claimed, result: ChargeResult) 
         )
     # The recorder signs the entry, so a retry after a lost reply knows its own work.
     return RecordedOrder(entry=entry, first=entry.owner == claimed.owner)
+
+
+def refunded_before(entry: LedgerEntry, refund: Refunded) -> LedgerEntry:
+    """What an entry that is not being refunded answers to a refund.
+
+    Raises:
+        ConflictingChargeError: It holds a different one, or none.
+    """
+    if entry.refund_id != refund.refund_id:
+        raise ConflictingChargeError(
+            f"{entry.order_id} is {entry.status.value} ({entry.refund_id}), but the gateway answers {refund}",
+            reason="conflicting_refund",
+        )
+    return entry

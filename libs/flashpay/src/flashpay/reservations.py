@@ -48,13 +48,19 @@ def endings(entry: LedgerEntry, reservation: Reservation | None) -> list[Ending]
     own = entry.reservation
     found = []
     if own is not None and entry.status.is_terminal:
-        sold = entry.status is OrderStatus.COMPLETED
-        found.append(
-            Ending(reservation=own, outcome=Outcome.SOLD if sold else Outcome.RETURNED, reopened=entry.reopened)
-        )
+        found.append(own_ending(own, entry))
     if reservation is not None and (own is None or own.id != reservation.id):
         found.append(Ending(reservation=reservation, outcome=Outcome.RETURNED))
     return found
+
+
+def own_ending(own: Reservation, entry: LedgerEntry) -> Ending:
+    """How an order's own reservation ends with it."""
+    if entry.status is OrderStatus.COMPLETED:
+        return Ending(reservation=own, outcome=Outcome.SOLD, reopened=entry.reopened)
+    if entry.status in {OrderStatus.REFUNDING, OrderStatus.REFUNDED}:
+        return Ending(reservation=own, outcome=Outcome.REFUNDED, reopened=entry.reopened)
+    return Ending(reservation=own, outcome=Outcome.RETURNED, reopened=entry.reopened)
 
 
 class Reservations:

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import AfterValidator, Field
 
-from flashpay.entries import LedgerEntry
+from flashpay.entries import LedgerEntry, Tombstone, whole_ms
 
 # A message may come back for as long: four days in its queue, fourteen as a dead letter, and some until it is redriven.
 # It must meet its order.
@@ -48,6 +48,10 @@ class Retention:
     def told(self, entry: LedgerEntry, *, now: datetime) -> LedgerEntry:
         """The entry of an ended order for which nothing is left to do."""
         return replace(entry, event_owed=False, expires_at=self.expiry(now))
+
+    def tombstone(self, order_id: str, *, now: datetime) -> Tombstone:
+        """What says that an order is cancelled which the ledger has not met: there is nothing to tell of it yet."""
+        return Tombstone(order_id=order_id, cancelled_at=whole_ms(now), expires_at=self.expiry(now))
 
     def expiry(self, now: datetime) -> datetime | None:
         """When an order is forgotten for which nothing is left to do from `now` on."""

@@ -7,9 +7,9 @@ from typing import Any, Protocol, TypeAlias
 import aiohttp
 from botocore.exceptions import BotoCoreError, ClientError, ConnectTimeoutError, ReadTimeoutError
 
-from flashpay.entries import LedgerEntry
+from flashpay.entries import LedgerEntry, Tombstone
 from flashpay.errors import FlashpayError, LedgerRefusedError, LedgerUnavailableError
-from flashpay.items import Attribute, Item, from_item, to_item
+from flashpay.items import BURIED, EXPIRES_AT, TOMBSTONE, Attribute, Item, from_item, to_item, to_tombstone_item
 from flashstock.dynamo import GARBLED
 
 _THROTTLED = {
@@ -47,14 +47,14 @@ class DynamoClient(Protocol):
 class Written:
     """The condition held; `entry` is what is in the table now."""
 
-    entry: LedgerEntry
+    entry: LedgerEntry | Tombstone
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Unchanged:
     """The condition did not hold; `entry` is what stood in its way, None when there is no item."""
 
-    entry: LedgerEntry | None
+    entry: LedgerEntry | Tombstone | None
 
 
 class OrdersTable:
@@ -64,7 +64,7 @@ class OrdersTable:
         self._client = client
         self._name = name
 
-    async def get(self, order_id: str) -> LedgerEntry | None:
+    async def get(self, order_id: str) -> LedgerEntry | Tombstone | None:
         """Read an entry, seeing every write that was acknowledged before."""
         response = await translated(
             self._client.get_item, TableName=self._name, Key=_key(order_id), ConsistentRead=True
@@ -73,11 +73,24 @@ class OrdersTable:
 
     async def insert(self, entry: LedgerEntry) -> Written | Unchanged:
         """Write the entry of an order that is not there yet."""
+        return await self._insert(entry, to_item(entry))
+
+    async def bury(self, tombstone: Tombstone) -> Written | Unchanged:
+        """Write the tombstone of an order that is not there yet."""
+        return await self._insert(tombstone, to_tombstone_item(tombstone))
+
+    async def unearth(self, entry: LedgerEntry) -> Written | Unchanged:
+        """Put an entry in the place of its tombstone."""
+        item = {name: value for name, value in to_item(entry).items() if name != "order_id"}
+        gone = tuple(name for name in (TOMBSTONE, EXPIRES_AT) if name not in item)
+        return await self.update(entry.order_id, assign=item, remove=gone, where={TOMBSTONE: (BURIED,)})
+
+    async def _insert(self, entry: LedgerEntry | Tombstone, item: Item) -> Written | Unchanged:
         try:
             await translated(
                 self._client.put_item,
                 TableName=self._name,
-                Item=to_item(entry),
+                Item=item,
                 ConditionExpression="attribute_not_exists(#order_id)",
                 ExpressionAttributeNames={"#order_id": "order_id"},
                 ReturnValuesOnConditionCheckFailure="ALL_OLD",

@@ -11,10 +11,11 @@ from flashbus.topic import Topic
 from flashops.health import Health
 from flashops.metrics import outcome_counter
 from flashops.owner import owner_name
-from flashpay import Settler, utc_now
+from flashpay import Canceller, Refunder, Reservations, Settler, utc_now
 from order_api import app_keys
 from order_api.async_orders import post_async_order
 from order_api.bodies import leave_expectation
+from order_api.cancelling import cancel_order
 from order_api.catalogue import Catalogue, ProductSource
 from order_api.connections import Connections
 from order_api.intake import Intake
@@ -93,6 +94,7 @@ def _add_parts(
     )
     app[app_keys.PUBLISHER] = _publisher(settings, connections.topic, metrics)
     app[app_keys.SETTLEMENT_LIMITER] = _settlement_limiter(settings, connections, metrics)
+    app[app_keys.CANCELLER] = _canceller(settings, connections, now)
 
 
 def _add_selling(
@@ -148,6 +150,24 @@ def _settlement_limiter(settings: Settings, connections: Connections, metrics: M
     )
 
 
+def _canceller(settings: Settings, connections: Connections, now: Callable[[], datetime]) -> Canceller:
+    stock = connections.stock
+    reservations = Reservations(
+        stock=None if stock is None else stock.endings, limits=None if stock is None else stock.limits
+    )
+    refunder = Refunder(
+        ledger=connections.ledger,
+        refunds=connections.refunds,
+        reservations=reservations,
+        timeout=settings.payment_timeout,
+        key_window=settings.gateway_key_window,
+        clock=now,
+    )
+    return Canceller(
+        ledger=connections.ledger, refunder=refunder, reservations=reservations, announcer=connections.announcer
+    )
+
+
 async def _running(app: web.Application) -> AsyncIterator[None]:
     # Requests have ended before this is left: what they began is finished, then drained.
     async with app[_CATALOGUE], app[app_keys.PUBLISHER], app[_SELLING].running():
@@ -159,6 +179,8 @@ def _add_routes(app: web.Application) -> None:
     app.router.add_post("/orders/async", post_async_order, expect_handler=leave_expectation)
     app.router.add_post("/orders/sync", post_sync_order, expect_handler=leave_expectation)
     app.router.add_get("/orders/{order_id}", get_order)
+    app.router.add_delete("/orders/{order_id}", cancel_order)
+    app.router.add_post("/orders/{order_id}/cancel", cancel_order)
     app.router.add_get("/products", get_products)
     app.router.add_get("/products/{product_id}", get_product)
     app.router.add_get("/health", _health)

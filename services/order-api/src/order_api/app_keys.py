@@ -3,6 +3,7 @@
 from aiohttp import web
 
 from flashbus.publisher import GroupCommitPublisher
+from flashpay import Canceller
 from order_api.intake import Intake
 from order_api.limited_sale import LimitedSale
 from order_api.metrics import Metrics
@@ -16,6 +17,7 @@ SETTINGS = web.AppKey("settings", Settings)
 INTAKE = web.AppKey("intake", Intake)
 PUBLISHER = web.AppKey("publisher", GroupCommitPublisher)
 SETTLEMENT_LIMITER = web.AppKey("settlement_limiter", SettlementLimiter)
+CANCELLER = web.AppKey("canceller", Canceller)
 BOOK = web.AppKey("book", OrderBook)
 SALE = web.AppKey("sale", LimitedSale)
 LISTING = web.AppKey("listing", ProductListing)

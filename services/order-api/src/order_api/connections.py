@@ -14,7 +14,7 @@ from flashbus.sns_publisher import open_publisher
 from flashbus.topic import Topic
 from flashbus.wire.clients import dynamo_client, sns_client
 from flashmsg import Reservation
-from flashpay import Announcer, DynamoLedger, Gateway, HttpGateway, Ledger
+from flashpay import Announcer, DynamoLedger, Gateway, HttpGateway, Ledger, Refunds
 from flashstock.dynamo import DynamoClient, dynamo_stock
 from flashstock.observer import StockObserver
 from flashstock.stock import Stock
@@ -35,6 +35,7 @@ class Connections:
     topic: Topic
     ledger: Ledger
     gateway: Gateway
+    refunds: Refunds
     products: ProductSource
     stock: Stock | None = None
     announcer: Announcer | None = None
@@ -49,9 +50,13 @@ async def open_connections(settings: Settings) -> AsyncIterator[Connections]:
         dynamo = await stack.enter_async_context(
             dynamo_client(connect_timeout=_DYNAMO_TIMEOUT, read_timeout=_DYNAMO_TIMEOUT, session=session)
         )
-        http = await stack.enter_async_context(
-            aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=settings.sync_limit))
-        )
+        # Each with connections of its own: refunds must not keep those waiting who pay, nor the reverse.
+        charging, refunding = [
+            await stack.enter_async_context(
+                aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=settings.sync_limit))
+            )
+            for _ in range(2)
+        ]
         ledger = DynamoLedger(client=dynamo, table=settings.orders_table, retention=settings.retention)
         announcer = None
         if settings.outcomes_topic_arn:
@@ -60,7 +65,8 @@ async def open_connections(settings: Settings) -> AsyncIterator[Connections]:
         yield Connections(
             topic=SnsTopic(client=sns, topic_arn=settings.orders_topic_arn),
             ledger=ledger,
-            gateway=HttpGateway(session=http, base_url=settings.gateway_url),
+            gateway=HttpGateway(session=charging, base_url=settings.gateway_url),
+            refunds=HttpGateway(session=refunding, base_url=settings.gateway_url),
             products=DynamoProducts(client=dynamo, table=settings.products_table),
             stock=_stock(dynamo, settings.stock_table),
             announcer=announcer,

@@ -16,6 +16,7 @@ class Metrics:
     def __init__(self, registry: CollectorRegistry) -> None:
         self._add_requests(registry)
         self._add_orders(registry)
+        self._add_cancellations(registry)
         self._add_publishing(registry)
         self._add_catalogue(registry)
 
@@ -44,6 +45,14 @@ class Metrics:
             "orders_settled", "Orders that this process brought to a terminal status.", ["status"], registry=registry
         )
         self.sync_in_flight = Gauge("sync_orders_in_flight", "Orders being settled in a request.", registry=registry)
+
+    def _add_cancellations(self, registry: CollectorRegistry) -> None:
+        self._cancelled = Counter(
+            "orders_cancelled",
+            "Requests to cancel an order that were granted, repeats included, by what the order was then.",
+            ["status"],
+            registry=registry,
+        )
 
     def _add_publishing(self, registry: CollectorRegistry) -> None:
         self._batch_entries = Histogram(
@@ -90,6 +99,10 @@ class Metrics:
     def settled(self, status: str) -> None:
         """Count an order brought to a terminal status."""
         self._settled.labels(status).inc()
+
+    def cancelled(self, status: str) -> None:
+        """Count a cancellation granted: `cancelled`, `refunding` or `refunded`."""
+        self._cancelled.labels(status).inc()
 
     def batch(self, entries: int, seconds: float) -> None:
         """Count one publish call."""

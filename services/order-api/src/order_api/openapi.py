@@ -36,6 +36,10 @@ _REFUSALS = {
     503: "Not now. `Retry-After` says when to try again.",
 }
 _IN_PROGRESS = "`in-progress`: the same order is being paid already; it alone has a `Retry-After`. "
+_TOO_LATE = (
+    "`payment-in-progress`: the order is being paid; it alone has a `Retry-After`. `already-declined`,"
+    " `already-sold-out`, `already-failed`: it was not charged, and there is nothing to cancel."
+)
 _INTAKE_REFUSALS = (400, 408, 409, 413, 415, 422, 500, 503)
 # These may come after the order was handed on.
 _MAYBE_TAKEN = frozenset({409, 500, 502, 503})
@@ -106,15 +110,20 @@ def document() -> dict[str, Any]:
             "version": VERSION,
             "description": "Takes orders onto a queue in milliseconds, or settles them in the request.",
         },
-        "paths": {
-            "/orders/async": {"post": _post_async()},
-            "/orders/sync": {"post": _post_sync()},
-            "/orders/{order_id}": {"get": _get_order()},
-            "/products": {"get": _get_products()},
-            "/products/{product_id}": {"get": _get_product()},
-            "/health": {"get": _operation("getHealth", "Tell that the process answers.", {200: _ok(HealthView)})},
-        },
+        "paths": _paths(),
         "components": {"schemas": schemas["$defs"]},
+    }
+
+
+def _paths() -> dict[str, Any]:
+    return {
+        "/orders/async": {"post": _post_async()},
+        "/orders/sync": {"post": _post_sync()},
+        "/orders/{order_id}": {"get": _get_order(), "delete": _cancel("cancelOrder")},
+        "/orders/{order_id}/cancel": {"post": _cancel("cancelOrderByPost")},
+        "/products": {"get": _get_products()},
+        "/products/{product_id}": {"get": _get_product()},
+        "/health": {"get": _operation("getHealth", "Tell that the process answers.", {200: _ok(HealthView)})},
     }
 
 
@@ -137,13 +146,28 @@ def _post_sync() -> dict[str, Any]:
         "Settle an order in the request; if that takes too long it is queued.",
         {200: _ok(OrderView, "The order in a terminal status."), 202: _accepted()}
         | _refused(*_INTAKE_REFUSALS, 502, placing=True)
-        | {409: _sync_conflict()},
+        | {404: _sync_closed(), 409: _sync_conflict()},
     )
 
 
 def _get_order() -> dict[str, Any]:
     responses = {200: _ok(OrderView, "The order as far as it is known."), **_refused(404, 503)}
     return _operation("getOrder", "Tell how an order goes.", responses) | {"parameters": [_ORDER_ID, _TRACEPARENT]}
+
+
+def _cancel(operation_id: str) -> dict[str, Any]:
+    conflict = _refusal(409, maybe_taken=False) | {
+        "description": _TOO_LATE,
+        "headers": {"Retry-After": _retry_after(always=False)},
+    }
+    responses = {
+        200: _ok(OrderView, "`cancelled`: it is not charged, ever; `refunded`: it was, and the money is back."),
+        202: _ok(OrderView, "`refunding`: the money goes back, and it is not certain yet that it has."),
+        **_refused(404, 503),
+        409: conflict,
+    }
+    summary = "Cancel an order, or pay it back. Repeated it gets the same answer. Who has the id may do so."
+    return _operation(operation_id, summary, responses) | {"parameters": [_ORDER_ID, _TRACEPARENT]}
 
 
 def _get_products() -> dict[str, Any]:
@@ -212,6 +236,10 @@ def _sync_conflict() -> dict[str, Any]:
         "description": _IN_PROGRESS + refusal["description"],
         "headers": {"Retry-After": _retry_after(always=False)},
     }
+
+
+def _sync_closed() -> dict[str, Any]:
+    return _refusal(404, maybe_taken=False) | {"description": "`closed`: orders are only queued here."}
 
 
 def _retry_after(*, always: bool) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from typing import TypeVar
 import structlog
 
 from flashmsg import Order, Reservation
-from flashpay import Acceptance, FlashpayError, Ledger, LedgerEntry, LedgerUnavailableError
+from flashpay import Acceptance, FlashpayError, Ledger, LedgerEntry, LedgerUnavailableError, Tombstone
 from order_api.retry_after import Outage
 
 _T = TypeVar("_T")
@@ -47,6 +47,10 @@ class OrderBook:
             OrderBookError: No answer in time.
         """
         return await self._answer(self._ledger.get(order_id), self._timeout_seconds)
+
+    async def find(self, order_id: str) -> LedgerEntry | Tombstone | None:
+        """As `get`, and the tombstone of an order that was called off before it was written down."""
+        return await self._answer(self._ledger.find(order_id), self._timeout_seconds)
 
     async def accept(self, order: Order, *, reservation: Reservation | None = None) -> Acceptance:
         """Write an order down with its units, or return what stands there already; see `Ledger.accept`.

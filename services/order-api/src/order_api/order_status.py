@@ -12,12 +12,9 @@ from order_api.views import OrderView
 
 async def get_order(request: web.Request) -> web.Response:
     """Answer 200 with what the ledger knows; an order of ours that it does not know is pending."""
-    order_id = request.match_info["order_id"]
-    if not request.app[INTAKE].ids.owns(order_id):
-        raise Rejection.of_field(404, "unknown_order", "order_id", "There is no such order")
-    request[REQUEST_CONTEXT].fields["order_id"] = order_id
+    order_id = order_id_of(request)
     try:
-        entry = await request.app[BOOK].get(order_id)
+        entry = await request.app[BOOK].find(order_id)
     except OrderBookError as exc:
         raise Rejection(
             503,
@@ -27,3 +24,16 @@ async def get_order(request: web.Request) -> web.Response:
             retry_after=request.app[RETRY_AFTER].spread(request.app[BOOK].outage),
         ) from exc
     return order_response(OrderView.pending(order_id) if entry is None else OrderView.of(entry))
+
+
+def order_id_of(request: web.Request) -> str:
+    """The order in the path. Nobody can guess one: who has it may ask about the order, and cancel it.
+
+    Raises:
+        Rejection: 404 for an id that is not ours.
+    """
+    order_id = request.match_info["order_id"]
+    if not request.app[INTAKE].ids.owns(order_id):
+        raise Rejection.of_field(404, "unknown_order", "order_id", "There is no such order")
+    request[REQUEST_CONTEXT].fields["order_id"] = order_id
+    return order_id

@@ -108,6 +108,11 @@ def turned_away(receipt: Receipt | None, reason: str, title: str, *, retry_after
     return Rejection(503, reason, title, errors=[("body", message)], retry_after=retry_after, receipt=receipt)
 
 
+def closed() -> Rejection:
+    """Refuse an order that wants to be settled in the request, where none is."""
+    return Rejection.of_field(404, "closed", "path", "Orders are not settled in the request here: POST /orders/async")
+
+
 def mismatch(field: str) -> Rejection:
     """Refuse a key that stands for another order."""
     return Rejection.of_field(422, "mismatch", field, "This key was used for an order of other content")

@@ -16,9 +16,10 @@ def acceptance_response(order_id: str) -> web.Response:
     )
 
 
-def order_response(view: OrderView) -> web.Response:
-    """Answer 200 with an order; nobody may keep a copy, as it changes."""
+def order_response(view: OrderView, *, status: int = 200) -> web.Response:
+    """Answer with an order; nobody may keep a copy, as it changes."""
     return web.Response(
+        status=status,
         body=view.model_dump_json(exclude_none=True).encode(),
         content_type="application/json",
         headers={hdrs.CACHE_CONTROL: "no-store"},

@@ -35,7 +35,9 @@ class Settings(ServiceSettings):
         default=None, description="Another secret whose order ids are still ours, while ORDER_ID_SECRET is exchanged"
     )
     gateway_url: str = Field(pattern=r"^https?://\S+$", description="Base URL of the payment gateway")
-    sync_limit: int = Field(default=10, ge=1, le=10_000, description="Most orders settled in a request at once")
+    sync_limit: int = Field(
+        default=10, ge=0, le=10_000, description="Most orders settled in a request at once; 0 closes POST /orders/sync"
+    )
     sync_wait: Annotated[timedelta, Seconds(ge=0, le=3600)] = Field(
         default=timedelta(seconds=1), description="Most a sync order waits for its turn"
     )
@@ -46,6 +48,9 @@ class Settings(ServiceSettings):
     payment_timeout: Duration = Field(default=timedelta(seconds=10), description="Most one charge may take")
     lease: Duration = Field(
         default=timedelta(seconds=30), description="How long a claim is exclusive; above the payment timeout"
+    )
+    gateway_key_window: Annotated[timedelta, Seconds(gt=0, le=7_776_000)] = Field(
+        default=timedelta(hours=24), description="How long the gateway keeps a key; older refunds are never sent again"
     )
     publish_linger: Annotated[timedelta, Seconds(ge=0, le=1)] = Field(
         default=timedelta(milliseconds=5), description="How long a batch waits for more orders"

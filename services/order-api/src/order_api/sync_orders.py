@@ -23,7 +23,7 @@ from order_api.app_keys import METRICS, RETRY_AFTER, SETTINGS, SETTLEMENT_LIMITE
 from order_api.intake import IDEMPOTENCY_KEY, Draft
 from order_api.limited_orders import journaled, reserved
 from order_api.limited_sale import ReservedUnits
-from order_api.rejections import Rejection, mismatch, outcome_unknown, turned_away
+from order_api.rejections import Rejection, closed, mismatch, outcome_unknown, turned_away
 from order_api.responses import order_response
 from order_api.settlement_limiter import AtCapacityError, DeadlinePassedError
 from order_api.telemetry import REQUEST_CONTEXT
@@ -31,7 +31,9 @@ from order_api.views import OrderView
 
 
 async def post_sync_order(request: web.Request) -> web.Response:
-    """Answer 200 with the terminal order; 202 when it went to the queue after all."""
+    """Answer 200 with the terminal order; 202 when it went to the queue after all; 404 where all orders are queued."""
+    if not request.app[SETTINGS].sync_limit:
+        raise closed()
     draft = await draft_of(request)
     order = await order_of(request, draft)
     async with await reserved(request, draft, order) as units:

@@ -7,7 +7,7 @@ from typing import Annotated, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field
 
 from flashmsg import Currency, OrderId, OrderStatus, PricedLine, ProductId
-from flashpay import LedgerEntry
+from flashpay import LedgerEntry, Tombstone
 
 MinorUnits = Annotated[int, Field(ge=0, description="Minor units of the currency, such as cents")]
 
@@ -64,6 +64,7 @@ class OrderView(BaseModel):
     updated_at: datetime | None = None
     completed_at: datetime | None = None
     charge_id: str | None = None
+    refund_id: str | None = None
     reason: str | None = None
 
     @classmethod
@@ -72,8 +73,10 @@ class OrderView(BaseModel):
         return cls(order_id=order_id, status=OrderStatus.PENDING)
 
     @classmethod
-    def of(cls, entry: LedgerEntry) -> Self:
+    def of(cls, entry: LedgerEntry | Tombstone) -> Self:
         """Describe what the ledger knows."""
+        if isinstance(entry, Tombstone):
+            return cls(order_id=entry.order_id, status=entry.status, completed_at=entry.cancelled_at)
         return cls(
             order_id=entry.order_id,
             status=entry.status,
@@ -85,6 +88,7 @@ class OrderView(BaseModel):
             updated_at=entry.updated_at,
             completed_at=entry.completed_at,
             charge_id=entry.charge_id,
+            refund_id=entry.refund_id,
             reason=entry.reason,
         )
 

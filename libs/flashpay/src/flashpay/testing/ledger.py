@@ -3,7 +3,6 @@
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import datetime, timedelta
-from functools import partial
 
 from flashmsg import Order, OrderStatus, Reservation
 from flashpay.claims import (
@@ -13,13 +12,14 @@ from flashpay.claims import (
     Claimed,
     claimed,
     evaluate_acceptance,
+    evaluate_cancellation,
     evaluate_claim,
     may_fail,
 )
-from flashpay.entries import LedgerEntry, whole_ms
+from flashpay.entries import LedgerEntry, Tombstone, whole_ms
 from flashpay.errors import LedgerUnavailableError
-from flashpay.gateway import Approved, ChargeResult
-from flashpay.ledger import Clock, RecordedOrder, recorded_before, utc_now
+from flashpay.gateway import Approved, ChargeResult, Refunded
+from flashpay.ledger import Clock, RecordedOrder, recorded_before, refunded_before, utc_now
 from flashpay.retention import KEPT, Retention
 from flashpay.testing.schedule import Checkpoint, no_checkpoint
 
@@ -29,6 +29,7 @@ class MemoryLedger:
 
     Attributes:
         entries: What is written, by order id.
+        tombstones: The orders that were called off before they were met.
         unavailable: While True every call raises `LedgerUnavailableError` and writes nothing.
         calls: The names of the methods called, in sequence.
     """
@@ -37,6 +38,7 @@ class MemoryLedger:
         self, *, retention: Retention = KEPT, clock: Clock = utc_now, checkpoint: Checkpoint = no_checkpoint
     ) -> None:
         self.entries: dict[str, LedgerEntry] = {}
+        self.tombstones: dict[str, Tombstone] = {}
         self.unavailable = False
         self.calls: list[str] = []
         self._retention = retention
@@ -47,13 +49,12 @@ class MemoryLedger:
         """See `Ledger.accept`."""
         owner = f"accept/{len(self.calls)}"
         await self._call("accept")
-        entry = self.entries.get(order.order_id)
-        if entry is None:
-            entry = LedgerEntry.accepted_first(order, owner=owner, now=self._now(), reservation=reservation)
-            self.entries[order.order_id] = entry
-            answer: Acceptance = Accepted(entry=entry, first=True)
+        first = LedgerEntry.accepted_first(order, owner=owner, now=self._now(), reservation=reservation)
+        answer: Acceptance
+        if self._insert(first):
+            answer = Accepted(entry=first, first=True)
         else:
-            answer = evaluate_acceptance(entry, order, owner=owner)
+            answer = evaluate_acceptance(self.entries[order.order_id], order, owner=owner)
         await self._checkpoint("accept.done")
         return answer
 
@@ -70,13 +71,16 @@ class MemoryLedger:
         now = self._now()
         lease_until = whole_ms(now + lease)  # from before the request leaves, as DynamoLedger counts it
         await self._call("claim")
-        entry = self.entries.get(order.order_id)
-        answer = None if entry is None else evaluate_claim(entry, order, owner=owner, now=now, reopen=reopen)
-        if answer is None:
-            first = partial(LedgerEntry.claimed_first, order, reservation=reservation)
-            take = first if entry is None else entry.taken_over
-            entry = take(owner=owner, lease_until=lease_until, now=now)
-            self.entries[order.order_id], answer = entry, claimed(entry)
+        first = LedgerEntry.claimed_first(order, owner=owner, lease_until=lease_until, now=now, reservation=reservation)
+        answer: Claim | None
+        if self._insert(first):
+            answer = claimed(first)
+        else:
+            entry = self.entries[order.order_id]
+            answer = evaluate_claim(entry, order, owner=owner, now=now, reopen=reopen)
+            if answer is None:
+                taken = entry.taken_over(owner=owner, lease_until=lease_until, now=now)
+                self.entries[order.order_id], answer = taken, claimed(taken)
         await self._checkpoint("claim.done")
         return answer
 
@@ -114,10 +118,10 @@ class MemoryLedger:
         """See `Ledger.fail`."""
         await self._call("fail")
         now = self._now()
-        entry = self.entries.get(order.order_id)
-        if entry is None:
-            self._end(LedgerEntry.failed_unclaimed(order, reason=reason, now=now, reservation=reservation))
-        elif may_fail(entry, order, now=now, attempt=attempt):
+        unclaimed = LedgerEntry.failed_unclaimed(order, reason=reason, now=now, reservation=reservation)
+        self._insert(self._retention.ended(unclaimed, now=now))
+        entry = self.entries[order.order_id]
+        if may_fail(entry, order, now=now, attempt=attempt):
             self._end(replace(entry, status=OrderStatus.FAILED, reason=reason))
         await self._checkpoint("fail.done")
         return self.entries[order.order_id]
@@ -141,10 +145,44 @@ class MemoryLedger:
             self.entries[entry.order_id] = self._retention.told(known, now=self._now())
         await self._checkpoint("told.done")
 
+    async def cancel(self, order_id: str) -> LedgerEntry | Tombstone:
+        """See `Ledger.cancel`."""
+        now = self._now()
+        await self._call("cancel")
+        entry = self.entries.get(order_id)
+        if entry is None:
+            self.tombstones.setdefault(order_id, self._retention.tombstone(order_id, now=now))
+        elif (status := evaluate_cancellation(entry)) is not None and status.is_terminal:
+            self._end(replace(entry, status=status))
+        elif status is not None:
+            self.entries[order_id] = replace(
+                entry, status=status, updated_at=now, completed_at=None, event_owed=False, expires_at=None
+            )
+        await self._checkpoint("cancel.done")
+        return self.entries.get(order_id) or self.tombstones[order_id]
+
+    async def refunded(self, order_id: str, refund: Refunded) -> LedgerEntry:
+        """See `Ledger.refunded`."""
+        await self._call("refunded")
+        entry = self.entries.get(order_id)
+        if entry is None:
+            raise LedgerUnavailableError(f"{order_id} is not in the ledger", reason="entry_missing")
+        if entry.status is OrderStatus.REFUNDING:
+            self._end(replace(entry, status=OrderStatus.REFUNDED, refund_id=refund.refund_id))
+        else:
+            refunded_before(entry, refund)
+        await self._checkpoint("refunded.done")
+        return self.entries[order_id]
+
     async def get(self, order_id: str) -> LedgerEntry | None:
         """See `Ledger.get`."""
         await self._call("get")
         return self.entries.get(order_id)
+
+    async def find(self, order_id: str) -> LedgerEntry | Tombstone | None:
+        """See `Ledger.find`."""
+        await self._call("find")
+        return self.entries.get(order_id) or self.tombstones.get(order_id)
 
     async def untouched_since(self, since: datetime, /) -> AsyncIterator[str]:
         """See `UnsettledOrders.untouched_since`."""
@@ -152,6 +190,23 @@ class MemoryLedger:
         for entry in list(self.entries.values()):
             if (not entry.status.is_terminal or entry.event_owed) and entry.updated_at < since:
                 yield entry.order_id
+
+    async def paid_since(self, since: datetime, /) -> AsyncIterator[str]:
+        """See `PaidOrders.paid_since`."""
+        await self._call("paid_since")
+        for entry in list(self.entries.values()):
+            if entry.status is OrderStatus.COMPLETED and entry.completed_at is not None and entry.completed_at >= since:
+                yield entry.order_id
+
+    def _insert(self, first: LedgerEntry) -> bool:
+        """Write a first entry, or let a tombstone in its place have its content; whether it is as it was given."""
+        if first.order_id in self.entries:
+            return False
+        tombstone = self.tombstones.pop(first.order_id, None)
+        if tombstone is not None:
+            first = self._retention.ended(first.called_off(tombstone), now=self._now())
+        self.entries[first.order_id] = first
+        return tombstone is None
 
     def _end(self, entry: LedgerEntry) -> None:
         now = self._now()

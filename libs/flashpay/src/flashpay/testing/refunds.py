@@ -3,10 +3,16 @@
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
+from flashpay.cancellation import Refunder
 from flashpay.errors import ConflictingChargeError, GatewayRefusedError, GatewayUnavailableError, KeyReusedError
-from flashpay.gateway import Approved, NotRefunded, Refunded, RefundKnown, RefundRequest
+from flashpay.gateway import Approved, NotRefunded, Refunded, RefundKnown, RefundRequest, Refunds
+from flashpay.ledger import Clock, Ledger, utc_now
+from flashpay.reservations import Reservations
 from flashpay.testing.gateway import FakeGateway, Reply, failure, in_flight, reachable
 from flashpay.testing.schedule import Checkpoint, no_checkpoint
+
+KEY_WINDOW = timedelta(hours=24)
+_TIMEOUT = timedelta(seconds=10)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -95,3 +101,17 @@ def _repeated(known: FakeRefund, request: RefundRequest) -> Refunded:
     if known.request != replace(request, traceparent=None):
         raise KeyReusedError(f"{request.key} was used with another content", reason="key_reused")
     return known.result
+
+
+def refunder_of(
+    *, ledger: Ledger, refunds: Refunds, reservations: Reservations | None = None, clock: Clock = utc_now
+) -> Refunder:
+    """A refunder of fakes, with the usual times; nothing is limited unless it is said."""
+    return Refunder(
+        ledger=ledger,
+        refunds=refunds,
+        reservations=reservations or Reservations(stock=None, limits=None),
+        timeout=_TIMEOUT,
+        key_window=KEY_WINDOW,
+        clock=clock,
+    )

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
-from typing import Any
+from typing import Any, Self
 
 import aiohttp
 from aiohttp import web
@@ -19,7 +19,7 @@ from flashops.health import Health
 from flashops.http import Runner
 from flashops.operations import operations_server
 from flashpay import Announcer, Retention
-from flashpay.testing import FakeGateway, FakeOutcomes, MemoryLedger
+from flashpay.testing import FakeGateway, FakeOutcomes, FakeRefunds, MemoryLedger
 from flashstock.stock import Stock
 from order_api.app import create_app
 from order_api.app_keys import SALE
@@ -85,6 +85,7 @@ class RunningApi:
     topic: FakeTopic
     ledger: MemoryLedger
     gateway: FakeGateway
+    refunds: FakeRefunds
     products: FakeProducts
     registry: CollectorRegistry
     health: Health
@@ -134,6 +135,37 @@ class RunningApi:
         return [decode(entry.message) for entry in self.topic.published]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Fakes:
+    topic: FakeTopic
+    ledger: MemoryLedger
+    gateway: FakeGateway
+    refunds: FakeRefunds
+    announcer: Announcer | None
+
+    @classmethod
+    def of(cls, outcomes: FakeOutcomes | None) -> Self:
+        gateway, ledger = FakeGateway(), MemoryLedger(retention=Retention(announced=outcomes is not None))
+        return cls(
+            topic=FakeTopic(),
+            ledger=ledger,
+            gateway=gateway,
+            refunds=FakeRefunds(gateway=gateway),
+            announcer=None if outcomes is None else Announcer(ledger=ledger, publish=outcomes.publish),
+        )
+
+    def connections(self, products: FakeProducts, stock: Stock | None) -> Connections:
+        return Connections(
+            topic=self.topic,
+            ledger=self.ledger,
+            gateway=self.gateway,
+            refunds=self.refunds,
+            products=products,
+            stock=stock,
+            announcer=self.announcer,
+        )
+
+
 @asynccontextmanager
 async def running_shop(
     *,
@@ -153,13 +185,10 @@ async def running_shop(
         variables: Replace or add environment variables.
     """
     source = FakeProducts(PEN, PHONE) if products is None else products
-    topic, gateway, (ledger, announcer) = FakeTopic(), FakeGateway(), _ledger(outcomes)
+    fakes = _Fakes.of(outcomes)
     health, registry = Health(), CollectorRegistry()
     settings = Settings.from_environment(environment(**variables))
-    connections = Connections(
-        topic=topic, ledger=ledger, gateway=gateway, products=source, stock=stock, announcer=announcer
-    )
-    app = create_app(settings, connections=connections, health=health, registry=registry)
+    app = create_app(settings, connections=fakes.connections(source, stock), health=health, registry=registry)
     async with _serving(app, settings, health, registry) as (runner, operations), aiohttp.ClientSession() as session:
         if wait_ready:
             await wait_until(lambda: source.loads and app[SALE].is_known)
@@ -167,19 +196,15 @@ async def running_shop(
             port=int(runner.addresses[0][1]),
             operations_port=operations,
             session=session,
-            topic=topic,
-            ledger=ledger,
-            gateway=gateway,
+            topic=fakes.topic,
+            ledger=fakes.ledger,
+            gateway=fakes.gateway,
+            refunds=fakes.refunds,
             products=source,
             registry=registry,
             health=health,
             runner=runner,
         )
-
-
-def _ledger(outcomes: FakeOutcomes | None) -> tuple[MemoryLedger, Announcer | None]:
-    ledger = MemoryLedger(retention=Retention(announced=outcomes is not None))
-    return ledger, None if outcomes is None else Announcer(ledger=ledger, publish=outcomes.publish)
 
 
 @asynccontextmanager

@@ -15,11 +15,14 @@ from flashbus.sqs import SqsQueue
 from flashpay import (
     Announcer,
     DynamoLedger,
+    DynamoPaid,
     DynamoUnsettled,
     Gateway,
     HttpGateway,
     Ledger,
     OpenStock,
+    PaidOrders,
+    Refunds,
     UnsettledOrders,
     open_stock,
 )
@@ -34,7 +37,9 @@ class Connections:
 
     ledger: Ledger
     unsettled: UnsettledOrders
+    paid: PaidOrders
     gateway: Gateway
+    refunds: Refunds
     orders: MessageSender
     dead_letters: MessageSender
     stock: OpenStock | None = None
@@ -56,6 +61,7 @@ async def open_connections(settings: Settings) -> AsyncIterator[Connections]:
             stock = await exits.enter_async_context(
                 open_stock(client=dynamodb, table=settings.stock_table, on_oversold=tell_oversold)
             )
+        gateway = HttpGateway(session=http, base_url=settings.gateway_url)
         ledger = DynamoLedger(client=dynamodb, table=settings.orders_table, retention=settings.retention)
         announcer = None
         if settings.outcomes_topic_arn:
@@ -64,7 +70,9 @@ async def open_connections(settings: Settings) -> AsyncIterator[Connections]:
         yield Connections(
             ledger=ledger,
             unsettled=DynamoUnsettled(client=dynamodb, table=settings.orders_table),
-            gateway=HttpGateway(session=http, base_url=settings.gateway_url),
+            paid=DynamoPaid(client=dynamodb, table=settings.orders_table),
+            gateway=gateway,
+            refunds=gateway,
             orders=TopicSender(SnsTopic(client=sns, topic_arn=settings.orders_topic_arn)),
             dead_letters=SqsQueue(url=settings.dead_letter_queue_url, client=sqs),
             stock=stock,

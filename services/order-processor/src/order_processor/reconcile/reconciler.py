@@ -10,7 +10,7 @@ import structlog
 
 from flashbus.dead_letters import dead_letter_attributes
 from flashbus.queue import MessageSender, QueueUnavailableError
-from flashmsg import OrderPlaced, encode
+from flashmsg import OrderPlaced, OrderStatus, encode
 from flashpay import (
     Announcer,
     Busy,
@@ -20,13 +20,19 @@ from flashpay import (
     Finding,
     FlashpayError,
     Gateway,
+    GatewayRefusedError,
     GatewayUnavailableError,
     GivenUp,
     GiveUp,
     Ledger,
     LedgerEntry,
     NotCharged,
+    NotRefunded,
+    Refunder,
+    RefundForgottenError,
+    Refunds,
     Settler,
+    refund_request,
     utc_now,
 )
 
@@ -44,6 +50,7 @@ class Outcome(StrEnum):
     RESTING = "resting"  # something happened to it a little while ago, or somebody holds it
     RECORDED = "recorded"  # the gateway had an answer that the ledger had not
     QUEUED = "queued"  # it was not charged: it is queued again
+    REFUNDED = "refunded"  # its refund was decided on, and not finished: it is now
     TOLD = "told"  # its end was owed to the subscribers
     GIVEN_UP = "given_up"  # not charged either, but too old for the gateway's memory: failed, and a dead letter
     UNKNOWN = "unknown"  # the gateway works on it, or does not answer
@@ -90,13 +97,21 @@ class Rest:
         """Whether the gateway still knows the key of an order: only then may its charge be sent again."""
         return self.clock() - entry.created_at < self.key_window
 
+    def is_refund_remembered(self, entry: LedgerEntry) -> bool:
+        """The same of its refund, whose key is as old as the decision."""
+        return self.clock() - entry.updated_at < self.key_window
+
 
 @dataclass(frozen=True, kw_only=True)
 class ApplyingReconciler:
-    """Records what the gateway knows, queues again what was not charged, tells what is owed. Many may run at once."""
+    """Records what the gateway knows, queues again what was not charged, finishes refunds, tells what is owed.
+
+    Many may run at once.
+    """
 
     ledger: Ledger
     settler: Settler
+    refunder: Refunder
     orders: MessageSender
     dead_letters: MessageSender
     rest: Rest
@@ -108,6 +123,8 @@ class ApplyingReconciler:
             entry = await self.ledger.get(order_id)
             if entry is None or not self.rest.is_over(entry):
                 return Outcome.RESTING
+            if entry.status is OrderStatus.REFUNDING:
+                return await self._pay_back(entry)
             if entry.status.is_terminal:
                 return await self._tell(entry)
             return await self._bring_on(entry, await self.settler.find_out(entry.order))
@@ -117,6 +134,16 @@ class ApplyingReconciler:
         except (FlashpayError, QueueUnavailableError) as exc:
             log.warning("not_reconciled", order_id=order_id, reason=exc.reason, error=str(exc))
             return Outcome.FAILED
+
+    async def _pay_back(self, entry: LedgerEntry) -> Outcome:
+        try:
+            await self.refunder.finish(entry)
+        except GatewayUnavailableError:
+            return Outcome.UNKNOWN
+        except (GatewayRefusedError, RefundForgottenError) as exc:
+            log.error("refund_refused", order_id=entry.order_id, reason=exc.reason, error=str(exc))  # noqa: TRY400 - no trace of ours tells more
+            return Outcome.CONFLICT
+        return Outcome.REFUNDED
 
     async def _bring_on(self, entry: LedgerEntry, found: Finding) -> Outcome:
         if not isinstance(found, NotCharged):
@@ -146,6 +173,7 @@ class DryReconciler:
 
     ledger: Ledger
     gateway: Gateway
+    refunds: Refunds
     rest: Rest
 
     async def reconcile(self, order_id: str) -> Outcome:
@@ -163,7 +191,11 @@ class DryReconciler:
             return Outcome.FAILED
 
     async def _ask(self, entry: LedgerEntry) -> Outcome:
-        known = await self.gateway.lookup(_request(entry), timeout=_LOOKUP_TIMEOUT)
+        if entry.status is OrderStatus.REFUNDING:
+            back = await self.refunds.lookup_refund(refund_request(entry), timeout=_LOOKUP_TIMEOUT)
+            lost = isinstance(back, NotRefunded) and not self.rest.is_refund_remembered(entry)
+            return Outcome.CONFLICT if lost else Outcome.REFUNDED
+        known = await self.gateway.lookup(charge_request(entry), timeout=_LOOKUP_TIMEOUT)
         if not isinstance(known, NotCharged):
             return Outcome.RECORDED
         return Outcome.QUEUED if self.rest.is_remembered(entry) else Outcome.GIVEN_UP
@@ -185,7 +217,7 @@ def _event(entry: LedgerEntry) -> str:
     return encode(OrderPlaced.of(entry.order, reservation=entry.reservation))
 
 
-def _request(entry: LedgerEntry) -> ChargeRequest:
+def charge_request(entry: LedgerEntry) -> ChargeRequest:
     return ChargeRequest(
         order_id=entry.order_id,
         amount_minor=entry.total_minor,

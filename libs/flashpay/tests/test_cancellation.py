@@ -1,0 +1,277 @@
+"""Cancelling: called off before the claim, paid back after the charge, each once, whatever fails in between."""
+
+import asyncio
+from datetime import timedelta
+
+import pytest
+
+from flashmsg import OrderStatus, Reservation
+from flashpay import (
+    Cancellation,
+    Canceller,
+    ConflictingChargeError,
+    GatewayRefusedError,
+    GatewayUnavailableError,
+    LedgerEntry,
+    LedgerUnavailableError,
+    Refunded,
+    RefundForgottenError,
+    RefundRequest,
+    Reservations,
+    Settled,
+    Settler,
+    StockUnsettledError,
+    Tombstone,
+)
+from flashpay.testing import (
+    KEY_WINDOW,
+    FakeGateway,
+    FakeRefunds,
+    FakeStock,
+    ManualClock,
+    MemoryLedger,
+    Reply,
+    refunder_of,
+    sample_order,
+    sample_reservation,
+)
+from flashstock.errors import LimitReachedError
+
+ORDER = sample_order()
+RESERVATION = sample_reservation()
+
+
+@pytest.fixture
+def refunds(gateway: FakeGateway) -> FakeRefunds:
+    return FakeRefunds(gateway=gateway)
+
+
+@pytest.fixture
+def canceller(memory: MemoryLedger, refunds: FakeRefunds, stock: FakeStock, clock: ManualClock) -> Canceller:
+    reservations = Reservations(stock=stock, limits=stock.stock.limits)
+    refunder = refunder_of(ledger=memory, refunds=refunds, reservations=reservations, clock=clock)
+    return Canceller(ledger=memory, refunder=refunder, reservations=reservations)
+
+
+async def bought(stock: FakeStock) -> None:
+    """The order counts for its customer, two of two."""
+    await stock.stock.limits.take("gadget", customer_id=ORDER.customer_id, order_id=ORDER.order_id, units=2, limit=2)
+
+
+async def still_counts(stock: FakeStock) -> bool:
+    limits = stock.stock.limits
+    other = sample_order("of the same customer")
+    try:
+        await limits.take("gadget", customer_id=ORDER.customer_id, order_id=other.order_id, units=1, limit=2)
+    except LimitReachedError:
+        return True
+    return False
+
+
+async def settled(settler: Settler, reservation: Reservation | None = RESERVATION) -> OrderStatus:
+    ended = await settler.settle(ORDER, reservation=reservation)
+    assert ended is not None
+    entry = getattr(ended, "entry", None)
+    assert isinstance(entry, LedgerEntry)
+    return entry.status
+
+
+def status_of(cancellation: Cancellation) -> OrderStatus:
+    return cancellation.entry.status
+
+
+async def test_an_order_that_was_never_claimed_is_not_charged_and_its_message_returns_the_units(
+    canceller: Canceller, settler: Settler, gateway: FakeGateway, stock: FakeStock
+) -> None:
+    await bought(stock)
+    cancellation = await canceller.cancel(ORDER.order_id)
+    assert isinstance(cancellation.entry, Tombstone)
+    assert await stock.level() == (6, 4, 0)
+    assert await settled(settler) is OrderStatus.CANCELLED
+    assert gateway.requests == []
+    assert await stock.level() == (8, 2, 0)
+    assert not await still_counts(stock)
+    assert await settled(settler) is OrderStatus.CANCELLED
+    assert await stock.level() == (8, 2, 0)
+
+
+async def test_an_accepted_order_returns_its_units_at_once(
+    canceller: Canceller, memory: MemoryLedger, settler: Settler, gateway: FakeGateway, stock: FakeStock
+) -> None:
+    await bought(stock)
+    await memory.accept(ORDER, reservation=RESERVATION)
+    first = await canceller.cancel(ORDER.order_id)
+    assert (status_of(first), first.trouble) == (OrderStatus.CANCELLED, None)
+    assert await stock.level() == (8, 2, 0)
+    assert not await still_counts(stock)
+    assert await canceller.cancel(ORDER.order_id) == first
+    assert await settled(settler) is OrderStatus.CANCELLED
+    assert await stock.level() == (8, 2, 0)
+    assert gateway.requests == []
+
+
+async def test_without_stock_the_order_is_cancelled_all_the_same_and_its_message_returns_the_units(
+    canceller: Canceller, memory: MemoryLedger, settler: Settler, stock: FakeStock
+) -> None:
+    await memory.accept(ORDER, reservation=RESERVATION)
+    stock.unavailable = True
+    cancellation = await canceller.cancel(ORDER.order_id)
+    assert status_of(cancellation) is OrderStatus.CANCELLED
+    assert isinstance(cancellation.trouble, StockUnsettledError)
+    stock.unavailable = False
+    assert await settled(settler) is OrderStatus.CANCELLED
+    assert await stock.level() == (8, 2, 0)
+
+
+async def test_a_paid_order_is_paid_back_once_and_its_units_are_for_sale_again(
+    canceller: Canceller, settler: Settler, refunds: FakeRefunds, stock: FakeStock
+) -> None:
+    await bought(stock)
+    assert await settled(settler) is OrderStatus.COMPLETED
+    first = await canceller.cancel(ORDER.order_id)
+    assert isinstance(first.entry, LedgerEntry)
+    assert (first.entry.status, first.entry.refund_id) == (OrderStatus.REFUNDED, "re_000001")
+    assert await canceller.cancel(ORDER.order_id) == first
+    assert refunds.refunded(ORDER.order_id) == 1
+    assert refunds.refunds[0].request.amount_minor == ORDER.total_minor
+    assert await stock.level() == (8, 2, 0)
+    assert not await still_counts(stock)
+
+
+async def test_the_message_of_a_paid_back_order_is_acknowledged_and_changes_nothing(
+    canceller: Canceller, settler: Settler, gateway: FakeGateway, stock: FakeStock
+) -> None:
+    await settled(settler)
+    await canceller.cancel(ORDER.order_id)
+    for reservation in (RESERVATION, sample_reservation("second")):
+        assert await settled(settler, reservation) is OrderStatus.REFUNDED
+    assert gateway.charged(ORDER.order_id) == 1
+    assert await stock.level() == (10, 0, 0)
+
+
+async def test_an_order_that_is_being_paid_is_left_alone(
+    canceller: Canceller, settler: Settler, gateway: FakeGateway, refunds: FakeRefunds
+) -> None:
+    gateway.hold()
+    paying = asyncio.create_task(settler.settle(ORDER))
+    await gateway.until_in_flight(1)
+    assert status_of(await canceller.cancel(ORDER.order_id)) is OrderStatus.PROCESSING
+    gateway.let_go()
+    assert isinstance(await paying, Settled)
+    assert status_of(await canceller.cancel(ORDER.order_id)) is OrderStatus.REFUNDED
+    assert (gateway.charged(ORDER.order_id), refunds.refunded(ORDER.order_id)) == (1, 1)
+
+
+@pytest.mark.parametrize("reply", [Reply.LOSE, Reply.FAIL, Reply.REFUSE])
+async def test_a_refund_without_an_answer_is_resumed_under_the_same_key(
+    canceller: Canceller, settler: Settler, refunds: FakeRefunds, stock: FakeStock, reply: Reply
+) -> None:
+    await settled(settler)
+    refunds.default = reply
+    cancellation = await canceller.cancel(ORDER.order_id)
+    assert status_of(cancellation) is OrderStatus.REFUNDING
+    assert isinstance(cancellation.trouble, GatewayUnavailableError)
+    assert await stock.level() == (6, 2, 2)
+    refunds.default = Reply.APPROVE
+    assert status_of(await canceller.cancel(ORDER.order_id)) is OrderStatus.REFUNDED
+    assert {request.key for request in refunds.requests} == {f"refund-{ORDER.order_id}"}
+    assert refunds.refunded(ORDER.order_id) == 1
+    assert await stock.level() == (8, 2, 0)
+
+
+async def test_a_refund_whose_units_cannot_be_given_back_is_not_finished(
+    canceller: Canceller, settler: Settler, refunds: FakeRefunds, stock: FakeStock
+) -> None:
+    await settled(settler)
+    stock.unavailable = True
+    cancellation = await canceller.cancel(ORDER.order_id)
+    assert status_of(cancellation) is OrderStatus.REFUNDING
+    assert isinstance(cancellation.trouble, StockUnsettledError)
+    stock.unavailable = False
+    assert status_of(await canceller.cancel(ORDER.order_id)) is OrderStatus.REFUNDED
+    assert refunds.refunded(ORDER.order_id) == 1
+    assert await stock.level() == (8, 2, 0)
+
+
+async def test_after_the_key_window_a_refund_is_only_looked_up(
+    canceller: Canceller, settler: Settler, refunds: FakeRefunds, clock: ManualClock
+) -> None:
+    await settled(settler)
+    refunds.default = Reply.LOSE
+    await canceller.cancel(ORDER.order_id)
+    refunds.default = Reply.APPROVE
+    clock.advance(KEY_WINDOW)
+    assert status_of(await canceller.cancel(ORDER.order_id)) is OrderStatus.REFUNDED
+    assert len(refunds.requests) == refunds.refunded(ORDER.order_id) == 1
+
+
+async def test_a_refund_that_the_gateway_has_forgotten_is_not_sent_again(
+    canceller: Canceller, settler: Settler, refunds: FakeRefunds, clock: ManualClock
+) -> None:
+    await settled(settler)
+    refunds.default = Reply.LOSE
+    await canceller.cancel(ORDER.order_id)
+    refunds.default = Reply.APPROVE
+    refunds.answers.clear()
+    clock.advance(KEY_WINDOW)
+    cancellation = await canceller.cancel(ORDER.order_id)
+    assert status_of(cancellation) is OrderStatus.REFUNDING
+    assert isinstance(cancellation.trouble, RefundForgottenError)
+    assert not cancellation.trouble.retryable
+    assert refunds.refunded(ORDER.order_id) == 1
+
+
+async def test_a_refund_that_is_refused_stays_open_for_a_human(
+    canceller: Canceller, settler: Settler, gateway: FakeGateway
+) -> None:
+    await settled(settler)
+    gateway.charges.clear()  # the provider has lost its charge
+    cancellation = await canceller.cancel(ORDER.order_id)
+    assert status_of(cancellation) is OrderStatus.REFUNDING
+    assert isinstance(cancellation.trouble, GatewayRefusedError)
+
+
+async def test_a_ledger_that_does_not_answer_has_decided_nothing_that_is_known(
+    canceller: Canceller, memory: MemoryLedger, settler: Settler, refunds: FakeRefunds
+) -> None:
+    await settled(settler)
+    memory.unavailable = True
+    with pytest.raises(LedgerUnavailableError):
+        await canceller.cancel(ORDER.order_id)
+    assert refunds.requests == []
+
+
+async def test_many_cancellations_at_once_pay_back_once(
+    canceller: Canceller, settler: Settler, refunds: FakeRefunds, stock: FakeStock
+) -> None:
+    await settled(settler)
+    cancellations = await asyncio.gather(*(canceller.cancel(ORDER.order_id) for _ in range(10)))
+    assert {status_of(one) for one in cancellations} == {OrderStatus.REFUNDED}
+    assert refunds.refunded(ORDER.order_id) == 1
+    assert await stock.level() == (8, 2, 0)
+
+
+async def test_a_redriven_message_of_a_cancelled_order_charges_nothing(
+    canceller: Canceller, settler: Settler, gateway: FakeGateway
+) -> None:
+    await canceller.cancel(ORDER.order_id)
+    await settler.settle(ORDER, reservation=RESERVATION, redriven=True)
+    assert gateway.requests == []
+
+
+async def test_another_refund_than_the_recorded_one_is_a_conflict(
+    settler: Settler, memory: MemoryLedger, refunds: FakeRefunds, clock: ManualClock
+) -> None:
+    class Overtaken(FakeRefunds):
+        """While it pays back, somebody else records another refund."""
+
+        async def refund(self, request: RefundRequest, *, timeout: timedelta) -> Refunded:  # noqa: ASYNC109 - the protocol's
+            await memory.refunded(request.order_id, Refunded(refund_id="re_other"))
+            return await refunds.refund(request, timeout=timeout)
+
+    await settled(settler, None)
+    overtaken = refunder_of(ledger=memory, refunds=Overtaken(gateway=FakeGateway()), clock=clock)
+    entry = await memory.cancel(ORDER.order_id)
+    assert isinstance(entry, LedgerEntry)
+    with pytest.raises(ConflictingChargeError):
+        await overtaken.finish(entry)
