@@ -85,6 +85,11 @@ def test_other_json_is_refused(body: bytes) -> None:
     assert [found.message for found in error.errors] == ["Input should be an object"]
 
 
+def test_a_nul_is_called_one() -> None:
+    error = refusal(GOOD.replace(b'"cap"', b'"cap\\u0000"'))
+    assert [str(found) for found in error.errors] == ["/items/1/product_id: Text must not contain NUL"]
+
+
 def test_number_of_fields_is_limited() -> None:
     many = ",".join(f'"f{number}":1' for number in range(20)).encode()
     error = refusal(GOOD.replace(b'"customer_id":1', b'"customer_id":1,' + many))

@@ -117,6 +117,14 @@ async def test_the_order_is_settled_as_its_message_has_it(attributes: dict[str, 
     assert bench.settler.asked_to_give_up == []
 
 
+async def test_poison_is_a_dead_letter_and_nobody_is_asked() -> None:
+    bench = Bench(Settled(entry=COMPLETED, attempt=1))
+    decided = await bench._settler.settle(Message(message_id="m", receipt="r", body="{"))
+    assert isinstance(decided, DeadLetter)
+    assert (decided.outcome, decided.reason) == ("poison", "malformed")
+    assert (bench.settler.asked, bench.breaker.asked) == ([], [])
+
+
 async def test_the_log_knows_the_order_and_its_trace() -> None:
     clear_contextvars()
     await Bench(Settled(entry=COMPLETED, attempt=1)).settle()
