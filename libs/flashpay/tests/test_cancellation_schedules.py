@@ -16,11 +16,14 @@ from flashmsg import OrderStatus
 from flashpay import (
     Cancellation,
     Canceller,
+    Duplicate,
     FlashpayError,
     GatewayUnavailableError,
     LedgerEntry,
     LedgerUnavailableError,
+    NotCharged,
     Reservations,
+    Settled,
     Settler,
 )
 from flashpay.testing import (
@@ -62,7 +65,13 @@ class Schedule:
         self.refunds = FakeRefunds(gateway=self.gateway, checkpoint=checkpoint)
         self.stock = FakeStock(checkpoint=checkpoint)
         self.settler = Settler(
-            ledger=self.ledger, gateway=self.gateway, stock=self.stock, owner="worker", lease=LEASE, clock=self.clock
+            ledger=self.ledger,
+            gateway=self.gateway,
+            stock=self.stock,
+            owner="worker",
+            lease=LEASE,
+            clock=self.clock,
+            sleep=self._look_again_later,
         )
         reservations = Reservations(stock=self.stock, limits=None)
         self.refunder = refunder_of(
@@ -72,6 +81,11 @@ class Schedule:
         self.actors: list[Actor] = []
         self.reached: OrderStatus | None = None
         self.told_cancelled = False
+        self.queued = True
+
+    async def _look_again_later(self, seconds: float) -> None:
+        self.clock.advance(timedelta(seconds=seconds))
+        await checkpoint("hold")
 
     @property
     def entry(self) -> LedgerEntry | None:
@@ -91,7 +105,7 @@ class Schedule:
         await self._come_right()
 
     async def _settle(self) -> object:
-        return await self.settler.settle(ORDER, reservation=RESERVATION, redriven=True)
+        return None if not self.queued else await self.settler.settle(ORDER, reservation=RESERVATION, redriven=True)
 
     async def _cancel(self) -> object:
         return await self.canceller.cancel(ORDER.order_id)
@@ -121,7 +135,9 @@ class Schedule:
         if not parked:
             return
         actor, luck = self.chance.choice(parked), self.chance.random()
-        if luck < 0.04:
+        if actor.place == "hold":
+            await self._go_on(actor)  # nothing is on its way
+        elif luck < 0.04:
             await self._go_on(actor, DeathError())
         elif luck < 0.1:
             error = ERRORS.get(actor.place.partition(".")[0], LedgerUnavailableError)
@@ -153,6 +169,10 @@ class Schedule:
         if isinstance(said, Cancellation):
             assert said.trouble is None or said.trouble.retryable
             self.told_cancelled |= said.entry.status is OrderStatus.CANCELLED
+        elif isinstance(said, Settled | Duplicate):
+            self.queued = False  # acknowledged
+        elif isinstance(said, NotCharged):
+            self.queued = True  # by the reconciler
 
     def _check(self) -> None:
         charged, refunded = self.gateway.charged(ORDER.order_id), self.refunds.refunded(ORDER.order_id)
@@ -174,12 +194,15 @@ class Schedule:
         while self.actors:
             await self._go_on(self.actors[0])
         self.gateway.plan(*[Reply.APPROVE] * 99)
-        while self.entry is None or self.entry.status not in {line[-1] for line in LINES} | {OrderStatus.COMPLETED}:
+        for _ in range(STEPS * 2):
             self.clock.advance(LEASE)
-            await self._undisturbed(
-                self._settle if self.entry is None or self.entry.status.awaits_payment else self._resume
-            )
-        await self._undisturbed(self._settle)  # the message, once more
+            await self._undisturbed(self._settle)
+            await self._undisturbed(self._resume)
+            if not self.queued and self.entry is not None and self.entry.status.is_terminal:
+                break
+        assert self.entry is not None
+        assert self.entry.status.is_terminal
+        assert not self.queued
         self._check()
         sold = self.entry.status is OrderStatus.COMPLETED
         assert await self.stock.level() == ((8, 0, 2) if sold else (10, 0, 0))
