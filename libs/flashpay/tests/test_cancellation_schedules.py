@@ -92,6 +92,16 @@ class Schedule:
         return self.ledger.entries.get(ORDER.order_id)
 
     async def run(self) -> None:
+        try:
+            await self._run()
+        finally:
+            for actor in self.actors:  # none, unless something is wrong
+                actor.free = True
+                if actor.parked is not None and not actor.parked.done():
+                    actor.parked.set_result(None)
+            await asyncio.gather(*(actor.task for actor in self.actors if actor.task), return_exceptions=True)
+
+    async def _run(self) -> None:
         await self.stock.set_up(total=10, reserved=2)
         if self.chance.random() < 0.5:
             await self.ledger.accept(ORDER, reservation=RESERVATION)
