@@ -33,7 +33,7 @@ install: .venv/.installed .venv-emulator/.installed ## Build .venv from requirem
 	touch $@
 
 .PHONY: tools
-tools: install .venv-awscli/.installed .venv-checkov/.installed ## Install what only the tests run: the AWS CLI, checkov, hadolint
+tools: install .venv-awscli/.installed .venv-checkov/.installed ## Install what only the tests run: the AWS CLI, checkov, hadolint, zizmor
 
 .PHONY: demo
 demo: install ## Run the flash sale against three arms and open the story: reports/<start time>/report.html
@@ -42,6 +42,10 @@ demo: install ## Run the flash sale against three arms and open the story: repor
 .PHONY: lab
 lab: install ## Run the whole experiment at the true 3 s payment (ARGS=--quick: 4 minutes)
 	$(BIN)/python -m load lab $(ARGS)
+
+.PHONY: pictures
+pictures: install ## Take the README's pictures anew (ARGS='DEMO LAB': the folders of a demo's and a laboratory's report)
+	$(BIN)/python -m load.report.pictures $(ARGS)
 
 .PHONY: up
 up: install ## Run the whole stack in the foreground; Ctrl-C stops everything
@@ -124,6 +128,17 @@ images: install ## Build the services' images with buildx (ARGS=--dry-run prints
 .PHONY: push
 push: install ## Push the images to the stack's repositories (ARGS=--dry-run prints the commands)
 	$(DELIVERY) push $(ARGS)
+
+.PHONY: scan
+scan: install ## Say what the registry found in the pushed images, and fail for what is critical or high (ARGS as of push)
+	$(DELIVERY) scan $(ARGS)
+
+.PHONY: sbom
+sbom: .venv-checkov/.installed ## Write what each image is made of, in Python, into dist/<service>.cdx.json
+	@set -e; mkdir -p dist; for service in $(SERVICES); do \
+		.venv-checkov/bin/cyclonedx-py requirements --output-reproducible -o dist/$$service.cdx.json \
+			services/$$service/requirements.lock; echo "dist/$$service.cdx.json"; \
+	done
 
 .PHONY: changes
 changes: install ## Show what a deployment would change, replacements first, and change nothing (ARGS as of deploy)

@@ -1,1 +1,1 @@
-"""Programs to copy: what a client, a provider's adapter and a second consumer look like."""
+"""Programs to copy: what a client, a provider's adapter and a subscriber look like."""

@@ -1,7 +1,7 @@
-"""A second consumer of the order events: what was ordered of each product, for how much.
+"""A subscriber of the outcomes: what was paid for each product.
 
 `QUEUE_URL=… DEAD_LETTER_QUEUE_URL=… python -m examples.audit_consumer audit.sqlite3` counts until SIGTERM or SIGINT,
-then prints the revenue. Its queue is its own, subscribed to the topic of the orders: the processor never notices.
+then prints the revenue. Its queue is its own, subscribed to the topic that says how orders ended.
 """
 
 import asyncio
@@ -12,7 +12,7 @@ import sqlite3
 import sys
 from collections.abc import Mapping
 from contextlib import closing
-from datetime import timedelta
+from datetime import UTC, timedelta
 from pathlib import Path
 
 from flashbus.clients import aws_client
@@ -20,40 +20,45 @@ from flashbus.consumer import Consumer, ConsumerLimits
 from flashbus.dispositions import Acknowledge, DeadLetter, Disposition
 from flashbus.queue import Message
 from flashbus.sqs import SqsQueue
-from flashmsg import FlashmsgError, Order, decode_sqs_body
+from flashmsg import EndedOrder, FlashmsgError, decode_outcome
 
-# An event may come twice, and in another process: the key counts each order once.
+# An event may come twice, late, and in another process: the key counts each order once, and its latest end stands.
 _SCHEMA = """CREATE TABLE IF NOT EXISTS sold (
-    order_id TEXT, product_id TEXT, currency TEXT, total_minor INTEGER, PRIMARY KEY (order_id, product_id))"""
+    order_id TEXT, product_id TEXT, currency TEXT, total_minor INTEGER, status TEXT, ended_at TEXT,
+    PRIMARY KEY (order_id, product_id))"""
+_ENTER = """INSERT INTO sold VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE
+    SET status = excluded.status, ended_at = excluded.ended_at WHERE excluded.ended_at > sold.ended_at"""
+_REVENUE = """SELECT product_id || ' ' || currency, SUM(total_minor) FROM sold
+    WHERE status = 'completed' GROUP BY 1 ORDER BY 1"""
 
 
 class SalesBook:
-    """What was ordered, in a file. Ordered is not paid: for that, ask the ledger."""
+    """How orders ended, in a file."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
         with closing(sqlite3.connect(path)) as file:
             file.execute(_SCHEMA)
 
-    def enter(self, order: Order) -> None:
+    def enter(self, order: EndedOrder) -> None:
         """Write an order down, once and for all of its lines; it is on the disk when this returns."""
-        rows = [(order.order_id, line.product_id, order.currency, line.total_minor) for line in order.items]
+        end = (order.status.value, order.ended_at.astimezone(UTC).isoformat(timespec="microseconds"))
+        rows = [(order.order_id, line.product_id, order.currency, line.total_minor, *end) for line in order.items]
         with closing(sqlite3.connect(self._path)) as file, file:
-            file.executemany("INSERT OR IGNORE INTO sold VALUES (?, ?, ?, ?)", rows)
+            file.executemany(_ENTER, rows)
 
     def revenue(self) -> Mapping[str, int]:
-        """By product and currency, such as `pen EUR`; in minor units."""
-        query = "SELECT product_id || ' ' || currency, SUM(total_minor) FROM sold GROUP BY 1 ORDER BY 1"
+        """What is paid and not given back, by product and currency, such as `pen EUR`; in minor units."""
         with closing(sqlite3.connect(self._path)) as file:
-            return dict(file.execute(query).fetchall())
+            return dict(file.execute(_REVENUE).fetchall())
 
 
 async def consume(book: SalesBook, stop: asyncio.Event) -> None:
-    """Enter the orders of the queue until the stop, then finish what is in flight."""
+    """Enter the outcomes of the queue until the stop, then finish what is in flight."""
 
     async def handle(message: Message) -> Disposition:
         try:
-            event = decode_sqs_body(message.body)
+            event = decode_outcome(message.body)
         except FlashmsgError as exc:  # trying again cures none of them
             return DeadLetter(reason=exc.reason, detail=str(exc))
         await asyncio.to_thread(book.enter, event.data)  # if it raises, the message is delivered again, later

@@ -28,9 +28,6 @@ _OUTCOME = {
 
 def asyncapi() -> Document:
     """The AsyncAPI 3 document of both topics."""
-    _, schemas = models_json_schema(
-        [(event, "validation") for event in _EVENTS], ref_template="#/components/schemas/{model}"
-    )
     placed, outcomes = [ORDER_PLACED_TYPE], list(OUTCOME_TYPES)
     return {
         "asyncapi": "3.0.0",
@@ -44,14 +41,22 @@ def asyncapi() -> Document:
             "acceptOrder": _sent("orders", "The order API, once for each accepted order at least."),
             "tellOutcome": _sent("outcomes", "Whatever brought the order to its end, or the reconciler for it."),
         },
-        "components": {
-            "messages": {
-                **{_name(kind): _message(kind, OrderPlaced, _TYPE | _TRACE) for kind in placed},
-                **{_name(kind): _message(kind, OrderOutcome, _TYPE | _OUTCOME) for kind in outcomes},
-            },
-            "schemas": schemas["$defs"],
-        },
+        "components": {"messages": _messages(placed, outcomes), "schemas": _schemas()},
     }
+
+
+def _messages(placed: Iterable[str], outcomes: Iterable[str]) -> Document:
+    return {
+        **{_name(kind): _message(kind, OrderPlaced, _TYPE | _TRACE) for kind in placed},
+        **{_name(kind): _message(kind, OrderOutcome, _TYPE | _OUTCOME) for kind in outcomes},
+    }
+
+
+def _schemas() -> Document:
+    events = [(event, "validation") for event in _EVENTS]
+    _, schemas = models_json_schema(events, ref_template="#/components/schemas/{model}")  # type: ignore[arg-type]
+    defined: Document = schemas["$defs"]
+    return defined
 
 
 def _name(kind: str) -> str:

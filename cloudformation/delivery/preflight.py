@@ -4,10 +4,12 @@ Everything is read and nothing changed. A finding is a sentence that says what t
 """
 
 import json
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from cloudformation.delivery.commands import CommandFailedError, command, output_of
+from cloudformation.delivery.running_stack import find_stack
 from cloudformation.parameters.capacity import consumer_share, maximum_invocations, maximum_processors
 from cloudformation.parameters.platform import TASK_SIZES
 
@@ -17,6 +19,8 @@ ADDRESSES = ("ec2", "L-0263D0A3")
 VPCS = ("vpc", "L-F678F1CE")
 CPU_UNITS = 1024
 UNRESERVED = 100
+# Of all that goes through the bucket; without it the first deployment makes it.
+BUCKET_STACK = "flash-sale-artifacts"
 ROLE_ACTIONS = ("iam:CreateRole", "iam:PutRolePolicy", "iam:PassRole")
 
 
@@ -29,6 +33,8 @@ class Plan:
     addresses: int
     invocations: int
     makes_roles: bool
+    # In a sale, which is the most there ever are; 0 without one. Queues have no quota that this stack could meet.
+    messages_per_second: int = 0
     # What a stack that runs has of the account is its own.
     exists: bool = False
 
@@ -48,6 +54,7 @@ def plan(parameters: Mapping[str, str], *, exists: bool = False) -> Plan:
         addresses=int(parameters["NatGateways"]),
         invocations=invocations[parameters["Consumer"]],
         makes_roles=not parameters["RoleArn"],
+        messages_per_second=int(parameters["SaleOrdersPerSecond"]) if parameters["SaleStart"] else 0,
         exists=exists,
     )
 
@@ -64,6 +71,8 @@ def findings(wanted: Plan) -> list[str]:
         lambda: _room(wanted, ADDRESSES, wanted.addresses, "Addresses", "choose fewer NatGateways"),
         lambda: _room(wanted, VPCS, 1, "Vpcs", "delete one that nobody needs"),
         lambda: _concurrency(wanted),
+        lambda: _messages(wanted),
+        _bucket,
         lambda: _builder(wanted),
     )
     return [sentence for check in checks if (sentence := _sentence(check)) is not None]
@@ -132,6 +141,42 @@ def _concurrency(wanted: Plan) -> str | None:
         f"This stack needs a limit of {wanted.invocations} invocations at once, the account's is {allowed}, as new "
         "ones are: ask for more (quota L-B99A9384), lower GatewayCapacity, or choose Consumer lambda-sqs or ecs."
     )
+
+
+def _messages(wanted: Plan) -> str | None:
+    if not wanted.messages_per_second:
+        return None
+    said = json.loads(_asked("service-quotas", "list-service-quotas", "--service-code", "sns"))
+    # Found by its name, which differs between regions in what it adds.
+    allowed = [
+        float(quota["Value"])
+        for quota in said["Quotas"]
+        if re.search("publish.* per second", quota["QuotaName"], re.IGNORECASE) and "FIFO" not in quota["QuotaName"]
+    ]
+    if not allowed:
+        return f"How many messages SNS takes could not be asked: the sale brings {wanted.messages_per_second} a second."
+    if wanted.messages_per_second <= min(allowed):
+        return None
+    return (
+        f"The sale brings {wanted.messages_per_second} messages a second, SNS takes {min(allowed):g} of the account "
+        "here: ask for more in time, or choose another region."
+    )
+
+
+def _bucket() -> str | None:
+    made = find_stack(BUCKET_STACK)
+    if not made.exists:
+        return None
+    if "BucketName" not in made.outputs:
+        return f"The stack {BUCKET_STACK} was never finished: delete it, and the next deployment makes it anew."
+    try:
+        output_of(command("aws", "s3api", "head-bucket", "--bucket", made.outputs["BucketName"]))
+    except CommandFailedError:
+        return (
+            f"The bucket {made.outputs['BucketName']} of templates cannot be reached: ask for the right, "
+            "or give --s3-bucket another."
+        )
+    return None
 
 
 def _builder(wanted: Plan) -> str | None:

@@ -22,6 +22,7 @@ from cloudformation.delivery.preflight import findings, plan
 from cloudformation.delivery.retained import BUCKET_STAYS, retained_titles, what_stays
 from cloudformation.delivery.running_stack import RunningStack, find_stack
 from cloudformation.delivery.sale import sale_findings
+from cloudformation.delivery.scan import scan
 from cloudformation.delivery.scrape_targets import discovery_commands, scrape_targets
 
 # The stack's output that says where the images of a service go.
@@ -92,6 +93,14 @@ def _images(options: argparse.Namespace) -> list[Command]:
 
 def _push(options: argparse.Namespace) -> list[Command]:
     return push_commands(tag=options.tag or _revision(), outputs=_outputs(options))
+
+
+def _scan(options: argparse.Namespace) -> list[Command]:
+    tag = options.tag or _revision()
+    if options.dry_run:
+        return [command("aws", "ecr", "wait", "image-scan-complete", "--image-id", f"imageTag={tag}")]
+    sys.stdout.write(scan(tag=tag, outputs=_outputs(options), repositories=REPOSITORIES))
+    return []
 
 
 def _deploy(options: argparse.Namespace) -> list[Command]:
@@ -232,6 +241,7 @@ STEPS: dict[str, Callable[[argparse.Namespace], list[Command]]] = {
     "preflight": _preflight,
     "images": _images,
     "push": _push,
+    "scan": _scan,
     "changes": _changes,
     "deploy": _deploy,
     "destroy": _destroy,
@@ -249,7 +259,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "--environment", metavar="NAME", help="stack and parameters of cloudformation/environments/NAME.toml"
     )
     parser.add_argument("--stack", help="name of the stack (the environment's, or flash-sale)")
-    parser.add_argument("--tag", default="", help="tag of the images (images, push: the git revision)")
+    parser.add_argument("--tag", default="", help="tag of the images (images, push, scan: the git revision)")
     parser.add_argument("--architecture", choices=PLATFORMS, help="CPU of tasks and function (images: arm64)")
     parser.add_argument("--s3-bucket", default="", metavar="NAME", help="deploy: a bucket of your own on the way")
     parser.add_argument("--service", choices=(*SERVICES, FUNCTION), default="", help="logs: of this one alone")

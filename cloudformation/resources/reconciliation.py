@@ -1,5 +1,8 @@
 """The reconciler: a job that a schedule runs, with a role of its own."""
 
+import json
+from collections.abc import Sequence
+
 from troposphere import GetAtt, If, Region, Template, ecs, scheduler
 
 from cloudformation.parameters.kinds import both
@@ -12,7 +15,11 @@ from cloudformation.resources.tasks import Platform, Workload, add_definition
 # As often as an order may be looked into for the first time.
 EVERY_MINUTES = 15
 NAME = "order-reconciler"
-COMMAND = ("python", "-m", "order_processor.reconcile", "--apply")
+_PROGRAM = ("python", "-m", "order_processor.reconcile")
+COMMAND = (*_PROGRAM, "--apply")
+# Once while the provider still has the keys of all that was paid: it reads the whole table.
+COMPARISON_COMMAND = (*_PROGRAM, "--charges")
+COMPARED_EVERY_HOURS = 12
 STOP_SECONDS = 30
 
 
@@ -25,24 +32,38 @@ def add_reconciler(
     tables: Tables,
     gateway_url: object,
 ) -> None:
-    """Add the job and its schedule, once there are images."""
+    """Add the job and its schedules, once there are images."""
     workload = _workload(platform, security_groups, messaging, tables, gateway_url)
     definition = add_definition(template, workload, platform=platform)
     role = _add_schedule_role(template, definition, workload, platform)
-    target = scheduler.Target(
+    for title, rate, command in (
+        ("ReconcilerSchedule", f"rate({EVERY_MINUTES} minutes)", COMMAND),
+        ("ComparisonSchedule", f"rate({COMPARED_EVERY_HOURS} hours)", COMPARISON_COMMAND),
+    ):
+        _add_schedule(template, title, workload, rate, _target(platform, workload, definition, role, command))
+
+
+def _target(
+    platform: Platform, workload: Workload, definition: ecs.TaskDefinition, role: If, command: Sequence[str]
+) -> scheduler.Target:
+    return scheduler.Target(
         Arn=platform.cluster.cluster.get_att("Arn"),
         RoleArn=role,
         EcsParameters=scheduler.EcsParameters(
             TaskDefinitionArn=definition.ref(), LaunchType="FARGATE", NetworkConfiguration=_network(workload, platform)
         ),
+        Input=json.dumps({"containerOverrides": [{"name": NAME, "command": command}]}),
         # The next run does what this one did not.
         RetryPolicy=scheduler.RetryPolicy(MaximumRetryAttempts=0),
     )
+
+
+def _add_schedule(template: Template, title: str, workload: Workload, rate: str, target: scheduler.Target) -> None:
     template.add_resource(
         scheduler.Schedule(
-            "ReconcilerSchedule",
+            title,
             Condition=workload.condition,
-            ScheduleExpression=f"rate({EVERY_MINUTES} minutes)",
+            ScheduleExpression=rate,
             FlexibleTimeWindow=scheduler.FlexibleTimeWindow(Mode="OFF"),
             Target=target,
         )
@@ -99,7 +120,7 @@ def _workload(
             "ORDER_RETENTION_DAYS": platform.pipeline.order_retention_days.ref(),
         },
         statements=[
-            allow(*ORDERS_ACTIONS, on=tables.orders.get_att("Arn")),
+            allow(*ORDERS_ACTIONS, "dynamodb:Scan", on=tables.orders.get_att("Arn")),
             allow("dynamodb:Query", on=unsettled_index_arn(tables)),
             allow(*STOCK_ACTIONS, on=tables.stock.get_att("Arn")),
             allow("sns:Publish", on=messaging.topic.ref()),

@@ -45,7 +45,7 @@ def either(request: pytest.FixtureRequest) -> dict[str, Any]:
 
 def _tool(environment: str, name: str) -> str:
     tool = PROJECT / environment / "bin" / name
-    assert tool.exists(), f"{name} is not installed in {environment}: run `make install`"
+    assert tool.exists(), f"{name} is not installed in {environment}: run `make tools`"
     return str(tool)
 
 
@@ -70,6 +70,11 @@ def checkov_command() -> str:
 @pytest.fixture(scope="session")
 def hadolint_command() -> str:
     return _tool(".venv-checkov", "hadolint")
+
+
+@pytest.fixture(scope="session")
+def zizmor_command() -> str:
+    return _tool(".venv-checkov", "zizmor")
 
 
 @pytest.fixture

@@ -50,10 +50,12 @@ def test_the_guides_prices_and_its_monthly_sum_are_those_of_the_price_list(whole
     idle = 4 * arm + balancer + 2 * address + nat + insights + monitoring + names + reconciler
     assert f"An hour costs about ${idle / HOURS:.2f} (${idle:.2f} a month)" in guide
     assert f"at ${idle - 4 * arm:.0f} a month" in guide
+    outcomes = 3 * price("dynamodb", "million_writes") + price("sns", "million_requests")
     for figure in (
         arm, x86, 4 * arm, balancer, 2 * address, balancer + 2 * address, nat, 2 * nat,
         ZONES * len(endpoints) * HOURS * price("vpc", "endpoint_hour"), insights, monitoring, names, reconciler, idle,
         price("sns", "million_requests"), 4 * price("dynamodb", "million_writes"), *invocations,
+        3 * price("dynamodb", "million_writes"), outcomes,
         *(price("dynamodb", f"{kind}_gb_month") for kind in ("storage", "recovery")), price("ecr", "gb_month"),
         price("logs", "gb"), price("vpc", "out_gb"), price("kms", "ten_thousand_requests"),
     ):  # fmt: skip

@@ -12,6 +12,10 @@ from cloudformation.delivery.steps import main
 DEFAULTS = {title: str(parameter.Default) for title, parameter in build_template("all").parameters.items()}
 
 
+BUCKET = {"OutputKey": "BucketName", "OutputValue": "made"}
+SALE = ["SaleStart=2099-01-01T00:00:00", "SaleEnd=2099-01-02T00:00:00", "SaleOrdersPerSecond=500"]
+
+
 @pytest.fixture
 def account(calls: Path) -> dict[str, str]:
     """A fake `aws` whose answers by operation may be changed before it is asked: `exit 1` for a refusal."""
@@ -26,6 +30,9 @@ def account(calls: Path) -> dict[str, str]:
         "describe-addresses": {"Addresses": [{}]},
         "describe-vpcs": {"Vpcs": [{}, {}]},
         "get-account-settings": {"AccountLimit": {"ConcurrentExecutions": 10}},
+        "list-service-quotas": {"Quotas": [{"QuotaName": "Messages Published per Second", "Value": 300}]},
+        "flash-sale-artifacts": [{"StackName": "flash-sale-artifacts", "Outputs": [BUCKET]}],
+        "head-bucket": {},
     }
     folder = calls.parent
     cases = "".join(f"*{word}*) . {folder}/{word} ;;\n" for word in answers)
@@ -46,7 +53,7 @@ def test_an_account_with_room_is_told_so_and_nothing_is_changed(
     assert main(["preflight"]) == 0
     assert said(capsys) == ["nothing stands in the way"]
     asked = [line.split()[2] for line in calls.read_text().splitlines() if line.startswith("aws")]
-    assert all(word.startswith(("describe-", "get-", "simulate-")) for word in asked)
+    assert all(word.startswith(("describe-", "get-", "head-", "simulate-")) for word in asked)
     source = "--policy-source-arn arn:aws:iam::111111111111:role/Deployer "
     assert source in calls.read_text()
 
@@ -71,6 +78,10 @@ def test_an_account_with_room_is_told_so_and_nothing_is_changed(
             "up to 3 Addresses, 1 of them there already",
         ),
         ("L-F678F1CE", """echo '{"Quota": {"Value": 2}}'""", [], "up to 3 Vpcs, 2 of them there already"),
+        ("list-service-quotas", None, SALE, "The sale brings 500 messages a second, SNS takes 300"),
+        ("list-service-quotas", """echo '{"Quotas": []}'""", SALE, "How many messages SNS takes could not be asked"),
+        ("head-bucket", "exit 1", [], "The bucket made of templates cannot be reached"),
+        ("flash-sale-artifacts", """echo '[{"StackName": "flash-sale-artifacts"}]'""", [], "was never finished"),
         ("get-account-settings", None, ["Consumer=lambda"], "a limit of 180 invocations at once, the account's is 10"),
     ],
 )

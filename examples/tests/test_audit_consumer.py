@@ -1,6 +1,7 @@
-"""The second consumer beside a whole shop: both get every order, each from a queue of its own."""
+"""The subscriber beside a whole shop: it hears how every order ended."""
 
 import asyncio
+import itertools
 import json
 import os
 import signal
@@ -9,7 +10,7 @@ from asyncio.subprocess import PIPE, Process
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -18,26 +19,29 @@ import pytest
 
 from examples.audit_consumer import SalesBook
 from examples.repeating_client import place
-from flashmsg import Order, OrderPlaced, PricedLine, encode
+from flashmsg import EndedOrder, OrderOutcome, OrderStatus, PricedLine, encode
 from local.aws import aws_client
 from local.emulator import RunningEmulator
 from local.shop import RunningShop, ShopPlan, open_shop
 from local.waiting import wait_until
 
 LAMP_MINOR = 3995
-PENS = Order(
+PENS = EndedOrder(
     order_id=f"ord_{'a' * 24}",
     customer_id=9,
     items=(PricedLine(product_id="pen", quantity=3, unit_price_minor=250),),
     currency="EUR",
     total_minor=750,
     created_at=datetime(2026, 1, 1, tzinfo=UTC),
+    status=OrderStatus.COMPLETED,
+    ended_at=datetime(2026, 1, 1, 0, 0, 3, tzinfo=UTC),
+    attempt=1,
 )
 
 
 @dataclass(frozen=True, kw_only=True)
 class Queues:
-    """The queue on the shop's topic and its dead letters."""
+    """The queue on the shop's topic of outcomes and its dead letters."""
 
     url: str
     dead_letters_url: str
@@ -51,7 +55,7 @@ async def _subscribed(shop: RunningShop) -> AsyncIterator[Queues]:
         url = (await sqs.create_queue(QueueName=f"{shop.plan.name}-audit"))["QueueUrl"]
         answer = await sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["QueueArn"])
         await sns.subscribe(
-            TopicArn=shop.outputs["TopicArn"],
+            TopicArn=shop.outputs["OutcomesTopicArn"],
             Protocol="sqs",
             Endpoint=answer["Attributes"]["QueueArn"],
             Attributes={"RawMessageDelivery": "true"},
@@ -101,13 +105,13 @@ def _total(revenue: Mapping[str, int]) -> int:
 
 @pytest.mark.embedded_aws
 @pytest.mark.timeout(120)
-async def test_every_order_is_paid_by_the_shop_and_counted_once_by_the_audit(
+async def test_every_order_that_the_shop_was_paid_for_is_counted_once_by_the_audit(
     embedded_aws: RunningEmulator, tmp_path: Path
 ) -> None:
-    plan = ShopPlan(name="flash-example-audit", payment_seconds=0.05)
+    plan = ShopPlan(name="flash-example-audit", payment_seconds=0.05, outcomes=True)
     path = tmp_path / "audit.sqlite3"
     async with open_shop(plan, emulator=embedded_aws, folder=tmp_path) as shop, _subscribed(shop) as queues:
-        twice = encode(OrderPlaced.of(PENS))
+        twice = encode(OrderOutcome.of(PENS))
         async with _auditing(shop, queues, path) as audit:
             await _send(shop, queues.url, twice, twice, '{"type": "something else"}')
             orders = await _order_lamps(shop, 3)
@@ -123,6 +127,17 @@ async def test_every_order_is_paid_by_the_shop_and_counted_once_by_the_audit(
     assert audit.returncode == 0
     assert json.loads(output.splitlines()[-1]) == expected
     assert {order["status"] for order in orders} == {"completed"}
+
+
+def test_the_latest_end_of_an_order_stands_in_whatever_sequence_they_come(tmp_path: Path) -> None:
+    later = PENS.ended_at + timedelta(milliseconds=1)
+    refunded = PENS.model_copy(update={"status": OrderStatus.REFUNDED, "ended_at": later})
+    declined = PENS.model_copy(update={"status": OrderStatus.DECLINED, "order_id": f"ord_{'b' * 24}"})
+    for n, sequence in enumerate(itertools.permutations([PENS, refunded, declined])):
+        book = SalesBook(tmp_path / f"audit-{n}.sqlite3")
+        for outcome in sequence:
+            book.enter(outcome)
+        assert book.revenue() == {}
 
 
 def test_an_order_that_comes_twice_is_entered_once_whoever_enters_it(tmp_path: Path) -> None:

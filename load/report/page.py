@@ -12,6 +12,7 @@ from load.report.document import bar, document
 from load.report.hero import first_screen
 from load.report.markup import text
 from load.report.order_path import PLACE, order_path
+from load.report.queue_charts import confirmation_chart
 from load.report.section import section
 from load.report.stock_answer import stock_answer
 from load.report.validity import checks
@@ -19,7 +20,8 @@ from load.report.verdict import FUNCTIONS, lambda_sentence
 from load.scenario import Arm, Phase, Scenario
 
 PARAMETERS = ("run", "payment", "provider's capacity", "workers", "shop", "load")
-ENDING = (("figures", "All figures"), ("validity", "Checks"), ("parameters", "What was run"))
+ENDING = (("figures", "Figures"), ("validity", "Checks"), ("parameters", "Runs"))
+COLORS = ("s6", "s2", "s5", "s1")
 MISSING = ("run", "why")
 HOW = (
     "Every order is logged by the load generator with its own times, and every order's end comes from the ledger, so"
@@ -39,7 +41,7 @@ def opening(results: Results, contents: Sequence[Part]) -> tuple[str, list[Chart
     when = results.started_at.replace("T", " ")[:16]
     places = [*contents, *(ENDING if results.runs else ())]
     screen, charts = first_screen(results)
-    return bar(f"{results.title} · {results.kind} · {when}", pills=pills, contents=places) + screen, charts
+    return bar(f"{results.kind} · {when}", pills=pills, contents=places) + screen, charts
 
 
 def side_by_side(runs: Sequence[RunResult]) -> tuple[str, list[Chart]]:
@@ -156,10 +158,27 @@ def _arms(results: Results) -> tuple[str, list[Chart]]:
     if not plenty:
         return "", []
     columns, charts = side_by_side(plenty)
+    curves = [(run.scenario.name, color, run) for run, color in zip(plenty, COLORS, strict=False)]
+    within = confirmation_chart("arms-within", curves)
+    if within is not None:
+        charts.append(within)
+        columns += f'<div class="card">{markup.chart_place(within)}</div>'
     said = [lambda_sentence(run) for run in comparable(results) if run.scenario.arm in FUNCTIONS]
-    lead = "Rates and times have the same axes in every arm; move over one chart and the others follow."
-    paragraphs = "".join(f"<p>{text(one)}</p>" for one in [*said, lead])
-    return f'<section id="arms"><h2>Side by side</h2>{paragraphs}{columns}</section>', charts
+    hint = "Rates and times have the same axes in every arm; move over one chart and the others follow."
+    paragraphs = "".join(f"<p>{text(one)}</p>" for one in [*said, hint])
+    lead = f'<p class="lead">{text(_waits(plenty))}</p>'
+    return (
+        f'<section id="arms"><h2>What each arm did, second by second</h2>{lead}{columns}{paragraphs}</section>',
+        charts,
+    )
+
+
+def _waits(runs: Sequence[RunResult]) -> str:
+    """How long half of the shoppers waited for an answer while most of them came."""
+    waits = [
+        f"{words.seconds(run.peak.answer.p50)} in {run.scenario.name}" for run in runs if run.peak.answer is not None
+    ]
+    return f"In the rush half of the shoppers had their answer within {', '.join(waits)}."
 
 
 def demo_page(results: Results, prices: Prices) -> str:
@@ -167,9 +186,8 @@ def demo_page(results: Results, prices: Prices) -> str:
     stock = stock_answer(results)
     arms, arm_charts = _arms(results)
     path = order_path(results, prices)
-    contents = (
-        [PLACE] * bool(path) + [("arms", "Side by side")] * bool(arms) + [("stock", "Limited stock")] * bool(stock)
-    )
+    parts = ((path, PLACE), (arms, ("arms", "Side by side")), (stock, ("stock", "Stock")))
+    contents = [place for part, place in parts if part]
     head, charts = opening(results, contents)
     body = [head, path, arms, section(stock) if stock else "", closing(results)]
     charts += arm_charts + (stock.charts if stock else [])

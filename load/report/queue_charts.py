@@ -145,10 +145,7 @@ def confirmation_chart(id_: str, curves: Sequence[tuple[str, str, RunResult]]) -
         group=id_,
         unit="%",
         x=grid,
-        lines=[
-            Line(label=label, color=color, values=[_share(times, moment) for moment in grid])
-            for label, color, times in known
-        ],
+        lines=[Line(label=label, color=color, values=_shares(times, grid)) for label, color, times in known],
         x_max=grid[-1],
         x_log=True,
         x_label="within",
@@ -156,6 +153,9 @@ def confirmation_chart(id_: str, curves: Sequence[tuple[str, str, RunResult]]) -
     )
 
 
-def _share(times: Sequence[float], moment: float) -> float:
-    """Percent within the moment."""
-    return max(0.0, bisect_right(times, moment * (1 + 1e-9)) - 1.0)
+def _shares(times: Sequence[float], grid: Sequence[float]) -> list[float | None]:
+    """Percent within each moment; the curve ends with the last that is known."""
+    ended = next((index for index, moment in enumerate(grid) if moment >= times[-1]), len(grid))
+    return [max(0.0, bisect_right(times, at * (1 + 1e-9)) - 1.0) for at in grid[: ended + 1]] + [None] * (
+        len(grid) - ended - 1
+    )

@@ -34,7 +34,7 @@ def test_the_demo_report_is_written_and_read_back(
     for run in demo_runs:
         write_synthetic_run(tmp_path, run.scenario)
     assert read_results(tmp_path) == results
-    for expected in ("Pay while the shopper waits", "Side by side", "Can these figures be true?", "VALID"):
+    for expected in ("Pay while the shopper waits", "What each arm did", "Can these figures be true?", "VALID"):
         assert expected in page
     assert (tmp_path / "report.md").read_text(encoding="utf-8").startswith("# The flash sale")
 

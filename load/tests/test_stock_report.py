@@ -124,7 +124,7 @@ def test_page_and_text_have_the_section(
 def test_a_demo_of_limited_stock_alone_has_a_page(tmp_path: Path, make_results: Make, stock_result: RunResult) -> None:
     page = write_report(tmp_path, make_results([stock_result], "demo")).read_text(encoding="utf-8")
     assert QUESTION in page
-    assert "Side by side" not in page
+    assert "What each arm did" not in page
 
 
 def test_limited_stock_stays_out_of_every_other_answer(make_results: Make, lab_runs: list[RunResult]) -> None:

@@ -42,8 +42,10 @@ def test_an_entry_that_says_too_little_is_refused(text: str, message: str) -> No
 def test_every_accepted_survivor_can_still_arise() -> None:
     accepted = read_accepted(ACCEPTED.read_text(encoding="utf-8"))
     stale = dict(accepted.reasons)
-    for name in {file for file, *_ in stale}:
+    scopes = {(file, scope) for file, scope, *_ in stale}
+    for name in {file for file, _ in scopes}:
         for site in find_sites(Path(name), (PROJECT / name).read_text(encoding="utf-8")):
-            for mutant in site.mutants():
+            # The mutants of a whole module take seconds to write.
+            for mutant in site.mutants() if (name, site.scope) in scopes else ():
                 stale.pop((name, mutant.scope, mutant.before, mutant.after), None)
     assert not stale

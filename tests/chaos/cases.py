@@ -16,6 +16,7 @@ from tests.chaos.faults import (
 )
 from tests.chaos.harness import Case
 from tests.chaos.stage import StagePlan
+from tests.chaos.step_kills import ApiKilledAt, FunctionKilledAt, ProcessorKilledAt, ReconcilerKilledAt
 from tests.chaos.tcp_proxy import Bandwidth, BlackHole, CutReply, Down, Latency, OtherReply, Reset
 
 INTERNAL_ERROR = b"HTTP/1.1 500 Internal Server Error\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
@@ -197,27 +198,67 @@ MESSAGES = (
         reconciled=True,
     ),
 )
-TABLE = KILLS + OUTAGES + GATEWAYS + MESSAGES
+_STEPS_PLAN = StagePlan(units=100_000, api=_SHORTER, processor=_SHORTER_PROCESSOR)
+STEPS = (
+    Case(
+        name="the processor is killed 20 times at each of its steps",
+        fault=ProcessorKilledAt(rounds=20),
+        orders=50,
+        rate=8,
+        plan=_STEPS_PLAN,
+    ),
+    Case(
+        name="the API is killed 20 times at each of its steps",
+        fault=ApiKilledAt(rounds=20),
+        orders=50,
+        rate=16,
+        sync_share=0.5,
+        plan=_STEPS_PLAN,
+        reconciled=True,
+    ),
+    Case(
+        name="the function is killed 20 times at each of its steps",
+        fault=FunctionKilledAt(rounds=20),
+        orders=50,
+        rate=8,
+        plan=_STEPS_PLAN,
+    ),
+    Case(
+        name="the reconciler is killed 20 times at each of its steps",
+        fault=ReconcilerKilledAt(rounds=20),
+        orders=50,
+        rate=2,
+        reconciled=True,
+        patience_seconds=300,
+    ),
+)
+TABLE = STEPS + KILLS + OUTAGES + GATEWAYS + MESSAGES
 
 SHORT_PLAN = StagePlan(units=1_000, api=_SHORTER, processor=_SHORTER_PROCESSOR)
 SHORT = (
     Case(
-        name="the processor is killed while it pays",
-        fault=Killed(what="processor", times=2, between=(0.3, 0.6)),
-        orders=40,
+        name="the processor is killed at each of its steps",
+        fault=ProcessorKilledAt(),
+        orders=30,
         rate=30,
         plan=SHORT_PLAN,
     ),
     Case(
-        name="every line loses replies, and the gateway charges and then answers 500",
+        name="lines lose replies, the gateway charges and then answers 500, API and gateway are killed",
         fault=AtOnce(
             faults=(
-                BadLines(lines=ALL_LINES[:2] + ALL_LINES[3:5], fault=CutReply(share=0.2), seconds=2),
+                BadLines(
+                    lines=("api-sns", "api-dynamodb", "processor-sqs", "processor-dynamodb"),
+                    fault=CutReply(share=0.2),
+                    seconds=2,
+                ),
                 BadLines(
                     lines=("processor-gateway", "api-gateway"),
                     fault=OtherReply(reply=INTERNAL_ERROR, share=0.3, arrives=True),
                     seconds=2,
                 ),
+                Killed(what="api", times=1),
+                Killed(what="gateway", times=1),
             )
         ),
         orders=40,
@@ -234,5 +275,5 @@ CONTROL = Case(
     orders=20,
     rate=30,
     plan=StagePlan(payment_seconds=0.4),
-    patience_seconds=20,
+    patience_seconds=5,  # it need not come right
 )

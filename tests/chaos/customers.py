@@ -51,14 +51,20 @@ class Customers:
     patience_seconds: float = 90.0
     bad_answers: Counter[str] = field(default_factory=Counter)
 
-    async def come(self, count: int, *, first: int, rate: float, sync_share: float = 0.0) -> list[Customer]:
-        """`count` customers, numbered from `first` on; returns when all have been told or have lost patience."""
-        customers = [self._customer(first + n, sync_share) for n in range(count)]
+    async def come(
+        self, count: int, *, first: int, rate: float, sync_share: float, until: asyncio.Future[None]
+    ) -> list[Customer]:
+        """At least `count` customers, numbered from `first` on, and more `until` something is over.
+
+        Returns when all have been told or have lost patience.
+        """
+        customers: list[Customer] = []
         began = asyncio.get_running_loop().time()
         async with asyncio.TaskGroup() as group:
-            for n, customer in enumerate(customers):
-                await asyncio.sleep(began + n / rate - asyncio.get_running_loop().time())
-                group.create_task(self._order(customer))
+            while len(customers) < count or not until.done():
+                await asyncio.sleep(began + len(customers) / rate - asyncio.get_running_loop().time())
+                customers.append(self._customer(first + len(customers), sync_share))
+                group.create_task(self._order(customers[-1]))
         return customers
 
     def _customer(self, number: int, sync_share: float) -> Customer:

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 import pytest
 from aiobotocore.session import AioSession
 
-from flashpay import DynamoClient, DynamoLedger, Ledger, Settler
+from flashpay import DynamoClient, DynamoLedger, DynamoPaid, Ledger, PaidOrders, Settler
 from flashpay.retention import Retention
 from flashpay.testing import FakeGateway, FakeStock, ManualClock, MemoryLedger
 from flashpay.testing.provider import Provider, running_provider
@@ -179,6 +179,32 @@ async def ledger_of(
             return ledger, DynamoUnsettled(client=client, table=table)
 
         yield in_dynamo
+
+
+@pytest.fixture(params=["memory", pytest.param("dynamo", marks=pytest.mark.embedded_aws)])
+async def audited_ledger(
+    request: pytest.FixtureRequest, clock: ManualClock, aws_session: AioSession
+) -> AsyncIterator[tuple[Ledger, PaidOrders]]:
+    """Every ledger that keeps the contract, and what finds its paid orders, a few at a time."""
+    if request.param == "memory":
+        memory = MemoryLedger(clock=clock)
+        yield memory, memory
+        return
+    environment = request.getfixturevalue("embedded_aws").environment
+    async with _orders_table(aws_session, environment) as (client, table):
+        paged = _Paged(client)
+        yield DynamoLedger(client=client, table=table, clock=clock), DynamoPaid(client=paged, table=table)
+
+
+class _Paged:
+    """Two items a page, so that there are several."""
+
+    def __init__(self, inner: Any) -> None:  # noqa: ANN401 - an aiobotocore client, untyped
+        self._inner = inner
+
+    async def scan(self, **arguments: object) -> dict[str, Any]:
+        page: dict[str, Any] = await self._inner.scan(**arguments, Limit=2)
+        return page
 
 
 @pytest.fixture

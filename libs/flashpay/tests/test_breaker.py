@@ -200,6 +200,15 @@ async def test_an_order_whose_stock_does_not_answer_keeps_no_slot_of_an_open_bre
     await leave(held)
 
 
+async def test_an_order_whose_stock_does_not_answer_has_been_tried(stage: Stage) -> None:
+    held = await stage.open()
+    await stage.end("unsettled", NOT_SOLD)
+    held.append(asyncio.create_task(stage.run("unsettled")))
+    await asyncio.sleep(0)
+    assert stage.breaker.allowance(10) == 1
+    await leave(held)
+
+
 async def test_while_open_nobody_is_handed_back_and_one_tries_at_a_time(stage: Stage) -> None:
     held = await stage.open()
     held += [asyncio.create_task(stage.run(f"failed {number}")) for number in (0, 1)]
@@ -212,11 +221,14 @@ async def test_while_open_nobody_is_handed_back_and_one_tries_at_a_time(stage: S
     await leave(held)
 
 
-async def test_turns_are_fair_who_was_not_tried_comes_first_then_who_waits_longest(stage: Stage) -> None:
+@pytest.mark.parametrize("error", [DOWN, IN_FLIGHT])
+async def test_turns_are_fair_who_was_not_tried_comes_first_then_who_waits_longest(
+    stage: Stage, error: FlashpayError
+) -> None:
     held = await stage.open()
     held += [asyncio.create_task(stage.run(order_id)) for order_id in ("failed 0", "failed 1")]
     await asyncio.sleep(0)
-    stage.ends["fresh"] = DOWN
+    stage.ends["fresh"] = error
     held.append(asyncio.create_task(stage.run("fresh")))
     begun = len(stage.tries)
     while len(stage.tries) < begun + 5:  # noqa: ASYNC110 - as they come
@@ -305,6 +317,21 @@ async def test_one_message_that_was_not_tried_is_taken_at_a_time(stage: Stage) -
     await asyncio.gather(waiting, allowed)
     assert stage.breaker.allowance(10) == 10
     await asyncio.gather(*held, return_exceptions=True)
+
+
+async def test_who_has_left_is_not_counted_among_those_that_were_not_tried(stage: Stage) -> None:
+    await stage.end("good")
+    held = await stage.open()
+    assert stage.breaker.allowance(10) == 1
+    await leave(held)
+
+
+async def test_the_stop_does_not_wait_for_the_cool_down(stage: Stage) -> None:
+    held = await stage.open()
+    stage.breaker.stop()
+    for _ in range(3):
+        await asyncio.sleep(0)
+    assert [type(task.exception()) for task in held if task.done()] == [HeldBackError]
 
 
 async def test_the_stop_lets_everybody_who_waits_go(stage: Stage) -> None:

@@ -91,15 +91,39 @@ const labelSpace = (spec, width) => {
 const overlap = (one, other) =>
   one.x < other.x + other.width && other.x < one.x + one.width && Math.abs(one.y - other.y) < LABEL;
 
-// The nearest free place above or below; `taken` are those already used, in pixels of the page.
-const settle = (wish, taken, box) => {
+// Where curves and reference lines run, in pixels of the page.
+const curves = (spec, u, box) => {
+  const drawnLines = spec.lines.map((line) => line.values.flatMap((value, index) =>
+    value == null ? [] : [{ x: box.left + u.valToPos(spec.x[index], "x"), y: box.top + u.valToPos(value, "y") }]));
+  const heights = spec.marks.filter((mark) => mark.x == null && mark.y != null).map((mark) => box.top + u.valToPos(mark.y, "y"));
+  return [...drawnLines, ...heights.map((y) => [{ x: box.left, y }, { x: box.left + box.width, y }])];
+};
+
+const height = (curve, x) => {
+  const next = curve.findIndex((point) => point.x >= x);
+  if (next < 1) return next === 0 && curve[0].x === x ? curve[0].y : null;
+  const [from, to] = [curve[next - 1], curve[next]];
+  return from.y + ((to.y - from.y) * (x - from.x)) / Math.max(1e-9, to.x - from.x);
+};
+
+const crossings = (place, all) => {
+  const across = [0, 0.25, 0.5, 0.75, 1].map((share) => place.x + share * place.width);
+  const crosses = (curve) => across.some((x) => { const y = height(curve, x); return y != null && Math.abs(y - place.y) < 8; });
+  return all.filter(crosses).length;
+};
+
+// The nearest place above or below that no name has taken, and that few curves cross.
+const settle = (wish, taken, all, box) => {
+  let best = { ...wish, score: Infinity };
   for (let step = 0; step < 24; step += 1) {
     const y = wish.y + (step % 2 ? -1 : 1) * Math.ceil(step / 2) * LABEL * 0.5;
     const place = { ...wish, y };
     const inside = y >= box.top + LABEL / 2 && y <= box.top + box.height - LABEL / 2;
-    if (inside && !taken.some((one) => overlap(place, one))) return place;
+    if (!inside || taken.some((one) => overlap(place, one))) continue;
+    const score = step + 6 * crossings(place, all);
+    if (score < best.score) best = { ...place, score };
   }
-  return wish;
+  return best;
 };
 
 const wishes = (spec, u, box) => {
@@ -108,8 +132,7 @@ const wishes = (spec, u, box) => {
     if (!found || spec.x[found.index] < u.scales.x.min) return null;
     const width = textWidth(line.label);
     const at = { x: u.valToPos(spec.x[found.index], "x"), y: u.valToPos(line.values[found.index], "y") };
-    const x = found.atEnd ? at.x + 6 : at.x - width / 2;
-    return { text: line.label, ink: color(line.color), width, x: box.left + x, y: box.top + at.y - (found.atEnd ? 0 : 10) };
+    return { text: line.label, ink: color(line.color), width, x: box.left + at.x + 6, y: box.top + at.y - (found.atEnd ? 0 : 4) };
   });
   return named.filter(Boolean);
 };
@@ -155,11 +178,12 @@ const annotations = (spec) => (u) => pen(u, (ctx, scale) => {
   ctx.font = scaledFont(600);
   ctx.textBaseline = "middle";
   const taken = phaseNames(spec, u).map((name) => ({ ...name, x: box.left + name.x, y: box.top + 9 }));
+  const all = curves(spec, u, box);
   const right = u.width - 2;
   const named = shown.filter((mark) => mark.label).map((mark) => markWish(mark, u, box));
   for (const wish of [...named, ...wishes(spec, u, box)]) {
     wish.x = Math.max(box.left + 2, Math.min(wish.x, right - wish.width));
-    const place = settle(wish, taken, box);
+    const place = settle(wish, taken, all, box);
     taken.push(place);
     write(ctx, place.text, place.x * scale, place.y * scale, place.ink);
   }

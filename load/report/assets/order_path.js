@@ -2,7 +2,7 @@
 const ORDER_PATH = JSON.parse(document.getElementById("order-path-data")?.textContent ?? "null");
 const REPLAY_SECONDS = 16; // so long a replay takes, however long the run was
 const TRAVEL_SECONDS = 0.9;
-const MOST_DOTS_PER_SECOND = 7;
+const MOST_DOTS_PER_SECOND = 10;
 const MOST_CELLS = 60;
 
 const between = (values, index) => {
@@ -186,8 +186,7 @@ const orderPath = (run) => {
   record();
   // It moves by itself only while it is seen, and never for those who want no motion.
   let touched = false;
-  host.addEventListener("pointerdown", () => (touched = true));
-  host.addEventListener("keydown", () => (touched = true));
+  ["pointerdown", "keydown", "input"].forEach((kind) => host.addEventListener(kind, () => (touched = true)));
   new IntersectionObserver(([entry]) => {
     if (!entry.isIntersecting) play(false);
     else if (!touched && !still.matches) play(true);

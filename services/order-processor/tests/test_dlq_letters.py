@@ -148,6 +148,21 @@ def test_a_letter_without_an_order_meets_no_condition_on_one() -> None:
         assert not condition.takes(poison, now=NOW)
 
 
+def test_a_letter_without_an_age_meets_no_condition_on_it() -> None:
+    undated = read_letter("given-up", Message(message_id="m1", receipt="r1", body=BODY))
+    assert Selection().takes(undated, now=NOW)
+    for condition in (Selection(older_than=timedelta(0)), Selection(newer_than=timedelta(days=9))):
+        assert not condition.takes(undated, now=NOW)
+
+
+@pytest.mark.parametrize(
+    ("bound", "older", "newer"), [(timedelta(hours=3), True, False), (timedelta(hours=4), False, True)]
+)
+def test_what_is_exactly_as_old_is_older(bound: timedelta, *, older: bool, newer: bool) -> None:
+    assert Selection(older_than=bound).takes(given_up(hours=3), now=NOW) == older
+    assert Selection(newer_than=bound).takes(given_up(hours=3), now=NOW) == newer
+
+
 def test_everything_is_everything_but_a_choice_of_queues() -> None:
     assert Selection().is_everything
     assert Selection(queues=("function",)).is_everything

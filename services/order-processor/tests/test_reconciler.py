@@ -66,13 +66,11 @@ class Shop:
 
     async def reconcile(self, reconciler: Reconciler | None = None, *, limit: int = 1000) -> Result:
         run = Run(
-            unsettled=self.ledger,
+            find=lambda: self.ledger.untouched_since(now() - AFTER),
             reconciler=reconciler or self.applying,
-            after=AFTER,
             limit=limit,
             stop=self.stop,
             say=lambda order_id, outcome: self.said.append((order_id, outcome)),
-            clock=now,
         )
         return await run.go()
 

@@ -29,6 +29,7 @@ from flashpay.errors import (
     OutcomeOwedError,
     RefundForgottenError,
     StockUnsettledError,
+    UnmetOrderError,
 )
 from flashpay.gateway import (
     Approved,
@@ -47,6 +48,7 @@ from flashpay.gateway import (
 from flashpay.http_gateway import HttpGateway
 from flashpay.ledger import Clock, Ledger, RecordedOrder, utc_now
 from flashpay.outcomes import Announcer, Publish, Told, outcome_of
+from flashpay.paid import DynamoPaid, PaidOrders
 from flashpay.reservations import PurchaseLimits, Reservations, SoldOut, Stock
 from flashpay.retention import Retention, RetentionDays, enough_days
 from flashpay.settlement import (
@@ -93,6 +95,7 @@ __all__ = [
     "Duplicate",
     "DynamoClient",
     "DynamoLedger",
+    "DynamoPaid",
     "DynamoUnsettled",
     "Finding",
     "FlashpayError",
@@ -117,6 +120,7 @@ __all__ = [
     "NotRefunded",
     "OpenStock",
     "OutcomeOwedError",
+    "PaidOrders",
     "Publish",
     "PurchaseLimits",
     "RecordedOrder",
@@ -138,6 +142,7 @@ __all__ = [
     "Told",
     "Tombstone",
     "Unanswered",
+    "UnmetOrderError",
     "UnsettledOrders",
     "decide",
     "decide_given_up",

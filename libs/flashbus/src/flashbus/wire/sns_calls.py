@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 from urllib.parse import quote
 from xml.etree import ElementTree as ET
@@ -12,9 +13,10 @@ from botocore.parsers import ResponseParserError
 from flashbus.wire.calls import Caller
 
 _HEADERS = {"content-type": "application/x-www-form-urlencoded; charset=utf-8"}
-# What JSON is full of: a handful of replacements costs a fifth of quoting byte by byte.
-_FREQUENT = tuple((sign, quote(sign, safe="")) for sign in '%":,{} []+/')
-_LEFT = re.compile(r"[^A-Za-z0-9_.~%-]")
+_UNRESERVED = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.~-"
+# What JSON is full of: a handful of replacements costs a tenth of quoting byte by byte. The percent sign comes first.
+_SIGNS = b'%{} []+/,:"'
+_ESCAPES = tuple((bytes([sign]), quote(chr(sign), safe="").encode()) for sign in _SIGNS)
 _ID = re.compile(rb"<Id>([^<]+)</Id>")
 
 
@@ -33,22 +35,41 @@ class SnsCalls:
 def _form(topic_arn: str, entries: Sequence[Mapping[str, Any]]) -> bytes:
     if not entries:
         raise ParamValidationError(report="PublishBatchRequestEntries is empty")
-    fields = ["Action=PublishBatch&Version=2010-03-31&TopicArn=", _quoted(topic_arn)]
-    for number, entry in enumerate(entries, 1):
-        prefix = f"&PublishBatchRequestEntries.member.{number}"
-        fields += (f"{prefix}.Id=", _quoted(entry["Id"]), f"{prefix}.Message=", _quoted(entry["Message"]))
-        for place, (name, value) in enumerate(entry.get("MessageAttributes", {}).items(), 1):
-            start = f"{prefix}.MessageAttributes.entry.{place}"
-            fields += (f"{start}.Name=", _quoted(name), f"{start}.Value.DataType=", _quoted(value["DataType"]))
-            fields += (f"{start}.Value.StringValue=", _quoted(value["StringValue"]))
-    return "".join(fields).encode()
+    members = [_member(number, entry) for number, entry in enumerate(entries, 1)]
+    return b"".join([b"Action=PublishBatch&Version=2010-03-31&TopicArn=", _quoted(topic_arn), *members])
 
 
-def _quoted(text: str) -> str:
-    quoted = text
-    for sign, escape in _FREQUENT:
-        quoted = quoted.replace(sign, escape)
-    return quote(text, safe="") if _LEFT.search(quoted) else quoted
+def _member(number: int, entry: Mapping[str, Any]) -> bytes:
+    attributes = entry.get("MessageAttributes", {})
+    kinds = tuple((name, value["DataType"]) for name, value in attributes.items())
+    texts = (entry["Id"], entry["Message"], *(value["StringValue"] for value in attributes.values()))
+    return _member_frame(number, kinds) % tuple(map(_quoted, texts))
+
+
+@lru_cache(maxsize=256)
+def _member_frame(number: int, kinds: Sequence[tuple[str, str]]) -> bytes:
+    """One entry of the form but for its id, its message and its attributes' values: a shop sends a handful of kinds."""
+    prefix = b"&PublishBatchRequestEntries.member.%d" % number
+    frame = b"%b.Id=%%b%b.Message=%%b" % (prefix, prefix)
+    for place, kind in enumerate(kinds, 1):
+        start = b"%b.MessageAttributes.entry.%d" % (prefix, place)
+        name, data_type = (_quoted(text).replace(b"%", b"%%") for text in kind)
+        frame += b"%b.Name=%b%b.Value.DataType=%b" % (start, name, start, data_type)
+        frame += b"%b.Value.StringValue=%%b" % start
+    return frame
+
+
+def _quoted(text: str) -> bytes:
+    quoted = text.encode()
+    special = quoted.translate(None, _UNRESERVED)
+    if not special:
+        return quoted
+    if special.translate(None, _SIGNS):
+        return quote(quoted, safe="").encode()
+    for sign, escape in _ESCAPES:
+        if sign in special:
+            quoted = quoted.replace(sign, escape)
+    return quoted
 
 
 def _answer(body: bytes) -> Mapping[str, Any]:

@@ -191,6 +191,13 @@ class MemoryLedger:
             if (not entry.status.is_terminal or entry.event_owed) and entry.updated_at < since:
                 yield entry.order_id
 
+    async def paid_since(self, since: datetime, /) -> AsyncIterator[str]:
+        """See `PaidOrders.paid_since`."""
+        await self._call("paid_since")
+        for entry in list(self.entries.values()):
+            if entry.status is OrderStatus.COMPLETED and entry.completed_at is not None and entry.completed_at >= since:
+                yield entry.order_id
+
     def _insert(self, first: LedgerEntry) -> bool:
         """Write a first entry, or let a tombstone in its place have its content; whether it is as it was given."""
         if first.order_id in self.entries:

@@ -15,11 +15,13 @@ from flashbus.sqs import SqsQueue
 from flashpay import (
     Announcer,
     DynamoLedger,
+    DynamoPaid,
     DynamoUnsettled,
     Gateway,
     HttpGateway,
     Ledger,
     OpenStock,
+    PaidOrders,
     Refunds,
     UnsettledOrders,
     open_stock,
@@ -35,6 +37,7 @@ class Connections:
 
     ledger: Ledger
     unsettled: UnsettledOrders
+    paid: PaidOrders
     gateway: Gateway
     refunds: Refunds
     orders: MessageSender
@@ -67,6 +70,7 @@ async def open_connections(settings: Settings) -> AsyncIterator[Connections]:
         yield Connections(
             ledger=ledger,
             unsettled=DynamoUnsettled(client=dynamodb, table=settings.orders_table),
+            paid=DynamoPaid(client=dynamodb, table=settings.orders_table),
             gateway=gateway,
             refunds=gateway,
             orders=TopicSender(SnsTopic(client=sns, topic_arn=settings.orders_topic_arn)),

@@ -137,12 +137,14 @@ class ApplyingReconciler:
 
     async def _pay_back(self, entry: LedgerEntry) -> Outcome:
         try:
-            await self.refunder.finish(entry)
+            refunded = await self.refunder.finish(entry)
         except GatewayUnavailableError:
             return Outcome.UNKNOWN
         except (GatewayRefusedError, RefundForgottenError) as exc:
             log.error("refund_refused", order_id=entry.order_id, reason=exc.reason, error=str(exc))  # noqa: TRY400 - no trace of ours tells more
             return Outcome.CONFLICT
+        if self.announcer is not None:
+            self.announcer.announce(refunded)
         return Outcome.REFUNDED
 
     async def _bring_on(self, entry: LedgerEntry, found: Finding) -> Outcome:
@@ -195,7 +197,7 @@ class DryReconciler:
             back = await self.refunds.lookup_refund(refund_request(entry), timeout=_LOOKUP_TIMEOUT)
             lost = isinstance(back, NotRefunded) and not self.rest.is_refund_remembered(entry)
             return Outcome.CONFLICT if lost else Outcome.REFUNDED
-        known = await self.gateway.lookup(_request(entry), timeout=_LOOKUP_TIMEOUT)
+        known = await self.gateway.lookup(charge_request(entry), timeout=_LOOKUP_TIMEOUT)
         if not isinstance(known, NotCharged):
             return Outcome.RECORDED
         return Outcome.QUEUED if self.rest.is_remembered(entry) else Outcome.GIVEN_UP
@@ -217,7 +219,7 @@ def _event(entry: LedgerEntry) -> str:
     return encode(OrderPlaced.of(entry.order, reservation=entry.reservation))
 
 
-def _request(entry: LedgerEntry) -> ChargeRequest:
+def charge_request(entry: LedgerEntry) -> ChargeRequest:
     return ChargeRequest(
         order_id=entry.order_id,
         amount_minor=entry.total_minor,

@@ -1,12 +1,11 @@
-"""One run over all orders that have not come to their end."""
+"""One run over orders that must be looked into."""
 
 import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
-from datetime import datetime, timedelta
 
-from flashpay import LedgerUnavailableError, UnsettledOrders, utc_now
+from flashpay import LedgerUnavailableError
 from order_processor.reconcile.reconciler import Outcome, Reconciler
 
 # Looked into at once: a lookup and a few writes each.
@@ -28,25 +27,21 @@ class Result:
 
 @dataclass(frozen=True, kw_only=True)
 class Run:
-    """Looks into every order that nothing happened to for a while, a few at a time.
+    """Looks into orders, a few at a time.
 
     Attributes:
-        unsettled: Finds them.
+        find: Finds them.
         reconciler: Looks into one.
-        after: How long nothing must have happened.
         limit: The most orders that one run does something about.
         stop: Set, the run ends with the orders in hand.
         say: Told of each order that was not left as it was.
-        clock: The wall clock.
     """
 
-    unsettled: UnsettledOrders
+    find: Callable[[], AsyncIterator[str]]
     reconciler: Reconciler
-    after: timedelta
     limit: int
     stop: asyncio.Event
     say: Callable[[str, Outcome], object]
-    clock: Callable[[], datetime] = utc_now
 
     async def go(self) -> Result:
         """Run once; what the ledger did not tell shows in the result."""
@@ -67,7 +62,7 @@ class Run:
 
     async def _chunks(self) -> AsyncIterator[list[str]]:
         chunk: list[str] = []
-        async for order_id in self.unsettled.untouched_since(self.clock() - self.after):
+        async for order_id in self.find():
             chunk.append(order_id)
             if len(chunk) == AT_ONCE:
                 yield chunk

@@ -37,6 +37,10 @@ class Settings(ServiceSettings):
     )
     reconcile_limit: int = Field(default=10_000, ge=1, description="Most orders that one run does something about")
 
+    metrics_file: str = Field(
+        default="", description="File that a run's metrics are written to, for a textfile collector; empty: none"
+    )
+
     @model_validator(mode="after")
     def _in_order(self) -> Self:
         if self.reconcile_after <= self.lease:

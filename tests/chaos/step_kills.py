@@ -1,0 +1,245 @@
+"""Each step of a program is its end once: between any two calls to the outside it is killed, and others go on."""
+
+import asyncio
+import json
+import signal
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from flashpay import DynamoLedger
+from flashpay.testing import sample_order
+from local.aws import aws_client
+from local.ports import free_port
+from local.processes import ManagedProcess, ProcessFailedError
+from local.waiting import wait_until
+from tests.chaos.faults import started
+from tests.chaos.stage import Stage, reconciler_environment
+from tests.integration.limited_sale import ApiProcess
+
+_STRUCK_WITHIN_SECONDS = 60
+
+
+def both_sides(*calls: str) -> tuple[str, ...]:
+    """The failpoints before and after each of these calls."""
+    return tuple(f"{call}.{side}" for call in calls for side in ("called", "done"))
+
+
+_SETTLING = both_sides("ledger.claim", "gateway.charge", "ledger.record", "stock.endings.settle")
+PROCESSOR_STEPS = ("queue.receive.done", *_SETTLING, *both_sides("queue.delete_batch"))
+API_STEPS = (
+    *both_sides("stock.leases.change", "stock.pages.write", "ledger.accept", "topic.publish_batch"),
+    *_SETTLING,
+)
+# Those that use up an order that is left behind come last.
+RECONCILER_STEPS = (
+    "ledger.get.done",
+    *both_sides("ledger.claim", "gateway.lookup"),
+    *both_sides("ledger.record", "orders.send"),
+)
+FUNCTION_STEPS = _SETTLING
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProcessorKilledAt:
+    """A processor is killed at each step, all at once; nobody else works meanwhile."""
+
+    steps: tuple[str, ...] = PROCESSOR_STEPS
+    rounds: int = 1
+
+    async def strike(self, stage: Stage) -> None:
+        """See `Fault`."""
+        (usual,) = stage.processors
+        await usual.aclose()
+        for _ in range(self.rounds):
+            async with asyncio.TaskGroup() as group:
+                for step in self.steps:
+                    doomed = _doomed(usual, "order_processor", step, {"PORT": str(free_port()), "WORKERS": "1"})
+                    group.create_task(_dies(stage, doomed))
+        await started(usual)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ApiKilledAt:
+    """A process of the API is killed at each step, all at once, beside one that lives."""
+
+    steps: tuple[str, ...] = API_STEPS
+    rounds: int = 1
+
+    async def strike(self, stage: Stage) -> None:
+        """See `Fault`."""
+        for _ in range(self.rounds):
+            async with asyncio.TaskGroup() as group:
+                for step in self.steps:
+                    group.create_task(self._serve_and_die(stage, step))
+
+    async def _serve_and_die(self, stage: Stage, step: str) -> None:
+        port, operations_port = free_port(), free_port()
+        ports = {"PORT": str(port), "OPERATIONS_PORT": str(operations_port)}
+        doomed = _doomed(stage.shop.api, "order_api", step, ports, ready_port=operations_port)
+        api = ApiProcess(url=f"http://127.0.0.1:{port}", process=doomed)
+
+        @asynccontextmanager
+        async def in_rotation() -> AsyncIterator[None]:
+            await doomed.ready()
+            stage.apis.append(api)
+            try:
+                yield
+            finally:
+                stage.apis.remove(api)
+
+        doomed.start()
+        try:
+            async with in_rotation():
+                await _death(stage, doomed)
+        except ProcessFailedError:
+            assert doomed.returncode == -signal.SIGKILL, doomed.log_tail()  # before it was ready
+            stage.strikes += 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReconcilerKilledAt:
+    """A reconciler is killed at each step, a few at a time, over orders that were left behind in payment."""
+
+    steps: tuple[str, ...] = RECONCILER_STEPS
+    rounds: int = 1
+    at_once: int = 3
+
+    async def strike(self, stage: Stage) -> None:
+        """See `Fault`."""
+        lane = asyncio.Semaphore(self.at_once)
+
+        async def die_at(step: str) -> None:
+            async with lane, asyncio.timeout(_STRUCK_WITHIN_SECONDS):
+                code = await self._run(stage, step)
+                while code != -signal.SIGKILL:
+                    await asyncio.sleep(0.5)  # others hold what it needs
+                    code = await self._run(stage, step)
+            stage.strikes += 1
+
+        # One that dies has touched ten, which then rest.
+        await leave_behind(stage, 12 * len(self.steps) * self.rounds)
+        await asyncio.sleep(5)
+        async with asyncio.TaskGroup() as group:
+            for step in self.steps * self.rounds:
+                group.create_task(die_at(step))
+
+    async def _run(self, stage: Stage, step: str) -> int | None:
+        reconciler = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "tests.chaos.failpoints", "order_processor.reconcile", "--apply",
+            env=reconciler_environment(stage) | {"FAILPOINT": step},
+            stdout=asyncio.subprocess.DEVNULL,
+        )  # fmt: skip
+        return await reconciler.wait()
+
+
+async def leave_behind(stage: Stage, count: int) -> None:
+    """Orders that an API has claimed and, every other one, charged before it died: no queue knows of them."""
+    enough = asyncio.Semaphore(20)
+
+    async def leave(ledger: DynamoLedger, number: int) -> None:
+        order = sample_order(f"{number:012}", customer_id=number, created_at=datetime.now(UTC))
+        async with enough:
+            await ledger.claim(order, owner="dead", lease=timedelta(milliseconds=1))
+            if number % 2:
+                charge = {"order_id": order.order_id, "amount_minor": order.total_minor}
+                charge |= {"currency": order.currency, "customer_id": order.customer_id}
+                headers = {"Idempotency-Key": order.order_id}
+                url = f"{stage.shop.gateway_url}/v1/charges"
+                async with stage.session.post(url, json=charge, headers=headers) as answer:
+                    assert answer.status == 200
+
+    async with aws_client("dynamodb", stage.shop.emulator.environment) as dynamodb:
+        ledger = DynamoLedger(client=dynamodb, table=stage.shop.outputs["OrdersTableName"])
+        first = stage.customers.start + 500_000
+        await asyncio.gather(*(leave(ledger, number) for number in range(first, first + count)))
+
+
+@dataclass(frozen=True, kw_only=True)
+class FunctionKilledAt:
+    """The function is killed at each step; the messages that it was called with come back.
+
+    What maps the queue to it never learns that an invocation went well, so that every message comes again.
+    """
+
+    steps: tuple[str, ...] = FUNCTION_STEPS
+    rounds: int = 1
+
+    async def strike(self, stage: Stage) -> None:
+        """See `Fault`."""
+        (usual,) = stage.processors
+        await usual.aclose()
+        async with aws_client("sqs", stage.shop.emulator.environment) as sqs:
+            for _ in range(self.rounds):
+                async with asyncio.TaskGroup() as group:
+                    for step in self.steps:
+                        group.create_task(self._invoke(stage, sqs, usual._environment | {"FAILPOINT": step}))
+        await started(usual)
+
+    async def _invoke(self, stage: Stage, sqs: Any, environment: Mapping[str, str]) -> None:  # noqa: ANN401 - botocore clients are untyped
+        function = await asyncio.create_subprocess_exec(
+            sys.executable, "-m", "tests.chaos.failpoints", "lambda_handler",
+            env=environment,
+            stdin=subprocess.PIPE,
+            stdout=asyncio.subprocess.DEVNULL,
+        )  # fmt: skip
+        assert function.stdin is not None
+        async with asyncio.timeout(_STRUCK_WITHIN_SECONDS):
+            while function.returncode is None:
+                function.stdin.write(await _event(stage, sqs))
+                await asyncio.sleep(0.2)
+        assert await function.wait() == -signal.SIGKILL
+        stage.strikes += 1
+
+
+async def _event(stage: Stage, sqs: Any) -> bytes:  # noqa: ANN401 - as above
+    received = await sqs.receive_message(
+        QueueUrl=stage.shop.outputs["QueueUrl"], MaxNumberOfMessages=2, VisibilityTimeout=2
+    )
+    records = [
+        {
+            "messageId": message["MessageId"],
+            "receiptHandle": message["ReceiptHandle"],
+            "body": message["Body"],
+            "attributes": {"ApproximateReceiveCount": "1"},
+            "messageAttributes": {},
+            "eventSource": "aws:sqs",
+        }
+        for message in received.get("Messages", [])
+    ]
+    return json.dumps({"Records": records}).encode() + b"\n"
+
+
+def _doomed(
+    model: ManagedProcess, program: str, step: str, variables: Mapping[str, str], *, ready_port: int | None = None
+) -> ManagedProcess:
+    return ManagedProcess(
+        name=f"{program} that ends at {step}",
+        argv=[sys.executable, "-m", "tests.chaos.failpoints", program],
+        environment=model._environment | {"FAILPOINT": step} | dict(variables),
+        log_path=model.log_path.with_name(f"{program}-{step}.log"),
+        ready_url=None if ready_port is None else f"http://127.0.0.1:{ready_port}/readyz",
+    )
+
+
+async def _dies(stage: Stage, doomed: ManagedProcess) -> None:
+    doomed.start()
+    await _death(stage, doomed)
+
+
+async def _death(stage: Stage, doomed: ManagedProcess) -> None:
+    async def dead() -> bool:
+        return doomed.returncode is not None
+
+    try:
+        await wait_until(dead, seconds=_STRUCK_WITHIN_SECONDS)
+    except TimeoutError as exc:
+        raise AssertionError(f"{doomed.name} was never struck\n{doomed.log_tail()}") from exc
+    finally:
+        await asyncio.to_thread(doomed.kill)
+    assert doomed.returncode == -signal.SIGKILL, doomed.log_tail()
+    stage.strikes += 1
