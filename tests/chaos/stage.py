@@ -15,6 +15,7 @@ from local.emulator import RunningEmulator
 from local.ports import free_port
 from local.processes import ManagedProcess, service_process
 from local.shop import RunningShop, ShopPlan, open_shop
+from tests.chaos.broker import Broker
 from tests.chaos.tcp_proxy import TcpProxy, tcp_proxy
 from tests.integration.conftest import QUICK, QUICK_PROCESSOR
 from tests.integration.limited_sale import PRODUCT, ApiProcess, more_apis, open_stock
@@ -61,11 +62,15 @@ class Stage:
     processors: list[ManagedProcess]
     stock: Stock
     rng: random.Random
+    broker: ManagedProcess | None = None
     customers: range = range(0)
     strikes: int = 0
 
     def processes(self, what: str) -> list[ManagedProcess]:
-        """The processes of a kind: `api`, `processor` or `gateway`."""
+        """The processes of a kind: `api`, `processor`, `gateway` or `broker`."""
+        if what == "broker":
+            assert self.broker is not None
+            return [self.broker]
         if what == "api":
             return [api.process for api in self.apis]
         return self.processors if what == "processor" else [self.shop.gateway]
@@ -73,14 +78,25 @@ class Stage:
 
 @asynccontextmanager
 async def open_stage(
-    plan: StagePlan, *, name: str, emulator: RunningEmulator, folder: Path, rng: random.Random
+    plan: StagePlan,
+    *,
+    name: str,
+    emulator: RunningEmulator,
+    folder: Path,
+    rng: random.Random,
+    broker: Broker | None = None,
 ) -> AsyncIterator[Stage]:
-    """Run such a shop for the length of the block."""
+    """Run such a shop for the length of the block, in a broker of its own where one is given."""
     async with AsyncExitStack() as exits:
         lines = {line: await exits.enter_async_context(tcp_proxy(emulator.address, rng=rng)) for line in AWS_LINES}
         lines |= {line: await exits.enter_async_context(tcp_proxy(rng=rng)) for line in GATEWAY_LINES}
         shop = await exits.enter_async_context(
-            open_shop(_shop_plan(plan, name, lines), emulator=emulator, folder=folder)
+            open_shop(
+                _shop_plan(plan, name, lines),
+                emulator=emulator,
+                folder=folder,
+                resources=None if broker is None else broker.resources,
+            )
         )
         for line in GATEWAY_LINES:
             lines[line].upstream = _address(shop.gateway_url)
@@ -97,6 +113,7 @@ async def open_stage(
             processors=await _processors(shop, plan.processors, exits),
             stock=await exits.enter_async_context(open_stock(shop)),
             rng=rng,
+            broker=None if broker is None else broker.process,
         )
 
 
