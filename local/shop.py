@@ -66,8 +66,8 @@ async def open_shop(
 ) -> AsyncIterator[RunningShop]:
     """Run the shop that `plan` describes for the length of the block; logs and charge store go to `folder`.
 
-    Leaving the block stops the services in order (intake first, gateway last) and deletes the stack. With `resources`,
-    a stack's outputs, there is none: they are made already, in a broker without CloudFormation.
+    Leaving the block stops the services in order (intake first, gateway last) and deletes the stack. `resources`, by
+    the names of the stack's outputs, stand in for its own: those of another broker.
     """
     if plan.arm not in ARMS:
         raise ValueError(f"arm: {plan.arm!r} is none of {', '.join(ARMS)}")
@@ -76,9 +76,8 @@ async def open_shop(
         gateway, gateway_url = _gateway(plan, folder)
         gateway.start()
         exits.push_async_callback(_stop_all, gateway)
-        outputs = resources or await _deploy(plan, emulator, gateway_url)
-        if resources is None:
-            exits.push_async_callback(delete_stack, emulator.environment, name=plan.name)
+        outputs = await _deploy(plan, emulator, gateway_url) | dict(resources or {})
+        exits.push_async_callback(delete_stack, emulator.environment, name=plan.name)
         products = stocked(load_catalogue(), plan.stock)
         await seed_catalogue(emulator.environment, table=outputs["ProductsTableName"], products=products)
         await seed_stock(emulator.environment, table=outputs["StockTableName"], products=products)

@@ -1,4 +1,4 @@
-"""A second implementation of SNS, SQS and DynamoDB, which may be killed: what it has acknowledged is in its folder."""
+"""A second implementation of SNS and SQS, which may be killed: what it has acknowledged is in its folder."""
 
 import json
 from collections.abc import AsyncIterator, Mapping
@@ -13,13 +13,11 @@ from local.ports import free_port
 from local.processes import ManagedProcess
 
 COMMAND = PROJECT / ".venv-emulator" / "bin" / "roto-server"
-# As the template keys them; the index of unsettled orders is only asked by the reconciler.
-_TABLES = {"OrdersTableName": "order_id", "ProductsTableName": "product_id", "StockTableName": "id"}
 
 
 @dataclass(frozen=True, kw_only=True)
 class Broker:
-    """One that answers; `resources` are what a stack's outputs would be."""
+    """One that answers; `resources` stand in for a stack's."""
 
     process: ManagedProcess
     running: RunningEmulator
@@ -28,7 +26,7 @@ class Broker:
 
 @asynccontextmanager
 async def open_broker(folder: Path) -> AsyncIterator[Broker]:
-    """Run one that keeps everything in a folder, with what a shop needs, for the length of the block."""
+    """Run one that keeps everything in a folder, with a shop's topic and queues, for the length of the block."""
     port = free_port()
     process = ManagedProcess(
         name="broker",
@@ -43,27 +41,11 @@ async def open_broker(folder: Path) -> AsyncIterator[Broker]:
 
 
 async def _make_resources(environment: Mapping[str, str]) -> dict[str, str]:
-    async with (
-        aws_client("sqs", environment) as sqs,
-        aws_client("sns", environment) as sns,
-        aws_client("dynamodb", environment) as dynamodb,
-    ):
+    async with aws_client("sqs", environment) as sqs, aws_client("sns", environment) as sns:
         queues = {name: (await sqs.create_queue(QueueName=name))["QueueUrl"] for name in ("orders", "dead-letters")}
         topic = (await sns.create_topic(Name="orders"))["TopicArn"]
         await _subscribe(sns, sqs, topic, queues["orders"])
-        for output, key in _TABLES.items():
-            await dynamodb.create_table(
-                TableName=output,
-                AttributeDefinitions=[{"AttributeName": key, "AttributeType": "S"}],
-                KeySchema=[{"AttributeName": key, "KeyType": "HASH"}],
-                BillingMode="PAY_PER_REQUEST",
-            )
-    return {
-        "TopicArn": topic,
-        "QueueUrl": queues["orders"],
-        "DeadLetterQueueUrl": queues["dead-letters"],
-        **{output: output for output in _TABLES},
-    }
+    return {"TopicArn": topic, "QueueUrl": queues["orders"], "DeadLetterQueueUrl": queues["dead-letters"]}
 
 
 async def _subscribe(sns: Any, sqs: Any, topic: str, queue_url: str) -> None:  # noqa: ANN401 - botocore clients are untyped
