@@ -237,7 +237,6 @@ BROKER = Case(
     name="SNS and SQS are killed 10 times",
     fault=Killed(what="broker", times=10, between=(1.0, 3.0)),
     orders=400,
-    sync_share=0.1,
     reconciled=True,
 )
 TABLE = STEPS + KILLS + OUTAGES + GATEWAYS + MESSAGES

@@ -21,6 +21,7 @@ from tests.integration.conftest import QUICK, QUICK_PROCESSOR
 from tests.integration.limited_sale import PRODUCT, ApiProcess, more_apis, open_stock
 from tests.integration.repair import reconciler_variables
 from tests.integration.shopper import Shopper, queue_depth
+from tests.integration.subscriber import Subscriber, subscribed
 
 AWS_LINES = ("api-sns", "api-dynamodb", "processor-sqs", "processor-dynamodb")
 GATEWAY_LINES = ("api-gateway", "processor-gateway", "function-gateway")
@@ -61,6 +62,7 @@ class Stage:
     apis: list[ApiProcess]
     processors: list[ManagedProcess]
     stock: Stock
+    subscriber: Subscriber
     rng: random.Random
     broker: Broker | None = None
     customers: range = range(0)
@@ -119,6 +121,7 @@ async def open_stage(
             apis=await exits.enter_async_context(more_apis(shop, plan.apis - 1)),
             processors=await _processors(shop, plan.processors, exits),
             stock=await exits.enter_async_context(open_stock(shop)),
+            subscriber=await exits.enter_async_context(subscribed(shop)),
             rng=rng,
             broker=broker,
         )
@@ -135,6 +138,7 @@ def _shop_plan(plan: StagePlan, name: str, lines: Mapping[str, TcpProxy]) -> Sho
         payment_seconds=plan.payment_seconds,
         capacity=plan.capacity,
         workers=plan.workers,
+        outcomes=True,
         api_environment=QUICK_API | through("api", "sns", "dynamodb") | dict(plan.api),
         processor_environment=QUICK_PROCESSOR | through("processor", "sqs", "dynamodb") | dict(plan.processor),
         gateway_environment=plan.gateway,
