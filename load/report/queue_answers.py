@@ -3,6 +3,7 @@
 import math
 
 from load.analysis.results import Results, RunResult
+from load.model import UTILISATION
 from load.records import PROCESSOR
 from load.report import words
 from load.report.answers import (
@@ -24,7 +25,7 @@ from load.report.queue_charts import (
     oldest_chart,
     visible_chart,
 )
-from load.scenario import UTILISATION, Arm, Shop, planned_workers
+from load.scenario import Arm, Shop, planned_workers
 
 GROWTH = "How fast does the queue grow, and how long until it is empty?"
 WORKERS = "What do 1, 5, 20 and 100 workers change? What is the fewest that keep up with 60 orders per second?"
