@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from load.model.limits import Limit
-from load.model.planner import Plan
+from load.model.planner import BACKLOG_PER_TASK, WORKERS_FOR_THE_WAIT, WORKERS_TO_KEEP_UP, Plan
 from load.model.poisson import POISSON_MARGIN
 from load.model.prices import Prices
 from load.model.reconciliation import Reading
@@ -101,10 +101,10 @@ def _answers(plan: Plan) -> list[Row]:
     by_name = {formula.name: formula.expression for formula in plan.formulas}
     split = f"{plan.tasks:,} × {plan.sale.workers_per_task}"
     return [
-        ("workers needed", f"{plan.workers_needed:,}", by_name["workers for the wait"]),
+        ("workers needed", f"{plan.workers_needed:,}", by_name[WORKERS_FOR_THE_WAIT]),
         ("tasks", f"{plan.tasks:,}", f"{split} workers = {plan.workers:,}"),
         ("API tasks", f"{plan.api_tasks:,}", "that take the orders and are busy half of the time"),
-        ("to keep up without a queue", f"{plan.workers_to_keep_up:,}", by_name["workers to keep up"]),
+        ("to keep up without a queue", f"{plan.workers_to_keep_up:,}", by_name[WORKERS_TO_KEEP_UP]),
         ("can settle per second", f"{plan.settle_rate:,.2f}", ""),
         ("peak backlog", f"{plan.peak_backlog:,}", "orders accepted and not yet terminal, at the last order"),
         (
@@ -114,7 +114,7 @@ def _answers(plan: Plan) -> list[Row]:
         ),
         ("drained after the sale", f"{plan.drain:.1f} s", ""),
         ("begin the sale with", _tasks(plan.tasks), _unscaled(plan)),
-        ("backlog per task target", f"{plan.backlog_per_task_target:,}", by_name["backlog per task target"]),
+        ("backlog per task target", f"{plan.backlog_per_task_target:,}", by_name[BACKLOG_PER_TASK]),
     ]
 
 

@@ -19,6 +19,11 @@ from load.model.sale import PlanError, Sale, backlog_after_last, bottleneck, las
 from load.model.scheduled_sale import prepared_api_tasks, prepared_rate, scheduled_sale
 from load.model.template_parameters import TemplateSettings, template_settings, with_beginning
 
+# The names by which a formula is found.
+WORKERS_FOR_THE_WAIT = "workers for the wait"
+WORKERS_TO_KEEP_UP = "workers to keep up"
+BACKLOG_PER_TASK = "backlog per task target"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
@@ -184,7 +189,7 @@ def _formulas(sale: Sale, needed: int) -> tuple[Formula, ...]:
     at_end = sale.burst + sale.wait - sale.service
     return (
         Formula(
-            name="workers for the wait",
+            name=WORKERS_FOR_THE_WAIT,
             expression="⌈λT(d+o)/(T+w-(d+o))⌉ = "
             f"⌈{sale.rate:g}×{sale.burst:g}×{sale.service:g}/{at_end:g}⌉, then exact",
             value=needed,
@@ -192,14 +197,14 @@ def _formulas(sale: Sale, needed: int) -> tuple[Formula, ...]:
             source="the last order waits λT/μ - T + d + o ≤ w (fluid); exact count for evenly spaced orders (D/D/c)",
         ),
         Formula(
-            name="workers to keep up",
+            name=WORKERS_TO_KEEP_UP,
             expression=f"⌈λ(d+o)⌉ = ⌈{sale.rate:g}×{sale.service:g}⌉",
             value=workers_to_keep_up(sale.rate, sale.service),
             unit="workers",
             source="Little 1961: orders in service = λ(d+o)",
         ),
         Formula(
-            name="backlog per task target",
+            name=BACKLOG_PER_TASK,
             expression=f"⌊w/d × workers per task⌋ = ⌊{sale.wait:g}/{sale.payment:g}×{sale.workers_per_task}⌋",
             value=backlog_per_task(sale, sale.workers_per_task),
             unit="orders",

@@ -20,7 +20,7 @@ from load.report.verdict import FUNCTIONS, lambda_sentence
 from load.scenario import Arm, Phase, Scenario
 
 PARAMETERS = ("run", "payment", "provider's capacity", "workers", "shop", "load")
-ENDING = (("figures", "All figures"), ("validity", "Checks"), ("parameters", "What was run"))
+ENDING = (("figures", "Figures"), ("validity", "Checks"), ("parameters", "Runs"))
 COLORS = ("s6", "s2", "s5", "s1")
 MISSING = ("run", "why")
 HOW = (
@@ -41,7 +41,7 @@ def opening(results: Results, contents: Sequence[Part]) -> tuple[str, list[Chart
     when = results.started_at.replace("T", " ")[:16]
     places = [*contents, *(ENDING if results.runs else ())]
     screen, charts = first_screen(results)
-    return bar(f"{results.title} · {results.kind} · {when}", pills=pills, contents=places) + screen, charts
+    return bar(f"{results.kind} · {when}", pills=pills, contents=places) + screen, charts
 
 
 def side_by_side(runs: Sequence[RunResult]) -> tuple[str, list[Chart]]:
@@ -186,9 +186,8 @@ def demo_page(results: Results, prices: Prices) -> str:
     stock = stock_answer(results)
     arms, arm_charts = _arms(results)
     path = order_path(results, prices)
-    contents = (
-        [PLACE] * bool(path) + [("arms", "Side by side")] * bool(arms) + [("stock", "Limited stock")] * bool(stock)
-    )
+    parts = ((path, PLACE), (arms, ("arms", "Side by side")), (stock, ("stock", "Stock")))
+    contents = [place for part, place in parts if part]
     head, charts = opening(results, contents)
     body = [head, path, arms, section(stock) if stock else "", closing(results)]
     charts += arm_charts + (stock.charts if stock else [])

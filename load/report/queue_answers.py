@@ -25,6 +25,7 @@ from load.report.queue_charts import (
     oldest_chart,
     visible_chart,
 )
+from load.report.verdict import busiest_queue
 from load.scenario import Arm, Shop, planned_workers
 
 GROWTH = "How fast does the queue grow, and how long until it is empty?"
@@ -183,7 +184,7 @@ def ratio_answer(results: Results) -> Answer | None:
     queues = fixed_runs(results)
     if not queues:
         return None
-    queue = max(queues, key=lambda run: run.peak.accepted_rate)
+    queue = busiest_queue(results) or queues[-1]
     accepted = queue.peak.accepted_rate
     rows = []
     for run in shop_runs(results, Shop.NAIVE) + shop_runs(results, Shop.PROTECTED):

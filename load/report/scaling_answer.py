@@ -27,7 +27,7 @@ def scaling_answer(results: Results, prices: Prices) -> Answer | None:
         charts += _hour_charts(hour)
     return Answer(
         id="scaling",
-        short="Autoscaling",
+        short="Scaling",
         lead=_lead(runs[0]),
         question=QUESTION,
         paragraphs=[_believed(run) for run in runs] + ([_hour_words(hour)] if hour is not None else []),

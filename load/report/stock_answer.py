@@ -40,7 +40,7 @@ def stock_answer(results: Results) -> Answer | None:
     charts = [chart for run, stock in runs for chart in (_units_chart(run, stock), _answers_chart(run, stock))]
     return Answer(
         id="stock",
-        short="Limited stock",
+        short="Stock",
         lead=_lead(runs),
         question=QUESTION,
         paragraphs=[_words(run, stock) for run, stock in runs],

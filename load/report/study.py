@@ -39,7 +39,7 @@ def predicted_answer(results: Results) -> Answer | None:
     )
     return Answer(
         id="predicted",
-        short="Predictions",
+        short="Model",
         lead=f"{near} of {len(known)} predictions are within 10 % of what was then measured.",
         question="Did the model know it before?",
         paragraphs=[

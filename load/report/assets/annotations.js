@@ -91,10 +91,13 @@ const labelSpace = (spec, width) => {
 const overlap = (one, other) =>
   one.x < other.x + other.width && other.x < one.x + one.width && Math.abs(one.y - other.y) < LABEL;
 
-// Where the curves run, in pixels of the page.
-const curves = (spec, u, box) =>
-  spec.lines.map((line) => line.values.flatMap((value, index) =>
+// Where curves and reference lines run, in pixels of the page.
+const curves = (spec, u, box) => {
+  const drawnLines = spec.lines.map((line) => line.values.flatMap((value, index) =>
     value == null ? [] : [{ x: box.left + u.valToPos(spec.x[index], "x"), y: box.top + u.valToPos(value, "y") }]));
+  const heights = spec.marks.filter((mark) => mark.x == null && mark.y != null).map((mark) => box.top + u.valToPos(mark.y, "y"));
+  return [...drawnLines, ...heights.map((y) => [{ x: box.left, y }, { x: box.left + box.width, y }])];
+};
 
 const height = (curve, x) => {
   const next = curve.findIndex((point) => point.x >= x);
@@ -117,7 +120,7 @@ const settle = (wish, taken, all, box) => {
     const place = { ...wish, y };
     const inside = y >= box.top + LABEL / 2 && y <= box.top + box.height - LABEL / 2;
     if (!inside || taken.some((one) => overlap(place, one))) continue;
-    const score = step + 3 * crossings(place, all);
+    const score = step + 6 * crossings(place, all);
     if (score < best.score) best = { ...place, score };
   }
   return best;
@@ -129,8 +132,7 @@ const wishes = (spec, u, box) => {
     if (!found || spec.x[found.index] < u.scales.x.min) return null;
     const width = textWidth(line.label);
     const at = { x: u.valToPos(spec.x[found.index], "x"), y: u.valToPos(line.values[found.index], "y") };
-    const x = found.atEnd ? at.x + 6 : at.x - width / 2;
-    return { text: line.label, ink: color(line.color), width, x: box.left + x, y: box.top + at.y - (found.atEnd ? 0 : 10) };
+    return { text: line.label, ink: color(line.color), width, x: box.left + at.x + 6, y: box.top + at.y - (found.atEnd ? 0 : 4) };
   });
   return named.filter(Boolean);
 };

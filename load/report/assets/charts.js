@@ -5,6 +5,8 @@ const drawn = new Map();
 const STEPS = [1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 14400, 43200, 86400];
 // Orders, shoppers and tasks are whole.
 const WHOLE = [0, 1, 2, 3, 4, 5, 6, 7].flatMap((power) => [1, 2, 5].map((digit) => digit * 10 ** power));
+// On a logarithmic axis: so that a minute is called one.
+const MOMENTS = [0.001, 0.01, 0.1, 1, 10, 60, 600, 3600, 36000];
 const AXIS = 54;
 // uPlot multiplies the first whole number of a font by the pixel ratio: whole pixels only.
 const FONT = "12px system-ui, -apple-system, 'Segoe UI', Roboto, 'Liberation Sans', Arial, sans-serif";
@@ -30,9 +32,11 @@ const yScale = (spec) => {
   return { range: (_u, _low, high) => [spec.y_min ?? 0, top(high)] };
 };
 
+const within = ({ min, max }) => MOMENTS.filter((moment) => moment >= min && moment <= max);
+
 const xAxis = (spec) => {
   const shown = (tick) => (tick == null ? "" : spec.x_unit !== "s" ? short(tick) : spec.x_log ? duration(tick) : clock(tick));
-  const incrs = spec.x_log || spec.x_unit !== "s" ? {} : { incrs: STEPS };
+  const incrs = spec.x_unit !== "s" ? {} : spec.x_log ? { splits: (u) => within(u.scales.x) } : { incrs: STEPS };
   return axis({ size: 28, gap: 5, space: 64, values: (_u, ticks) => ticks.map(shown), ...incrs });
 };
 
@@ -42,7 +46,7 @@ const yAxis = (spec) => {
   const shown = (tick) => (tick == null ? "" : format(tick));
   const decades = (_u, ticks) => ticks.map((tick) => (Number.isInteger(+Math.log10(tick).toFixed(6)) ? tick : null));
   return axis({
-    ...(spec.log ? { grid: { stroke: color("grid"), width: 1, filter: decades } } : {}),
+    ...(spec.log && spec.unit === "s" ? { splits: (u) => within(u.scales.y) } : spec.log ? { grid: { stroke: color("grid"), width: 1, filter: decades } } : {}),
     size: AXIS, gap: 5, space: 34, values: (_u, ticks) => ticks.map(shown), ...(steps && !spec.log ? { incrs: steps } : {}),
   });
 };
@@ -83,6 +87,18 @@ const options = (spec, width, right) => ({
   },
 });
 
+// Paper has its own widths, and is not laid out yet when its charts must be drawn: two in a row, or one with long names.
+const PAPER = { whole: 660, half: 310 };
+const LONG_NAME = 110;
+let onPaper = false;
+const widthOf = (spec, host) => {
+  if (!onPaper) return host.clientWidth || 320;
+  const named = spec.lines.filter((line) => !line.unnamed);
+  const isWhole = !host.closest(".charts") || named.length > 4 || named.some((line) => textWidth(line.label) > LONG_NAME);
+  host.closest(".card").classList.toggle("whole", isWhole && !host.closest(".column"));
+  return PAPER[isWhole && !host.closest(".column") ? "whole" : "half"];
+};
+
 const draw = (spec) => {
   const host = document.getElementById(`chart-${spec.id}`);
   if (!host) return;
@@ -90,7 +106,7 @@ const draw = (spec) => {
   const view = before && isZoomed(spec, before) ? { min: before.scales.x.min, max: before.scales.x.max } : null;
   before?.destroy();
   host.textContent = "";
-  const width = host.clientWidth || 320;
+  const width = widthOf(spec, host);
   const data = [spec.x, ...spec.lines.map((line) => line.values)];
   const plot = new uPlot(options(spec, width, labelSpace(spec, width)), data, host);
   plot.setScale("x", view ?? (spec.x_view ? { min: spec.x_view[0], max: spec.x_view[1] } : wholeView(spec)));
@@ -109,7 +125,7 @@ const resized = new ResizeObserver(() => {
     for (const spec of charts) {
       const plot = drawn.get(spec.id);
       const width = document.getElementById(`chart-${spec.id}`)?.clientWidth;
-      if (plot && width && Math.abs(width - plot.width) > 1) draw(spec);
+      if (plot && width && !onPaper && Math.abs(width - plot.width) > 1) draw(spec);
     }
   });
 });

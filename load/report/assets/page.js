@@ -15,10 +15,12 @@ let themeBefore;
 addEventListener("beforeprint", () => {
   themeBefore = root.dataset.theme;
   root.dataset.theme = "light";
+  onPaper = true;
   document.querySelectorAll("details:not(.screen)").forEach((one) => (one.open = true));
   drawAll();
 });
 addEventListener("afterprint", () => {
+  onPaper = false;
   if (themeBefore) root.dataset.theme = themeBefore; else delete root.dataset.theme;
   drawAll();
 });
