@@ -111,7 +111,7 @@ class Scenario(Data):
     `keeps_up_with` (orders/s) leaves the number of workers to the planner. Adjacent scenarios with the same `together`
     run at the same time. With `stock` (units by product id) there are only so many, and each order is one unit of one
     of `products`: those with stock, unless said otherwise. `stands_for_workers` and `stands_for_payment_seconds` are
-    set when time was scaled.
+    set when time was scaled, `stands_for` (the whole scenario as it is without --quick) when anything was.
     """
 
     name: str = Field(pattern=r"^[a-z][a-z0-9:.-]{0,40}$")
@@ -135,6 +135,7 @@ class Scenario(Data):
     products: tuple[str, ...] = ()
     stands_for_workers: int | None = None
     stands_for_payment_seconds: float | None = None
+    stands_for: "Scenario | None" = None
 
     @model_validator(mode="before")
     @classmethod
@@ -172,6 +173,11 @@ class Scenario(Data):
         if self.stock and (unlimited := sorted(set(self.products) - self.stock.keys())):
             raise ValueError(f"{self.name}: products: {', '.join(unlimited)} is ordered but has no stock")
         return self
+
+    def seeded(self, seed: int) -> "Scenario":
+        """The same scenario with another seed."""
+        true = self.stands_for and self.stands_for.seeded(seed)
+        return self.model_copy(update={"seed": seed, "stands_for": true})
 
     @property
     def is_limited(self) -> bool:
@@ -242,7 +248,7 @@ class ScenarioFile(Data):
         return self.model_copy(
             update={
                 "seed": seed,
-                "scenarios": tuple(one.model_copy(update={"seed": seed}) for one in self.scenarios),
+                "scenarios": tuple(one.seeded(seed) for one in self.scenarios),
             }
         )
 
