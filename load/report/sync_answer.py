@@ -123,8 +123,8 @@ def sync_answer(results: Results) -> Answer | None:
         (
             "Offered is what was sent in the phase. Paid/s, refused/s, refused and any answer are of the answers that"
             " came within it, whenever their orders were sent; where it begins and ends, up to one order per payment"
-            " slot falls to either side. Paid order: of every order sent in it, be it answered later. Possible: capacity"
-            " ÷ payment time."
+            " slot falls to either side. Paid order: of every order sent in it, be it answered later. Possible:"
+            " capacity ÷ payment time."
         )
     ]
     return Answer(
