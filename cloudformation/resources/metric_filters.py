@@ -11,7 +11,7 @@ PROCESSOR_COMPLETED = '{ $.event = "message_handled" && $.outcome = "completed" 
 FUNCTION_COMPLETED = '{ $.event = "record_consumed" && $.outcome = "completed" }'
 FUNCTION_STARTED = '{ $.event = "cold_start" }'
 RECONCILED = '{ $.event = "reconciled" && $.applied IS TRUE && $.complete IS TRUE }'
-CHARGE_CONFLICT = '{ $.event = "charge_conflict" }'
+CHARGE_CONFLICT = '{ $.event = "charge_conflict" || $.event = "refund_refused" }'
 COMPLETED = "OrdersCompleted"
 COLD_START = "ColdStartSeconds"
 RUNS = "ReconcilerRuns"

@@ -244,8 +244,8 @@ def reconciler_watches(*, condition: str) -> list[Watch]:
         ),
         Watch(
             title="ChargeConflict",
-            what="The gateway and the ledger contradict each other about an order",
-            runbook="make logs ARGS='--filter charge_conflict'; compare the order with the provider's own books",
+            what="The gateway and the ledger contradict each other about a charge or a refund",
+            runbook="make logs ARGS='--filter charge_conflict' (or refund_refused); compare with the provider's books",
             metric=of_log(CONFLICTS),
             minutes=1,
         ),

@@ -4,21 +4,15 @@ import math
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
-from load.model.autoscaling import AutoscalingRun, Control, Fleet, Profile, TargetTracking, simulate_autoscaling
+from load.model.autoscaling import AutoscalingRun
+from load.model.beginning import backlog_per_task, from_one_task, must_begin_scaled
 from load.model.breakeven import BreakEven, break_even
 from load.model.costs import ARMS, Assumptions, Cost, monthly_cost
 from load.model.formulas import Formula
 from load.model.poisson import poisson_margin
 from load.model.prices import Prices, load_prices
 from load.model.sale import PlanError, Sale, backlog_after_last, bottleneck, last_wait, workers_needed
-from load.model.template_parameters import (
-    ACCEPTABLE_WAIT_SECONDS,
-    TemplateSettings,
-    template_settings,
-    with_pre_scale,
-)
-
-_MOST_SIMULATED_ORDERS = 1_000_000
+from load.model.template_parameters import TemplateSettings, template_settings, with_pre_scale
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,7 +25,7 @@ class Plan:
     for evenly spaced orders; poisson_margin: what 95 % of Poisson sales add to it at most;
     template_last_wait: the last customer's with all tasks that the template can run;
     unscaled: the same sale if autoscaling had to start the template from one task
-    (None above a million orders, or when a gateway's capacity is given).
+    (None above a million orders or six hours, or when a gateway's capacity is given).
     """
 
     sale: Sale
@@ -94,9 +88,9 @@ def plan(  # noqa: PLR0913 - the options of the command, each with its default
     tasks = math.ceil(needed / workers_per_task)
     workers = tasks * workers_per_task
     settings = template_settings(sale, workers=workers)
-    target = max(1, math.floor(round(wait / payment * workers_per_task, 9)))
-    unscaled = _unscaled(sale, settings)
-    settings = with_pre_scale(settings, on=_must_begin_scaled(sale, needed, settings, unscaled))
+    target = backlog_per_task(sale, workers_per_task)
+    unscaled = from_one_task(sale, settings)
+    settings = with_pre_scale(settings, on=must_begin_scaled(sale, needed, settings, unscaled))
     servers, service = bottleneck(sale, workers)
     month = sale.orders if orders_per_month is None else orders_per_month
     listed = prices or load_prices()
@@ -134,32 +128,6 @@ def _with_plan(assumed: Assumptions, sale: Sale, tasks: int) -> Assumptions:
         payment_seconds=Decimal(str(sale.payment)),
         overhead_seconds=Decimal(str(sale.overhead)),
     )
-
-
-def _unscaled(sale: Sale, settings: TemplateSettings) -> AutoscalingRun | None:
-    if sale.orders > _MOST_SIMULATED_ORDERS or sale.gateway_capacity:
-        return None
-    target = max(1, math.floor(round(sale.wait / sale.payment * settings.workers_per_task, 9)))
-    # Whoever has not begun by then waits longer than the sale allows, or than the template can be told.
-    longest = sale.burst + min(sale.wait, ACCEPTABLE_WAIT_SECONDS[1])
-    return simulate_autoscaling(
-        Profile(steps=((0.0, sale.rate),), seconds=sale.burst),
-        Fleet(
-            workers_per_task=settings.workers_per_task,
-            payment_seconds=sale.payment,
-            overhead_seconds=sale.overhead,
-            max_tasks=settings.max_tasks,
-        ),
-        Control(policy=TargetTracking(backlog_per_task=target)),
-        horizon_seconds=max(2 * sale.burst, longest),
-    )
-
-
-def _must_begin_scaled(sale: Sale, needed: int, settings: TemplateSettings, unscaled: AutoscalingRun | None) -> bool:
-    """Whether a sale that begins with one task would break the wait; yes too where nobody can tell."""
-    if needed <= settings.workers_per_task:
-        return False
-    return unscaled is None or unscaled.drained_at is None or unscaled.worst_wait > sale.wait
 
 
 def _formulas(sale: Sale, needed: int, target: int) -> tuple[Formula, ...]:

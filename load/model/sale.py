@@ -6,6 +6,9 @@ from dataclasses import dataclass
 from load.model.formulas import evenly_spaced_wait
 
 _MOST_WORKERS = 1_000_000
+# Beyond these nothing is sold: a slip of the keyboard gets a sentence instead of a plan.
+_MOST_PER_SECOND = 1_000_000
+_LONGEST_SECONDS = {"payment": 3600, "wait": 30 * 86_400, "burst": 366 * 86_400, "overhead": 3600}
 
 
 class PlanError(ValueError):
@@ -39,6 +42,7 @@ class Sale:
                 raise PlanError(name, f"must be above 0, not {value:g}")
         if not (math.isfinite(self.overhead) and self.overhead >= 0):
             raise PlanError("overhead", f"must not be negative, not {self.overhead:g}")
+        self._refuse_the_absurd()
         if self.workers_per_task < 1:
             raise PlanError("workers_per_task", f"must be at least 1, not {self.workers_per_task}")
         if self.gateway_capacity < 0:
@@ -47,6 +51,13 @@ class Sale:
             raise PlanError("wait", f"{self.wait:g} s is shorter than one payment, which takes {self.service:g} s")
         if self.orders < 1:
             raise PlanError("burst", "no order comes within it at this rate")
+
+    def _refuse_the_absurd(self) -> None:
+        if self.rate > _MOST_PER_SECOND:
+            raise PlanError("rate", f"must be at most {_MOST_PER_SECOND:,} orders/s, not {self.rate:g}")
+        for name, longest in _LONGEST_SECONDS.items():
+            if (value := getattr(self, name)) > longest:
+                raise PlanError(name, f"must be at most {longest:,} s, not {value:g}")
 
     @property
     def service(self) -> float:

@@ -244,15 +244,21 @@ SHORT = (
         plan=SHORT_PLAN,
     ),
     Case(
-        name="every line loses replies, and the gateway charges and then answers 500",
+        name="lines lose replies, the gateway charges and then answers 500, API and gateway are killed",
         fault=AtOnce(
             faults=(
-                BadLines(lines=ALL_LINES[:2] + ALL_LINES[3:5], fault=CutReply(share=0.2), seconds=2),
+                BadLines(
+                    lines=("api-sns", "api-dynamodb", "processor-sqs", "processor-dynamodb"),
+                    fault=CutReply(share=0.2),
+                    seconds=2,
+                ),
                 BadLines(
                     lines=("processor-gateway", "api-gateway"),
                     fault=OtherReply(reply=INTERNAL_ERROR, share=0.3, arrives=True),
                     seconds=2,
                 ),
+                Killed(what="api", times=1),
+                Killed(what="gateway", times=1),
             )
         ),
         orders=40,

@@ -11,7 +11,10 @@ from tests.chaos.stage import Stage, StagePlan, start_reconciler
 from tests.chaos.verdict import Records, Verdict
 from tests.integration.limited_sale import PRODUCT
 from tests.integration.shopper import TERMINAL, ledger_statuses, queue_depth
+from tests.integration.subscriber import owed_outcomes
 
+# The reconciler leaves an order alone for four seconds (`RECONCILE_AFTER_SECONDS`).
+_TELLING_SECONDS = 20
 # No customer of one case is one of another.
 _numbers = count(1, 1_000_000)
 
@@ -66,6 +69,7 @@ class Harness:
         came = coming.result()
         assert not customers.bad_answers, customers.bad_answers
         recovered, seconds = await self._recovery(case, came)
+        await self._told()
         records = await self._records(came)
         return Verdict(
             case=case.name,
@@ -93,6 +97,20 @@ class Harness:
                 await self._reconcile()
             await asyncio.sleep(0.2 + len(accepted) / 5_000)
 
+    async def _told(self) -> None:
+        """Have the reconciler tell the ends that are owed, as its schedule would in a while."""
+        deadline = time.monotonic() + _TELLING_SECONDS
+        while time.monotonic() < deadline and await owed_outcomes(self.stage.shop):
+            await asyncio.sleep(1)
+            if await owed_outcomes(self.stage.shop):  # what was under way is told by whoever settled it
+                await self._reconcile()
+
+    async def _untold(self) -> int:
+        """Orders whose end no subscriber has heard of."""
+        heard = {(outcome.subject, outcome.data.status.value) for outcome in await self.stage.subscriber.look()}
+        ended = (await ledger_statuses(self.stage.shop)).items()
+        return sum(status in TERMINAL and (order_id, status) not in heard for order_id, status in ended)
+
     async def _units_astray(self) -> int:
         """Units of the limited product that are neither for sale nor sold to a paid order."""
         if self.stage.plan.units is None:
@@ -108,6 +126,7 @@ class Harness:
             statuses=await ledger_statuses(self.stage.shop),
             charges=await self.stage.shopper.charge_rows(),
             units_astray=await self._units_astray(),
+            untold=await self._untold(),
             units=self.stage.plan.units,
         )
 

@@ -16,20 +16,15 @@ from local.ports import free_port
 from local.processes import ManagedProcess, service_process
 from local.shop import RunningShop, ShopPlan, open_shop
 from tests.chaos.tcp_proxy import TcpProxy, tcp_proxy
+from tests.integration.conftest import QUICK, QUICK_PROCESSOR
 from tests.integration.limited_sale import PRODUCT, ApiProcess, more_apis, open_stock
+from tests.integration.repair import reconciler_variables
 from tests.integration.shopper import Shopper
+from tests.integration.subscriber import Subscriber, subscribed
 
 AWS_LINES = ("api-sns", "api-dynamodb", "processor-sqs", "processor-dynamodb")
 GATEWAY_LINES = ("api-gateway", "processor-gateway", "function-gateway")
-# Short, so that what a killed process held comes back within a run's patience.
-QUICK = {"PAYMENT_TIMEOUT_SECONDS": "2", "LEASE_SECONDS": "3"}
 QUICK_API = QUICK | {"STOCK_LEASE_SECONDS": "2", "SYNC_LIMIT": "50", "SYNC_DEADLINE_SECONDS": "4"}
-QUICK_PROCESSOR = QUICK | {
-    "VISIBILITY_SECONDS": "5",
-    "WAIT_SECONDS": "1",
-    "BREAKER_THRESHOLD": "3",
-    "BREAKER_COOL_DOWN_SECONDS": "0.5",
-}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,6 +61,7 @@ class Stage:
     apis: list[ApiProcess]
     processors: list[ManagedProcess]
     stock: Stock
+    subscriber: Subscriber
     rng: random.Random
     customers: range = range(0)
     strikes: int = 0
@@ -102,6 +98,7 @@ async def open_stage(
             apis=await exits.enter_async_context(more_apis(shop, plan.apis - 1)),
             processors=await _processors(shop, plan.processors, exits),
             stock=await exits.enter_async_context(open_stock(shop)),
+            subscriber=await exits.enter_async_context(subscribed(shop)),
             rng=rng,
         )
 
@@ -117,6 +114,7 @@ def _shop_plan(plan: StagePlan, name: str, lines: Mapping[str, TcpProxy]) -> Sho
         payment_seconds=plan.payment_seconds,
         capacity=plan.capacity,
         workers=plan.workers,
+        outcomes=True,
         api_environment=QUICK_API | through("api", "sns", "dynamodb") | dict(plan.api),
         processor_environment=QUICK_PROCESSOR | through("processor", "sqs", "dynamodb") | dict(plan.processor),
         gateway_environment=plan.gateway,
@@ -149,17 +147,7 @@ def _address(url: str) -> tuple[str, int]:
 
 def reconciler_environment(stage: Stage) -> dict[str, str]:
     """The variables of a reconciler of this shop."""
-    outputs = stage.shop.outputs
-    return {
-        **stage.shop.emulator.environment,
-        **QUICK,
-        "RECONCILE_AFTER_SECONDS": "4",
-        "ORDERS_TABLE": outputs["OrdersTableName"],
-        "STOCK_TABLE": outputs["StockTableName"],
-        "ORDERS_TOPIC_ARN": outputs["TopicArn"],
-        "DEAD_LETTER_QUEUE_URL": outputs["DeadLetterQueueUrl"],
-        "GATEWAY_URL": stage.shop.gateway_url,
-    }
+    return stage.shop.emulator.environment | reconciler_variables(stage.shop)
 
 
 async def start_reconciler(stage: Stage) -> asyncio.subprocess.Process:

@@ -53,6 +53,7 @@ def test_a_good_run_breaks_nothing_and_is_counted() -> None:
         ("duplicated", replace(GOOD, charges=[*GOOD.charges, charge("o9", 1)])),
         ("oversold", replace(GOOD, units=1)),
         ("oversold", replace(GOOD, units_astray=1)),
+        ("untold", replace(GOOD, untold=1)),
         ("untrue", replace(GOOD, charges=[*GOOD.charges, charge("o3", 3)])),
     ],
 )

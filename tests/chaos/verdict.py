@@ -19,6 +19,7 @@ class Verdict:
         lost: Acknowledged orders without an end, and orders of which ledger and gateway tell different ends.
         duplicated: Charges beyond one for a customer.
         oversold: Charges beyond the units that there were, and units that are nobody's.
+        untold: Orders whose end no subscriber has heard of, not even from a reconciler.
         untrue: Customers who were told "not accepted" or "sold out" last and are charged all the same.
         recovered: Acknowledged orders that were open when the trouble and the customers were over.
         recovery_seconds: How long after that the last order came to its end.
@@ -37,6 +38,7 @@ class Verdict:
     lost: int
     duplicated: int
     oversold: int
+    untold: int
     untrue: int
     recovered: int
     recovery_seconds: float
@@ -47,17 +49,19 @@ class Verdict:
     def broken(self) -> dict[str, int]:
         """The promises that do not hold, each with how often."""
         counts = asdict(self)
-        return {name: counts[name] for name in ("open", "lost", "duplicated", "oversold", "untrue") if counts[name]}
+        promises = ("open", "lost", "duplicated", "oversold", "untold", "untrue")
+        return {name: counts[name] for name in promises if counts[name]}
 
 
 @dataclass(frozen=True, kw_only=True)
 class Records:
-    """What the three who know say at the end: status by order id, every charge of the gateway, the units' balance."""
+    """What those who know say at the end: status by order id, every charge of the gateway, units and telling."""
 
     customers: Sequence[Customer]
     statuses: Mapping[str, str]
     charges: Sequence[Mapping[str, Any]]
     units_astray: int = 0
+    untold: int = 0
     units: int | None = None
 
     def counts(self) -> dict[str, int]:
@@ -73,6 +77,7 @@ class Records:
             "lost": self._lost(accepted),
             "duplicated": sum(times - 1 for times in paid.values()),
             "oversold": self.units_astray + max(0, paid.total() - (self.units or paid.total())),
+            "untold": self.untold,
             "untrue": sum(paid[c.number] > 0 for c in self.customers if c.told in {Told.NOT_ACCEPTED, Told.SOLD_OUT}),
         }
 

@@ -23,8 +23,9 @@ async def run(shop: RunningShop, module: str, *arguments: str, **variables: str)
     return process.returncode, said.decode()
 
 
-async def reconcile(shop: RunningShop, *arguments: str) -> tuple[int | None, str]:
-    variables = QUICK | {
+def reconciler_variables(shop: RunningShop) -> dict[str, str]:
+    """What a reconciler of this shop is told; it need not wait long."""
+    return QUICK | {
         "ORDERS_TABLE": shop.outputs["OrdersTableName"],
         "STOCK_TABLE": shop.outputs["StockTableName"],
         "ORDERS_TOPIC_ARN": shop.outputs["TopicArn"],
@@ -33,7 +34,10 @@ async def reconcile(shop: RunningShop, *arguments: str) -> tuple[int | None, str
         "GATEWAY_URL": shop.gateway_url,
         "RECONCILE_AFTER_SECONDS": "4",
     }
-    return await run(shop, "reconcile", *arguments, **variables)
+
+
+async def reconcile(shop: RunningShop, *arguments: str) -> tuple[int | None, str]:
+    return await run(shop, "reconcile", *arguments, **reconciler_variables(shop))
 
 
 def summary(said: str) -> dict[str, Any]:

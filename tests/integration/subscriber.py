@@ -9,6 +9,7 @@ from flashmsg import OrderOutcome, decode_outcome
 from local.aws import aws_client
 from local.shop import RunningShop
 from local.waiting import wait_until
+from tests.integration.shopper import TERMINAL
 
 
 @dataclass(kw_only=True)
@@ -55,3 +56,11 @@ async def subscribed(shop: RunningShop, *, name: str = "all", **attributes: str)
             Attributes={"RawMessageDelivery": "true", **attributes},
         )
         yield Subscriber(sqs=sqs, queue_url=url)
+
+
+async def owed_outcomes(shop: RunningShop) -> int:
+    """Orders that have ended, and nobody is known to have been told."""
+    async with aws_client("dynamodb", shop.emulator.environment) as dynamodb:
+        pages = dynamodb.get_paginator("scan").paginate(TableName=shop.outputs["OrdersTableName"], ConsistentRead=True)
+        items = [item async for page in pages for item in page["Items"]]
+    return sum("unsettled" in item and item["status"]["S"] in TERMINAL for item in items)

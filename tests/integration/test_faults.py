@@ -13,8 +13,6 @@ from local.waiting import wait_until
 from tests.integration.conftest import OpenShop
 from tests.integration.shopper import Shopper, ledger_statuses, queue_depth
 
-ROUNDS = int(os.environ.get("CHAOS_ROUNDS", "2"))  # `make chaos` kills more often
-
 pytestmark = [pytest.mark.embedded_aws, pytest.mark.timeout(180)]
 
 
@@ -57,32 +55,6 @@ async def test_without_an_answer_of_the_topic_the_client_is_told_so_and_when_to_
         assert shop.api.returncode is None
 
 
-async def test_orders_wait_for_a_gateway_that_is_down(shop_opener: OpenShop) -> None:
-    async with shop_opener(workers=4) as (shop, shopper):
-        shop.gateway.kill()
-        order_ids = await shopper.orders(12)
-        await _refused(shop, shopper, order_ids)
-        shop.gateway.start()
-        await shop.gateway.ready()
-        await _assert_all_completed_once(shop, shopper, order_ids)
-
-
-async def _refused(shop: RunningShop, shopper: Shopper, order_ids: list[str]) -> None:
-    async def claimed() -> bool:
-        return bool(set(order_ids) & set(await ledger_statuses(shop)))
-
-    await wait_until(claimed)
-    statuses = {(await shopper.status(order_id))["status"] for order_id in order_ids}
-    assert statuses <= {"pending", "processing"}
-
-
-async def test_a_lost_reply_is_asked_again_and_charged_once(shop_opener: OpenShop) -> None:
-    async with shop_opener() as (shop, shopper):
-        await shopper.change_gateway(lost_reply_rate=0.5, failure_rate=0.2, seed=7)
-        order_ids = await shopper.orders(20)
-        await _assert_all_completed_once(shop, shopper, order_ids)
-
-
 async def test_sigterm_under_load_loses_no_accepted_order(shop_opener: OpenShop) -> None:
     async with shop_opener(workers=8, payment_seconds=0.5) as (shop, shopper):
         assert shop.processor is not None
@@ -112,30 +84,6 @@ async def test_requests_in_flight_are_answered_when_the_api_is_stopped(shop_open
         assert await shop.api.aclose() == 0
         replies = await asyncio.gather(*asked)
         assert [(reply.status, reply.body["status"]) for reply in replies] == [(200, "completed")] * len(asked)
-
-
-@pytest.mark.chaos
-async def test_a_processor_killed_while_paying_charges_nobody_twice(shop_opener: OpenShop) -> None:
-    async with shop_opener(workers=6, payment_seconds=1.0) as (shop, shopper):
-        assert shop.processor is not None
-        order_ids = await shopper.orders(12 * ROUNDS)
-        for _ in range(ROUNDS):
-            await _someone_is_paying(shopper, shop, order_ids)
-            shop.processor.kill()
-            shop.processor.start()
-            await shop.processor.ready()
-        await _assert_all_completed_once(shop, shopper, order_ids)
-
-
-@pytest.mark.chaos
-async def test_a_gateway_killed_while_charging_charges_nobody_twice(shop_opener: OpenShop) -> None:
-    async with shop_opener(workers=6, payment_seconds=0.4) as (shop, shopper):
-        order_ids = await shopper.orders(18)
-        await _someone_is_paying(shopper, shop, order_ids)
-        shop.gateway.kill()
-        shop.gateway.start()
-        await shop.gateway.ready()
-        await _assert_all_completed_once(shop, shopper, order_ids)
 
 
 async def test_a_second_signal_ends_the_processor_at_once(shop_opener: OpenShop) -> None:

@@ -1,11 +1,15 @@
 """Subscribers hear how every order ended, in every arm, and whatever is killed before they are told."""
 
 import json
+import time
 from collections import Counter
+from typing import Any
 
 import pytest
 
+from local.aws import aws_client
 from local.emulator import RunningEmulator
+from local.shop import RunningShop
 from local.waiting import wait_until
 from tests.chaos.tcp_proxy import BlackHole, tcp_proxy
 from tests.integration.conftest import OpenShop
@@ -18,10 +22,18 @@ pytestmark = [pytest.mark.embedded_aws, pytest.mark.timeout(180)]
 DECLINED = 13
 
 
+async def items(shop: RunningShop) -> list[dict[str, Any]]:
+    """Every order as it is in the table."""
+    async with aws_client("dynamodb", shop.emulator.environment) as dynamodb:
+        found: list[dict[str, Any]] = (await dynamodb.scan(TableName=shop.outputs["OrdersTableName"]))["Items"]
+        return found
+
+
 async def test_every_end_is_heard_once_and_a_filter_lets_through_what_it_names(shop_opener: OpenShop) -> None:
     only_declined = json.dumps({"status": ["declined"]})
+    kept = {"ORDER_RETENTION_DAYS": "30"}
     async with (
-        shop_opener(outcomes=True) as (shop, shopper),
+        shop_opener(outcomes=True, api_environment=kept, processor_environment=kept) as (shop, shopper),
         subscribed(shop) as everything,
         subscribed(shop, name="declined", FilterPolicy=only_declined) as declined,
     ):
@@ -37,6 +49,14 @@ async def test_every_end_is_heard_once_and_a_filter_lets_through_what_it_names(s
         told = outcomes[sync["order_id"]].data
         assert (told.charge_id, told.total_minor) == (sync["charge_id"], 2 * 3995)
         assert [outcome.subject for outcome in await declined.heard(1)] == [refused]
+
+        async def all_may_expire() -> bool:
+            return all("unsettled" not in item and "expires_at" in item for item in await items(shop))
+
+        await wait_until(all_may_expire)
+        days = {(int(item["expires_at"]["N"]) - time.time()) / 86_400 for item in await items(shop)}
+        assert min(days) == pytest.approx(30, abs=0.01)
+        assert max(days) == pytest.approx(30, abs=0.01)
 
 
 async def test_a_function_tells_how_its_orders_ended(shop_opener: OpenShop) -> None:

@@ -16,9 +16,9 @@ def test_text_is_quoted_as_the_standard_library_does(text: str) -> None:
     assert _quoted(text) == quote(text, safe="").encode()
 
 
-@given(_TEXT, _TEXT)
-def test_a_form_reads_back_as_what_went_in(message: str, value: str) -> None:
-    entry = {"Id": "0", "Message": message, "MessageAttributes": message_attributes({"type": value})}
+@given(_TEXT, _TEXT, _TEXT)
+def test_a_form_reads_back_as_what_went_in(message: str, name: str, value: str) -> None:
+    entry = {"Id": "0", "Message": message, "MessageAttributes": message_attributes({name: value})}
     form = dict(parse_qsl(_form("arn:aws:sns:x:1:t", [entry]).decode("ascii"), keep_blank_values=True))
     start = "PublishBatchRequestEntries.member.1"
     assert form == {
@@ -27,7 +27,7 @@ def test_a_form_reads_back_as_what_went_in(message: str, value: str) -> None:
         "TopicArn": "arn:aws:sns:x:1:t",
         f"{start}.Id": "0",
         f"{start}.Message": message,
-        f"{start}.MessageAttributes.entry.1.Name": "type",
+        f"{start}.MessageAttributes.entry.1.Name": name,
         f"{start}.MessageAttributes.entry.1.Value.DataType": "String",
         f"{start}.MessageAttributes.entry.1.Value.StringValue": value,
     }

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import TypeVar
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from flashmsg import (
@@ -15,11 +15,13 @@ from flashmsg import (
     Order,
     OrderPlaced,
     PricedLine,
+    Reservation,
     decode,
     decode_lambda_sns_record,
     decode_lambda_sqs_record,
     decode_sqs_body,
     encode,
+    encode_placed,
     parse_request,
 )
 
@@ -38,6 +40,16 @@ lines = st.lists(
 )
 
 
+traceparents = st.from_regex(r"00-[0-9a-f]{32}-[0-9a-f]{16}-0[01]", fullmatch=True)
+reservations = st.builds(
+    Reservation,
+    id=st.from_regex(r"rsv_[a-z2-7]{20,80}", fullmatch=True),
+    units=st.dictionaries(
+        st.from_regex(r"[a-z0-9][a-z0-9-]{0,63}", fullmatch=True), st.integers(1, 100), min_size=1, max_size=6
+    ),
+)
+
+
 @st.composite
 def events(draw: st.DrawFn) -> OrderPlaced:
     items = tuple(draw(lines))
@@ -49,8 +61,7 @@ def events(draw: st.DrawFn) -> OrderPlaced:
         total_minor=sum(line.total_minor for line in items),
         created_at=draw(st.datetimes(timezones=st.just(UTC), min_value=datetime(1970, 1, 1))),  # noqa: DTZ001 - bound
     )
-    hexadecimal = st.from_regex(r"00-[0-9a-f]{32}-[0-9a-f]{16}-0[01]", fullmatch=True)
-    return OrderPlaced.of(order, traceparent=draw(st.none() | hexadecimal))
+    return OrderPlaced.of(order, traceparent=draw(st.none() | traceparents))
 
 
 numbers = st.floats() | st.integers(-(10**30), 10**30)
@@ -85,6 +96,16 @@ def test_every_wrapping_gives_the_event_back(event: OrderPlaced) -> None:
     assert decode_lambda_sqs_record({"body": text}) == event
     assert decode_lambda_sqs_record({"body": in_envelope(event)}) == event
     assert decode(text).data.fingerprint == event.data.fingerprint
+
+
+@settings(max_examples=25)
+@given(event=events(), traceparent=traceparents, reservation=st.none() | reservations)
+def test_an_order_is_encoded_as_its_event_is(
+    event: OrderPlaced, traceparent: str, reservation: Reservation | None
+) -> None:
+    order = event.data
+    text = encode_placed(order, traceparent=traceparent, reservation=reservation)
+    assert text == encode(OrderPlaced.of(order, traceparent=traceparent, reservation=reservation))
 
 
 def refusal(read: Callable[[T], object], value: T) -> FlashmsgError | None:

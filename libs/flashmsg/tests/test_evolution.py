@@ -72,6 +72,7 @@ def _written_today(kind: str, order: Order) -> dict[str, Any]:
             ended_at=order.created_at + timedelta(seconds=3),
             attempt=1,
             charge_id="ch_1",
+            refund_id="re_1",
             reason="card_declined",
         )
         event = OrderOutcome.of(ended)

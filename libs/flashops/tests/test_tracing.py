@@ -1,6 +1,6 @@
 """Trace context follows the W3C recommendation."""
 
-import secrets
+import os
 from collections.abc import Callable
 
 import pytest
@@ -68,15 +68,16 @@ def test_a_new_trace_is_valid_and_unlike_another() -> None:
 @pytest.mark.parametrize(
     ("drawn", "trace_id", "parent_id"),
     [
-        (lambda _bits: 0, "1".zfill(32), "1".zfill(16)),  # all zeros would be invalid
-        (lambda bits: 2**bits - 1, "f" * 32, "f" * 16),
+        (bytes, "1".zfill(32), "1".zfill(16)),  # all zeros would be invalid
+        (lambda size: b"\xff" * size, "f" * 32, "f" * 16),
     ],
 )
 def test_every_bit_of_an_id_is_drawn(
-    monkeypatch: pytest.MonkeyPatch, drawn: Callable[[int], int], trace_id: str, parent_id: str
+    monkeypatch: pytest.MonkeyPatch, drawn: Callable[[int], bytes], trace_id: str, parent_id: str
 ) -> None:
-    monkeypatch.setattr(secrets, "randbits", drawn)
+    monkeypatch.setattr(os, "urandom", drawn)
     assert Traceparent.new() == Traceparent(trace_id, parent_id)
+    assert Traceparent(TRACE, PARENT).child() == Traceparent(TRACE, parent_id)
 
 
 @given(st.text())

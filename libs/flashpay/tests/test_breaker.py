@@ -200,6 +200,15 @@ async def test_an_order_whose_stock_does_not_answer_keeps_no_slot_of_an_open_bre
     await leave(held)
 
 
+async def test_an_order_whose_stock_does_not_answer_has_been_tried(stage: Stage) -> None:
+    held = await stage.open()
+    await stage.end("unsettled", NOT_SOLD)
+    held.append(asyncio.create_task(stage.run("unsettled")))
+    await asyncio.sleep(0)
+    assert stage.breaker.allowance(10) == 1
+    await leave(held)
+
+
 async def test_while_open_nobody_is_handed_back_and_one_tries_at_a_time(stage: Stage) -> None:
     held = await stage.open()
     held += [asyncio.create_task(stage.run(f"failed {number}")) for number in (0, 1)]

@@ -19,6 +19,7 @@ from flashpay import (
     Settlement,
     Unanswered,
 )
+from flashpay.breaker import Held
 from flashpay.rooms import AWAY
 from flashpay.testing import START, sample_order
 
@@ -27,7 +28,7 @@ SETTLED = Settled(entry=ENTRY, attempt=1)
 DOWN = GatewayUnavailableError("500", reason="server_error", status=500)
 THROTTLED = LedgerUnavailableError("slow", reason="throttled")
 PAUSE = 0.03
-Held = asyncio.Task[Settlement]
+Task = asyncio.Task[Settlement]
 
 
 @pytest.fixture(autouse=True)
@@ -46,6 +47,7 @@ class Shop:
         self.hanging: set[str] = set()
         self.error: FlashpayError = DOWN
         self.alive = True
+        self.tells = True
         self.ledger_hangs = False
         self.tries: list[str] = []
         self.breaker = CircuitBreaker(
@@ -55,20 +57,20 @@ class Shop:
     async def ask_ledger(self) -> None:
         await asyncio.sleep(60 if self.ledger_hangs else 0)
 
-    def start(self, order_id: str, *, receives_left: int = 5) -> Held:
+    def start(self, order_id: str, *, receives_left: int = 5) -> Task:
         async def attempt(on_unanswered: Unanswered) -> Settlement:
             self.tries.append(order_id)
             if order_id in self.good:
                 return SETTLED
             if order_id in self.hanging:
                 await asyncio.Event().wait()
-            if isinstance(self.error, GatewayUnavailableError):
+            if self.tells and isinstance(self.error, GatewayUnavailableError):
                 on_unanswered(self.error, alive=self.alive)
             raise self.error
 
         return asyncio.create_task(self.breaker.run(order_id, attempt, receives_left=receives_left))
 
-    async def fill(self, *receives_left: int) -> tuple[Held, Held]:
+    async def fill(self, *receives_left: int) -> tuple[Task, Task]:
         """Open the breaker, and have two failing orders hold its slots."""
         await asyncio.wait([self.start("first")])
         second = self.start("second", receives_left=receives_left[1])
@@ -76,7 +78,7 @@ class Shop:
             await asyncio.sleep(0)
         return self.start("first", receives_left=receives_left[0]), second
 
-    async def with_a_room(self) -> Held:
+    async def with_a_room(self) -> Task:
         """Wait until one of two has made room; the other."""
         leaving, staying = await self.fill(5, 4)
         await asyncio.wait([leaving])
@@ -90,7 +92,7 @@ async def shop() -> AsyncIterator[Shop]:
     shop.breaker.stop()
 
 
-def failure(task: Held) -> BaseException | None:
+def failure(task: Task) -> BaseException | None:
     return task.exception() if task.done() else None
 
 
@@ -100,6 +102,18 @@ async def test_who_has_the_most_receives_left_makes_room_and_is_away_for_two_min
     error = failure(leaving)
     assert isinstance(error, HeldBackError)
     assert (str(error), error.after) == ("another order shall be tried", timedelta(minutes=2))
+    assert not staying.done()
+
+
+async def test_who_can_best_afford_it_leaves_even_if_its_turn_has_come(shop: Shop) -> None:
+    leaving, staying = await shop.fill(5, 4)
+    while len(shop.tries) < 4:  # noqa: ASYNC110 - each has failed again, and the first is the next
+        await asyncio.sleep(0)
+    time.sleep(2 * PAUSE)  # noqa: ASYNC251 - so that cool-down and pause are over at the same look
+    shop.breaker._dispatch()
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    assert isinstance(failure(leaving), HeldBackError)
     assert not staying.done()
 
 
@@ -121,6 +135,15 @@ async def test_once_it_is_taken_nobody_is_turned_away(shop: Shop) -> None:
     await asyncio.sleep(0)
     assert not fresh.done()
     assert not again.done()
+
+
+async def test_an_order_that_failed_without_a_word_before_makes_room_like_the_others(shop: Shop) -> None:
+    staying = await shop.with_a_room()
+    shop.tells = False
+    held = [staying, shop.start("third")]
+    async with asyncio.timeout(2):
+        done, _ = await asyncio.wait(held, return_when=asyncio.FIRST_COMPLETED)
+    assert [type(failure(task)) for task in done] == [HeldBackError]
 
 
 async def test_nobody_is_turned_away_on_the_last_receive(shop: Shop) -> None:
@@ -184,6 +207,13 @@ async def test_only_so_many_tried_orders_are_remembered_and_the_latest_are(
         await asyncio.sleep(0.005)
     assert len(shop.breaker._tried_at) == 2
     assert "third" in shop.breaker._tried_at
+
+
+async def test_an_order_that_was_tried_again_is_among_the_latest(shop: Shop, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("flashpay.breaker._REMEMBERED", 2)
+    for order_id in ("first", "second", "first", "third"):
+        shop.breaker._tried(Held(order_id=order_id, receives_left=1), DOWN)
+    assert list(shop.breaker._tried_at) == ["first", "third"]
 
 
 async def test_who_is_held_back_by_the_stop_is_told_so(shop: Shop) -> None:

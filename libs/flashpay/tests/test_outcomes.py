@@ -8,14 +8,16 @@ from datetime import timedelta
 import pytest
 
 from flashmsg import decode_outcome
-from flashpay import Announcer, LedgerEntry, OutcomeOwedError, Retention, Settled, Settler
+from flashpay import Announcer, Canceller, LedgerEntry, OutcomeOwedError, Reservations, Retention, Settled, Settler
 from flashpay.testing import (
     FakeGateway,
     FakeOutcomes,
+    FakeRefunds,
     FakeStock,
     ManualClock,
     MemoryLedger,
     Reply,
+    refunder_of,
     sample_order,
     sample_reservation,
 )
@@ -52,6 +54,16 @@ class Shop:
     @property
     def told_of(self) -> list[str]:
         return [outcome.id.removeprefix(f"{ORDER.order_id}.") for outcome, _ in self.topic.published]
+
+    @property
+    def canceller(self) -> Canceller:
+        refunds = FakeRefunds(gateway=self.gateway)
+        return Canceller(
+            ledger=self.ledger,
+            refunder=refunder_of(ledger=self.ledger, refunds=refunds, clock=self.clock),
+            reservations=Reservations(stock=None, limits=None),
+            announcer=self.announcer,
+        )
 
     def settler(self, stock: FakeStock | None = None) -> Settler:
         return Settler(
@@ -168,6 +180,46 @@ async def test_a_redriven_order_whose_units_others_have_is_told_as_sold_out(shop
     await settler.settle(ORDER, redriven=True, reservation=reservation)
     await shop.announcer.flush()
     assert shop.told_of == ["sold_out.2"], "the failure was overtaken before it was told"
+
+
+async def test_a_refund_is_told_after_the_payment_with_its_own_name(shop: Shop) -> None:
+    await shop.settler().settle(ORDER)
+    await shop.announcer.flush()
+    await shop.canceller.cancel(ORDER.order_id)
+    await shop.announcer.flush()
+    assert shop.told_of == ["completed.1", "refunded.1"]
+    refund = shop.topic.published[-1][0].data
+    assert (refund.refund_id, refund.charge_id) == (shop.entry.refund_id, shop.entry.charge_id)
+    assert refund.refund_id
+
+
+async def test_a_refund_that_overtakes_the_telling_of_the_payment_is_told_alone(shop: Shop) -> None:
+    shop.topic.down = True
+    await shop.settler().settle(ORDER)
+    await shop.announcer.flush()
+    shop.topic.down = False
+    await shop.canceller.cancel(ORDER.order_id)
+    await shop.announcer.flush()
+    assert shop.told_of == ["refunded.1"]
+
+
+async def test_an_order_that_is_cancelled_while_it_waits_is_told_once(shop: Shop) -> None:
+    await shop.ledger.accept(ORDER)
+    await shop.canceller.cancel(ORDER.order_id)
+    await shop.announcer.flush()
+    await shop.settler().settle(ORDER)
+    await shop.announcer.flush()
+    assert shop.told_of == ["cancelled.0"]
+
+
+async def test_an_order_that_is_cancelled_before_the_ledger_met_it_is_told_by_who_brings_it(shop: Shop) -> None:
+    await shop.canceller.cancel(ORDER.order_id)
+    await shop.announcer.flush()
+    assert shop.topic.published == []
+    await shop.settler().settle(ORDER)
+    await shop.announcer.flush()
+    assert shop.told_of == ["cancelled.0"]
+    assert shop.topic.published[0][0].data.items == ORDER.items
 
 
 async def test_where_nobody_is_told_nothing_is_owed(clock: ManualClock) -> None:

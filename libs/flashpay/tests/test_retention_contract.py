@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from flashpay import Approved, Claimed, Declined, Ledger, LedgerEntry, Retention
+from flashpay import Approved, Claimed, Declined, Ledger, LedgerEntry, Refunded, Retention, Tombstone
 from flashpay.testing import ManualClock, sample_order
 from flashpay.unsettled import UnsettledOrders
 
@@ -76,7 +76,28 @@ async def failed_unclaimed(subject: Subject) -> object:
     return await subject.ledger.fail(ORDER, reason="other")
 
 
-every_end = pytest.mark.parametrize("end", [completed, declined, sold_out, failed, failed_unclaimed])
+async def cancelled(subject: Subject) -> object:
+    await subject.ledger.accept(ORDER)
+    return await subject.ledger.cancel(ORDER.order_id)
+
+
+async def cancelled_unmet(subject: Subject) -> object:
+    await subject.ledger.cancel(ORDER.order_id)
+    return await subject.ledger.claim(ORDER, owner="worker", lease=LEASE)
+
+
+async def refunded(subject: Subject) -> object:
+    await completed(subject)
+    await subject.ledger.told(await subject.entry())
+    await subject.ledger.cancel(ORDER.order_id)
+    entry = await subject.entry()
+    assert (entry.event_owed, entry.expires_at) == (False, None), "what is being paid back is not forgotten"
+    return await subject.ledger.refunded(ORDER.order_id, Refunded(refund_id="re"))
+
+
+every_end = pytest.mark.parametrize(
+    "end", [completed, declined, sold_out, failed, failed_unclaimed, cancelled, cancelled_unmet, refunded]
+)
 End = Callable[[Subject], Awaitable[object]]
 
 
@@ -162,3 +183,15 @@ async def test_an_end_may_be_told_twice_and_an_order_that_is_gone_not_at_all(ope
     gone = replace(entry, order_id="ord_" + "z" * 40)
     await subject.ledger.told(gone)
     assert await subject.ledger.get(gone.order_id) is None
+
+
+@pytest.mark.parametrize(("retention", "kept_for"), [(TOLD, KEEP), (UNTOLD, KEEP), (Retention(announced=True), None)])
+async def test_a_tombstone_that_nothing_comes_to_expires_like_an_end(
+    opened: Open, retention: Retention, kept_for: timedelta | None
+) -> None:
+    subject = opened(retention)
+    tombstone = await subject.ledger.cancel(ORDER.order_id)
+    assert isinstance(tombstone, Tombstone)
+    assert tombstone.expires_at == (None if kept_for is None else subject.kept_until)
+    assert not await subject.is_found()
+    assert await subject.ledger.find(ORDER.order_id) == tombstone

@@ -3,8 +3,6 @@
 import asyncio
 from collections import Counter
 from collections.abc import Callable, Coroutine
-from contextvars import ContextVar
-from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
 
@@ -26,6 +24,7 @@ from flashpay import (
 from flashpay.testing import Abandonment, FakeGateway, FakeStock, ManualClock, MemoryLedger, Reply, sample_order
 from flashpay.testing import sample_reservation as reserved_by
 from flashstock.errors import StockUnavailableError
+from libs.flashpay.tests.actors import ACTOR, Actor, DeathError, checkpoint
 
 LEASE = timedelta(seconds=30)
 NAMES = ("one", "two")
@@ -37,36 +36,8 @@ BROUGHT = st.sampled_from([0, 1])
 # More turns of the loop than any step of settle() takes between two await points of the fakes.
 TURNS = 24
 STEPS = 40
-ERRORS: dict[str, Callable[..., Exception]] = dict.fromkeys(("charge", "lookup"), GatewayUnavailableError)
+ERRORS: dict[str, Callable[..., Exception]] = dict.fromkeys(("charge", "lookup", "refund"), GatewayUnavailableError)
 ERRORS |= dict.fromkeys(("settle", "reopen"), StockUnavailableError)
-ACTOR: ContextVar["Actor | None"] = ContextVar("actor", default=None)
-
-
-class DeathError(BaseException):
-    """Not caught by anything, like the end of the process."""
-
-
-@dataclass(eq=False)
-class Actor:
-    """One attempt, parked at an await point until the machine lets it go on."""
-
-    order: Order
-    task: asyncio.Task[Any] | None = None
-    place: str = ""
-    parked: asyncio.Future[None] | None = field(default=None)
-
-    async def park(self, place: str) -> None:
-        self.place, self.parked = place, asyncio.get_running_loop().create_future()
-        try:
-            await self.parked
-        finally:
-            self.parked = None
-
-
-async def checkpoint(place: str) -> None:
-    actor = ACTOR.get()
-    if actor is not None:
-        await actor.park(place)
 
 
 class SettleMachine(RuleBasedStateMachine):
@@ -258,14 +229,17 @@ class SettleMachine(RuleBasedStateMachine):
             self.at_most_one_attempt_says_that_it_settled_the_order,
         ):
             check()
-        assert set(self.final) == set(self.ledger.entries)
+        self._all_have_ended()
         self._every_reservation_has_ended_rightly()
+
+    def _all_have_ended(self) -> None:
+        assert set(self.final) == set(self.ledger.entries)
 
     def _every_reservation_has_ended_rightly(self) -> None:
         ended = {reservation.id for _, reservation in self.brought.values()}
         sold = {
             entry.reservation.id
-            for entry in self.final.values()
+            for entry in self.ledger.entries.values()
             if entry.status is OrderStatus.COMPLETED and entry.reservation is not None
         }
         level = (2 * len(ended - sold), UNITS - 2 * len(ended), 2 * len(sold))
@@ -283,7 +257,7 @@ class SettleMachine(RuleBasedStateMachine):
             actor = self._act(order, lambda: self.settler.settle(order, reservation=reservation, redriven=True))
             while actor.parked is not None:
                 self._resume(actor)
-            if self.ledger.entries[order.order_id].status in {OrderStatus.COMPLETED, OrderStatus.DECLINED}:
+            if self.ledger.entries[order.order_id].status not in {OrderStatus.PROCESSING, OrderStatus.FAILED}:
                 return
             self.clock.advance(LEASE)
 
@@ -338,10 +312,15 @@ class SettleMachine(RuleBasedStateMachine):
             assert isinstance(error, DeathError) or error.retryable, error
 
 
-SettleMachine.TestCase.settings = settings(
-    max_examples=120,
-    stateful_step_count=STEPS,
-    deadline=None,
-    suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
-)
+def machine_settings(*, examples: int) -> settings:
+    """Long enough runs, and no deadline: the machine is what is slow."""
+    return settings(
+        max_examples=examples,
+        stateful_step_count=STEPS,
+        deadline=None,
+        suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
+    )
+
+
+SettleMachine.TestCase.settings = machine_settings(examples=120)
 TestSettleMachine = SettleMachine.TestCase

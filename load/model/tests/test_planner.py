@@ -92,7 +92,12 @@ def test_what_the_template_cannot_hold_is_noted() -> None:
         ({"burst": float("inf")}, "burst"),
         ({"wait": 2.9}, "wait"),
         ({"overhead": -1.0}, "overhead"),
-        ({"rate": 1e9, "burst": 1e6}, "rate"),
+        ({"rate": 1e9}, "rate"),
+        ({"rate": 1e6, "burst": 1e6}, "rate"),  # more workers than anybody has
+        ({"payment": 1e6, "wait": 2e6}, "payment"),
+        ({"wait": 1e300}, "wait"),
+        ({"burst": 1e300}, "burst"),
+        ({"overhead": 1e5, "wait": 2e5}, "overhead"),
     ],
 )
 def test_an_argument_out_of_range_is_named(changed: dict[str, float], parameter: str) -> None:
@@ -164,6 +169,7 @@ def test_a_sale_that_can_begin_with_one_task_says_so(sale: dict[str, Any]) -> No
     "sale",
     [
         {"rate": 60.0, "burst": 20_000.0},  # too many orders to simulate
+        {"rate": 40.0, "burst": 22_000.0},  # too long to be simulated second by second
         {"rate": 60.0, "burst": 3600.0, "gateway_capacity": 200},
     ],
 )
@@ -209,3 +215,10 @@ def test_a_capacity_that_the_workers_do_not_divide_counts_whole_tasks() -> None:
     assert not found.template_holds
     assert "the template's 50 feeds 2 × 20 workers" in " ".join(found.template.notes)
     assert plan(rate=15, payment=3, wait=60, burst=3600, gateway_capacity=60, workers_per_task=5).template_holds
+
+
+def test_a_month_is_planned_without_simulating_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("load.model.beginning.simulate_autoscaling", pytest.fail)
+    found = plan(rate=0.1, payment=3, wait=60, burst=2_592_000)
+    assert (found.workers_needed, found.tasks) == (1, 1)
+    assert found.template.overrides()[-1] == "PreScale=false"

@@ -164,3 +164,24 @@ async def test_a_customer_who_cancels_may_buy_as_much_again(stock: FakeStock) ->
         assert (await shop.order("sync", quantity=1)).problem == (409, "limit-reached")
         await cancel(shop, order_id)
         assert (await shop.order("sync", quantity=2)).status == 200
+
+
+async def test_where_orders_expire_one_without_an_entry_is_not_called_cancelled() -> None:
+    async with running_shop(ORDER_RETENTION_DAYS="30") as shop:
+        waiting, expired = await placed(shop), await placed(shop, "sync")
+        del shop.ledger.entries[expired]
+        for order_id in (waiting, expired):
+            answer = await cancel(shop, order_id)
+            assert answer.problem == (409, "not-taken-up")
+            assert int(answer.headers["Retry-After"]) >= 1
+            assert (await shop.request("GET", f"/orders/{order_id}")).json["status"] == "pending"
+        await work_off(shop)
+        assert (await cancel(shop, waiting)).json["status"] == "refunded"
+
+
+async def test_where_orders_expire_one_with_a_key_is_cancelled_while_it_waits() -> None:
+    async with running_shop(ORDER_RETENTION_DAYS="30") as shop:
+        order_id = (await shop.order("async", headers={"Idempotency-Key": "basket"})).json["order_id"]
+        assert (await cancel(shop, order_id)).json["status"] == "cancelled"
+        await work_off(shop)
+        assert shop.gateway.requests == []

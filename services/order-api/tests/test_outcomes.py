@@ -25,3 +25,17 @@ async def test_a_sync_order_is_answered_while_nobody_can_be_told() -> None:
         await wait_until(lambda: shop.metric("outcome_events_total", result="owed") == 1)
         assert (answer.status, answer.json["status"]) == (200, "completed")
         assert shop.ledger.entries[answer.json["order_id"]].event_owed
+
+
+async def test_a_cancellation_and_a_refund_are_told() -> None:
+    outcomes = FakeOutcomes()
+    async with running_shop(outcomes=outcomes) as shop:
+        paid = (await shop.order("sync")).json["order_id"]
+        await wait_until(lambda: outcomes.told == ["completed"])
+        await shop.request("DELETE", f"/orders/{paid}")
+        await wait_until(lambda: outcomes.told[1:] == ["refunded"])
+        keyed = (await shop.order("async", headers={"Idempotency-Key": "one"})).json["order_id"]
+        for _ in range(2):
+            await shop.request("DELETE", f"/orders/{keyed}")
+        await wait_until(lambda: outcomes.told[2:] == ["cancelled"])
+        assert not shop.ledger.entries[paid].event_owed

@@ -48,3 +48,7 @@ def test_the_least_that_can_be_meant_is_taken() -> None:
         NEEDED | {"RECONCILE_LIMIT": "1", "LEASE_SECONDS": "30", "RECONCILE_AFTER_SECONDS": "30.5"}
     )
     assert (settings.reconcile_limit, settings.reconcile_after) == (1, timedelta(seconds=30.5))
+
+
+def test_every_setting_says_what_it_is_for() -> None:
+    assert all(field.description for field in Settings.model_fields.values())

@@ -1,4 +1,4 @@
-"""The end of patience: for one piece of work, and for many with one timer."""
+"""The end of patience for many results, with one timer."""
 
 import asyncio
 from collections import deque
@@ -8,16 +8,6 @@ from typing import Any, Generic, Protocol, TypeVar
 # When the process stood still, an answer may lie in the socket unread while the time is up. From bytes in the socket
 # to the caller's result takes about eight turns of the loop.
 _LAST_TURNS = 20
-
-
-async def done_in_time(work: asyncio.Future[Any], seconds: float) -> bool:
-    """Wait until the work is done or the time is up, and tell which."""
-    await asyncio.wait({work}, timeout=seconds)
-    for _ in range(_LAST_TURNS):
-        if work.done():
-            break
-        await asyncio.sleep(0)
-    return work.done()
 
 
 class Awaited(Protocol):

@@ -2,17 +2,20 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
-from math import ceil
+from math import ceil, inf
 from types import TracebackType
 from typing import Any, Self
 
 import structlog
 
-from flashbus.deadlines import Deadlines, done_in_time
+from flashbus.deadlines import Deadlines
 from flashbus.topic import MAX_BATCH_BYTES, MAX_BATCH_ENTRIES, Entry, Refusal, Topic, TopicError
+
+# A request whose bytes are in the socket comes to its `publish` within so many turns of the loop.
+_JOINING_TURNS = 2
 
 log = structlog.get_logger()
 
@@ -41,6 +44,12 @@ class _Waiting:
     expires: float
     result: asyncio.Future[None]
     queued: bool = True
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Call:
+    expires: float
+    result: asyncio.Task[None]
 
 
 class GroupCommitPublisher:
@@ -79,6 +88,7 @@ class GroupCommitPublisher:
         self._on_batch = on_batch
         self._waiting: deque[_Waiting] = deque()
         self._deadlines = Deadlines[_Waiting](on_late=self._late)
+        self._call_deadlines = Deadlines[_Call](on_late=lambda call: call.result.cancel())
         self._in_flight: set[asyncio.Task[None]] = set()
         self._timer: asyncio.TimerHandle | None = None
         self._closing = False
@@ -127,6 +137,7 @@ class GroupCommitPublisher:
         while self._in_flight:
             await asyncio.wait(self._in_flight)
         self._deadlines.close()
+        self._call_deadlines.close()
 
     def _admit(self, entry: Entry) -> _Waiting:
         if self._closing:
@@ -167,15 +178,16 @@ class GroupCommitPublisher:
         waiting.queued = False
         return waiting
 
-    def _dispatch(self) -> None:
-        """Send whatever may go now, and set the timer for what may go later."""
+    def _dispatch(self, *, lingered: bool = False) -> None:
+        """Send full batches, and what has lingered if it is the time for that; set the timer for the rest."""
         now = asyncio.get_running_loop().time()
         self._expire(now)
         while len(self._in_flight) < self._max_in_flight:
-            batch = self._next_batch(now)
+            batch = self._next_batch(due_by=now if lingered else -inf)
             if not batch:
                 break
             task = asyncio.create_task(self._send(batch), name="publish-batch")
+            self._call_deadlines.add(_Call(now + self._timeout_seconds, task))
             self._in_flight.add(task)
             task.add_done_callback(self._sent)
         self._set_timer()
@@ -186,7 +198,7 @@ class GroupCommitPublisher:
         while self._waiting and self._waiting[0].expires <= now:
             _settle(self._take_next(), PublishError("unavailable", "not sent in time", certain=True))
 
-    def _next_batch(self, now: float) -> list[_Waiting]:
+    def _next_batch(self, *, due_by: float) -> list[_Waiting]:
         """Take the oldest entries that fit one call, or none while they may still wait for company."""
         batch: list[_Waiting] = []
         size_bytes = 0
@@ -196,7 +208,7 @@ class GroupCommitPublisher:
                 break
             batch.append(waiting)
         full = len(batch) == MAX_BATCH_ENTRIES or len(batch) < len(self._waiting)
-        if not batch or not (full or self._closing or batch[0].due <= now):
+        if not batch or not (full or self._closing or batch[0].due <= due_by):
             return []
         return [self._take_next() for _ in batch]
 
@@ -204,11 +216,15 @@ class GroupCommitPublisher:
         if self._timer is not None or not self._waiting or len(self._in_flight) >= self._max_in_flight:
             return
         loop = asyncio.get_running_loop()
-        self._timer = loop.call_at(self._waiting[0].due, self._lingered)
+        self._timer = loop.call_at(self._waiting[0].due, self._lingered, _JOINING_TURNS)
 
-    def _lingered(self) -> None:
+    def _lingered(self, turns: int) -> None:
+        # Under load many requests are read in one turn: without these a batch would leave ahead of them.
+        if turns:
+            asyncio.get_running_loop().call_soon(self._lingered, turns - 1)
+            return
         self._timer = None
-        self._dispatch()
+        self._dispatch(lingered=True)
 
     def _sent(self, task: asyncio.Task[None]) -> None:
         self._in_flight.discard(task)
@@ -220,13 +236,13 @@ class GroupCommitPublisher:
         loop = asyncio.get_running_loop()
         started = loop.time()
         try:
-            refused = await self._call([waiting.entry for waiting in batch])
+            refused = await self._topic.publish_batch([waiting.entry for waiting in batch])
         except TopicError as exc:
-            if self._failing_since is None:
-                self._failing_since = started
+            self._note_failure(started)
             _settle_all(batch, PublishError("unavailable", str(exc), certain=exc.certain))
         except BaseException:
-            # A bug of ours or a cancelled loop: no caller may wait for an answer that never comes.
+            # No answer in time, a bug of ours, a cancelled loop: no caller may wait for an answer that never comes.
+            self._note_failure(started)
             _settle_all(batch, PublishError("unavailable", "the publisher failed", certain=False))
             raise
         else:
@@ -239,17 +255,9 @@ class GroupCommitPublisher:
             if self._on_batch is not None:
                 self._on_batch(len(batch), self._call_seconds)
 
-    async def _call(self, entries: Sequence[Entry]) -> Mapping[int, Refusal]:
-        call = asyncio.ensure_future(self._topic.publish_batch(entries))  # a task of its own: it is cut off late
-        try:
-            if not await done_in_time(call, self._timeout_seconds):
-                raise TopicError("no answer in time", certain=False)
-            return call.result()
-        finally:
-            if not call.done():
-                call.cancel()
-                await asyncio.wait({call})
-            _forget(call)
+    def _note_failure(self, started: float) -> None:
+        if self._failing_since is None:
+            self._failing_since = started
 
 
 def _forget(work: asyncio.Future[Any]) -> None:

@@ -7,6 +7,7 @@ from flashmsg.codec import (
     decode_outcome,
     decode_sqs_body,
     encode,
+    encode_placed,
     json_schema,
     parse_request,
 )
@@ -77,6 +78,7 @@ __all__ = [
     "decode_outcome",
     "decode_sqs_body",
     "encode",
+    "encode_placed",
     "json_schema",
     "outcome_type",
     "parse_request",

@@ -8,12 +8,14 @@ from collections.abc import Mapping
 from typing import Any, TypeVar
 
 from pydantic import ValidationError
+from pydantic_core import to_json
 
 from flashmsg.documents import faults, field_errors, read_document, read_text
 from flashmsg.errors import FieldError, InvalidRequestError, MalformedMessageError, UnsupportedVersionError
-from flashmsg.events import ORDER_PLACED_TYPE, SPEC_VERSION, CloudEvent, OrderPlaced
-from flashmsg.orders import MAX_LINES, OrderRequest
+from flashmsg.events import ORDER_API_SOURCE, ORDER_PLACED_TYPE, SPEC_VERSION, CloudEvent, OrderPlaced
+from flashmsg.orders import MAX_LINES, Order, OrderRequest
 from flashmsg.outcomes import OUTCOME_TYPES, OrderOutcome
+from flashmsg.reservations import Reservation
 
 _MAX_FIELDS = 20  # an order and its lines have two each
 _SPEC_VERSION = re.compile(r"[0-9]{1,4}\.[0-9]{1,4}")
@@ -27,6 +29,23 @@ _Event = TypeVar("_Event", OrderPlaced, OrderOutcome)
 def encode(event: CloudEvent) -> str:
     """Return the event as compact JSON in ASCII: SQS refuses some characters, and none of them is left."""
     return event.model_dump_json(exclude_none=True, ensure_ascii=True)
+
+
+def encode_placed(order: Order, *, traceparent: str, reservation: Reservation | None = None) -> str:
+    """Return `encode(OrderPlaced.of(…))` of parts that are sound by themselves, at half its cost: it checks nothing."""
+    event = {
+        "specversion": SPEC_VERSION,
+        "id": order.order_id,
+        "source": ORDER_API_SOURCE,
+        "type": ORDER_PLACED_TYPE,
+        "subject": order.order_id,
+        "time": order.created_at,
+        "datacontenttype": "application/json",
+        "traceparent": traceparent,
+        **({} if reservation is None else {"reservation": reservation}),
+        "data": order,
+    }
+    return to_json(event, ensure_ascii=True).decode("ascii")
 
 
 def decode(body: str | bytes) -> OrderPlaced:

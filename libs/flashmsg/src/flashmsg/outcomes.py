@@ -26,14 +26,15 @@ _TYPE = WithJsonSchema({"type": "string", "enum": list(OUTCOME_TYPES)})
 class EndedOrder(Order):
     """An order and how it ended.
 
-    `attempt` counts the claims on it: where an order is told of twice, the higher one is later. `charge_id` is the
-    provider's name of the charge, if there is one; `reason` says why it is not paid.
+    `attempt` counts the claims on it: where an order is told of twice, the higher one is later. `charge_id` and
+    `refund_id` are the provider's names of charge and refund, if there are any; `reason` says why it is not paid.
     """
 
     status: Annotated[OrderStatus, _END]
     ended_at: UtcDatetime
     attempt: Annotated[int, Field(ge=0)]
     charge_id: str | None = None
+    refund_id: str | None = None
     reason: str | None = None
 
 

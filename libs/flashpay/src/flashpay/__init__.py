@@ -29,6 +29,7 @@ from flashpay.errors import (
     OutcomeOwedError,
     RefundForgottenError,
     StockUnsettledError,
+    UnmetOrderError,
 )
 from flashpay.gateway import (
     Approved,
@@ -141,6 +142,7 @@ __all__ = [
     "Told",
     "Tombstone",
     "Unanswered",
+    "UnmetOrderError",
     "UnsettledOrders",
     "decide",
     "decide_given_up",

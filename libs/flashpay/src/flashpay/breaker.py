@@ -252,19 +252,26 @@ class CircuitBreaker:
 
     def _dispatch(self) -> None:
         """Let go on who may; called whenever something has changed, and by the timer."""
-        waiting = [held for held in self._inside if held.waiting]
         if self._stopped:
-            _release(waiting, HeldBackError("the process stops", after=timedelta(0)))
+            _release(self._waiting(), HeldBackError("the process stops", after=timedelta(0)))
         elif self.closed:
-            _release(waiting)
+            _release(self._waiting())
         else:
-            if self._probe is None and waiting and self._now() >= self._due:
-                self._probe = min(waiting, key=lambda held: self._tried_at.get(held.order_id, float("-inf")))
-                _release([self._probe])
+            # Before a turn is given: who is to leave may be the next to try.
             self._make_room()
+            self._give_turn()
         self._set_timer()
         self._changed.set()
         self._changed = asyncio.Event()
+
+    def _waiting(self) -> list[Held]:
+        return [held for held in self._inside if held.waiting]
+
+    def _give_turn(self) -> None:
+        waiting = self._waiting()
+        if self._probe is None and waiting and self._now() >= self._due:
+            self._probe = min(waiting, key=lambda held: self._tried_at.get(held.order_id, float("-inf")))
+            _release([self._probe])
 
     def _make_room(self) -> None:
         silent = self._gateway.silent or self._ledger.silent
@@ -281,7 +288,7 @@ class CircuitBreaker:
         if self.closed or self._stopped:
             return
         moments = [] if self._rooms.due is None else [self._rooms.due]
-        if self._probe is None and any(held.waiting for held in self._inside):
+        if self._probe is None and self._waiting():
             moments.append(self._due)
         if moments:
             self._timer = asyncio.get_running_loop().call_at(min(moments), self._dispatch)

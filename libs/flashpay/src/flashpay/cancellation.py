@@ -5,7 +5,7 @@ from datetime import timedelta
 
 from flashmsg import OrderStatus
 from flashpay.entries import LedgerEntry, Tombstone
-from flashpay.errors import FlashpayError, RefundForgottenError
+from flashpay.errors import FlashpayError, RefundForgottenError, UnmetOrderError
 from flashpay.gateway import NotRefunded, Refunded, RefundRequest, Refunds
 from flashpay.ledger import Clock, Ledger, utc_now
 from flashpay.outcomes import Announcer
@@ -85,22 +85,34 @@ class Canceller:
         refunder: Pays back.
         reservations: Where the units of an order end that is not paid.
         announcer: Tells of the ends that this brings; None where nobody is told.
+        forgetful: Whether ended orders expire. One without an entry may then be paid and forgotten, and to call it
+            cancelled would be wrong.
     """
 
     def __init__(
-        self, *, ledger: Ledger, refunder: Refunder, reservations: Reservations, announcer: Announcer | None = None
+        self,
+        *,
+        ledger: Ledger,
+        refunder: Refunder,
+        reservations: Reservations,
+        announcer: Announcer | None = None,
+        forgetful: bool = False,
     ) -> None:
         self._ledger = ledger
         self._refunder = refunder
         self._reservations = reservations
         self._announcer = announcer
+        self._forgetful = forgetful
 
     async def cancel(self, order_id: str, *, traceparent: str | None = None) -> Cancellation:
         """Cancel an order, as far as it goes. Asked again it says the same, and goes on with what is not finished.
 
         Raises:
+            UnmetOrderError: Orders expire, and the ledger has none of this id.
             FlashpayError: The ledger did not decide, or that is not known.
         """
+        if self._forgetful and await self._ledger.find(order_id) is None:
+            raise UnmetOrderError(f"{order_id} is not in the ledger, or not any more", reason="unmet")
         entry, trouble = await self._ledger.cancel(order_id), None
         try:
             if isinstance(entry, LedgerEntry):

@@ -113,3 +113,9 @@ class OutcomeOwedError(FlashpayError):
     """The end of an order is not known to be published: it is owed still."""
 
     retryable = True
+
+
+class UnmetOrderError(FlashpayError):
+    """The ledger has no entry of an order: it was accepted a moment ago, or ended long ago and is forgotten."""
+
+    retryable = True

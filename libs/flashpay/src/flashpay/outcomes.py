@@ -94,6 +94,7 @@ def outcome_of(entry: LedgerEntry) -> OrderOutcome:
         ended_at=entry.completed_at or entry.updated_at,
         attempt=entry.attempt,
         charge_id=entry.charge_id,
+        refund_id=entry.refund_id,
         reason=entry.reason,
     )
     return OrderOutcome.of(ended)

@@ -7,7 +7,7 @@ from aiohttp import web
 
 from flashbus.publisher import PublishError
 from flashbus.topic import Entry
-from flashmsg import Order, OrderPlaced, Reservation, encode
+from flashmsg import ORDER_PLACED_TYPE, Order, Reservation, encode_placed
 from flashpay import Accepted, ContentMismatch, LedgerEntry
 from order_api.app_keys import BOOK, INTAKE, METRICS, PUBLISHER, RETRY_AFTER, SETTINGS
 from order_api.bodies import read_json_body
@@ -71,8 +71,8 @@ async def entry_of(request: web.Request, draft: Draft) -> LedgerEntry | None:
 def message_of(request: web.Request, order: Order, reservation: Reservation | None) -> Entry:
     """The message that carries an order on, in the trace of its request."""
     traceparent = str(request[REQUEST_CONTEXT].traceparent)
-    event = OrderPlaced.of(order, traceparent=traceparent, reservation=reservation)
-    return Entry(encode(event), {"type": event.type, "traceparent": traceparent})
+    body = encode_placed(order, traceparent=traceparent, reservation=reservation)
+    return Entry(body, {"type": ORDER_PLACED_TYPE, "traceparent": traceparent})
 
 
 async def queue(

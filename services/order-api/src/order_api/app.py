@@ -164,7 +164,11 @@ def _canceller(settings: Settings, connections: Connections, now: Callable[[], d
         clock=now,
     )
     return Canceller(
-        ledger=connections.ledger, refunder=refunder, reservations=reservations, announcer=connections.announcer
+        ledger=connections.ledger,
+        refunder=refunder,
+        reservations=reservations,
+        announcer=connections.announcer,
+        forgetful=settings.retention.keep is not None,
     )
 
 

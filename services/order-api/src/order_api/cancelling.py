@@ -4,7 +4,7 @@ import structlog
 from aiohttp import web
 
 from flashmsg import OrderStatus
-from flashpay import Cancellation, FlashpayError, LedgerUnavailableError
+from flashpay import Cancellation, FlashpayError, LedgerUnavailableError, UnmetOrderError
 from order_api.app_keys import BOOK, CANCELLER, METRICS, RETRY_AFTER, SETTINGS
 from order_api.order_status import order_id_of
 from order_api.rejections import Rejection
@@ -33,6 +33,8 @@ async def cancel_order(request: web.Request) -> web.Response:
         cancellation = await request.app[CANCELLER].cancel(order_id, traceparent=traceparent)
     except LedgerUnavailableError as exc:
         raise _undecided(request, exc) from exc
+    except UnmetOrderError as exc:
+        raise _unmet(request) from exc
     status = cancellation.entry.status
     if status not in _GRANTED:
         raise _too_late(request, status)
@@ -62,6 +64,16 @@ def _too_late(request: web.Request, status: OrderStatus) -> Rejection:
         return Rejection(409, "payment_in_progress", "The order is being paid", errors=errors, retry_after=wait)
     message = _TOO_LATE[status]
     return Rejection(409, f"already_{status.value}", "It is too late to cancel", errors=[("order_id", message)])
+
+
+def _unmet(request: web.Request) -> Rejection:
+    message = (
+        "The order is not taken up yet, or ended too long ago; once it is paid it can be cancelled, and is paid back"
+    )
+    wait = request.app[RETRY_AFTER].spread(request.app[SETTINGS].payment_timeout)
+    return Rejection(
+        409, "not_taken_up", "The order cannot be cancelled", errors=[("order_id", message)], retry_after=wait
+    )
 
 
 def _undecided(request: web.Request, error: FlashpayError) -> Rejection:

@@ -28,6 +28,7 @@ class Metrics:
             buckets=DURATION_BUCKETS,
             registry=registry,
         )
+        # Looking a series up by labels costs more than the observation.
         self._request_series: dict[tuple[str, str, int], Histogram] = {}
 
     def _add_orders(self, registry: CollectorRegistry) -> None:
@@ -40,6 +41,7 @@ class Metrics:
             ["mode"],
             registry=registry,
         )
+        self._taken_series: dict[tuple[str, bool], Counter] = {}
         self._rejected = Counter("orders_rejected", "Orders refused, and why.", ["reason"], registry=registry)
         self._settled = Counter(
             "orders_settled", "Orders that this process brought to a terminal status.", ["status"], registry=registry
@@ -79,7 +81,6 @@ class Metrics:
         key = (method if method in METHODS else "_OTHER", route, status)
         series = self._request_series.get(key)
         if series is None:
-            # Looking the series up by labels costs more than the observation.
             series = self._request_series[key] = self._requests.labels(key[0], route, str(status))
         series.observe(seconds)
 
@@ -90,7 +91,11 @@ class Metrics:
         answered with an unknown outcome, the order is counted here alone: there are at least as many orders as
         were accepted, and at most as many as were accepted, repeated and of unknown outcome.
         """
-        (self._repeated if repeated else self._accepted).labels(mode).inc()
+        series = self._taken_series.get((mode, repeated))
+        if series is None:
+            counter = self._repeated if repeated else self._accepted
+            series = self._taken_series[mode, repeated] = counter.labels(mode)
+        series.inc()
 
     def rejected(self, reason: str) -> None:
         """Count an order refused."""

@@ -37,8 +37,9 @@ _REFUSALS = {
 }
 _IN_PROGRESS = "`in-progress`: the same order is being paid already; it alone has a `Retry-After`. "
 _TOO_LATE = (
-    "`payment-in-progress`: the order is being paid; it alone has a `Retry-After`. `already-declined`,"
-    " `already-sold-out`, `already-failed`: it was not charged, and there is nothing to cancel."
+    "`payment-in-progress`: the order is being paid. `not-taken-up`: it waits to be, or it ended too long ago; said"
+    " only where ended orders expire. These two have a `Retry-After`. `already-declined`, `already-sold-out`,"
+    " `already-failed`: it was not charged, and there is nothing to cancel."
 )
 _INTAKE_REFUSALS = (400, 408, 409, 413, 415, 422, 500, 503)
 # These may come after the order was handed on.
@@ -151,7 +152,8 @@ def _post_sync() -> dict[str, Any]:
 
 
 def _get_order() -> dict[str, Any]:
-    responses = {200: _ok(OrderView, "The order as far as it is known."), **_refused(404, 503)}
+    known = "The order as far as it is known; `pending` again, where ended orders expire, once it is not any more."
+    responses = {200: _ok(OrderView, known), **_refused(404, 503)}
     return _operation("getOrder", "Tell how an order goes.", responses) | {"parameters": [_ORDER_ID, _TRACEPARENT]}
 
 

@@ -2,17 +2,16 @@
 
 from aiohttp import hdrs, web
 
-from order_api.views import OrderAccepted, OrderView
+from order_api.views import OrderAccepted, OrderView, status_url
 
 
 def acceptance_response(order_id: str) -> web.Response:
     """Answer 202: the order is queued."""
-    accepted = OrderAccepted.of(order_id)
     return web.Response(
         status=202,
-        body=accepted.model_dump_json().encode(),
+        body=OrderAccepted.json_of(order_id),
         content_type="application/json",
-        headers={hdrs.LOCATION: accepted.status_url, hdrs.CACHE_CONTROL: "no-store"},
+        headers={hdrs.LOCATION: status_url(order_id), hdrs.CACHE_CONTROL: "no-store"},
     )
 
 

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 from urllib.parse import quote
 from xml.etree import ElementTree as ET
@@ -34,15 +35,28 @@ class SnsCalls:
 def _form(topic_arn: str, entries: Sequence[Mapping[str, Any]]) -> bytes:
     if not entries:
         raise ParamValidationError(report="PublishBatchRequestEntries is empty")
-    fields = [b"Action=PublishBatch&Version=2010-03-31&TopicArn=", _quoted(topic_arn)]
-    for number, entry in enumerate(entries, 1):
-        prefix = b"&PublishBatchRequestEntries.member.%d" % number
-        fields += (prefix, b".Id=", _quoted(entry["Id"]), prefix, b".Message=", _quoted(entry["Message"]))
-        for place, (name, value) in enumerate(entry.get("MessageAttributes", {}).items(), 1):
-            start = b"%b.MessageAttributes.entry.%d" % (prefix, place)
-            fields += (start, b".Name=", _quoted(name), start, b".Value.DataType=", _quoted(value["DataType"]))
-            fields += (start, b".Value.StringValue=", _quoted(value["StringValue"]))
-    return b"".join(fields)
+    members = [_member(number, entry) for number, entry in enumerate(entries, 1)]
+    return b"".join([b"Action=PublishBatch&Version=2010-03-31&TopicArn=", _quoted(topic_arn), *members])
+
+
+def _member(number: int, entry: Mapping[str, Any]) -> bytes:
+    attributes = entry.get("MessageAttributes", {})
+    kinds = tuple((name, value["DataType"]) for name, value in attributes.items())
+    texts = (entry["Id"], entry["Message"], *(value["StringValue"] for value in attributes.values()))
+    return _member_frame(number, kinds) % tuple(map(_quoted, texts))
+
+
+@lru_cache(maxsize=256)
+def _member_frame(number: int, kinds: Sequence[tuple[str, str]]) -> bytes:
+    """One entry of the form but for its id, its message and its attributes' values: a shop sends a handful of kinds."""
+    prefix = b"&PublishBatchRequestEntries.member.%d" % number
+    frame = b"%b.Id=%%b%b.Message=%%b" % (prefix, prefix)
+    for place, kind in enumerate(kinds, 1):
+        start = b"%b.MessageAttributes.entry.%d" % (prefix, place)
+        name, data_type = (_quoted(text).replace(b"%", b"%%") for text in kind)
+        frame += b"%b.Name=%b%b.Value.DataType=%b" % (start, name, start, data_type)
+        frame += b"%b.Value.StringValue=%%b" % start
+    return frame
 
 
 def _quoted(text: str) -> bytes:

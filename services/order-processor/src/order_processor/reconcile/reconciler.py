@@ -137,12 +137,14 @@ class ApplyingReconciler:
 
     async def _pay_back(self, entry: LedgerEntry) -> Outcome:
         try:
-            await self.refunder.finish(entry)
+            refunded = await self.refunder.finish(entry)
         except GatewayUnavailableError:
             return Outcome.UNKNOWN
         except (GatewayRefusedError, RefundForgottenError) as exc:
             log.error("refund_refused", order_id=entry.order_id, reason=exc.reason, error=str(exc))  # noqa: TRY400 - no trace of ours tells more
             return Outcome.CONFLICT
+        if self.announcer is not None:
+            self.announcer.announce(refunded)
         return Outcome.REFUNDED
 
     async def _bring_on(self, entry: LedgerEntry, found: Finding) -> Outcome:
