@@ -64,6 +64,12 @@ const lineOptions = (spec, line) => ({
   value: (_u, value) => FORMATS[spec.unit](value),
 });
 
+// What the curves are worth where the cursor is, on the other side of the plot.
+const readout = (u) => {
+  u.root.classList.toggle("live", u.cursor.idx != null && u.cursor.left >= 0);
+  u.root.classList.toggle("aside", u.cursor.left < u.bbox.width / devicePixelRatio / 2);
+};
+
 const options = (spec, width, right) => ({
   width,
   height: spec.height,
@@ -83,7 +89,7 @@ const options = (spec, width, right) => ({
     drawClear: [phases(spec)],
     draw: [annotations(spec)],
     setScale: [(u, key) => key === "x" && showZoom(spec, u)],
-    setCursor: [(u) => u.root.classList.toggle("live", u.cursor.idx != null && u.cursor.left >= 0)],
+    setCursor: [readout],
   },
 });
 
@@ -94,7 +100,7 @@ let onPaper = false;
 const widthOf = (spec, host) => {
   if (!onPaper) return host.clientWidth || 320;
   const named = spec.lines.filter((line) => !line.unnamed);
-  const isWhole = !host.closest(".charts") || named.length > 4 || named.some((line) => textWidth(line.label) > LONG_NAME);
+  const isWhole = !host.closest(".charts") || named.length > 4 || named.some((line) => textWidth(nameOf(line)) > LONG_NAME);
   host.closest(".card").classList.toggle("whole", isWhole && !host.closest(".column"));
   return PAPER[isWhole && !host.closest(".column") ? "whole" : "half"];
 };
