@@ -188,15 +188,12 @@ def _version_parameters(parameters: PipelineParameters, network: FunctionNetwork
         parameters.lease_seconds,
         parameters.max_receives,
         parameters.order_retention_days,
+        parameters.snap_start,
+        parameters.customer_key,
+        parameters.outcome_events,
         *([] if network is None else [network.chosen_by]),
     ]
     return [str(parameter.title) for parameter in chosen]
-
-
-def _switches(parameters: PipelineParameters) -> dict[str, object]:
-    """What else changes it, in a letter each: a description has 256."""
-    switches = (parameters.snap_start_on, parameters.customer_key_on, parameters.outcome_events_on)
-    return {f"Is{on}": If(on, "y", "n") for on in switches}
 
 
 def _add_version(
@@ -208,7 +205,7 @@ def _add_version(
     gateway_url: object,
     network: FunctionNetwork | None,
 ) -> awslambda.Alias:
-    names = (*_version_parameters(parameters, network), *_switches(parameters), "Gateway", "RoleName")
+    names = (*_version_parameters(parameters, network), "Gateway", "RoleName")
     role_name = If(parameters.own_roles_on, "-", Select(1, Split("/", parameters.role_arn.ref())))
     version = template.add_resource(
         awslambda.Version(
@@ -216,12 +213,7 @@ def _add_version(
             Condition=on,
             FunctionName=function.ref(),
             # The URL in use: AWS refuses a second version of a function that did not change.
-            Description=Sub(
-                " ".join(f"${{{name}}}" for name in names),
-                Gateway=gateway_url,
-                RoleName=role_name,
-                **_switches(parameters),  # type: ignore[arg-type]
-            ),
+            Description=Sub(" ".join(f"${{{name}}}" for name in names), Gateway=gateway_url, RoleName=role_name),
         )
     )
     return template.add_resource(
