@@ -133,15 +133,6 @@ async def test_an_order_whose_stock_does_not_answer_keeps_no_slot_of_an_open_bre
     await leave(held)
 
 
-async def test_an_order_whose_stock_does_not_answer_has_been_tried(stage: Stage) -> None:
-    held = await stage.open()
-    await stage.end("unsettled", NOT_SOLD)
-    held.append(asyncio.create_task(stage.run("unsettled")))
-    await asyncio.sleep(0)
-    assert stage.breaker.allowance(10) == 1
-    await leave(held)
-
-
 async def test_while_open_nobody_is_handed_back_and_one_tries_at_a_time(stage: Stage) -> None:
     held = await stage.open()
     held += [asyncio.create_task(stage.run(f"failed {number}")) for number in (0, 1)]
@@ -180,15 +171,6 @@ async def test_a_success_lets_everybody_go_on(stage: Stage) -> None:
         await held[0]  # its own trouble, now that another succeeded
     assert len(stage.closed) == 1
     assert COOL_DOWN <= stage.closed[0] < timedelta(seconds=60)
-
-
-async def test_who_was_tried_in_one_outage_is_new_to_the_next(stage: Stage) -> None:
-    held = await stage.open()
-    assert "failed 0" in stage.breaker._tried_at
-    await stage.run("good")
-    await asyncio.gather(*held, return_exceptions=True)
-    assert stage.breaker.closed
-    assert "failed 0" not in stage.breaker._tried_at
 
 
 async def test_a_key_in_flight_closes_nothing(stage: Stage) -> None:
@@ -260,21 +242,6 @@ async def test_one_message_that_was_not_tried_is_taken_at_a_time(stage: Stage) -
     await asyncio.gather(waiting, allowed)
     assert stage.breaker.allowance(10) == 10
     await asyncio.gather(*held, return_exceptions=True)
-
-
-async def test_who_has_left_is_not_counted_among_those_that_were_not_tried(stage: Stage) -> None:
-    await stage.end("good")
-    held = await stage.open()
-    assert stage.breaker.allowance(10) == 1
-    await leave(held)
-
-
-async def test_the_stop_does_not_wait_for_the_cool_down(stage: Stage) -> None:
-    held = await stage.open()
-    stage.breaker.stop()
-    for _ in range(3):
-        await asyncio.sleep(0)
-    assert [type(task.exception()) for task in held if task.done()] == [HeldBackError]
 
 
 async def test_the_stop_lets_everybody_who_waits_go(stage: Stage) -> None:
