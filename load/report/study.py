@@ -1,4 +1,4 @@
-"""The report of the laboratory: the questions of the experiment as headings."""
+"""The questions of an experiment, each answered once, whatever the answers are written in."""
 
 from load.analysis.predicted import PredictedValue
 from load.analysis.results import Results, RunResult
@@ -6,15 +6,11 @@ from load.model import Prices
 from load.report import words
 from load.report.answers import Answer, Table, true_text
 from load.report.console import run_name
-from load.report.document import document
 from load.report.lambda_answers import cold_answer, switch_answer
 from load.report.money import money_answer
-from load.report.order_path import PLACE, order_path
-from load.report.page import closing, opening
 from load.report.published import published_answer
 from load.report.queue_answers import growth_answer, open_loop_answer, ratio_answer, workers_answer
 from load.report.scaling_answer import scaling_answer
-from load.report.section import section
 from load.report.stock_answer import stock_answer
 from load.report.sync_answer import sync_answer
 
@@ -90,7 +86,9 @@ def _predicted_row(run: RunResult, value: PredictedValue) -> tuple[str, ...]:
 
 
 def answers(results: Results, prices: Prices) -> list[Answer]:
-    """Every question that these runs can answer."""
+    """Every question that these runs can answer; a demo asks one."""
+    if results.kind == "demo" or not results.runs:
+        return [answer for answer in [stock_answer(results)] if answer is not None]
     found = [
         sync_answer(results),
         growth_answer(results),
@@ -106,14 +104,3 @@ def answers(results: Results, prices: Prices) -> list[Answer]:
         published_answer(results),
     ]
     return [answer for answer in found if answer is not None]
-
-
-def study_page(results: Results, prices: Prices) -> str:
-    """The report of a lab experiment."""
-    found = answers(results, prices) if results.runs else []
-    path = order_path(results, prices)
-    places = [(answer.id, answer.short) for answer in found]
-    head, charts = opening(results, [PLACE] * bool(path) + places)
-    body = [head, path, *(section(answer) for answer in found), closing(results)]
-    charts += [chart for answer in found for chart in answer.charts]
-    return document(title=results.title, body="\n".join(body), charts=charts)

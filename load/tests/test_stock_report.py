@@ -105,7 +105,7 @@ def test_an_order_that_was_lost_is_said_to_be(make_results: Make, lossy_result: 
 def test_without_limited_stock_there_is_no_such_section(make_results: Make, demo_runs: list[RunResult]) -> None:
     results = make_results(plain(demo_runs), "demo")
     assert stock_answer(results) is None
-    assert QUESTION not in markdown(results, load_prices())
+    assert QUESTION not in markdown(results, answers(results, load_prices()))
 
 
 @pytest.mark.parametrize("kind", ["demo", "lab"])
