@@ -52,6 +52,8 @@ class PhaseFigures(BaseModel):
 class Figures(BaseModel):
     """A whole run. Times are seconds, rates orders per second.
 
+    `offered`, `accepted` and `rejected` count requests: a shopper who is refused comes again. `customers_lost` of
+    `customers` got no order accepted at all, and were told anything but “sold out”.
     `acceptance_percent` leaves out those who were told that nothing is left: they lost nothing to the shop.
     `accept` is the latency of accepted orders, `answer` that of every answer (the shopper who gets a 503 waited too),
     `confirmation` the time until the order ended (None while some have not: the slowest would be missing).
@@ -68,6 +70,8 @@ class Figures(BaseModel):
     rejected: int
     rejected_by_reason: dict[str, int]
     acceptance_percent: float
+    customers: int
+    customers_lost: int
     completed: int
     declined: int
     failed: int
@@ -170,6 +174,12 @@ def refusal(request: Request) -> str:
     return request.reason or str(request.status)
 
 
+def _customers_lost(requests: Sequence[Request]) -> int:
+    """Who was refused as often as they asked."""
+    taken = {request.user for request in requests if request.is_accepted}
+    return len({request.user for request in requests if request.is_lost} - taken)
+
+
 def _confirmation(accepted: Sequence[Life]) -> Percentiles | None:
     waits = [life.ended - life.due for life in accepted if life.ended is not None]
     return percentiles(waits) if len(waits) == len(accepted) else None
@@ -230,6 +240,8 @@ def figures(scenario: Scenario, records: RunRecords) -> Figures:
         accepted=len(accepted),
         rejected=len(refused),
         rejected_by_reason=dict(Counter(refusal(request) for request in refused)),
+        customers=len({request.user for request in records.requests}),
+        customers_lost=_customers_lost(records.requests),
         acceptance_percent=100 * len(accepted) / max(1, len(accepted) + lost),
         completed=statuses["completed"],
         declined=statuses["declined"] + statuses["sold_out"],

@@ -16,14 +16,17 @@ class DeathError(BaseException):
 
 @dataclass(eq=False)
 class Actor:
-    """One attempt, parked at an await point until the machine lets it go on."""
+    """One attempt, parked at an await point until it is let go on; `free`, it is parked no more."""
 
     order: Order
     task: asyncio.Task[Any] | None = None
     place: str = ""
     parked: asyncio.Future[None] | None = field(default=None)
+    free: bool = False
 
     async def park(self, place: str) -> None:
+        if self.free:
+            return
         self.place, self.parked = place, asyncio.get_running_loop().create_future()
         try:
             await self.parked

@@ -117,6 +117,15 @@ async def test_who_can_best_afford_it_leaves_even_if_its_turn_has_come(shop: Sho
     assert not staying.done()
 
 
+async def test_one_receive_that_is_left_is_enough_to_come_back(shop: Shop) -> None:
+    leaving, _ = await shop.fill(1, 0)
+    await asyncio.wait([leaving])
+    assert isinstance(failure(leaving), HeldBackError)
+    again = shop.start("first", receives_left=1)
+    await asyncio.wait([again])
+    assert str(failure(again)) == "the room is for an order that was not tried yet"
+
+
 async def test_the_room_is_for_an_order_that_was_not_tried_yet(shop: Shop) -> None:
     await shop.with_a_room()
     again = shop.start("first")
@@ -127,6 +136,7 @@ async def test_the_room_is_for_an_order_that_was_not_tried_yet(shop: Shop) -> No
     shop.good.add("fresh")
     assert await shop.start("fresh") == SETTLED
     assert shop.breaker.closed
+    assert shop.breaker._rooms._left == 0  # the next outage begins anew
 
 
 async def test_once_it_is_taken_nobody_is_turned_away(shop: Shop) -> None:
