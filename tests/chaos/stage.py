@@ -95,10 +95,7 @@ async def open_stage(
 ) -> AsyncIterator[Stage]:
     """Run such a shop for the length of the block, in a broker of its own where one is given."""
     async with AsyncExitStack() as exits:
-        lines = {line: await exits.enter_async_context(tcp_proxy(emulator.address, rng=rng)) for line in AWS_LINES}
-        if broker is not None:
-            lines["api-sns"].upstream = lines["processor-sqs"].upstream = broker.running.address
-        lines |= {line: await exits.enter_async_context(tcp_proxy(rng=rng)) for line in GATEWAY_LINES}
+        lines = await _lines(exits, emulator, broker, rng)
         shop = await exits.enter_async_context(
             open_shop(
                 _shop_plan(plan, name, lines),
@@ -125,6 +122,15 @@ async def open_stage(
             rng=rng,
             broker=broker,
         )
+
+
+async def _lines(
+    exits: AsyncExitStack, emulator: RunningEmulator, broker: Broker | None, rng: random.Random
+) -> dict[str, TcpProxy]:
+    lines = {line: await exits.enter_async_context(tcp_proxy(emulator.address, rng=rng)) for line in AWS_LINES}
+    if broker is not None:
+        lines["api-sns"].upstream = lines["processor-sqs"].upstream = broker.running.address
+    return lines | {line: await exits.enter_async_context(tcp_proxy(rng=rng)) for line in GATEWAY_LINES}
 
 
 def _shop_plan(plan: StagePlan, name: str, lines: Mapping[str, TcpProxy]) -> ShopPlan:
