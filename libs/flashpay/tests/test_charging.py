@@ -236,11 +236,17 @@ async def test_without_patience_nobody_waits(stage: Stage) -> None:
 
 
 async def test_losing_patience_ends_a_pause_in_the_middle(clock: ManualClock) -> None:
-    gateway = FakeGateway(default=Reply.HANG)
-    charger = Charger(gateway=gateway, payment_timeout=TIMEOUT, patience=PATIENCE, clock=clock)
+    pausing = asyncio.Event()
+
+    async def pause(_seconds: float) -> None:
+        pausing.set()
+        await asyncio.Event().wait()
+
+    charger = Charger(
+        gateway=FakeGateway(default=Reply.HANG), payment_timeout=TIMEOUT, patience=PATIENCE, clock=clock, sleep=pause
+    )
     charging = asyncio.create_task(charger.charge(REQUEST, timeout=TIMEOUT))
-    while not gateway.lookups:  # noqa: ASYNC110 - a list has no event
-        await asyncio.sleep(0.001)
+    await pausing.wait()
     charger.lose_patience()
     async with asyncio.timeout(0.5):
         with pytest.raises(GatewayInFlightError):
