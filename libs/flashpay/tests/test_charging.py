@@ -86,7 +86,10 @@ async def test_a_slow_charge_keeps_its_slot_until_it_is_answered(stage: Stage) -
     for pause, around in zip(stage.pauses, [1, 2, 4, 5, 5, 5, 5], strict=True):
         assert around * 0.8 <= pause <= around * 1.2
     assert len(set(stage.pauses[3:])) > 1  # not all at the same moment
-    assert stage.charger._holds == set()  # nothing is kept of a charge that is over
+    # Nothing is kept of a charge that is over.
+    assert stage.charger._holds == set()
+    await asyncio.sleep(0)
+    assert not any(task.get_name() == "out of patience" for task in asyncio.all_tasks())
 
 
 async def test_it_is_reported_before_the_wait_and_not_after(stage: Stage) -> None:
@@ -251,6 +254,8 @@ async def test_losing_patience_ends_a_pause_in_the_middle(clock: ManualClock) ->
     async with asyncio.timeout(0.5):
         with pytest.raises(GatewayInFlightError):
             await charging
+    await asyncio.sleep(0)
+    assert asyncio.all_tasks() == {asyncio.current_task()}  # the pause is not left to itself
 
 
 class Watched(FakeGateway):
