@@ -218,6 +218,32 @@ async def test_a_provider_without_lookups_is_asked_by_repeating_the_charge(stage
     assert stage.gateway.charged(REQUEST.order_id) == 1
 
 
+@pytest.mark.parametrize(
+    ("second", "charges"),
+    [
+        (GatewayUnavailableError("silent again", reason="timeout"), 3),  # it may still be worked on
+        (GatewayUnavailableError("500", reason="server_error", status=500), 2),  # it is not any more
+    ],
+)
+async def test_a_charge_is_repeated_until_it_is_known_not_to_be_worked_on(
+    stage: Stage, second: GatewayUnavailableError, charges: int
+) -> None:
+    ends = [GatewayUnavailableError("silent", reason="timeout"), second]
+    asked: list[str] = []
+
+    async def end(place: str) -> None:
+        if place == "charge.called":
+            asked.append(place)
+            if ends:
+                raise ends.pop(0)
+
+    stage.gateway.lookups_known = False
+    stage.gateway._checkpoint = end
+    result = (await asyncio.gather(stage.charge(), return_exceptions=True))[0]
+    assert isinstance(result, Approved) == (charges == 3)
+    assert len(asked) == charges
+
+
 async def test_a_receipt_for_another_charge_found_by_a_lookup_is_told(stage: Stage) -> None:
     async def confused(place: str) -> None:
         await asyncio.sleep(0)
