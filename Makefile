@@ -186,8 +186,8 @@ mutants: install ## Sample mutants of every package, each against its own tests 
 	$(BIN)/python -m mutation $(ARGS)
 
 .PHONY: chaos
-chaos: tools ## Run the long tests that kill processes
-	CHAOS_ROUNDS=8 $(BIN)/pytest -m chaos $(ARGS)
+chaos: tools ## Run the whole table of chaos runs; the report is in reports/chaos (CHAOS_SEED=… deals the same faults again)
+	CHAOS_ROUNDS=1 $(BIN)/pytest -m chaos -p no:randomly $(ARGS)
 
 .PHONY: clean
 clean: ## Remove the environments, the caches and what was built

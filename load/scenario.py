@@ -6,15 +6,12 @@ from typing import Annotated, Any, Self
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from flashstock.levels import MAX_UNITS
-from load.model import plan
+from load.model import LABORATORY_OVERHEAD_SECONDS as OVERHEAD_SECONDS
+from load.model import UTILISATION, workers_to_keep_up
 from local.catalogue import load_catalogue
 
-# A slot's time beside the payment, with the embedded AWS on two cores: receive, claim, record. 24 ms were measured with
-# one worker, 58 ms with 100, 49 ms with workers to spare at 60 orders/s.
-OVERHEAD_SECONDS = 0.05
 # What one more task takes to start, of those that are started together: they share two cores.
 TASK_START_SECONDS = 0.45
-UTILISATION = 0.9
 # The protected shop's defaults, as parts of the time that a shopper of the naive shop waits (30 s).
 WAIT_SHARE = 1 / 30
 DEADLINE_SHARE = 20 / 30
@@ -99,18 +96,8 @@ class Phase(Data):
 
 
 def planned_workers(rate: float, payment_seconds: float, overhead_seconds: float = OVERHEAD_SECONDS) -> int:
-    """The planner's answer for workers that keep up with `rate` orders per second and are busy UTILISATION of it.
-
-    At a utilisation of 1 the smallest accident leaves a backlog that is never worked off.
-    """
-    found = plan(
-        rate=rate / UTILISATION,
-        payment=payment_seconds,
-        wait=10 * payment_seconds,
-        burst=10 * payment_seconds,
-        overhead=overhead_seconds,
-    )
-    return found.workers_to_keep_up
+    """The workers that keep up with `rate` orders per second and are busy UTILISATION of it."""
+    return workers_to_keep_up(rate, payment_seconds + overhead_seconds, UTILISATION)
 
 
 class Scenario(Data):
@@ -124,7 +111,7 @@ class Scenario(Data):
     `keeps_up_with` (orders/s) leaves the number of workers to the planner. Adjacent scenarios with the same `together`
     run at the same time. With `stock` (units by product id) there are only so many, and each order is one unit of one
     of `products`: those with stock, unless said otherwise. `stands_for_workers` and `stands_for_payment_seconds` are
-    set when time was scaled.
+    set when time was scaled, `stands_for` (the whole scenario as it is without --quick) when anything was.
     """
 
     name: str = Field(pattern=r"^[a-z][a-z0-9:.-]{0,40}$")
@@ -148,6 +135,7 @@ class Scenario(Data):
     products: tuple[str, ...] = ()
     stands_for_workers: int | None = None
     stands_for_payment_seconds: float | None = None
+    stands_for: "Scenario | None" = None
 
     @model_validator(mode="before")
     @classmethod
@@ -185,6 +173,11 @@ class Scenario(Data):
         if self.stock and (unlimited := sorted(set(self.products) - self.stock.keys())):
             raise ValueError(f"{self.name}: products: {', '.join(unlimited)} is ordered but has no stock")
         return self
+
+    def seeded(self, seed: int) -> "Scenario":
+        """The same scenario with another seed."""
+        true = self.stands_for and self.stands_for.seeded(seed)
+        return self.model_copy(update={"seed": seed, "stands_for": true})
 
     @property
     def is_limited(self) -> bool:
@@ -255,7 +248,7 @@ class ScenarioFile(Data):
         return self.model_copy(
             update={
                 "seed": seed,
-                "scenarios": tuple(one.model_copy(update={"seed": seed}) for one in self.scenarios),
+                "scenarios": tuple(one.seeded(seed) for one in self.scenarios),
             }
         )
 

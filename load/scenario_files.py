@@ -70,7 +70,7 @@ def _scenario(
         short.setdefault("stands_for_payment_seconds", full.get("payment_seconds"))
     if "workers" in own:
         short.setdefault("stands_for_workers", full.get("workers"))
-    return short
+    return short if short == full else short | {"stands_for": full}
 
 
 def _scaled(phase: object, scale: object) -> object:
@@ -85,7 +85,9 @@ def _scaled(phase: object, scale: object) -> object:
 def _place(text: str, content: Mapping[str, Any], place: Sequence[int | str]) -> str:
     """`, line 12: ecs:20: workers`, as far as it can be found."""
     match list(place):
-        case ["scenarios", int(number), *rest]:
+        case ["scenarios", int(number), *within]:
+            # Of the scenario without --quick, which is what the file says.
+            rest = [part for part in within if part != "stands_for"]
             scenarios = content["scenarios"]
             entry = scenarios[number] if number < len(scenarios) else None
             name = entry.get("name", f"scenario {number + 1}") if isinstance(entry, dict) else f"scenario {number + 1}"

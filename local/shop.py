@@ -61,10 +61,13 @@ class RunningShop:
 
 
 @asynccontextmanager
-async def open_shop(plan: ShopPlan, *, emulator: RunningEmulator, folder: Path) -> AsyncIterator[RunningShop]:
+async def open_shop(
+    plan: ShopPlan, *, emulator: RunningEmulator, folder: Path, resources: Mapping[str, str] | None = None
+) -> AsyncIterator[RunningShop]:
     """Run the shop that `plan` describes for the length of the block; logs and charge store go to `folder`.
 
-    Leaving the block stops the services in order (intake first, gateway last) and deletes the stack.
+    Leaving the block stops the services in order (intake first, gateway last) and deletes the stack. `resources`, by
+    the names of the stack's outputs, stand in for its own: those of another broker.
     """
     if plan.arm not in ARMS:
         raise ValueError(f"arm: {plan.arm!r} is none of {', '.join(ARMS)}")
@@ -73,7 +76,7 @@ async def open_shop(plan: ShopPlan, *, emulator: RunningEmulator, folder: Path) 
         gateway, gateway_url = _gateway(plan, folder)
         gateway.start()
         exits.push_async_callback(_stop_all, gateway)
-        outputs = await _deploy(plan, emulator, gateway_url)
+        outputs = await _deploy(plan, emulator, gateway_url) | dict(resources or {})
         exits.push_async_callback(delete_stack, emulator.environment, name=plan.name)
         products = stocked(load_catalogue(), plan.stock)
         await seed_catalogue(emulator.environment, table=outputs["ProductsTableName"], products=products)

@@ -21,7 +21,7 @@ BATCH_SIZE = 10
 LEAST_INVOCATIONS = 2
 MAXIMUM_CONCURRENCIES = (2, 5, 10, 20, 50, 100)
 # All are part of the description of the function's version, which may have 256 characters.
-LONGEST_ARTIFACT_KEY = 48
+LONGEST_ARTIFACT_KEY = 40
 LONGEST_GATEWAY_HOST = 80
 LONGEST_ROLE_NAME = 64
 # As the services take them: none between 0 and 30 (a test holds it).
@@ -50,6 +50,7 @@ class PipelineParameters:
     customer_key: Parameter
     customer_key_on: str
     deletion_protection: Parameter
+    outcome_events: Parameter
     outcome_events_on: str
     order_retention_days: Parameter
     role_arn: Parameter
@@ -186,6 +187,7 @@ def add_pipeline_parameters(template: Template, *, gateway_scheme: str = "https?
         customer_key=customer_key,
         customer_key_on=add_switch(template, customer_key),
         deletion_protection=protect,
+        outcome_events=outcome_events,
         outcome_events_on=add_switch(template, outcome_events),
         order_retention_days=add_choice(
             template,

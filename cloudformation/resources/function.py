@@ -55,27 +55,48 @@ def add_function(
     reserved: object,
     network: FunctionNetwork | None = None,
 ) -> Function:
-    """Add the function, its log, role, version and failure queue, where a function is the consumer.
-
-    `reserved` is the most invocations that the topic may cause at once.
-    """
+    """Add the function, its log, role, version and failure queue; the topic causes at most `reserved` invocations."""
     from_topic = template.add_condition("TopicFunction", Equals(parameters.consumer.ref(), "lambda"))
     # Wherever its zip is given, whoever the consumer is: a function that is no longer called still has the events that
     # Lambda keeps for it, and settles them.
     on = template.add_condition("HasFunction", And(*(Not(Equals(p.ref(), NO_ARTIFACT)) for p in parameters.artifact)))
     failures = add_dead_letter_queue(template, "FunctionFailures", name="function-failures", encryption=encryption)
     log_group = _add_log_group(template, parameters=parameters, encryption=encryption)
-    role = _add_function_role(
-        template,
-        parameters=parameters,
-        on=both(template, "MakesFunctionRole", on, parameters.own_roles_on),
-        messaging=messaging,
-        tables=tables,
-        failures=failures,
-        log_group=log_group,
-        network=network,
+    role = _add_function_role(template, parameters, on, messaging, tables, failures, log_group, network)
+    function = template.add_resource(
+        awslambda.Function(
+            "Function",
+            Condition=on,
+            FunctionName=Sub(FUNCTION_NAME),
+            Role=role,
+            Environment=awslambda.Environment(Variables=_variables(parameters, messaging, tables, gateway_url)),
+            KmsKeyArn=encryption.key_arn,
+            LoggingConfig=awslambda.LoggingConfig(LogGroup=log_group.ref()),
+            # Under the queue MaximumConcurrency bounds the function; reserving as well would only throttle it.
+            ReservedConcurrentExecutions=If(from_topic, reserved, NoValue),
+            VpcConfig=NoValue if network is None else If(network.inside, network.config, NoValue),
+        )
     )
-    variables = {
+    _choose(function, parameters)
+    _add_outputs(template, on=on, function=function, failures=failures)
+    alias = _add_version(template, parameters, on=on, function=function, gateway_url=gateway_url, network=network)
+    return Function(
+        on=on, from_topic=from_topic, function=function, alias=alias, failures=failures, log_group=log_group
+    )
+
+
+def _choose(function: awslambda.Function, parameters: PipelineParameters) -> None:
+    function.Runtime, function.Handler = RUNTIME, HANDLER
+    function.Code = awslambda.Code(S3Bucket=parameters.artifact_bucket.ref(), S3Key=parameters.artifact_key.ref())
+    function.Architectures = [parameters.architecture.ref()]
+    function.MemorySize, function.Timeout = parameters.function_memory.ref(), parameters.function_timeout.ref()
+    function.SnapStart = If(parameters.snap_start_on, awslambda.SnapStart(ApplyOn="PublishedVersions"), NoValue)
+
+
+def _variables(
+    parameters: PipelineParameters, messaging: Messaging, tables: Tables, gateway_url: object
+) -> dict[str, object]:
+    return {
         "ORDERS_TABLE": tables.orders.ref(),
         "STOCK_TABLE": tables.stock.ref(),
         "GATEWAY_URL": gateway_url,
@@ -86,27 +107,9 @@ def add_function(
         "OUTCOMES_TOPIC_ARN": messaging.outcomes.arn,
         "ORDER_RETENTION_DAYS": parameters.order_retention_days.ref(),
     }
-    function = template.add_resource(
-        awslambda.Function(
-            "Function",
-            Condition=on,
-            FunctionName=Sub(FUNCTION_NAME),
-            Runtime=RUNTIME,
-            Handler=HANDLER,
-            Architectures=[parameters.architecture.ref()],
-            MemorySize=parameters.function_memory.ref(),
-            Timeout=parameters.function_timeout.ref(),
-            Role=role,
-            Code=awslambda.Code(S3Bucket=parameters.artifact_bucket.ref(), S3Key=parameters.artifact_key.ref()),
-            Environment=awslambda.Environment(Variables=variables),
-            KmsKeyArn=encryption.key_arn,
-            LoggingConfig=awslambda.LoggingConfig(LogGroup=log_group.ref()),
-            # Under the queue MaximumConcurrency bounds the function; reserving as well would only throttle it.
-            ReservedConcurrentExecutions=If(from_topic, reserved, NoValue),
-            SnapStart=If(parameters.snap_start_on, awslambda.SnapStart(ApplyOn="PublishedVersions"), NoValue),
-            VpcConfig=NoValue if network is None else If(network.inside, network.config, NoValue),
-        )
-    )
+
+
+def _add_outputs(template: Template, *, on: str, function: awslambda.Function, failures: sqs.Queue) -> None:
     template.add_output(
         Output(
             "FunctionName",
@@ -121,16 +124,6 @@ def add_function(
             Description="URL of the queue of events that the function failed for good",
             Value=failures.ref(),
         )
-    )
-    return Function(
-        on=on,
-        from_topic=from_topic,
-        function=function,
-        alias=_add_version(
-            template, on=on, function=function, parameters=parameters, gateway_url=gateway_url, network=network
-        ),
-        failures=failures,
-        log_group=log_group,
     )
 
 
@@ -147,7 +140,6 @@ def _add_log_group(template: Template, *, parameters: PipelineParameters, encryp
 
 def _add_function_role(
     template: Template,
-    *,
     parameters: PipelineParameters,
     on: str,
     messaging: Messaging,
@@ -173,7 +165,7 @@ def _add_function_role(
         parameters=parameters,
         service="lambda.amazonaws.com",
         statements=statements,
-        condition=on,
+        condition=both(template, "MakesFunctionRole", on, parameters.own_roles_on),
     )
 
 
@@ -188,27 +180,24 @@ def _version_parameters(parameters: PipelineParameters, network: FunctionNetwork
         parameters.lease_seconds,
         parameters.max_receives,
         parameters.order_retention_days,
+        parameters.snap_start,
+        parameters.customer_key,
+        parameters.outcome_events,
         *([] if network is None else [network.chosen_by]),
     ]
     return [str(parameter.title) for parameter in chosen]
 
 
-def _switches(parameters: PipelineParameters) -> dict[str, object]:
-    """What else changes it, in a letter each: a description has 256."""
-    switches = (parameters.snap_start_on, parameters.customer_key_on, parameters.outcome_events_on)
-    return {f"Is{on}": If(on, "y", "n") for on in switches}
-
-
 def _add_version(
     template: Template,
+    parameters: PipelineParameters,
     *,
     on: str,
     function: awslambda.Function,
-    parameters: PipelineParameters,
     gateway_url: object,
     network: FunctionNetwork | None,
 ) -> awslambda.Alias:
-    names = (*_version_parameters(parameters, network), *_switches(parameters), "Gateway", "RoleName")
+    names = (*_version_parameters(parameters, network), "Gateway", "RoleName")
     role_name = If(parameters.own_roles_on, "-", Select(1, Split("/", parameters.role_arn.ref())))
     version = template.add_resource(
         awslambda.Version(
@@ -216,12 +205,7 @@ def _add_version(
             Condition=on,
             FunctionName=function.ref(),
             # The URL in use: AWS refuses a second version of a function that did not change.
-            Description=Sub(
-                " ".join(f"${{{name}}}" for name in names),
-                Gateway=gateway_url,
-                RoleName=role_name,
-                **_switches(parameters),  # type: ignore[arg-type]
-            ),
+            Description=Sub(" ".join(f"${{{name}}}" for name in names), Gateway=gateway_url, RoleName=role_name),
         )
     )
     return template.add_resource(

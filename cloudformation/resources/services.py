@@ -23,6 +23,7 @@ API_DRAIN_GRACE_SECONDS = 10
 GATEWAY_NAME = "payment-gateway"
 # As in the image's CHARGE_STORE_PATH and VOLUME: the one place it may write to, gone with the task.
 GATEWAY_DATA = "/data"
+QUEUE_ACTIONS = ("sqs:ChangeMessageVisibility", "sqs:DeleteMessage", "sqs:ReceiveMessage")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -98,7 +99,6 @@ def _add_api(
     timing: dict[str, object],
     alarms: Sequence[cloudwatch.Alarm],
 ) -> ecs.Service:
-    secret, other_version = platform.execution.order_id_secret, platform.parameters.previous_order_id_secret
     workload = Workload(
         title="Api",
         name="order-api",
@@ -113,17 +113,11 @@ def _add_api(
             "DRAIN_GRACE_SECONDS": API_DRAIN_GRACE_SECONDS,
             "SYNC_LIMIT": platform.parameters.capacity.sync_limit,
         },
-        secrets={
-            "ORDER_ID_SECRET": secret.ref(),
-            # The same version twice unless secrets are being exchanged: then `:::` names another one's stage.
-            "ORDER_ID_SECRET_PREVIOUS": Sub(f"${{{secret.title}}}::${{{other_version.title}}}:"),
-        },
+        secrets=_order_id_secrets(platform),
         statements=[
             allow("sns:Publish", on=messaging.topic.ref()),
-            messaging.outcomes.may_publish,
-            allow(*ORDERS_ACTIONS, on=tables.orders.get_att("Arn")),
-            allow(*STOCK_ACTIONS, on=tables.stock.get_att("Arn")),
             allow("dynamodb:Scan", on=tables.products.get_att("Arn")),
+            *_settling(messaging, tables),
         ],
         group=security_groups.api.ref(),
         stop_timeout_seconds=API_STOP_SECONDS,
@@ -135,6 +129,24 @@ def _add_api(
         depends_on=[str(balancer.attached.title)],
     )
     return add_service(template, workload, platform=platform)
+
+
+def _order_id_secrets(platform: Platform) -> dict[str, object]:
+    secret, other_version = platform.execution.order_id_secret, platform.parameters.previous_order_id_secret
+    return {
+        "ORDER_ID_SECRET": secret.ref(),
+        # The same version twice unless secrets are being exchanged: then `:::` names another one's stage.
+        "ORDER_ID_SECRET_PREVIOUS": Sub(f"${{{secret.title}}}::${{{other_version.title}}}:"),
+    }
+
+
+def _settling(messaging: Messaging, tables: Tables) -> list[object]:
+    """What whoever settles orders may do."""
+    return [
+        messaging.outcomes.may_publish,
+        allow(*ORDERS_ACTIONS, on=tables.orders.get_att("Arn")),
+        allow(*STOCK_ACTIONS, on=tables.stock.get_att("Arn")),
+    ]
 
 
 def _add_processor(
@@ -163,16 +175,9 @@ def _add_processor(
             "MAX_RECEIVES": platform.pipeline.max_receives.ref(),
         },
         statements=[
-            allow(
-                "sqs:ChangeMessageVisibility",
-                "sqs:DeleteMessage",
-                "sqs:ReceiveMessage",
-                on=messaging.queue.get_att("Arn"),
-            ),
+            allow(*QUEUE_ACTIONS, on=messaging.queue.get_att("Arn")),
             allow("sqs:SendMessage", on=messaging.dead_letters.get_att("Arn")),
-            messaging.outcomes.may_publish,
-            allow(*ORDERS_ACTIONS, on=tables.orders.get_att("Arn")),
-            allow(*STOCK_ACTIONS, on=tables.stock.get_att("Arn")),
+            *_settling(messaging, tables),
         ],
         group=security_groups.consumer.ref(),
         stop_timeout_seconds=PROCESSOR_STOP_SECONDS,

@@ -1,5 +1,6 @@
 """What the tests of this folder share."""
 
+import asyncio
 import json
 import os
 from pathlib import Path
@@ -9,7 +10,9 @@ import pytest
 
 from cloudformation.build import render_template
 from cloudformation.delivery.artifact import PROJECT, build_local_artifact
+from cloudformation.tests.emulated import emulated
 from local.emulator import RunningEmulator
+from local.stack import upload
 
 RUNNING_STACK = """[{"StackName": "flash-sale", "Parameters": [{"ParameterKey": "Consumer", "ParameterValue": "ecs"}],
  "Outputs": [{"OutputKey": "ApiRepositoryUri", "OutputValue": "1.dkr.example/api"},
@@ -35,6 +38,15 @@ def pipeline() -> dict[str, Any]:
     """The pipeline part's template."""
     document: dict[str, Any] = json.loads(render_template("pipeline"))
     return document
+
+
+@pytest.fixture(scope="session")
+def whole_url(embedded_aws: RunningEmulator, whole: dict[str, Any], tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Where CloudFormation finds the whole stack's template, which is too large to be passed inline."""
+    file = tmp_path_factory.mktemp("whole") / "whole.json"
+    file.write_text(json.dumps(emulated(whole)), encoding="utf-8")
+    asyncio.run(upload(embedded_aws.environment, bucket="whole", key=file.name, file=file))
+    return f"{embedded_aws.endpoint_url}/whole/{file.name}"
 
 
 @pytest.fixture(params=["pipeline", "whole"])

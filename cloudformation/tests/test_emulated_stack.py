@@ -13,10 +13,11 @@ from cloudformation.delivery.artifact import PROJECT
 from cloudformation.tests.emulated import REFUSED_KINDS, REFUSED_RESOURCES, emulated
 from local.aws import aws_client
 from local.emulator import RunningEmulator
-from local.stack import delete_stack
+from local.stack import delete_stack, upload
 
 DEPLOY = PROJECT / "cloudformation" / "deploy"
 BUCKET = "flash-sale-artifacts-000000000000-us-east-1"
+ZIPS = "whole-zips"
 VARIANTS: dict[str, dict[str, str]] = {
     "first": {},
     "services": {"ImageTag": "v1"},
@@ -32,10 +33,23 @@ async def resources(aws: RunningEmulator, name: str) -> set[str]:
         return {entry["LogicalResourceId"] async for page in pages for entry in page["StackResourceSummaries"]}
 
 
-def deploy_whole(
-    template: dict[str, Any], *, name: str, parameters: dict[str, str], environment: dict[str, str]
-) -> None:
-    """By the pipe: the template is too large for any other way than the bucket."""
+async def deploy(aws: RunningEmulator, url: str, *, name: str, parameters: dict[str, str]) -> dict[str, str]:
+    """Create or update the stack, and return its outputs."""
+    given = [{"ParameterKey": key, "ParameterValue": value} for key, value in parameters.items()]
+    stack = {"StackName": name, "TemplateURL": url, "Parameters": given, "Capabilities": ["CAPABILITY_IAM"]}
+    async with aws_client("cloudformation", aws.environment) as cloudformation:
+        if name in {each["StackName"] for each in (await cloudformation.describe_stacks())["Stacks"]}:
+            await cloudformation.update_stack(**stack)
+            waiter = cloudformation.get_waiter("stack_update_complete")
+        else:
+            await cloudformation.create_stack(**stack)
+            waiter = cloudformation.get_waiter("stack_create_complete")
+        await waiter.wait(StackName=name, WaiterConfig={"Delay": 0.1})
+    return await outputs_of(aws, name)
+
+
+def pipe(template: dict[str, Any], *, name: str, environment: dict[str, str], **parameters: str) -> None:
+    """Deploy by our script and the real command line."""
     overrides = [f"{key}={value}" for key, value in parameters.items()]
     done = subprocess.run(  # noqa: S603  # our own script
         [DEPLOY, "--stack-name", name, "--parameter-overrides", *overrides],
@@ -43,17 +57,6 @@ def deploy_whole(
         capture_output=True, text=True, env=os.environ | environment, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
-
-
-def upload(zipped: Path, environment: dict[str, str]) -> str:
-    """Put the function's zip into the bucket that templates go through, and return its name."""
-
-    def output_of(*words: str) -> str:
-        return subprocess.run(words, capture_output=True, text=True, env=os.environ | environment, check=True).stdout  # noqa: S603  # ours
-
-    bucket = output_of(str(DEPLOY.with_name("bucket"))).strip()
-    output_of(environment["AWS"], "s3", "cp", str(zipped), f"s3://{bucket}/{zipped.name}")
-    return bucket
 
 
 def status(name: str, environment: dict[str, str]) -> str:
@@ -85,31 +88,44 @@ async def outputs_of(aws: RunningEmulator, name: str) -> dict[str, str]:
 
 
 @pytest.mark.embedded_aws
+@pytest.mark.timeout(180)  # the first of them builds the function's zip
 @pytest.mark.parametrize("variant", sorted(VARIANTS))
 async def test_the_whole_stack_deploys_and_leaves_nothing(
-    embedded_aws: RunningEmulator, real: dict[str, str], local_artifact: Path, whole: dict[str, Any], variant: str
+    embedded_aws: RunningEmulator, whole_url: str, local_artifact: Path, whole: dict[str, Any], variant: str
 ) -> None:
     name, environment = f"whole-{variant}", embedded_aws.environment
     parameters = {"RetainData": "false", **VARIANTS[variant]}
     if "Consumer" in parameters:
-        parameters |= {"ArtifactBucket": upload(local_artifact, real), "ArtifactKey": local_artifact.name}
+        await upload(environment, bucket=ZIPS, key=local_artifact.name, file=local_artifact)
+        parameters |= {"ArtifactBucket": ZIPS, "ArtifactKey": local_artifact.name}
     try:
-        deploy_whole(whole, name=name, parameters=parameters, environment=real)
-        assert await uploaded(embedded_aws)
-        outputs = await outputs_of(embedded_aws, name)
+        outputs = await deploy(embedded_aws, whole_url, name=name, parameters=parameters)
         made = await resources(embedded_aws, name)
         always = {title for title, r in emulated(whole)["Resources"].items() if "Condition" not in r}
         assert always <= made
         assert ("ApiService" in made) == ("ImageTag" in parameters)
         assert ("ProcessorService" in made) == (variant == "services")
         assert ("HttpsListener" in made) == (variant == "https")
-        said = status(name, real)
-        assert ('"service": "order-api"' in said) == ("ImageTag" in parameters)
         assert outputs["ApiUrl"].startswith("https://" if variant == "https" else "http://")
     finally:
         await delete_stack(environment, name=name)
     async with aws_client("sqs", environment) as sqs:
         assert not (await sqs.list_queues(QueueNamePrefix=name)).get("QueueUrls")
+
+
+@pytest.mark.embedded_aws
+@pytest.mark.timeout(180)  # the command line is started a dozen times
+async def test_the_pipe_deploys_the_whole_stack(
+    embedded_aws: RunningEmulator, real: dict[str, str], whole: dict[str, Any]
+) -> None:
+    """By the real command line: through the bucket that it makes, and with what `make status` then says."""
+    name = "whole-pipe"
+    try:
+        pipe(whole, name=name, environment=real, RetainData="false", ImageTag="v1")
+        assert await uploaded(embedded_aws)
+        assert '"service": "order-api"' in status(name, real)
+    finally:
+        await delete_stack(embedded_aws.environment, name=name)
 
 
 def test_what_is_refused_is_in_the_template_and_has_a_reason(whole: dict[str, Any]) -> None:
@@ -126,22 +142,17 @@ def test_nothing_refers_to_what_was_taken_out(whole: dict[str, Any]) -> None:
 
 
 @pytest.mark.embedded_aws
-async def test_another_number_of_workers_reaches_the_processors(
-    embedded_aws: RunningEmulator, real: dict[str, str], whole: dict[str, Any]
-) -> None:
+async def test_another_number_of_workers_reaches_the_processors(embedded_aws: RunningEmulator, whole_url: str) -> None:
     name, environment = "whole-update", embedded_aws.environment
     parameters = {"ImageTag": "v1", "RetainData": "false", "Workers": "20"}
-    deploy_whole(whole, name=name, parameters=parameters, environment=real)
-    outputs = await outputs_of(embedded_aws, name)
-    changed = [{"ParameterKey": key, "ParameterValue": value} for key, value in (parameters | {"Workers": "5"}).items()]
-    async with aws_client("cloudformation", environment) as cloudformation, aws_client("ecs", environment) as ecs:
-        await cloudformation.update_stack(
-            StackName=name, UsePreviousTemplate=True, Parameters=changed, Capabilities=["CAPABILITY_IAM"]
-        )
-        await cloudformation.get_waiter("stack_update_complete").wait(StackName=name, WaiterConfig={"Delay": 0.1})
-        services = await ecs.describe_services(cluster=outputs["ClusterName"], services=["order-processor"])
-        task = services["services"][0]["taskDefinition"]
-        described = await ecs.describe_task_definition(taskDefinition=task)
+    try:
+        await deploy(embedded_aws, whole_url, name=name, parameters=parameters)
+        outputs = await deploy(embedded_aws, whole_url, name=name, parameters=parameters | {"Workers": "5"})
+        async with aws_client("ecs", environment) as ecs:
+            services = await ecs.describe_services(cluster=outputs["ClusterName"], services=["order-processor"])
+            task = services["services"][0]["taskDefinition"]
+            described = await ecs.describe_task_definition(taskDefinition=task)
         (container,) = described["taskDefinition"]["containerDefinitions"]
         assert {"name": "WORKERS", "value": "5"} in container["environment"]
-    await delete_stack(environment, name=name)
+    finally:
+        await delete_stack(environment, name=name)

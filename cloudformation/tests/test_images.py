@@ -1,5 +1,7 @@
 """What each Dockerfile installs, installed into an empty folder, and the service started from it."""
 
+import contextlib
+import hashlib
 import itertools
 import platform
 import re
@@ -7,6 +9,7 @@ import shlex
 import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -77,27 +80,34 @@ def for_this_machine(words: list[str]) -> list[str]:
 
 
 @pytest.fixture(scope="session")
-def installed(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
-    """What a service's Dockerfile installs from its lock; two services with the same lock share one installation."""
-    folders: dict[tuple[str, ...], Path] = {}
+def installed(request: pytest.FixtureRequest) -> Callable[[str], Path]:
+    """What a service's Dockerfile installs from its lock; done once, or found from the last run."""
+    cache: Path = request.config.cache.mkdir("images")
 
     def install(service: str) -> Path:
         pip, *words = dockerfile(service).install
         assert pip == "pip"
         lock = PROJECT / "services" / service / "requirements.lock"
-        key = (*words, lock.read_text(encoding="utf-8"))
-        if key not in folders:
-            folder = tmp_path_factory.mktemp("app")
-            arguments = [{"/app": str(folder), "requirements.lock": str(lock)}.get(word, word) for word in words]
-            arguments = for_this_machine(arguments)
-            # The image build keeps no cache; here it only would cost time.
-            arguments.remove("--no-cache-dir")
-            command = [sys.executable, "-m", "pip", "--quiet", *arguments]
-            subprocess.run(command, check=True, capture_output=True)  # noqa: S603  # the Dockerfile's own words
-            folders[key] = folder
-        return folders[key]
+        key = "\0".join([sys.version, *words, lock.read_text(encoding="utf-8")])
+        folder = cache / hashlib.sha256(key.encode()).hexdigest()[:16]
+        if not folder.exists():
+            with tempfile.TemporaryDirectory(dir=cache) as scratch:
+                _install(words, lock=lock, folder=Path(scratch) / "app")
+                # In one step: another process may be doing the same.
+                with contextlib.suppress(OSError):
+                    (Path(scratch) / "app").rename(folder)
+        return folder
 
     return install
+
+
+def _install(words: list[str], *, lock: Path, folder: Path) -> None:
+    arguments = [{"/app": str(folder), "requirements.lock": str(lock)}.get(word, word) for word in words]
+    arguments = for_this_machine(arguments)
+    # The image build keeps no cache; here it only would cost time.
+    arguments.remove("--no-cache-dir")
+    command = [sys.executable, "-m", "pip", "--quiet", *arguments]
+    subprocess.run(command, check=True, capture_output=True)  # noqa: S603  # the Dockerfile's own words
 
 
 @pytest.fixture

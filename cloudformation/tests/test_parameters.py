@@ -1,27 +1,14 @@
 """Parameters out of range or at odds with each other are refused before anything is created, with a sentence."""
 
-import json
-from pathlib import Path
 from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError
 
-from cloudformation.tests.emulated import emulated
 from local.aws import aws_client
 from local.emulator import RunningEmulator
-from local.stack import upload
 
 Parameters = dict[str, str]
-BUCKET, KEY = "refused", "whole.json"
-
-
-@pytest.fixture
-async def whole_url(embedded_aws: RunningEmulator, whole: dict[str, Any], tmp_path: Path) -> str:
-    """Where CloudFormation finds the whole stack's template, which is too large to be passed inline."""
-    (tmp_path / KEY).write_text(json.dumps(emulated(whole)), encoding="utf-8")
-    await upload(embedded_aws.environment, bucket=BUCKET, key=KEY, file=tmp_path / KEY)
-    return f"{embedded_aws.endpoint_url}/{BUCKET}/{KEY}"
 
 
 @pytest.mark.embedded_aws

@@ -3,14 +3,13 @@
 import math
 from collections import Counter
 from collections.abc import Sequence
-from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
 from load.analysis.percentiles import Percentiles, percentiles
 from load.analysis.stock import StockFigures, stock_figures
 from load.analysis.timeline import Life, Steps, backlog, lives, waiting
-from load.records import CHARGED, Charge, Request, RunRecords
+from load.records import CHARGED, Charge, ColdStart, Request, RunRecords
 from load.scenario import Arm, Scenario
 
 DEFERRED = 202
@@ -52,6 +51,8 @@ class PhaseFigures(BaseModel):
 class Figures(BaseModel):
     """A whole run. Times are seconds, rates orders per second.
 
+    `offered`, `accepted` and `rejected` count requests: a shopper who is refused comes again. `customers_lost` of
+    `customers` got no order accepted at all, and were told anything but “sold out”.
     `acceptance_percent` leaves out those who were told that nothing is left: they lost nothing to the shop.
     `accept` is the latency of accepted orders, `answer` that of every answer (the shopper who gets a 503 waited too),
     `confirmation` the time until the order ended (None while some have not: the slowest would be missing).
@@ -68,6 +69,8 @@ class Figures(BaseModel):
     rejected: int
     rejected_by_reason: dict[str, int]
     acceptance_percent: float
+    customers: int
+    customers_lost: int
     completed: int
     declined: int
     failed: int
@@ -161,13 +164,20 @@ def _drain(scenario: Scenario, records: RunRecords, accepted: Sequence[Life], ra
 def _utilisation(scenario: Scenario, charges: Sequence[Charge], start: float, end: float) -> float | None:
     if scenario.slots == 0 or scenario.tasks or end <= start:
         return None
-    busy = sum(max(0.0, min(charge.finished_at, end) - max(charge.started_at, start)) for charge in charges)
+    made = [charge for charge in charges if charge.status == CHARGED]
+    busy = sum(max(0.0, min(charge.finished_at, end) - max(charge.started_at, start)) for charge in made)
     return 100 * busy / (scenario.slots * (end - start))
 
 
 def refusal(request: Request) -> str:
     """Why a request was not accepted: what the answer says, else its status."""
     return request.reason or str(request.status)
+
+
+def _customers_lost(requests: Sequence[Request]) -> int:
+    """Who was refused as often as they asked."""
+    taken = {request.user for request in requests if request.is_accepted}
+    return len({request.user for request in requests if request.is_lost} - taken)
 
 
 def _confirmation(accepted: Sequence[Life]) -> Percentiles | None:
@@ -210,7 +220,10 @@ def _phase_figures(records: RunRecords, accepted: Sequence[Life]) -> tuple[Phase
     return tuple(rows)
 
 
-Outcome = Literal["completed", "declined", "failed", "sold_out"]
+def _first_cold_start(starts: Sequence[ColdStart]) -> float | None:
+    """That of the first one, which had the machine to itself."""
+    first = min(starts, key=lambda start: start.at, default=None)
+    return first.init_seconds if first else None
 
 
 def figures(scenario: Scenario, records: RunRecords) -> Figures:
@@ -222,14 +235,14 @@ def figures(scenario: Scenario, records: RunRecords) -> Figures:
     drain_seconds, extrapolated = _drain(scenario, records, accepted, rate)
     statuses = Counter(life.status for life in accepted if life.ended is not None)
     last = max([life.ended for life in accepted if life.ended is not None], default=records.load_ended)
-    charged = [charge for charge in records.charges if charge.status == CHARGED]
-    first = sorted(records.cold_starts, key=lambda start: start.at)
     taken = [request.latency_seconds for request in records.requests if request.is_accepted]
     return Figures(
         offered=len(records.requests),
         accepted=len(accepted),
         rejected=len(refused),
         rejected_by_reason=dict(Counter(refusal(request) for request in refused)),
+        customers=len({request.user for request in records.requests}),
+        customers_lost=_customers_lost(records.requests),
         acceptance_percent=100 * len(accepted) / max(1, len(accepted) + lost),
         completed=statuses["completed"],
         declined=statuses["declined"] + statuses["sold_out"],
@@ -245,10 +258,10 @@ def figures(scenario: Scenario, records: RunRecords) -> Figures:
         drain_seconds=drain_seconds,
         drain_is_extrapolated=extrapolated,
         measured_seconds=records.ending.at - records.started,
-        utilisation_percent=_utilisation(scenario, charged, records.started, max(last, records.load_ended)),
+        utilisation_percent=_utilisation(scenario, records.charges, records.started, max(last, records.load_ended)),
         cold_starts=len(records.cold_starts),
         cold_start_seconds=percentiles([start.init_seconds for start in records.cold_starts]),
-        first_cold_start_seconds=next((start.init_seconds for start in first), None),
+        first_cold_start_seconds=_first_cold_start(records.cold_starts),
         billed_seconds=percentiles([one.billed_seconds for one in records.invocations]),
         stock=stock_figures(scenario, records),
         phases=_phase_figures(records, accepted),

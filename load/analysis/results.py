@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict
 from load.analysis.checks import HEADLINES, Check, validate
 from load.analysis.figures import Figures, PhaseFigures, figures
 from load.analysis.percentiles import quantiles
-from load.analysis.predicted import Predicted, PredictedValue, compare
+from load.analysis.predicted import Predicted, PredictedValue, compare, predicted
 from load.analysis.series import MOST_POINTS, Series, series
 from load.analysis.timeline import lives
 from load.records import RunRecords
@@ -54,7 +54,8 @@ class RunResult(Frozen):
     """One run.
 
     `confirmation_quantiles` are the seconds within which so many percent of the accepted orders had ended: the index is
-    the percent, and the list is shorter when some had not.
+    the percent, and the list is shorter when some had not. `true_predictions` are what the model says of the scenario
+    that a scaled one stands for.
     """
 
     scenario: Scenario
@@ -66,6 +67,7 @@ class RunResult(Frozen):
     confirmation_quantiles: list[float] = []
     processes: list[ProcessUse]
     predictions: list[PredictedValue] = []
+    true_predictions: list[Predicted] = []
 
     @property
     def shown_checks(self) -> list[Check]:
@@ -144,6 +146,7 @@ def result(scenario: Scenario, records: RunRecords, predictions: Sequence[Predic
         ),
         processes=process_use(records),
         predictions=compare(scenario, list(predictions), found),
+        true_predictions=predicted(scenario.stands_for) if scenario.stands_for and predictions else [],
     )
 
 

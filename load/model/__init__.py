@@ -22,6 +22,7 @@ from load.model.planner import Plan, plan
 from load.model.prediction import TOLERANCE, Prediction, deviation, predict
 from load.model.prices import FreeKey, Price, PriceKey, Prices, PricesError, load_prices
 from load.model.published import PUBLISHED, PUBLISHED_CLAIMS, Claim, PublishedFigure, impossible
+from load.model.reconciliation import LABORATORY_OVERHEAD_SECONDS, UTILISATION, workers_to_keep_up
 from load.model.sale import PlanError, Sale
 from load.model.sale_figures import SaleFigures, SaleRates, sale_figures, sale_rates
 from load.model.shop import Burst, ClosedLoop, Environments, OpenLoop, Shop, Slots
@@ -30,10 +31,12 @@ from load.model.waits import Waits, percentile
 
 __all__ = [
     "ARMS",
+    "LABORATORY_OVERHEAD_SECONDS",
     "PUBLISHED",
     "PUBLISHED_CLAIMS",
     "SETTLED_PER_SECOND",
     "TOLERANCE",
+    "UTILISATION",
     "Arm",
     "Assumptions",
     "AutoscalingRun",
@@ -81,4 +84,5 @@ __all__ = [
     "sale_rates",
     "seed_comparison",
     "simulate_autoscaling",
+    "workers_to_keep_up",
 ]

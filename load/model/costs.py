@@ -10,13 +10,23 @@ from load.model.prices import FreeKey, PriceKey, Prices
 Arm = Literal["sync", "ecs", "lambda", "lambda-sqs"]
 ARMS: tuple[Arm, ...] = get_args(Arm)
 HOURS_PER_MONTH = Decimal(730)
-_SECONDS_PER_MONTH = HOURS_PER_MONTH * 3600
+SECONDS_PER_MONTH = HOURS_PER_MONTH * 3600
 _MILLION = Decimal(1_000_000)
 _SHOWN = Decimal("0.000001")
 _MB_PER_GB = Decimal(1024)
 _KB_PER_GB = Decimal(1024 * 1024)
 # SQS gives and deletes no more messages in one request.
 _MOST_MESSAGES_IN_REQUEST = Decimal(10)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SaleTasks:
+    """Tasks that run beside those of ordinary days, `hours` long, and settle `orders` of the month's."""
+
+    orders: int
+    hours: Decimal
+    api_tasks: int
+    processor_tasks: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,7 +38,7 @@ class Assumptions:
     orders_per_invocation: mean batch of lambda-sqs, whose payments run side by side in one invocation; 1, the dearest,
     until a batch was measured. AWS receives and deletes that batch, at most ten messages in a request.
     traffic_kb_per_order passes the load balancer, egress_kb_per_order the NAT gateway (to the payment provider).
-    confirmed_share: orders that end completed.
+    confirmed_share: orders that end completed. sale: what runs for one beside the tasks of the month.
     """
 
     architecture: Literal["arm64", "x86_64"] = "arm64"
@@ -58,6 +68,7 @@ class Assumptions:
     traffic_kb_per_order: Decimal = Decimal(4)
     egress_kb_per_order: Decimal = Decimal(8)
     confirmed_share: Decimal = Decimal(1)
+    sale: SaleTasks | None = None
 
     def __post_init__(self) -> None:
         if not self.orders_per_invocation >= 1:
@@ -112,9 +123,10 @@ def monthly_cost(arm: Arm, orders: int, prices: Prices, assumptions: Assumptions
 
 
 def tasks_needed(orders: int, assumed: Assumptions) -> int:
-    """Processor tasks that a month's orders keep busy, at least the ones that always run."""
-    slot_seconds = orders * (assumed.payment_seconds + assumed.overhead_seconds)
-    busy = slot_seconds / (assumed.workers_per_task * _SECONDS_PER_MONTH)
+    """Processor tasks that the orders of ordinary days keep busy, at least the ones that always run."""
+    ordinary = orders - (assumed.sale.orders if assumed.sale else 0)
+    slot_seconds = ordinary * (assumed.payment_seconds + assumed.overhead_seconds)
+    busy = slot_seconds / (assumed.workers_per_task * SECONDS_PER_MONTH)
     return max(assumed.processor_tasks, int(busy.to_integral_value(ROUND_CEILING)))
 
 
@@ -131,6 +143,8 @@ class _Bill:
         """What every arm has: the API behind its load balancer, the way out, the tables, the logs."""
         assumed = self.assumed
         self._tasks("API tasks", assumed.api_tasks)
+        if assumed.sale and assumed.sale.api_tasks:
+            self._tasks("API tasks of the sale", assumed.sale.api_tasks, assumed.sale.hours)
         self._hours("load balancer", assumed.load_balancers, PriceKey.ALB)
         self._gigabytes("load balancer capacity", assumed.traffic_kb_per_order, PriceKey.ALB_LCU)
         self._hours("NAT gateways", assumed.nat_gateways, PriceKey.NAT)
@@ -146,6 +160,8 @@ class _Bill:
 
     def processor(self) -> None:
         self._tasks("processor tasks", tasks_needed(int(self._orders), self.assumed))
+        if (sale := self.assumed.sale) and sale.processor_tasks:
+            self._tasks("processor tasks of the sale", sale.processor_tasks, sale.hours)
 
     def topic(self) -> None:
         batch = self.assumed.orders_per_publish
@@ -156,10 +172,10 @@ class _Bill:
         """Send, receive and delete of every message, and the long polls of 20 s that find nothing."""
         assumed = self.assumed
         per_order = 1 + 1 / per_receive + 1 / per_delete
-        polls = assumed.idle_pollers * _SECONDS_PER_MONTH / 20
+        polls = assumed.idle_pollers * SECONDS_PER_MONTH / 20
         working = (
             f"{self._orders:,f} orders × (1 + 1/{per_receive} + 1/{per_delete}) "
-            f"+ {assumed.idle_pollers} pollers × {_SECONDS_PER_MONTH:,f} s ÷ 20 s"
+            f"+ {assumed.idle_pollers} pollers × {SECONDS_PER_MONTH:,f} s ÷ 20 s"
         )
         count = self._orders * per_order + polls
         self._millions("queue requests", count, working, PriceKey.SQS, FreeKey.SQS)
@@ -180,21 +196,22 @@ class _Bill:
         self._line("function duration", gb_seconds, "GB-s", working, key, FreeKey.LAMBDA_GB_SECONDS)
         self._millions("function requests", invocations, called, PriceKey.LAMBDA_REQUESTS, FreeKey.LAMBDA_REQUESTS)
 
-    def _tasks(self, item: str, tasks: int) -> None:
+    def _tasks(self, item: str, tasks: int, hours: Decimal = HOURS_PER_MONTH) -> None:
         assumed = self.assumed
         arm = assumed.architecture == "arm64"
         vcpu = self._prices.price[PriceKey.FARGATE_ARM_VCPU if arm else PriceKey.FARGATE_X86_VCPU].amount
         memory = self._prices.price[PriceKey.FARGATE_ARM_GB if arm else PriceKey.FARGATE_X86_GB].amount
         hourly = assumed.task_vcpu * vcpu + assumed.task_gb * memory
         each = f"({assumed.task_vcpu} vCPU × ${vcpu} + {assumed.task_gb} GB × ${memory})"
-        self._fixed(item, f"{tasks} × {HOURS_PER_MONTH} h × {each}", tasks * HOURS_PER_MONTH * hourly)
+        runs = "runs all month" if hours == HOURS_PER_MONTH else "runs for the sale"
+        self._fixed(item, f"{tasks} × {hours} h × {each}", tasks * hours * hourly, runs)
 
     def _hours(self, item: str, count: int, key: PriceKey) -> None:
         price = self._prices.price[key].amount
         self._fixed(item, f"{count} × {HOURS_PER_MONTH} h × ${price}", count * HOURS_PER_MONTH * price)
 
-    def _fixed(self, item: str, formula: str, amount: Decimal) -> None:
-        self.lines.append(CostLine(item=item, working="runs all month", formula=formula, amount=amount))
+    def _fixed(self, item: str, formula: str, amount: Decimal, working: str = "runs all month") -> None:
+        self.lines.append(CostLine(item=item, working=working, formula=formula, amount=amount))
 
     def _gigabytes(self, item: str, kilobytes_per_order: Decimal, key: PriceKey, free: FreeKey | None = None) -> None:
         quantity = self._orders * kilobytes_per_order / _KB_PER_GB

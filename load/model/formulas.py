@@ -123,3 +123,13 @@ def whole_rounds(*, seconds: float, payment: float, capacity: int) -> int:
     if not payment:
         raise ValueError("payment: must be above 0")
     return capacity * (math.ceil(seconds / payment) - 1)
+
+
+def invocation_batch(*, rate: float, service: float, places: int, most: int = 10) -> float:
+    """Mean orders in one invocation that polls the queue: λ s ÷ m, between 1 and `most`; m = c ÷ `most` invocations.
+
+    While fewer invocations than m are busy every order finds a free one (Little 1961: λ s are in service); above that
+    orders wait, and the next invocation takes as many as there are.
+    """
+    invocations = max(1, places // most)
+    return min(float(most), max(1.0, rate * service / invocations))

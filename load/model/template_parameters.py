@@ -13,24 +13,31 @@ from load.model.sale import Sale
 # The template offers these, since CloudFormation cannot divide; it takes whole seconds within these bounds.
 WORKERS = (1, 5, 20, 100)
 GATEWAY_CAPACITIES = (1, 5, 20, 50, 100, 200, 500)
+MAXIMUM_API_TASKS = (10, 20, 50, 100)
+SALE_RATES = (100, 200, 500, 1000, 2000, 5000)
+ORDERS_PER_TASK = 100
+LEAST_API_TASKS = 10
 PAYMENT_SECONDS = (1, 14)
 ACCEPTABLE_WAIT_SECONDS = (10, 3600)
 PRE_SCALE = "PreScale"
 FLAG = {False: "false", True: "true"}
+Parameters = tuple[tuple[str, int | str], ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TemplateSettings:
     """Parameters by name; `notes` say where the template cannot hold the plan exactly.
 
-    max_tasks × workers_per_task slots are the most that these parameters run.
+    max_tasks × workers_per_task slots are the most that these parameters run. begins_scaled: they all run when the sale
+    begins, by PreScale or, when it is `scheduled`, by its date.
     """
 
-    parameters: tuple[tuple[str, int | str], ...]
+    parameters: Parameters
     max_tasks: int
     workers_per_task: int
     notes: tuple[str, ...]
-    pre_scale: bool = False
+    begins_scaled: bool = False
+    scheduled: bool = False
 
     @property
     def workers(self) -> int:
@@ -45,10 +52,10 @@ class TemplateSettings:
     @property
     def first_tasks(self) -> int:
         """Tasks that a sale begins with."""
-        return self.max_tasks if self.pre_scale else 1
+        return self.max_tasks if self.begins_scaled else 1
 
     def overrides(self) -> list[str]:
-        """`Key=Value` strings: the JSON list that `aws cloudformation deploy --parameter-overrides` takes."""
+        """`Key=Value` strings, as `aws cloudformation deploy --parameter-overrides` takes them."""
         return [f"{name}={value}" for name, value in self.parameters]
 
 
@@ -81,10 +88,13 @@ def template_settings(sale: Sale, *, workers: int) -> TemplateSettings:
     )
 
 
-def with_pre_scale(settings: TemplateSettings, *, on: bool) -> TemplateSettings:
-    """The same with PreScale said either way, for a stack keeps what an earlier deployment set."""
-    parameters = (*settings.parameters, (PRE_SCALE, FLAG[on]))
-    return replace(settings, parameters=parameters, pre_scale=on)
+def with_beginning(settings: TemplateSettings, *, scaled: bool, scheduled: Parameters = ()) -> TemplateSettings:
+    """The same with PreScale said either way, for a stack keeps what an earlier deployment set.
+
+    With a date the schedule starts the tasks in time, and PreScale need not run them all days.
+    """
+    parameters = (*settings.parameters, (PRE_SCALE, FLAG[scaled and not scheduled]), *scheduled)
+    return replace(settings, parameters=parameters, begins_scaled=scaled or bool(scheduled), scheduled=bool(scheduled))
 
 
 def _capacity(sale: Sale, workers: int) -> int:

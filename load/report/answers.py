@@ -76,6 +76,17 @@ def drain_text(run: RunResult) -> str:
     return mark + words.seconds(run.figures.drain_seconds)
 
 
+def true_text(run: RunResult, name: str) -> str:
+    """What the model says of this figure in the run that a scaled one stands for."""
+    found = next((one for one in run.true_predictions if one.name == name), None)
+    return words.NOTHING if found is None else words.UNITS[found.unit](found.value)
+
+
+def true_payment(run: RunResult) -> float:
+    """The payment time that this run is about."""
+    return run.scenario.stands_for_payment_seconds or run.scenario.payment_seconds
+
+
 def smoothed(run: RunResult, values: Sequence[float], *, seconds: float) -> list[float | None]:
     """The mean over the last `seconds`: slots that finish together make waves that hide the rate."""
     window = max(1, round(seconds / run.series.width))

@@ -15,7 +15,7 @@ class Line(BaseModel):
     """One curve. `color` names a colour of the page's palette; `fill` paints the area under it.
 
     `stepped` holds each value until the next; a `dash`ed line joins its values over what is not known between them.
-    Its label stands at its end, or not at all when it is `unnamed`.
+    At its end stands `at_end`, or else its label; nothing when it is `unnamed`.
     """
 
     model_config = ConfigDict(frozen=True)
@@ -27,6 +27,7 @@ class Line(BaseModel):
     dash: bool = False
     width: float = 2
     stepped: bool = False
+    at_end: str = ""
     unnamed: bool = False
 
 

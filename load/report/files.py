@@ -13,8 +13,8 @@ from load.model import load_prices
 from load.records import FINISHED, finished_run, run_folder
 from load.report.comparison import comparison_page
 from load.report.markdown import markdown
-from load.report.page import demo_page
-from load.report.study import study_page
+from load.report.page import report_page
+from load.report.study import answers
 from load.scenario import Scenario, ScenarioError
 
 RESULTS = "results.json"
@@ -27,10 +27,10 @@ def write_report(folder: Path, results: Results, *, prices: Path | None = None) 
     folder.mkdir(parents=True, exist_ok=True)
     (folder / RESULTS).write_text(results.model_dump_json(indent=1) + "\n", encoding="utf-8")
     price_list = load_prices(prices)
-    (folder / "report.md").write_text(markdown(results, price_list), encoding="utf-8")
+    found = answers(results, price_list)
+    (folder / "report.md").write_text(markdown(results, found), encoding="utf-8")
     page = folder / PAGE
-    written = study_page if results.kind == "lab" else demo_page
-    page.write_text(written(results, price_list), encoding="utf-8")
+    page.write_text(report_page(results, found, price_list), encoding="utf-8")
     return page
 
 

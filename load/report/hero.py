@@ -72,16 +72,24 @@ def story_chart(queue: RunResult, shop: RunResult | None) -> Chart:
     grid = [index * width for index in range(max(int(run.series.t[-1] // width) for run in runs) + 1)]
     end = queue.bands[-1].end + queue.figures.drain_seconds
     taken, paid = _total(queue, queue.series.accepted, grid), _total(queue, queue.series.completed, grid)
-    count = words.count
     lines = [
         Line(label="taken by the queue", color="accepted", values=taken, width=2.5, unnamed=True),
         Line(label="paid from the queue", color="completed", values=paid, width=2.5, unnamed=True),
     ]
     if shop is not None:
-        lines.append(
-            _shop_line(shop, "rejected", f"{count(shop.figures.rejected)} refused", shop.series.rejected, grid)
-        )
-        lines.append(_shop_line(shop, "muted", f"{count(shop.figures.accepted)} paid", shop.series.accepted, grid))
+        arm = shop.scenario.arm.value
+        lines += [
+            Line(
+                label=f"{arm}: {what}",
+                at_end=f"{arm}: {words.count(total)} {what}",
+                color=color,
+                values=_total(shop, rates, grid),
+            )
+            for what, color, total, rates in (
+                ("refused", "rejected", shop.figures.rejected, shop.series.rejected),
+                ("paid", "muted", shop.figures.accepted, shop.series.accepted),
+            )
+        ]
     return Chart(
         id="story",
         title="Orders since the beginning of the sale",
@@ -97,10 +105,6 @@ def story_chart(queue: RunResult, shop: RunResult | None) -> Chart:
         y_max=1.12 * queue.figures.accepted,
         height=300,
     )
-
-
-def _shop_line(run: RunResult, color: str, said: str, rates: Sequence[float], grid: Sequence[float]) -> Line:
-    return Line(label=f"{run.scenario.arm.value}: {said}", color=color, values=_total(run, rates, grid))
 
 
 def _total(run: RunResult, rates: Sequence[float], grid: Sequence[float]) -> list[float | None]:

@@ -8,13 +8,14 @@ from load.analysis.results import Results, RunResult
 from load.model import Assumptions, Prices, break_even, monthly_cost, seed_comparison
 from load.records import FUNCTIONS
 from load.report import words
-from load.report.answers import Answer, Table, comparable
+from load.report.answers import Answer, Table, comparable, true_payment
 from load.scenario import Arm
 
 COLD = "How often do cold starts happen, how long are they, and do they matter beside the payment?"
 FUNCTION_GB = 0.5
 MOST_INIT_SECONDS = 10.0  # Lambda allows no more
 MILLION = 1_000_000
+MATTERS = 0.1  # of the payment
 SWITCH = "Would you switch to Lambda?"
 
 
@@ -72,14 +73,21 @@ def _billed_row(run: RunResult) -> tuple[str, ...]:
 
 
 def _cold_lead(runs: list[RunResult]) -> str:
-    """How often, and how long."""
+    """Whether they matter beside the true payment, how often they happen, and how long they are."""
     starts, orders = sum(run.figures.cold_starts for run in runs), sum(run.figures.accepted for run in runs)
-    medians = [run.figures.cold_start_seconds.p50 for run in runs if run.figures.cold_start_seconds]
-    if not medians:
-        return "None of these orders met a cold start."
-    longest, payment = words.seconds(max(medians)), words.seconds(runs[0].scenario.payment_seconds)
+    alone = [one for run in runs if (one := run.figures.first_cold_start_seconds) is not None]
+    if not alone:
+        return "No: none of these orders met a cold start."
+    payment = true_payment(runs[0])
+    share = min(alone) / payment
+    beside = f"{100 * share:.0f} % of a payment of {words.seconds(payment)}"
     often = f"{words.number_of(starts, 'cold start')} for {orders} orders"
-    return f"{often}, of up to {longest} (median), beside a payment of {payment}."
+    if share < MATTERS:
+        return f"No: a cold start by itself takes {words.seconds(min(alone))}, {beside}; there were {often}."
+    return (
+        f"Yes, for the order that meets one: by itself it takes {words.seconds(min(alone))}, {beside}, and a tenth is"
+        f" noticed; there were {often}."
+    )
 
 
 def cold_answer(results: Results) -> Answer | None:

@@ -4,12 +4,9 @@ from collections.abc import Iterable, Sequence
 
 from load.analysis.checks import Check
 from load.analysis.results import Results
-from load.model import Prices
 from load.report.answers import Answer
 from load.report.console import EXTRAPOLATED, figures_of
 from load.report.page import PARAMETERS, missing_rows, parameter_row
-from load.report.stock_answer import stock_answer
-from load.report.study import answers
 from load.report.verdict import scale_note, verdict
 
 
@@ -33,7 +30,7 @@ def _check(run: str, check: Check) -> str:
     return f"- {mark} {run}: {check.title} ({check.detail})"
 
 
-def markdown(results: Results, prices: Prices) -> str:
+def markdown(results: Results, answers: Sequence[Answer]) -> str:
     """The whole text."""
     state = ("VALID" if results.valid else "INVALID") + (", PARTIAL" if results.unfinished else "")
     parts = [f"# {results.title}", f"{results.kind}, {results.started_at}: **{state}**", results.summary]
@@ -44,10 +41,7 @@ def markdown(results: Results, prices: Prices) -> str:
         parts.append(EXTRAPOLATED)
     if results.unfinished:
         parts.append("## Not measured\n\n" + md_table(("run", "why"), missing_rows(results)))
-    if results.kind == "lab" and results.runs:
-        parts += [_answer(answer) for answer in answers(results, prices)]
-    elif (stock := stock_answer(results)) is not None:
-        parts.append(_answer(stock))
+    parts += [_answer(answer) for answer in answers]
     lines = [_check(run.scenario.name, check) for run in results.runs for check in run.checks]
     parts.append("## Checks\n\n" + "\n".join(lines))
     machine = results.machine

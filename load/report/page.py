@@ -1,11 +1,11 @@
-"""The report of a demo, and the sections that every report has."""
+"""The report as a page."""
 
 from collections.abc import Sequence
 
 from load.analysis.results import Results, RunResult
 from load.model import Prices
 from load.report import markup, words
-from load.report.answers import comparable
+from load.report.answers import Answer, comparable
 from load.report.charts import Chart, limits, run_charts
 from load.report.console import EXTRAPOLATED, figures_of
 from load.report.document import bar, document
@@ -14,7 +14,6 @@ from load.report.markup import text
 from load.report.order_path import PLACE, order_path
 from load.report.queue_charts import confirmation_chart
 from load.report.section import section
-from load.report.stock_answer import stock_answer
 from load.report.validity import checks
 from load.report.verdict import FUNCTIONS, lambda_sentence
 from load.scenario import Arm, Phase, Scenario
@@ -181,14 +180,12 @@ def _waits(runs: Sequence[RunResult]) -> str:
     return f"In the rush half of the shoppers had their answer within {', '.join(waits)}."
 
 
-def demo_page(results: Results, prices: Prices) -> str:
-    """The report of a demo."""
-    stock = stock_answer(results)
-    arms, arm_charts = _arms(results)
+def report_page(results: Results, answers: Sequence[Answer], prices: Prices) -> str:
+    """The first screen, the order path, the runs of a demo side by side, the answers, and what they rest on."""
     path = order_path(results, prices)
-    parts = ((path, PLACE), (arms, ("arms", "Side by side")), (stock, ("stock", "Stock")))
-    contents = [place for part, place in parts if part]
-    head, charts = opening(results, contents)
-    body = [head, path, arms, section(stock) if stock else "", closing(results)]
-    charts += arm_charts + (stock.charts if stock else [])
+    arms, arm_charts = _arms(results) if results.kind == "demo" else ("", [])
+    parts = ((path, PLACE), (arms, ("arms", "Side by side")), *((one, (one.id, one.short)) for one in answers))
+    head, charts = opening(results, [place for part, place in parts if part])
+    body = [head, path, arms, *(section(answer) for answer in answers), closing(results)]
+    charts += arm_charts + [chart for answer in answers for chart in answer.charts]
     return document(title=results.title, body="\n".join(body), charts=charts)

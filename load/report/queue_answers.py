@@ -2,7 +2,9 @@
 
 import math
 
+from load.analysis.predicted import DRAIN
 from load.analysis.results import Results, RunResult
+from load.model import UTILISATION
 from load.records import PROCESSOR
 from load.report import words
 from load.report.answers import (
@@ -13,6 +15,7 @@ from load.report.answers import (
     overlay,
     runs_of,
     shop_runs,
+    true_text,
     workers_label,
 )
 from load.report.queue_charts import (
@@ -25,8 +28,9 @@ from load.report.queue_charts import (
     visible_chart,
 )
 from load.report.verdict import busiest_queue
-from load.scenario import UTILISATION, Arm, Shop, planned_workers
+from load.scenario import Arm, Shop, planned_workers
 
+TRUE_DRAIN = "true run, predicted"
 GROWTH = "How fast does the queue grow, and how long until it is empty?"
 WORKERS = "What do 1, 5, 20 and 100 workers change? What is the fewest that keep up with 60 orders per second?"
 RATIO = "How many times more orders does async accept than sync? Why do queues build up, and when is which right?"
@@ -50,9 +54,10 @@ def _growth_lead(run: RunResult) -> str:
     """How the backlog of one run came and went."""
     figures = run.figures
     grew = f"grew by {words.rate(figures.growth_rate)} to" if figures.growth_rate is not None else "held at most"
+    true = f" (in the true run {true_text(run, DRAIN)}, as predicted)" if run.true_predictions else ""
     return (
         f"With {workers_label(run)} the queue {grew} {words.number_of(figures.peak_backlog, 'order')} and was empty"
-        f" {drain_text(run)} after the rush."
+        f" {drain_text(run)} after the rush{true}."
     )
 
 
@@ -63,7 +68,7 @@ def growth_answer(results: Results) -> Answer | None:
         return None
     table = Table(
         caption="Growth and drain",
-        heads=("workers", "accepted", "completed", "grew by", "peak backlog", "empty after the rush"),
+        heads=("workers", "accepted", "completed", "grew by", "peak backlog", "empty after the rush", TRUE_DRAIN),
         rows=[
             (
                 workers_label(run),
@@ -72,6 +77,7 @@ def growth_answer(results: Results) -> Answer | None:
                 words.rate(run.figures.growth_rate),
                 words.count(run.figures.peak_backlog),
                 drain_text(run),
+                true_text(run, DRAIN),
             )
             for run in runs
         ],

@@ -33,15 +33,19 @@ def backlog_chart(runs: Sequence[RunResult]) -> Chart:
         title="True backlog: accepted, not finished",
         alt="; ".join(f"{workers_label(run)}: peak {run.figures.peak_backlog}, gone {drain_text(run)}" for run in runs),
         unit="",
-        curves=[(_with_drain(run), run, list(run.series.backlog)) for run in runs],
+        curves=[(workers_label(run), run, list(run.series.backlog)) for run in runs],
         colors=hues(len(runs)),
     )
-    return extrapolated(chart, runs)
+    return extrapolated(_ending(chart, [drain_text(run) * run.figures.drain_is_extrapolated for run in runs]), runs)
 
 
-def _with_drain(run: RunResult) -> str:
-    label = workers_label(run)
-    return f"{label}: {drain_text(run)}" if run.figures.drain_is_extrapolated else label
+def _ending(chart: Chart, said: Sequence[str]) -> Chart:
+    """The same chart with something said of each line at its end."""
+    lines = [
+        line.model_copy(update={"at_end": f"{line.label}: {remark}" if remark else ""})
+        for line, remark in zip(chart.lines, said, strict=True)
+    ]
+    return chart.model_copy(update={"lines": lines})
 
 
 def extrapolated(chart: Chart, runs: Sequence[RunResult]) -> Chart:
@@ -99,18 +103,17 @@ def oldest_chart(runs: Sequence[RunResult]) -> Chart:
 def completions_chart(runs: Sequence[RunResult]) -> Chart:
     """Completions per second; the dotted line of the same colour is W ÷ d."""
     limits = [run.scenario.workers / run.scenario.payment_seconds for run in runs]
-    named = [f"{workers_label(run)}: W ÷ d = {words.rate(limit)}" for run, limit in zip(runs, limits, strict=True)]
     colors = hues(len(runs))
     chart = overlay(
         id_="queue-completed",
         title="Completions per second, mean of the last three payments; dotted: W ÷ d",
         alt="; ".join(f"{workers_label(run)}: {words.rate(run.figures.completion_rate)}" for run in runs),
         unit="/s",
-        curves=[(name, run, _paid(run)) for name, run in zip(named, runs, strict=True)],
+        curves=[(workers_label(run), run, _paid(run)) for run in runs],
         colors=colors,
     )
     marks = [Mark(label="", color=color, y=limit) for color, limit in zip(colors, limits, strict=True)]
-    return chart.model_copy(
+    return _ending(chart, [f"W ÷ d = {words.rate(limit)}" for limit in limits]).model_copy(
         update={
             "marks": marks,
             "log": True,

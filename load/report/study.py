@@ -1,20 +1,16 @@
-"""The report of the laboratory: the questions of the experiment as headings."""
+"""The questions of an experiment, each answered once, whatever the answers are written in."""
 
 from load.analysis.predicted import PredictedValue
 from load.analysis.results import Results, RunResult
 from load.model import Prices
 from load.report import words
-from load.report.answers import Answer, Table
+from load.report.answers import Answer, Table, true_text
 from load.report.console import run_name
-from load.report.document import document
 from load.report.lambda_answers import cold_answer, switch_answer
 from load.report.money import money_answer
-from load.report.order_path import PLACE, order_path
-from load.report.page import closing, opening
 from load.report.published import published_answer
 from load.report.queue_answers import growth_answer, open_loop_answer, ratio_answer, workers_answer
 from load.report.scaling_answer import scaling_answer
-from load.report.section import section
 from load.report.stock_answer import stock_answer
 from load.report.sync_answer import sync_answer
 
@@ -22,7 +18,6 @@ UNPREDICTED = (
     "Of limited stock only the units sold are predicted: as many as there are, or as were ordered. When they are gone,"
     " and how long answers take then, the model does not say."
 )
-UNITS = {"s": words.seconds, "/s": words.rate, "": words.count}
 
 
 def predicted_answer(results: Results) -> Answer | None:
@@ -30,7 +25,7 @@ def predicted_answer(results: Results) -> Answer | None:
     runs = [run for run in results.runs if run.predictions]
     if not runs:
         return None
-    rows = [(run_name(run), value) for run in runs for value in run.predictions]
+    rows = [(run, value) for run in runs for value in run.predictions]
     known = [value for _, value in rows if value.ok is not None]
     near = sum(value.ok is True for value in known)
     unknown = len(rows) - len(known)
@@ -59,8 +54,8 @@ def predicted_answer(results: Results) -> Answer | None:
             ),
             Table(
                 caption="Every prediction",
-                heads=("figure", "predicted", "measured", "deviation", "remark"),
-                rows=[_predicted_row(name, value) for name, value in rows],
+                heads=("figure", "predicted", "measured", "deviation", "true run, predicted", "remark"),
+                rows=[_predicted_row(run, value) for run, value in rows],
             ),
         ],
     )
@@ -77,21 +72,23 @@ def _furthest_row(run: RunResult) -> tuple[str, ...]:
 
 def _beside(value: PredictedValue) -> tuple[str, str, str]:
     """Predicted, measured, deviation."""
-    shown = UNITS[value.unit]
+    shown = words.UNITS[value.unit]
     if value.measured is None or value.deviation is None:
         return shown(value.predicted), words.NOTHING, words.NOTHING
     mark = "≈ " if value.extrapolated else ""
     return shown(value.predicted), mark + shown(value.measured), f"{100 * value.deviation:.1f} %"
 
 
-def _predicted_row(name: str, value: PredictedValue) -> tuple[str, ...]:
+def _predicted_row(run: RunResult, value: PredictedValue) -> tuple[str, ...]:
     mark = "more than 10 % off" if value.ok is False else ""
     remark = "; ".join(part for part in (mark, value.formula) if part)
-    return (f"{name}: {value.name}", *_beside(value), remark)
+    return (f"{run_name(run)}: {value.name}", *_beside(value), true_text(run, value.name), remark)
 
 
 def answers(results: Results, prices: Prices) -> list[Answer]:
-    """Every question that these runs can answer."""
+    """Every question that these runs can answer; a demo asks one."""
+    if results.kind == "demo" or not results.runs:
+        return [answer for answer in [stock_answer(results)] if answer is not None]
     found = [
         sync_answer(results),
         growth_answer(results),
@@ -107,14 +104,3 @@ def answers(results: Results, prices: Prices) -> list[Answer]:
         published_answer(results),
     ]
     return [answer for answer in found if answer is not None]
-
-
-def study_page(results: Results, prices: Prices) -> str:
-    """The report of a lab experiment."""
-    found = answers(results, prices) if results.runs else []
-    path = order_path(results, prices)
-    places = [(answer.id, answer.short) for answer in found]
-    head, charts = opening(results, [PLACE] * bool(path) + places)
-    body = [head, path, *(section(answer) for answer in found), closing(results)]
-    charts += [chart for answer in found for chart in answer.charts]
-    return document(title=results.title, body="\n".join(body), charts=charts)

@@ -4,6 +4,7 @@ from load.analysis.figures import PhaseFigures
 from load.analysis.results import Results, RunResult
 from load.report import words
 from load.report.answers import Answer, Table, capacity_label, overlay, runs_of, shop_runs, smoothed
+from load.report.verdict import customers_lost
 from load.scenario import DEADLINE_SHARE, WAIT_SHARE, Arm, Shop
 
 QUESTION = (
@@ -45,7 +46,7 @@ def _naive_words(run: RunResult) -> str:
     refused = round(rush.refused_in_time_rate * rush.seconds)
     limit = "" if run.scenario.slots == 0 else f" (the provider allows {_limit(run)})"
     fate = (
-        f"{refused} of {answers} answers were a 503, {words.rate(rush.refused_in_time_rate)} lost"
+        f"{refused} of {answers} answers were a 503, {words.rate(rush.refused_in_time_rate)}"
         if refused
         else f"none of {answers} answers was a 503"
     )
@@ -53,7 +54,9 @@ def _naive_words(run: RunResult) -> str:
         f"With a provider that takes {capacity} payment{'' if capacity == '1' else 's'} at a time,"
         f" {rush.users} shoppers"
         f" got {words.rate(rush.answered_in_time_rate)} paid{limit}; {fate};"
-        f" half of them waited {answer} or longer."
+        f" half of them waited {answer} or longer. In the whole run"
+        f" {words.number_of(run.figures.completed, 'order')} paid,"
+        f" {words.number_of(run.figures.rejected, 'request')} refused, and {customers_lost(run.figures)}."
     )
 
 
@@ -86,7 +89,16 @@ def sync_answer(results: Results) -> Answer | None:
             f" {words.seconds(protected[0].scenario.line_seconds * DEADLINE_SHARE)}, so that they were"
             f" handed to the queue: {sum(phase.deferred for run in protected for phase in run.figures.phases)}."
         )
-    heads = ("shop", "offered", "paid/s", "possible", "lost/s", "lost", "paid order p50/p95", "any answer p50/p95")
+    heads = (
+        "shop",
+        "offered",
+        "paid/s",
+        "possible",
+        "refused/s",
+        "refused",
+        "paid order p50/p95",
+        "any answer p50/p95",
+    )
     curves = [(f"{run.scenario.shop.value}, {capacity_label(run)}", run) for run in runs]
     charts = [
         overlay(
@@ -98,7 +110,7 @@ def sync_answer(results: Results) -> Answer | None:
         ),
         overlay(
             id_="sync-lost",
-            title="Orders lost per second, mean of the last five seconds",
+            title="Requests refused per second, mean of the last five seconds",
             alt="; ".join(f"{label}: {words.rate(run.peak.refused_in_time_rate)} in the rush" for label, run in curves),
             unit="/s",
             curves=[(label, run, smoothed(run, run.series.rejected, seconds=5)) for label, run in curves],
@@ -109,10 +121,10 @@ def sync_answer(results: Results) -> Answer | None:
     )
     notes = [
         (
-            "Offered is what was sent in the phase. Paid/s, lost/s, lost and any answer are of the answers that came"
-            " within it, whenever their orders were sent; where it begins and ends, up to one order per payment slot"
-            " falls to either side. Paid order: of every order sent in it, be it answered later. Possible: capacity ÷"
-            " payment time."
+            "Offered is what was sent in the phase. Paid/s, refused/s, refused and any answer are of the answers that"
+            " came within it, whenever their orders were sent; where it begins and ends, up to one order per payment"
+            " slot falls to either side. Paid order: of every order sent in it, be it answered later. Possible:"
+            " capacity ÷ payment time."
         )
     ]
     return Answer(

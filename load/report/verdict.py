@@ -1,5 +1,6 @@
 """The verdict: what the runs say, in plain words."""
 
+from load.analysis.figures import Figures
 from load.analysis.results import Results, RunResult
 from load.analysis.stock import StockFigures
 from load.report import words
@@ -46,6 +47,12 @@ def busiest_queue(results: Results) -> RunResult | None:
     return max(runs, key=lambda run: (not run.figures.drain_is_extrapolated, run.figures.peak_backlog), default=None)
 
 
+def customers_lost(figures: Figures) -> str:
+    """Who got nothing, of those who came: a refused request is not yet a lost customer, who comes again."""
+    lost = words.count(figures.customers_lost) if figures.customers_lost else "none"
+    return f"of {words.number_of(figures.customers, 'customer')} {lost} got no order at all"
+
+
 def sync_sentence(run: RunResult) -> str:
     """What happened to the customers of a synchronous shop."""
     figures = run.figures
@@ -58,8 +65,8 @@ def sync_sentence(run: RunResult) -> str:
             f" twenty waited longer than {answer}."
         )
     return (
-        f"Paying while the shopper waits{provider} lost {figures.rejected} of {figures.offered} orders, and one shopper"
-        f" in twenty waited longer than {answer} for an answer."
+        f"Paying while the shopper waits{provider} refused {figures.rejected} of {figures.offered} requests, and one"
+        f" shopper in twenty waited longer than {answer} for an answer; {customers_lost(figures)}."
     )
 
 

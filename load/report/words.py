@@ -64,3 +64,7 @@ def number_of(number: int, thing: str) -> str:
 def count(value: float) -> str:
     """A whole number with thin separators."""
     return f"{value:,.0f}"
+
+
+UNITS = {"s": seconds, "/s": rate, "": count}
+"""How a predicted figure is written, by its unit."""

@@ -119,6 +119,17 @@ def test_charts_move_their_cursors_together(demo: Visit) -> None:
     assert len(set(times[:3])) == 1
 
 
+def test_the_arrow_keys_read_a_chart_moment_by_moment(demo: Visit) -> None:
+    demo.page.locator("#chart-story .u-wrap").focus()
+    value = demo.page.locator("#chart-story .u-legend .u-value").first
+    assert not value.is_visible()
+    read = []
+    for key in ("ArrowRight", "ArrowRight", "ArrowRight", "ArrowLeft"):
+        demo.page.keyboard.press(key)
+        read.append(value.inner_text())
+    assert read == ["0 s", "1 s", "2 s", "1 s"]
+
+
 def test_a_chart_is_zoomed_by_dragging_and_shows_all_again(demo: Visit) -> None:
     plot = demo.page.locator("#chart-story .u-over")
     box = plot.bounding_box()

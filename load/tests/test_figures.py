@@ -7,7 +7,7 @@ from load.analysis.figures import busy_window, figures, slot_rate
 from load.analysis.percentiles import percentiles
 from load.analysis.timeline import steps
 from load.model import percentile
-from load.records import RunRecords
+from load.records import SOLD_OUT, RunRecords
 from load.scenario import Scenario
 from load.tests.synthetic import synthetic_run
 
@@ -103,3 +103,11 @@ def test_without_a_backlog_there_is_nothing_to_drain(sync_scenario: Scenario, sy
     found = figures(sync_scenario, sync_run)
     assert max(request.done for request in sync_run.requests) > sync_run.load_ended
     assert (found.peak_backlog, found.drain_seconds) == (0, 0.0)
+
+
+def test_a_customer_who_is_taken_at_the_second_try_is_not_lost(queue_scenario: Scenario, queue_run: RunRecords) -> None:
+    one, two, three = (replace(queue_run.requests[0], user=number) for number in (1, 2, 3))
+    refused = [replace(request, status=503, order_id="") for request in (one, one, two, three)]
+    told = replace(three, status=409, order_id="", problem=SOLD_OUT)
+    found = figures(queue_scenario, replace(queue_run, requests=[*refused[:3], one, told], orders=[]))
+    assert (found.rejected, found.accepted, found.customers, found.customers_lost) == (4, 1, 3, 1)

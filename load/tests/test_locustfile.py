@@ -1,8 +1,9 @@
 """The shoppers, in a process of their own: locust patches the standard library of whoever imports it."""
 
 import asyncio
+import signal
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import cast
 
@@ -13,6 +14,7 @@ from aiohttp.test_utils import BaseTestServer, TestServer
 from load.scenario import Arm, Arrivals, Phase, Scenario
 from load.traffic.generators import LOCUSTFILE, PROJECT, LoadFiles, load_process, write_plan
 from load.traffic.journal_reader import read_journal
+from local.waiting import wait_until
 
 
 class FakeShop:
@@ -25,18 +27,32 @@ class FakeShop:
         self.orders.append(await request.json())
         return web.json_response({"order_id": f"ord_{len(self.orders)}", "status": "pending"}, status=202)
 
+    def products(self) -> set[str]:
+        """What was ordered so far."""
+        lines = [line for order in self.orders for line in cast("list[dict[str, str]]", order["items"])]
+        return {line["product_id"] for line in lines}
+
 
 async def sell(_request: web.Request) -> web.Response:
     return web.json_response({"products": [{"product_id": "lamp"}, {"product_id": "shoes"}]})
 
 
-async def by_hand(*arguments: str) -> tuple[int | None, str]:
-    """Run locust as a person would, for a second; its exit code and what it printed."""
-    argv = ["-m", "locust", "-f", str(LOCUSTFILE), "--headless", "--users", "2", "--run-time", "1s", *arguments]
+async def by_hand(*arguments: str, until: Callable[[], bool] | None = None) -> tuple[int | None, str]:
+    """Run locust as a person would, and stop it as one would; its exit code and what it printed."""
+    argv = ["-m", "locust", "-f", str(LOCUSTFILE), "--headless", "--users", "2", *arguments]
     process = await asyncio.create_subprocess_exec(
         sys.executable, *argv, cwd=PROJECT, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.STDOUT
     )
-    said, _ = await asyncio.wait_for(process.communicate(), 45)
+    ended = asyncio.create_task(process.communicate())
+    if until is not None:
+
+        async def enough() -> bool:
+            return ended.done() or until()
+
+        await wait_until(enough, seconds=45)
+        if not ended.done():
+            process.send_signal(signal.SIGINT)
+    said, _ = await asyncio.wait_for(ended, 45)
     return process.returncode, said.decode()
 
 
@@ -90,11 +106,11 @@ async def test_shoppers_walk_through_the_phases_and_write_everything_down(
 async def test_by_hand_the_products_come_from_the_shops_own_catalogue(
     arm: str, shop: FakeShop, server: BaseTestServer
 ) -> None:
-    code, said = await by_hand("--host", str(server.make_url("")).rstrip("/"), "--arm", arm)
+    url = str(server.make_url("")).rstrip("/")
+    code, said = await by_hand("--host", url, "--arm", arm, until=lambda: len(shop.products()) > 1)
     assert code == 0, said
     assert f"/orders/{arm}" in said
-    lines = [line for order in shop.orders for line in cast("list[dict[str, str]]", order["items"])]
-    assert {line["product_id"] for line in lines} == {"lamp", "shoes"}
+    assert shop.products() == {"lamp", "shoes"}
 
 
 async def test_by_hand_a_shop_elsewhere_gets_no_load() -> None:

@@ -1,8 +1,10 @@
 import pytest
 
 from load.analysis.figures import figures
-from load.analysis.predicted import Predicted, compare, predicted
+from load.analysis.predicted import DRAIN, Predicted, compare, predicted
+from load.analysis.results import result
 from load.records import RunRecords
+from load.report.answers import true_text
 from load.scenario import Scenario
 from load.scenario_files import SCENARIOS, load_scenarios
 from load.tests.synthetic import RECORD_SECONDS, synthetic_run
@@ -56,3 +58,17 @@ def test_a_deviation_above_ten_percent_is_flagged(queue_scenario: Scenario, queu
 def test_completions_show_the_formula_that_they_follow(queue_scenario: Scenario) -> None:
     row = next(one for one in predicted(queue_scenario) if one.name == "completions, all slots busy")
     assert row.formula == "min(W/(d+o), c/d) = min(4/(0.5+0.05), ∞/0.5)"
+
+
+def test_a_scaled_run_says_what_the_true_one_would_take() -> None:
+    scaled, true = (
+        load_scenarios(SCENARIOS / "lab.toml", quick=quick).only(["ecs:1"]).scenarios[0] for quick in (True, False)
+    )
+    assert scaled.stands_for == true
+    assert true.stands_for is None
+    drains = [next(one.value for one in predicted(scenario) if one.name == DRAIN) for scenario in (scaled, true)]
+    assert drains[1] == pytest.approx(drains[0] * 60 / 8, rel=0.05)
+    found = result(scaled, synthetic_run(scaled), predicted(scaled))
+    assert found.true_predictions == predicted(true)
+    assert true_text(found, DRAIN).startswith("3 h")
+    assert true_text(result(true, synthetic_run(true), ()), DRAIN) == "–"

@@ -41,7 +41,7 @@ def test_the_text_names_what_is_missing(make_results: Make, lab_runs: list[RunRe
     results = make_results([broken(lab_runs[0]), *lab_runs[1:]], "lab").model_copy(
         update={"unfinished": ["ecs:20"], "failures": {"ecs:20": "boom\nand a log"}}
     )
-    text = markdown(results, load_prices())
+    text = markdown(results, answers(results, load_prices()))
     assert "**INVALID, PARTIAL**" in text
     assert "| ecs:20 | boom |" in text
 
@@ -50,7 +50,7 @@ def test_the_text_says_that_time_is_scaled(make_results: Make, lab_runs: list[Ru
     results = make_results(lab_runs, "lab")
     note = scale_note(results)
     assert "600 ms for 3.00 s" in note
-    assert note in markdown(results, load_prices())
+    assert note in markdown(results, [])
 
 
 @pytest.mark.parametrize("arm", list(Arm))
@@ -58,6 +58,15 @@ def test_every_finished_run_has_something_to_say(arm: Arm, make_results: Make, l
     runs = [run for run in lab_runs if run.scenario.arm is arm]
     for run in runs:
         assert "No run was finished" not in " ".join(verdict(make_results([run], "lab"))), run.scenario.name
+
+
+def test_every_answer_opens_with_one_sentence(make_results: Make, lab_runs: list[RunResult]) -> None:
+    found = answers(make_results(lab_runs, "lab"), load_prices())
+    assert len(found) >= 9
+    for answer in found:
+        assert answer.lead.endswith("."), answer.id
+        assert ". " not in answer.lead, answer.id
+        assert 0 < len(answer.short) < 16
 
 
 def test_an_extrapolated_drain_is_marked_beside_its_prediction(make_results: Make, lab_runs: list[RunResult]) -> None:
@@ -80,3 +89,17 @@ def test_a_loss_is_never_rounded_to_nothing() -> None:
         "31.1 %",
         "100 %",
     ]
+
+
+@pytest.mark.parametrize(("payment", "said"), [(3.0, "No: a cold start by itself takes"), (0.2, "Yes, for the order")])
+def test_whether_cold_starts_matter_is_said_beside_the_true_payment(
+    make_results: Make, lab_runs: list[RunResult], payment: float, said: str
+) -> None:
+    # A tenth of a second beside the scaled payment of 0.6 s would be more than a tenth.
+    runs = [
+        run.model_copy(update={"scenario": run.scenario.model_copy(update={"stands_for_payment_seconds": payment})})
+        for run in lab_runs
+    ]
+    told = {answer.id: answer for answer in answers(make_results(runs, "lab"), load_prices())}["cold"]
+    assert told.lead.startswith(said)
+    assert f"of a payment of {words.seconds(payment)}" in told.lead

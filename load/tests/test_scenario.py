@@ -123,6 +123,8 @@ def test_runs_of_a_group_are_adjacent_and_named_alike() -> None:
 def test_a_seed_reaches_every_scenario() -> None:
     file = load_scenarios(SCENARIOS / "demo.toml").seeded(99)
     assert {scenario.seed for scenario in file.scenarios} == {99}
+    scaled = load_scenarios(SCENARIOS / "lab.toml", quick=True).seeded(99)
+    assert {scenario.stands_for.seed for scenario in scaled.scenarios if scenario.stands_for} == {99}
 
 
 @pytest.mark.parametrize(

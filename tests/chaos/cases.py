@@ -232,6 +232,13 @@ STEPS = (
         patience_seconds=300,
     ),
 )
+# In a broker that keeps what it has acknowledged when it is killed.
+BROKER = Case(
+    name="SNS and SQS are killed 10 times",
+    fault=Killed(what="broker", times=10, between=(1.0, 3.0)),
+    orders=400,
+    reconciled=True,
+)
 TABLE = STEPS + KILLS + OUTAGES + GATEWAYS + MESSAGES
 
 SHORT_PLAN = StagePlan(units=1_000, api=_SHORTER, processor=_SHORTER_PROCESSOR)
@@ -239,8 +246,8 @@ SHORT = (
     Case(
         name="the processor is killed at each of its steps",
         fault=ProcessorKilledAt(),
-        orders=30,
-        rate=30,
+        orders=20,
+        rate=8,
         plan=SHORT_PLAN,
     ),
     Case(

@@ -10,7 +10,7 @@ from tests.chaos.faults import Fault
 from tests.chaos.stage import Stage, StagePlan, start_reconciler
 from tests.chaos.verdict import Records, Verdict
 from tests.integration.limited_sale import PRODUCT
-from tests.integration.shopper import TERMINAL, ledger_statuses, queue_depth
+from tests.integration.shopper import TERMINAL, ledger_statuses
 from tests.integration.subscriber import owed_outcomes
 
 # The reconciler leaves an order alone for four seconds (`RECONCILE_AFTER_SECONDS`).
@@ -77,7 +77,7 @@ class Harness:
             **records.counts(),
             recovered=recovered,
             recovery_seconds=round(seconds, 1),
-            dead_letters=await queue_depth(self.stage.shop, "DeadLetterQueueUrl"),
+            dead_letters=await self.stage.dead_letters(),
             strikes=self.stage.strikes - struck,
         )
 

@@ -5,7 +5,7 @@ import random
 import sys
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import aiohttp
@@ -15,11 +15,12 @@ from local.emulator import RunningEmulator
 from local.ports import free_port
 from local.processes import ManagedProcess, service_process
 from local.shop import RunningShop, ShopPlan, open_shop
+from tests.chaos.broker import Broker
 from tests.chaos.tcp_proxy import TcpProxy, tcp_proxy
 from tests.integration.conftest import QUICK, QUICK_PROCESSOR
 from tests.integration.limited_sale import PRODUCT, ApiProcess, more_apis, open_stock
 from tests.integration.repair import reconciler_variables
-from tests.integration.shopper import Shopper
+from tests.integration.shopper import Shopper, queue_depth
 from tests.integration.subscriber import Subscriber, subscribed
 
 AWS_LINES = ("api-sns", "api-dynamodb", "processor-sqs", "processor-dynamodb")
@@ -63,26 +64,48 @@ class Stage:
     stock: Stock
     subscriber: Subscriber
     rng: random.Random
+    broker: Broker | None = None
     customers: range = range(0)
     strikes: int = 0
 
     def processes(self, what: str) -> list[ManagedProcess]:
-        """The processes of a kind: `api`, `processor` or `gateway`."""
+        """The processes of a kind: `api`, `processor`, `gateway` or `broker`."""
+        if what == "broker":
+            assert self.broker is not None
+            return [self.broker.process]
         if what == "api":
             return [api.process for api in self.apis]
         return self.processors if what == "processor" else [self.shop.gateway]
 
+    async def dead_letters(self) -> int:
+        """How many messages lie in the dead-letter queue."""
+        where = self.shop if self.broker is None else replace(self.shop, emulator=self.broker.running)
+        return await queue_depth(where, "DeadLetterQueueUrl")
+
 
 @asynccontextmanager
 async def open_stage(
-    plan: StagePlan, *, name: str, emulator: RunningEmulator, folder: Path, rng: random.Random
+    plan: StagePlan,
+    *,
+    name: str,
+    emulator: RunningEmulator,
+    folder: Path,
+    rng: random.Random,
+    broker: Broker | None = None,
 ) -> AsyncIterator[Stage]:
-    """Run such a shop for the length of the block."""
+    """Run such a shop for the length of the block, in a broker of its own where one is given."""
     async with AsyncExitStack() as exits:
         lines = {line: await exits.enter_async_context(tcp_proxy(emulator.address, rng=rng)) for line in AWS_LINES}
+        if broker is not None:
+            lines["api-sns"].upstream = lines["processor-sqs"].upstream = broker.running.address
         lines |= {line: await exits.enter_async_context(tcp_proxy(rng=rng)) for line in GATEWAY_LINES}
         shop = await exits.enter_async_context(
-            open_shop(_shop_plan(plan, name, lines), emulator=emulator, folder=folder)
+            open_shop(
+                _shop_plan(plan, name, lines),
+                emulator=emulator,
+                folder=folder,
+                resources=None if broker is None else broker.resources,
+            )
         )
         for line in GATEWAY_LINES:
             lines[line].upstream = _address(shop.gateway_url)
@@ -100,6 +123,7 @@ async def open_stage(
             stock=await exits.enter_async_context(open_stock(shop)),
             subscriber=await exits.enter_async_context(subscribed(shop)),
             rng=rng,
+            broker=broker,
         )
 
 
@@ -147,7 +171,11 @@ def _address(url: str) -> tuple[str, int]:
 
 def reconciler_environment(stage: Stage) -> dict[str, str]:
     """The variables of a reconciler of this shop."""
-    return stage.shop.emulator.environment | reconciler_variables(stage.shop)
+    variables = stage.shop.emulator.environment | reconciler_variables(stage.shop)
+    if stage.broker is not None:
+        url = stage.broker.running.endpoint_url
+        variables |= {"AWS_ENDPOINT_URL_SNS": url, "AWS_ENDPOINT_URL_SQS": url}
+    return variables
 
 
 async def start_reconciler(stage: Stage) -> asyncio.subprocess.Process:

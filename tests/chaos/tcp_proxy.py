@@ -86,7 +86,7 @@ class TcpProxy:
         upstream: Where the server is, host and port; may be named after the proxy is opened.
         port: Where the proxy listens, on the loopback interface.
         fault: What is wrong with the line now; `suffer` changes it.
-        strikes: How many requests or replies the fault has hit so far.
+        strikes: How many requests the fault has hit so far; being down counts once.
     """
 
     upstream: tuple[str, int] = ("127.0.0.1", 0)
@@ -106,6 +106,7 @@ class TcpProxy:
         """From now on the line has this fault; None makes it good again."""
         self.fault = fault
         if isinstance(fault, Down):
+            self.strikes += 1  # who is refused meanwhile is not seen here
             await self._close()
         elif self._server is None:
             await self._listen()
@@ -120,7 +121,6 @@ class TcpProxy:
             server.close()
         for connection in list(self._connections):
             connection.abort()
-            self.strikes += 1
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:

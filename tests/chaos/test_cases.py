@@ -8,7 +8,8 @@ import pytest
 
 from local.emulator import RunningEmulator
 from local.processes import service_process
-from tests.chaos.cases import CONTROL, SHORT, SHORT_PLAN, TABLE
+from tests.chaos.broker import open_broker
+from tests.chaos.cases import BROKER, CONTROL, SHORT, SHORT_PLAN, TABLE
 from tests.chaos.conftest import Report
 from tests.chaos.harness import Case, Harness, assert_kept
 from tests.chaos.stage import Stage, open_stage
@@ -45,6 +46,23 @@ async def test_nothing_is_lost_or_charged_twice(
     chaos_report.add(verdict)
     assert_kept(case, verdict)
     assert verdict.strikes, "a fault that never struck proves nothing"
+
+
+@pytest.mark.chaos
+@pytest.mark.skipif("CHAOS_ROUNDS" not in os.environ, reason="half a minute: make chaos")
+async def test_nothing_is_lost_or_charged_twice_when_the_broker_is_killed(
+    embedded_aws: RunningEmulator, tmp_path: Path, chaos_report: Report
+) -> None:
+    rng = random.Random(f"{chaos_report.seed} {BROKER.name}")  # noqa: S311 - faults, no secret
+    async with (
+        open_broker(tmp_path / "broker") as broker,
+        open_stage(
+            BROKER.plan, name="chaos-broker", emulator=embedded_aws, folder=tmp_path, rng=rng, broker=broker
+        ) as stage,
+    ):
+        verdict = await Harness(stage=stage, seed=chaos_report.seed).run(BROKER)
+    chaos_report.add(verdict)
+    assert_kept(BROKER, verdict)
 
 
 async def employ_the_usual_loop(stage: Stage) -> None:

@@ -86,6 +86,7 @@ async def test_down_breaks_what_is_open_refuses_what_comes_and_ends() -> None:
         assert await bad.fails()
         with pytest.raises(aiohttp.ClientConnectorError):
             await bad.ask()
+        assert bad.proxy.strikes == 1
         await bad.proxy.suffer(None)
         assert await bad.ask() == (200, WHOLE)
         assert len(bad.arrived) == 2

@@ -116,7 +116,7 @@ def _percentiles(sale: Sale) -> str:
     return ", ".join(told)
 
 
-@pytest.mark.parametrize("trouble", ["none", "kill", "declines"])
+@pytest.mark.parametrize("trouble", ["kill", "declines"])
 @pytest.mark.parametrize("arm", ["sync", "ecs", "lambda", "lambda-sqs"])
 async def test_every_unit_is_sold_and_paid_once(
     shop_opener: OpenShop, arm: str, trouble: str, capsys: pytest.CaptureFixture[str]
@@ -135,7 +135,7 @@ async def test_every_unit_is_sold_and_paid_once(
     ):
         auditor = Auditor(counters=stock.counters)
         for number in range(1, ROUNDS + 1):
-            random.seed(f"{arm}/{trouble}/{number}")
+            random.seed(f"{os.environ.get('CHAOS_SEED')}/{arm}/{trouble}/{number}")
             sale = Round(
                 shop=shop,
                 shopper=shopper,

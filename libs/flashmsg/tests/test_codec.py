@@ -83,7 +83,7 @@ def test_error_names_the_field_and_repeats_no_value(event: OrderPlaced) -> None:
 
 
 def test_body_that_is_no_text_is_malformed() -> None:
-    with pytest.raises(MalformedMessageError):
+    with pytest.raises(MalformedMessageError, match=r"^The body is not text$"):
         decode_sqs_body(None)  # type: ignore[arg-type]
 
 

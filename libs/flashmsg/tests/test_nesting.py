@@ -84,6 +84,14 @@ def deep(levels: int) -> str:
     return "[" * levels + "]" * levels
 
 
+def test_thirty_two_levels_are_taken_and_no_more() -> None:
+    assert (too_deep(deep(32)), too_deep(deep(33))) == (False, True)
+
+
+def test_brackets_in_a_text_are_no_levels() -> None:
+    assert not too_deep(json.dumps("[" * 100))
+
+
 def test_depth_is_counted_in_unknown_fields_too(event: OrderPlaced) -> None:
     text = encode(event)[:-1] + ',"extension":'
     assert decode(text + deep(MAX_DEPTH - 1) + "}") == event

@@ -85,6 +85,28 @@ def test_other_json_is_refused(body: bytes) -> None:
     assert [found.message for found in error.errors] == ["Input should be an object"]
 
 
+def test_a_nul_is_called_one() -> None:
+    error = refusal(GOOD.replace(b'"cap"', b'"cap\\u0000"'))
+    assert [str(found) for found in error.errors] == ["/items/1/product_id: Text must not contain NUL"]
+
+
+def test_number_of_fields_is_limited() -> None:
+    many = ",".join(f'"f{number}":1' for number in range(20)).encode()
+    error = refusal(GOOD.replace(b'"customer_id":1', b'"customer_id":1,' + many))
+    assert [str(found) for found in error.errors] == ["An object has at most 20 fields, not 22"]
+    error = refusal(GOOD.replace(b'"product_id":"cap"', b'"product_id":"cap",' + many))
+    assert [str(found) for found in error.errors] == ["/items/1: An object has at most 20 fields, not 22"]
+    twenty = refusal(GOOD.replace(b'"customer_id":1', b'"customer_id":1,' + many.rsplit(b",", 2)[0]))
+    assert len(twenty.errors) == 18  # each of them is named
+
+
+def test_a_long_name_is_shown_by_its_first_sixty_four_letters() -> None:
+    names = {length: f"{length}".ljust(length, "x") for length in (64, 65)}
+    for length, shown in ((64, names[64]), (65, names[65][:64] + "…")):
+        error = refusal(GOOD.replace(b'"customer_id":1', f'"customer_id":1,"{names[length]}":1'.encode()))
+        assert [found.pointer for found in error.errors] == [f"/{shown}"]
+
+
 def test_number_of_lines_is_limited() -> None:
     lines = [{"product_id": f"p{n}", "quantity": 1} for n in range(51)]
     assert parse_request(json.dumps({"customer_id": 1, "items": lines[:50]}).encode()).items[49].product_id == "p49"

@@ -1,6 +1,7 @@
 import json
 
 import pytest
+from pydantic import ValidationError
 
 from flashmsg import MalformedMessageError, Order, OrderPlaced, Reservation, decode, encode
 
@@ -23,6 +24,11 @@ def test_an_event_without_a_reservation_is_what_it_always_was(order: Order) -> N
     text = encode(OrderPlaced.of(order))
     assert "reservation" not in json.loads(text)
     assert decode(text).reservation is None
+
+
+def test_a_reservation_stays_as_it_was_made() -> None:
+    with pytest.raises(ValidationError, match="frozen"):
+        RESERVATION.id = "rsv_" + "b" * 24  # type: ignore[misc]
 
 
 def test_a_reservation_is_no_part_of_the_fingerprint(order: Order) -> None:

@@ -2,6 +2,7 @@
 
 import argparse
 import json
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from load.model import plan_command
 from load.model.prices import DEFAULT_PRICES
 
 SALE = ("--rate", "60", "--payment", "3", "--wait", "60", "--burst", "3600")
+SHORT = (*SALE, "--burst", "60")
 
 
 def execute(*arguments: str) -> int:
@@ -26,9 +28,9 @@ def test_the_table_answers_every_question(capsys: pytest.CaptureFixture[str]) ->
     assert "us-east-1" in printed
 
 
-def test_json_is_a_list_of_parameter_overrides(capsys: pytest.CaptureFixture[str]) -> None:
-    assert execute(*SALE, "--overhead", "0", "--json") == 0
-    assert json.loads(capsys.readouterr().out) == [
+def test_overrides_are_what_a_deployment_takes(capsys: pytest.CaptureFixture[str]) -> None:
+    assert execute(*SALE, "--overhead", "0", "--overrides") == 0
+    assert capsys.readouterr().out.split() == [
         "Workers=100",
         "GatewayCapacity=200",
         "SyncPayments=0",
@@ -36,6 +38,43 @@ def test_json_is_a_list_of_parameter_overrides(capsys: pytest.CaptureFixture[str
         "AcceptableWaitSeconds=60",
         "PreScale=true",
     ]
+
+
+def test_json_holds_the_parameters_of_a_dated_sale(capsys: pytest.CaptureFixture[str]) -> None:
+    assert execute(*SALE, "--start", "2027-11-27T10:00:00+01:00", "--json") == 0
+    document = json.loads(capsys.readouterr().out)
+    assert document["parameters"] == {
+        "Workers": "100",
+        "GatewayCapacity": "200",
+        "SyncPayments": "0",
+        "PaymentSeconds": "3",
+        "AcceptableWaitSeconds": "60",
+        "PreScale": "false",
+        "SaleStart": "2027-11-27T08:50:00",
+        "SaleEnd": "2027-11-27T10:00:00",
+        "SaleOrdersPerSecond": "100",
+        "MaximumApiTasks": "10",
+    }
+    assert document["workers_needed"] == 179
+    assert {limit["remedy"] for limit in document["limits"]} == {None}
+
+
+def test_a_plan_in_markdown_is_tables_under_headings(capsys: pytest.CaptureFixture[str]) -> None:
+    assert execute(*SALE, "--markdown") == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].startswith("## Sale: 60 orders/s for 3,600 s")
+    assert "| workers needed | 179 | " in "\n".join(lines)
+    for first, second in pairwise(lines):
+        if first.startswith("|") and second.startswith("|"):
+            assert first.count("|") == second.count("|")
+
+
+def test_what_binds_is_named_with_its_remedy(capsys: pytest.CaptureFixture[str]) -> None:
+    assert execute("--rate", "5000", "--payment", "3", "--wait", "60", "--burst", "3600") == 0
+    printed = capsys.readouterr().out
+    assert "What stands in its way" in printed
+    assert "payments at once: ask the payment provider for 14,840 payments at once, and a second stack" in printed
+    assert "functions at once (lambda): ask for quota L-B99A9384 (concurrent executions) of 15,175" in printed
 
 
 @pytest.mark.parametrize(
@@ -51,6 +90,8 @@ def test_json_is_a_list_of_parameter_overrides(capsys: pytest.CaptureFixture[str
         ("--gateway-capacity", "1.5"),
         ("--orders-per-month", "-1"),
         ("--architecture", "mips"),
+        ("--start", "soon"),
+        ("--orders-per-vcpu", "0"),
     ],
 )
 def test_bad_input_names_the_option_and_exits_2(option: str, value: str, capsys: pytest.CaptureFixture[str]) -> None:
@@ -61,7 +102,16 @@ def test_bad_input_names_the_option_and_exits_2(option: str, value: str, capsys:
 
 
 @pytest.mark.parametrize(
-    ("arguments", "option"), [(("--wait", "1"), "--wait"), (("--gateway-capacity", "5"), "--gateway-capacity")]
+    ("arguments", "option"),
+    [
+        (("--wait", "1"), "--wait"),
+        (("--gateway-capacity", "5"), "--gateway-capacity"),
+        (("--orders-per-month", "5"), "--orders-per-month"),
+        (("--start", "9999-12-31T23:59:59"), "--start"),
+        (("--start", "1999-12-31"), "--start"),
+        (("--rate", "1e300"), "--rate"),
+        (("--burst", "1e300"), "--burst"),
+    ],
 )
 def test_options_that_contradict_each_other_are_named(
     arguments: tuple[str, str], option: str, capsys: pytest.CaptureFixture[str]
@@ -79,12 +129,18 @@ def test_a_bad_price_file_is_named(tmp_path: Path, capsys: pytest.CaptureFixture
 
 @pytest.mark.parametrize(
     "options",
-    [("--no-free-tier",), ("--architecture", "x86_64"), ("--orders-per-month", "2000000"), ("--overhead", "0.5")],
+    [
+        ("--no-free-tier",),
+        ("--architecture", "x86_64"),
+        ("--orders-per-month", "2000000"),
+        ("--overhead", "0.5"),
+        ("--orders-per-vcpu", "50"),
+    ],
 )
 def test_every_option_changes_the_answer(options: tuple[str, ...], capsys: pytest.CaptureFixture[str]) -> None:
-    assert execute(*SALE) == 0
+    assert execute(*SHORT) == 0
     plain = capsys.readouterr().out
-    assert execute(*SALE, *options) == 0
+    assert execute(*SHORT, *options) == 0
     assert capsys.readouterr().out != plain
 
 
@@ -92,14 +148,14 @@ def test_another_price_list_changes_the_costs(tmp_path: Path, capsys: pytest.Cap
     file = tmp_path / "prices.toml"
     listed = DEFAULT_PRICES.read_text(encoding="utf-8").replace("us-east-1", "eu-west-1")
     file.write_text(listed, encoding="utf-8")
-    assert execute(*SALE, "--prices", str(file)) == 0
+    assert execute(*SHORT, "--prices", str(file)) == 0
     assert "eu-west-1" in capsys.readouterr().out
 
 
 def test_what_the_template_cannot_hold_is_told_beside_the_json(capsys: pytest.CaptureFixture[str]) -> None:
     assert execute(*SALE, "--wait", "7200", "--json") == 0
     printed = capsys.readouterr()
-    assert "AcceptableWaitSeconds=3600" in json.loads(printed.out)
+    assert json.loads(printed.out)["parameters"]["AcceptableWaitSeconds"] == "3600"
     assert "note: AcceptableWaitSeconds" in printed.err
 
 
@@ -119,8 +175,7 @@ def test_the_table_tells_what_the_template_holds_beside_what_is_needed(capsys: p
     needs, _, holds = capsys.readouterr().out.partition("What the template holds")
     rows = [line.split() for line in holds.splitlines()]
     assert "17 tasks" in needs
-    assert "at most" not in needs
-    assert "--json refuses" in needs
+    assert "--overrides and --json refuse" in needs
     assert ["at", "most", "5", "tasks"] in [row[:4] for row in rows]
     assert ["begins", "the", "sale", "with", "5", "tasks"] in [row[:6] for row in rows]
     assert "1,571.6 s  TOO LONG for 60 s" in holds

@@ -10,10 +10,10 @@ from load.model import OpenLoop, PlanError, Shop, Slots, plan, predict, replay_s
 def test_the_issues_own_sale() -> None:
     found = plan(rate=60, payment=3, wait=60, burst=3600, overhead=0)
     assert (found.workers_needed, found.workers_to_keep_up) == (178, 180)
-    assert (found.tasks, found.workers_per_task, found.workers) == (2, 100, 200)
+    assert (found.tasks, found.workers) == (2, 200)
     assert found.last_wait <= 60
     assert found.backlog_per_task_target == 60 // 3 * 100
-    assert found.max_tasks == 2
+    assert found.template.max_tasks == 2
     assert found.template.notes == ()
 
 
@@ -61,7 +61,7 @@ def test_a_gateway_that_is_too_small_is_named() -> None:
 def test_the_template_never_gets_more_slots_than_the_gateway_serves() -> None:
     found = plan(rate=60, payment=3, wait=60, burst=3600, gateway_capacity=400)
     assert dict(found.template.parameters)["GatewayCapacity"] == 200
-    assert found.max_tasks * 100 <= 400
+    assert found.template.max_tasks * 100 <= 400
 
 
 def test_what_the_template_cannot_hold_is_noted() -> None:
@@ -127,14 +127,12 @@ def test_a_payment_of_part_of_a_second_is_rounded_up_for_the_template() -> None:
 
 
 def test_the_smaller_figures_of_a_plan() -> None:
-    found = plan(rate=60, payment=3, wait=60, burst=3600, overhead=0, orders_per_month=5)
+    found = plan(rate=60, payment=3, wait=60, burst=3600, overhead=0, orders_per_month=300_000)
     assert found.settle_rate == pytest.approx(200 / 3)
-    assert {cost.orders for cost in found.costs} == {5}
-    assert {cost.orders for cost in plan(rate=60, payment=3, wait=60, burst=3600).costs} == {216_000}
-    (tasks,) = (line for line in found.costs[1].lines if line.item == "processor tasks")
-    assert tasks.formula.startswith("2 × 730 h")
-    with pytest.raises(PlanError, match="orders_per_month"):
-        plan(rate=60, payment=3, wait=60, burst=3600, orders_per_month=-1)
+    assert {(cost.month.orders, cost.ordinary.orders) for cost in found.costs} == {(300_000, 84_000)}
+    assert plan(rate=60, payment=3, wait=60, burst=3600).month.orders == 216_000
+    with pytest.raises(PlanError, match="the sale alone has 216,000"):
+        plan(rate=60, payment=3, wait=60, burst=3600, orders_per_month=215_999)
 
 
 def test_a_small_gateway_decides_the_wait_of_the_plan() -> None:
@@ -176,7 +174,7 @@ def test_a_sale_that_can_begin_with_one_task_says_so(sale: dict[str, Any]) -> No
 def test_what_could_not_be_simulated_is_scaled_beforehand(sale: dict[str, Any]) -> None:
     found = plan(payment=3, wait=60, **sale)
     assert found.unscaled is None
-    assert found.template.pre_scale
+    assert found.template.begins_scaled
 
 
 def test_the_simulation_lasts_as_long_as_somebody_may_wait() -> None:
@@ -185,14 +183,14 @@ def test_the_simulation_lasts_as_long_as_somebody_may_wait() -> None:
     assert found.unscaled is not None
     assert found.unscaled.drained_at is not None
     assert 200 < found.unscaled.drained_at < 100 + 900
-    assert found.template.pre_scale == (found.unscaled.worst_wait > 900)
+    assert found.template.begins_scaled == (found.unscaled.worst_wait > 900)
 
 
 def test_a_line_that_outlasts_every_acceptable_wait_is_scaled_beforehand() -> None:
     found = plan(rate=600, payment=3, wait=60, burst=600)
     assert found.unscaled is not None
     assert found.unscaled.drained_at is None
-    assert found.template.pre_scale
+    assert found.template.begins_scaled
 
 
 def test_what_the_template_holds_is_counted_with_its_own_slots() -> None:

@@ -68,6 +68,8 @@ const anchor = (line, x, most) => {
   return { index: atEnd ? last : peak, atEnd };
 };
 
+const nameOf = (line) => line.at_end || line.label;
+
 let measuring;
 const textWidth = (text) => {
   measuring ??= document.createElement("canvas").getContext("2d");
@@ -83,7 +85,7 @@ const labelSpace = (spec, width) => {
     const found = anchor(line, spec.x, most);
     if (!found?.atEnd) return 0;
     const end = Math.max(0.05, place(spec.x[found.index]));
-    return (textWidth(line.label) + 12 - (1 - end) * (width - AXIS)) / end;
+    return (textWidth(nameOf(line)) + 12 - (1 - end) * (width - AXIS)) / end;
   });
   return Math.min(Math.max(16, ...space), width * 0.42);
 };
@@ -130,9 +132,9 @@ const wishes = (spec, u, box) => {
   const named = spec.lines.filter((line) => !line.unnamed).map((line) => {
     const found = anchor(line, spec.x, u.scales.x.max);
     if (!found || spec.x[found.index] < u.scales.x.min) return null;
-    const width = textWidth(line.label);
+    const width = textWidth(nameOf(line));
     const at = { x: u.valToPos(spec.x[found.index], "x"), y: u.valToPos(line.values[found.index], "y") };
-    return { text: line.label, ink: color(line.color), width, x: box.left + at.x + 6, y: box.top + at.y - (found.atEnd ? 0 : 4) };
+    return { text: nameOf(line), ink: color(line.color), width, x: box.left + at.x + 6, y: box.top + at.y - (found.atEnd ? 0 : 4) };
   });
   return named.filter(Boolean);
 };

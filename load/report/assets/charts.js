@@ -64,6 +64,22 @@ const lineOptions = (spec, line) => ({
   value: (_u, value) => FORMATS[spec.unit](value),
 });
 
+// What the curves are worth where the cursor is, on the other side of the plot.
+const readout = (u) => {
+  u.root.classList.toggle("live", u.cursor.idx != null && u.cursor.left >= 0);
+  u.root.classList.toggle("aside", u.cursor.left < u.bbox.width / devicePixelRatio / 2);
+};
+
+const readAlong = (spec, u, event) => {
+  const step = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
+  if (!step) return;
+  event.preventDefault();
+  const shown = spec.x.flatMap((x, index) => (x >= u.scales.x.min && x <= u.scales.x.max ? [index] : []));
+  const at = u.root.classList.contains("live") ? u.cursor.idx + step : step > 0 ? shown[0] : shown.at(-1);
+  const index = Math.max(shown[0], Math.min(shown.at(-1), at));
+  u.setCursor({ left: u.valToPos(spec.x[index], "x"), top: 10 });
+};
+
 const options = (spec, width, right) => ({
   width,
   height: spec.height,
@@ -83,7 +99,7 @@ const options = (spec, width, right) => ({
     drawClear: [phases(spec)],
     draw: [annotations(spec)],
     setScale: [(u, key) => key === "x" && showZoom(spec, u)],
-    setCursor: [(u) => u.root.classList.toggle("live", u.cursor.idx != null && u.cursor.left >= 0)],
+    setCursor: [readout],
   },
 });
 
@@ -94,7 +110,7 @@ let onPaper = false;
 const widthOf = (spec, host) => {
   if (!onPaper) return host.clientWidth || 320;
   const named = spec.lines.filter((line) => !line.unnamed);
-  const isWhole = !host.closest(".charts") || named.length > 4 || named.some((line) => textWidth(line.label) > LONG_NAME);
+  const isWhole = !host.closest(".charts") || named.length > 4 || named.some((line) => textWidth(nameOf(line)) > LONG_NAME);
   host.closest(".card").classList.toggle("whole", isWhole && !host.closest(".column"));
   return PAPER[isWhole && !host.closest(".column") ? "whole" : "half"];
 };
@@ -110,10 +126,13 @@ const draw = (spec) => {
   const data = [spec.x, ...spec.lines.map((line) => line.values)];
   const plot = new uPlot(options(spec, width, labelSpace(spec, width)), data, host);
   plot.setScale("x", view ?? (spec.x_view ? { min: spec.x_view[0], max: spec.x_view[1] } : wholeView(spec)));
-  // The plot is an image with a sentence; its readout stays readable text.
+  // The plot is an image with a sentence, and its readout follows the arrow keys as it follows the pointer.
   const canvas = plot.root.querySelector(".u-wrap");
   canvas.setAttribute("role", "img");
   canvas.setAttribute("aria-label", spec.alt);
+  canvas.tabIndex = 0;
+  canvas.addEventListener("keydown", (event) => readAlong(spec, plot, event));
+  canvas.addEventListener("blur", () => plot.setCursor({ left: -10, top: -10 }));
   drawn.set(spec.id, plot);
 };
 const drawAll = () => charts.forEach(draw);

@@ -107,14 +107,15 @@ def test_what_could_not_be_meant_is_refused(
 
 def test_every_word_of_the_command_line_is_explained(capsys: pytest.CaptureFixture[str]) -> None:
     for command, words in {
-        "list": "queue message order reason customer product older-than newer-than limit stack",
-        "discard": "all dry-run rate by why journal",
-        "redrive": "to edit",
+        "list": "queue|message ID|order ID|reason|customer N|product ID|older-than AGE|newer-than AGE|limit N",
+        "show": "stack NAME",
+        "discard": "all|dry-run|rate N|by WHO|why TEXT|journal FILE",
+        "redrive": "to|edit FILE",
     }.items():
         with pytest.raises(SystemExit):
             parse([command, "--help"])
         said = " ".join(capsys.readouterr().out.split())
-        for word in words.split():
+        for word in words.split("|"):
             # After the word and what it takes come small letters, as long as there is a sentence.
             assert re.search(rf" --{word}( [A-Z]+| {{[a-z,-]+}})? [a-z]+ [a-z]+", said.split("options:")[1]), word
 

@@ -295,6 +295,16 @@ async def test_a_walk_longer_than_letters_stay_hidden_sees_each_once(shop: Shop)
     assert untouched(shop.given_up, 25)
 
 
+async def test_what_was_removed_is_not_given_back(shop: Shop) -> None:
+    await shop.fill(2)
+    calls: list[str] = []
+    shop.given_up.refuse = lambda call, receipt: bool(calls.append(f"{call} {receipt}"))  # type: ignore[func-returns-value]
+    async with Walk(shop.given_up) as walk:
+        messages = [message async for message in walk.messages()]
+        await walk.remove(messages[0])
+    assert calls == [f"delete {messages[0].receipt}", f"change_visibility {messages[1].receipt}"]
+
+
 async def test_a_queue_that_does_not_answer_at_the_end_gives_back_by_itself(shop: Shop) -> None:
     await shop.fill(1)
     async with Walk(shop.given_up) as walk:

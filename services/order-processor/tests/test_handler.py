@@ -1,5 +1,6 @@
 """What the bus is told of what was decided about an order's message."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -8,11 +9,18 @@ from prometheus_client import CollectorRegistry
 from flashbus import dispositions as bus
 from flashbus.backoff import Backoff
 from flashbus.queue import Message
-from flashpay import DeadLetter, Disposition, HandBack
+from flashmsg import OrderStatus
+from flashpay import Acknowledge, DeadLetter, Disposition, HandBack, LedgerEntry
+from flashpay.testing import START, sample_order
 from order_processor.handler import MessageHandler
 from order_processor.message_settler import MessageSettler
 from order_processor.metrics import Metrics
 
+COMPLETED = replace(
+    LedgerEntry.claimed_first(sample_order(), owner="w", lease_until=START, now=START),
+    status=OrderStatus.COMPLETED,
+    charge_id="ch_1",
+)
 ASKED = timedelta(seconds=5)
 MESSAGE = Message(message_id="m", receipt="r", body="", receive_count=1)
 
@@ -48,3 +56,22 @@ async def test_a_dead_letter_is_passed_on_and_a_failed_order_counted(outcome: st
     told = await handled(DeadLetter(outcome=outcome, reason="exhausted", detail="five times"), registry)
     assert told == bus.DeadLetter(outcome=outcome, reason="exhausted", detail="five times")
     assert registry.get_sample_value("orders_settled_total", {"status": "failed"}) == settled
+
+
+@pytest.mark.parametrize(("seconds", "counted"), [(63.4564, 63.4564), (-1.0, 0.0)])
+async def test_an_order_that_came_to_its_end_is_counted_with_its_age(seconds: float, counted: float) -> None:
+    registry = CollectorRegistry()
+    entry = replace(COMPLETED, completed_at=COMPLETED.created_at + timedelta(seconds=seconds))
+    told = await handled(Acknowledge(outcome="completed", entry=entry, attempt=2), registry)
+    fields = {"status": "completed", "attempt": 2, "charge_id": "ch_1", "order_seconds": round(seconds, 3)}
+    assert told == bus.Acknowledge(outcome="completed", fields=fields)
+    assert registry.get_sample_value("orders_settled_total", {"status": "completed"}) == 1
+    assert registry.get_sample_value("processor_order_duration_seconds_sum") == pytest.approx(counted)
+
+
+async def test_an_order_that_had_its_end_before_is_not_counted_again() -> None:
+    registry = CollectorRegistry()
+    told = await handled(Acknowledge(outcome="duplicate", entry=COMPLETED), registry)
+    assert told == bus.Acknowledge(outcome="duplicate", fields={"status": "completed"})
+    assert registry.get_sample_value("orders_settled_total", {"status": "completed"}) is None
+    assert registry.get_sample_value("processor_order_duration_seconds_count") == 0

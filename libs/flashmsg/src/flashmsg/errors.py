@@ -31,7 +31,7 @@ class FlashmsgError(Exception):
     `reason` is one of a fixed few labels, fit for a metric; `errors` says what is wrong, field by field.
     """
 
-    reason: ClassVar[str] = "malformed"
+    reason: ClassVar[str]
     retryable: ClassVar[bool] = False
 
     def __init__(self, message: str, *, errors: Iterable[FieldError] = ()) -> None:

@@ -1,6 +1,7 @@
 """One circuit breaker around whole attempts: while everything fails nobody is sent round, and one finds out."""
 
 import asyncio
+import math
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import timedelta
@@ -270,7 +271,7 @@ class CircuitBreaker:
     def _give_turn(self) -> None:
         waiting = self._waiting()
         if self._probe is None and waiting and self._now() >= self._due:
-            self._probe = min(waiting, key=lambda held: self._tried_at.get(held.order_id, float("-inf")))
+            self._probe = min(waiting, key=lambda held: self._tried_at.get(held.order_id, -math.inf))
             _release([self._probe])
 
     def _make_room(self) -> None:
