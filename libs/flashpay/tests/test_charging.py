@@ -86,6 +86,7 @@ async def test_a_slow_charge_keeps_its_slot_until_it_is_answered(stage: Stage) -
     for pause, around in zip(stage.pauses, [1, 2, 4, 5, 5, 5, 5], strict=True):
         assert around * 0.8 <= pause <= around * 1.2
     assert len(set(stage.pauses[3:])) > 1  # not all at the same moment
+    assert stage.charger._holds == set()  # nothing is kept of a charge that is over
 
 
 async def test_it_is_reported_before_the_wait_and_not_after(stage: Stage) -> None:
@@ -104,6 +105,19 @@ async def test_patience_ends(stage: Stage) -> None:
     assert PATIENCE.total_seconds() <= sum(stage.pauses) <= PATIENCE.total_seconds() + 6
     assert caught.value.retryable
     assert len(stage.gateway.requests) == 1
+
+
+async def test_patience_ends_at_its_end(stage: Stage) -> None:
+    stage.gateway.plan(Reply.HANG)
+    over = stage.clock() + PATIENCE
+
+    def pass_by(_pause: int) -> None:
+        stage.clock.now = over
+
+    stage.between = pass_by
+    with pytest.raises(GatewayInFlightError):
+        await stage.charge()
+    assert len(stage.pauses) == 1
 
 
 @pytest.mark.parametrize(("others", "given_up"), [(2, False), (3, True)])
