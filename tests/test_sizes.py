@@ -30,7 +30,6 @@ LONG_FUNCTIONS = {
     "load/report/queue_answers.py ratio_answer",
     "load/report/queue_answers.py workers_answer",
     "load/report/sync_answer.py sync_answer",
-    "load/analysis/series.py series",
 }
 
 

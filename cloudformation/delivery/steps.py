@@ -106,7 +106,8 @@ def _scan(options: argparse.Namespace) -> list[Command]:
 def _deploy(options: argparse.Namespace) -> list[Command]:
     running = RunningStack() if options.dry_run else find_stack(_stack(options))
     parameters = _parameters(options)
-    _check_sale(parameters, running)
+    if not options.dry_run:
+        _check_sale(parameters, running)
     if not running.exists and not options.dry_run:
         sys.stderr.write("".join(f"{sentence}\n" for sentence in _findings(options, running)))
     upload: list[Command] = []

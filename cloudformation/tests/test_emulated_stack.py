@@ -88,6 +88,7 @@ async def outputs_of(aws: RunningEmulator, name: str) -> dict[str, str]:
 
 
 @pytest.mark.embedded_aws
+@pytest.mark.timeout(180)  # the first of them builds the function's zip
 @pytest.mark.parametrize("variant", sorted(VARIANTS))
 async def test_the_whole_stack_deploys_and_leaves_nothing(
     embedded_aws: RunningEmulator, whole_url: str, local_artifact: Path, whole: dict[str, Any], variant: str
@@ -113,6 +114,7 @@ async def test_the_whole_stack_deploys_and_leaves_nothing(
 
 
 @pytest.mark.embedded_aws
+@pytest.mark.timeout(180)  # the command line is started a dozen times
 async def test_the_pipe_deploys_the_whole_stack(
     embedded_aws: RunningEmulator, real: dict[str, str], whole: dict[str, Any]
 ) -> None:

@@ -3,14 +3,13 @@
 import math
 from collections import Counter
 from collections.abc import Sequence
-from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
 from load.analysis.percentiles import Percentiles, percentiles
 from load.analysis.stock import StockFigures, stock_figures
 from load.analysis.timeline import Life, Steps, backlog, lives, waiting
-from load.records import CHARGED, Charge, Request, RunRecords
+from load.records import CHARGED, Charge, ColdStart, Request, RunRecords
 from load.scenario import Arm, Scenario
 
 DEFERRED = 202
@@ -165,7 +164,8 @@ def _drain(scenario: Scenario, records: RunRecords, accepted: Sequence[Life], ra
 def _utilisation(scenario: Scenario, charges: Sequence[Charge], start: float, end: float) -> float | None:
     if scenario.slots == 0 or scenario.tasks or end <= start:
         return None
-    busy = sum(max(0.0, min(charge.finished_at, end) - max(charge.started_at, start)) for charge in charges)
+    made = [charge for charge in charges if charge.status == CHARGED]
+    busy = sum(max(0.0, min(charge.finished_at, end) - max(charge.started_at, start)) for charge in made)
     return 100 * busy / (scenario.slots * (end - start))
 
 
@@ -220,7 +220,10 @@ def _phase_figures(records: RunRecords, accepted: Sequence[Life]) -> tuple[Phase
     return tuple(rows)
 
 
-Outcome = Literal["completed", "declined", "failed", "sold_out"]
+def _first_cold_start(starts: Sequence[ColdStart]) -> float | None:
+    """That of the first one, which had the machine to itself."""
+    first = min(starts, key=lambda start: start.at, default=None)
+    return first.init_seconds if first else None
 
 
 def figures(scenario: Scenario, records: RunRecords) -> Figures:
@@ -232,8 +235,6 @@ def figures(scenario: Scenario, records: RunRecords) -> Figures:
     drain_seconds, extrapolated = _drain(scenario, records, accepted, rate)
     statuses = Counter(life.status for life in accepted if life.ended is not None)
     last = max([life.ended for life in accepted if life.ended is not None], default=records.load_ended)
-    charged = [charge for charge in records.charges if charge.status == CHARGED]
-    first = sorted(records.cold_starts, key=lambda start: start.at)
     taken = [request.latency_seconds for request in records.requests if request.is_accepted]
     return Figures(
         offered=len(records.requests),
@@ -257,10 +258,10 @@ def figures(scenario: Scenario, records: RunRecords) -> Figures:
         drain_seconds=drain_seconds,
         drain_is_extrapolated=extrapolated,
         measured_seconds=records.ending.at - records.started,
-        utilisation_percent=_utilisation(scenario, charged, records.started, max(last, records.load_ended)),
+        utilisation_percent=_utilisation(scenario, records.charges, records.started, max(last, records.load_ended)),
         cold_starts=len(records.cold_starts),
         cold_start_seconds=percentiles([start.init_seconds for start in records.cold_starts]),
-        first_cold_start_seconds=next((start.init_seconds for start in first), None),
+        first_cold_start_seconds=_first_cold_start(records.cold_starts),
         billed_seconds=percentiles([one.billed_seconds for one in records.invocations]),
         stock=stock_figures(scenario, records),
         phases=_phase_figures(records, accepted),

@@ -3,15 +3,16 @@
 import csv
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict
 
 from load.analysis.figures import refusal
 from load.analysis.timeline import Life, backlog, bins, grouped, lives, oldest_age, waiting
 from load.model import percentile, replay_schedule
-from load.records import RunRecords
+from load.records import Request, RunRecords
 from load.scenario import Scenario
 
 MOST_POINTS = 900
@@ -62,66 +63,112 @@ class Series(BaseModel):
     sold_out: list[float] = []
 
 
-def series(scenario: Scenario, records: RunRecords, *, most_points: int | None = None) -> Series:
-    """The curves, second by second, or on the finest grid of doubled seconds with at most `most_points` points."""
-    accepted = lives(records)
-    start = records.started
-    ends = [life.ended for life in accepted if life.ended is not None]
-    last = max([records.load_ended, *ends, *(request.done for request in records.requests)])
-    width = 1.0
-    while most_points is not None and (last - start) / width > most_points:
-        width *= 2
-    count = int((last - start) // width) + 2
-    moments = [start + index * width for index in range(count)]
-    history, line = backlog(accepted), waiting(records.requests)
+@dataclass(frozen=True, kw_only=True)
+class _Grid:
+    """`count` bins of `width` seconds, from the moment `start`."""
 
-    def rate(times: list[float]) -> list[float]:
-        return [number / width for number in bins(times, start=start, width=width, count=count)]
+    start: float
+    width: float
+    count: int
 
-    def curve(pairs: list[tuple[float, float]], percent: float) -> list[float | None]:
+    @classmethod
+    def over(cls, start: float, last: float, most_points: int | None) -> Self:
+        """Second by second, or the finest grid of doubled seconds with at most `most_points` points."""
+        width = 1.0
+        while most_points is not None and (last - start) / width > most_points:
+            width *= 2
+        return cls(start=start, width=width, count=int((last - start) // width) + 2)
+
+    @property
+    def seconds(self) -> list[float]:
+        return [index * self.width for index in range(self.count)]
+
+    @property
+    def moments(self) -> list[float]:
+        return [self.start + second for second in self.seconds]
+
+    def counts(self, times: list[float]) -> list[int]:
+        return bins(times, start=self.start, width=self.width, count=self.count)
+
+    def rate(self, times: list[float]) -> list[float]:
+        return [number / self.width for number in self.counts(times)]
+
+    def curve(self, pairs: list[tuple[float, float]], percent: float) -> list[float | None]:
         return grouped(
             pairs,
-            start=start,
-            width=width,
-            count=count,
+            start=self.start,
+            width=self.width,
+            count=self.count,
             reduce=lambda values: percentile(sorted(values), percent) if math.inf not in values else None,
         )
 
-    refused = [request for request in records.requests if not request.is_accepted]
-    reasons = sorted({refusal(request) for request in refused})
-    answers = [(request.due, request.latency_seconds) for request in records.requests if request.is_accepted]
-    confirmations = [(life.due, math.inf if life.ended is None else life.ended - life.due) for life in accepted]
+
+def series(scenario: Scenario, records: RunRecords, *, most_points: int | None = None) -> Series:
+    """The curves, second by second, or on the finest grid of doubled seconds with at most `most_points` points."""
+    accepted = lives(records)
+    ends = [life.ended for life in accepted if life.ended is not None]
+    last = max([records.load_ended, *ends, *(request.done for request in records.requests)])
+    grid = _Grid.over(records.started, last, most_points)
+    moments = grid.moments
+    history, line = backlog(accepted), waiting(records.requests)
     scaled, simulated = replayed(scenario, records, accepted, moments)
-    told = [request.done for request in refused if request.is_sold_out]
+    found: dict[str, Any] = {
+        **_requested(grid, records.requests, is_limited=scenario.is_limited),
+        **_confirmed(grid, accepted),
+        **_sampled(records),
+    }
     return Series(
-        workers=scaled,
-        simulated_backlog=simulated,
-        width=width,
-        t=[index * width for index in range(count)],
+        width=grid.width,
+        t=grid.seconds,
         backlog=[history.at(moment) for moment in moments],
         waiting=[line.at(moment) for moment in moments],
         oldest_seconds=oldest_age(accepted, moments),
-        offered=rate([request.due for request in records.requests]),
-        accepted=rate([life.accepted for life in accepted]),
-        rejected=rate([request.done for request in refused]),
-        rejected_by_reason={
-            reason: rate([request.done for request in refused if refusal(request) == reason]) for reason in reasons
-        },
-        completed=rate(ends),
-        accept_p50=curve(answers, 50),
-        accept_p95=curve(answers, 95),
-        confirmation_p50=curve(confirmations, 50),
-        confirmation_p95=curve(confirmations, 95),
-        cold_starts=bins([one.at for one in records.cold_starts], start=start, width=width, count=count),
-        sampled_t=[sample.at - start for sample in records.samples],
-        visible=[sample.visible for sample in records.samples],
-        in_flight=[sample.in_flight for sample in records.samples],
-        slots_busy=[sample.slots_busy for sample in records.samples],
-        units_available=_units(records, "available"),
-        units_reserved=_units(records, "reserved"),
-        units_sold=_units(records, "sold"),
-        sold_out=rate(told) if scenario.is_limited else [],
+        cold_starts=grid.counts([one.at for one in records.cold_starts]),
+        workers=scaled,
+        simulated_backlog=simulated,
+        **found,
     )
+
+
+def _requested(grid: _Grid, requests: Sequence[Request], *, is_limited: bool) -> dict[str, object]:
+    """What was asked for, and what was answered at once."""
+    refused = [request for request in requests if not request.is_accepted]
+    answers = [(request.due, request.latency_seconds) for request in requests if request.is_accepted]
+    by_reason: dict[str, list[float]] = {}
+    for request in refused:
+        by_reason.setdefault(refusal(request), []).append(request.done)
+    return {
+        "offered": grid.rate([request.due for request in requests]),
+        "rejected": grid.rate([request.done for request in refused]),
+        "rejected_by_reason": {reason: grid.rate(by_reason[reason]) for reason in sorted(by_reason)},
+        "accept_p50": grid.curve(answers, 50),
+        "accept_p95": grid.curve(answers, 95),
+        "sold_out": grid.rate([request.done for request in refused if request.is_sold_out]) if is_limited else [],
+    }
+
+
+def _confirmed(grid: _Grid, accepted: Sequence[Life]) -> dict[str, object]:
+    """What became of the orders that were taken."""
+    waits = [(life.due, math.inf if life.ended is None else life.ended - life.due) for life in accepted]
+    return {
+        "accepted": grid.rate([life.accepted for life in accepted]),
+        "completed": grid.rate([life.ended for life in accepted if life.ended is not None]),
+        "confirmation_p50": grid.curve(waits, 50),
+        "confirmation_p95": grid.curve(waits, 95),
+    }
+
+
+def _sampled(records: RunRecords) -> dict[str, object]:
+    """What was looked at every second."""
+    return {
+        "sampled_t": [sample.at - records.started for sample in records.samples],
+        "visible": [sample.visible for sample in records.samples],
+        "in_flight": [sample.in_flight for sample in records.samples],
+        "slots_busy": [sample.slots_busy for sample in records.samples],
+        "units_available": _units(records, "available"),
+        "units_reserved": _units(records, "reserved"),
+        "units_sold": _units(records, "sold"),
+    }
 
 
 def _units(records: RunRecords, counter: Literal["available", "reserved", "sold"]) -> list[int]:

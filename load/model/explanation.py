@@ -67,21 +67,20 @@ def _sync(loop: ClosedLoop, shop: Shop) -> tuple[Formula, ...]:
 
 
 def _intake_rate(workload: Workload, shop: Shop) -> Formula | None:
-    limit = shop.intake_per_second or float("inf")
     if isinstance(workload, ClosedLoop):
         think = workload.think_mean_seconds
         return Formula(
             name=ACCEPTED_ALL_USERS,
-            expression=f"min(N/(R+Z), limit) = min({workload.users}/({shop.accept_seconds:g}+{think:g}), {limit:g})",
-            value=f.closed_loop_bound(users=workload.users, response=shop.accept_seconds, think=think, limit=limit),
+            expression=f"N/(R+Z) = {workload.users}/({shop.accept_seconds:g}+{think:g})",
+            value=f.closed_loop_bound(users=workload.users, response=shop.accept_seconds, think=think),
             unit="orders/s",
             source=_LITTLE,
         )
     if isinstance(workload, OpenLoop):
         return Formula(
             name=ACCEPTED_PER_SECOND,
-            expression=f"min(λ, limit) = min({workload.rate_per_second:g}, {limit:g})",
-            value=min(workload.rate_per_second, limit),
+            expression=f"λ = {workload.rate_per_second:g}",
+            value=workload.rate_per_second,
             unit="orders/s",
             source="the offered rate",
         )

@@ -3,14 +3,14 @@
 from dataclasses import dataclass
 from typing import Literal
 
-Outcome = Literal["open", "completed", "accepted", "deferred", "rejected"]
+Outcome = Literal["open", "completed", "accepted", "rejected"]
 
 
 @dataclass(slots=True, eq=False)
 class SimulatedOrder:
     """Moments in seconds since the phase began; None = it never happened.
 
-    outcome: completed = 200 with the terminal order, accepted = 202, deferred = 202 by the sync fallback,
+    outcome: completed = 200 with the terminal order, accepted = 202,
     rejected = 503 (it may be settled all the same, later), open = never answered.
     `charged_at` is when its one charge ends, wanted or not.
     """
@@ -28,4 +28,4 @@ class SimulatedOrder:
 
     @property
     def queued(self) -> bool:
-        return self.outcome in ("accepted", "deferred")
+        return self.outcome == "accepted"

@@ -22,7 +22,7 @@ class Prediction:
     """Means over the replications; times in seconds, rates per second.
 
     offered: requests sent; answered: answered before the phase ended; accepted: answered 200 or 202;
-    deferred: 202 by the sync fallback; confirmed: terminal by the end of the drain;
+    confirmed: terminal by the end of the drain;
     confirmed_in_phase: terminal before the phase ended; rejected: 503; failed_share = rejected ÷ answered;
     lost_per_second: rejected ÷ T; charged_after_refusal: paid though the customer was told 503;
     settled_per_second: queued orders ÷ (last settled - first accepted), ramp and tail included;
@@ -37,7 +37,6 @@ class Prediction:
     offered: float
     answered: float
     accepted: float
-    deferred: float
     confirmed: float
     confirmed_in_phase: float
     rejected: float
@@ -150,7 +149,6 @@ _FIGURES: dict[str, Callable[[_Figures], float]] = {
     "offered": lambda f: len(f.offered),
     "answered": lambda f: len(f.answered),
     "accepted": lambda f: len(f.accepted),
-    "deferred": lambda f: sum(o.outcome == "deferred" for o in f.accepted),
     "confirmed": lambda f: len(f.confirmed),
     "confirmed_in_phase": lambda f: sum(_at(o.settled_at) <= f.end for o in f.confirmed),
     "rejected": lambda f: len(f.rejected),

@@ -45,14 +45,13 @@ class OpenLoop:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Burst:
-    """`orders` by hand, `spacing_seconds` apart, from moment 0."""
+    """`orders` at once, at moment 0."""
 
     orders: int
-    spacing_seconds: float = 0.0
 
     @property
     def duration_seconds(self) -> float:
-        return (self.orders - 1) * self.spacing_seconds
+        return 0.0
 
 
 Workload = ClosedLoop | OpenLoop | Burst
@@ -94,35 +93,27 @@ class Shop:
 
     payment_seconds: how long one charge takes once it has begun.
     admission_timeout_seconds: how long a charge waits in the gateway's queue before the gateway turns it away.
-    payment_timeout_seconds: how long the API waits for one charge, queue and payment together.
-    abandoned_pay: a charge given up in the queue keeps its place and still takes the gateway's time;
-        a charge that has begun is always made, whoever still waits for it.
+        A charge that has begun is always made, whoever still waits for it.
     sync_limit, sync_wait_seconds: requests settled at once inside the API, and how long one waits for that.
-    sync_deadline_seconds: from the request's arrival; then 202 with the fallback, 503 without;
-        the settlement goes on and keeps its place in the limiter.
-    deferred_delay_seconds: what a deferred order waits beside the delivery (a lease still held).
-    accept_seconds: latency of an unloaded async intake; intake_per_second: what one API can take at most.
+    sync_deadline_seconds: from the request's arrival; then 503, and the settlement goes on and keeps its place in the
+        limiter.
+    accept_seconds: latency of the async intake.
     """
 
     mode: Literal["sync", "async"]
     payment_seconds: float = 3.0
     gateway_capacity: int = 0
     admission_timeout_seconds: float = 30.0
-    payment_timeout_seconds: float = 0.0
-    abandoned_pay: bool = False
     sync_overhead_seconds: float = 0.02
     sync_limit: int = 0
     sync_wait_seconds: float = 0.0
     sync_deadline_seconds: float = 0.0
-    sync_fallback: bool = False
-    deferred_delay_seconds: float = 0.0
     accept_seconds: float = 0.02
-    intake_per_second: float = 0.0
     delivery_seconds: float = 0.05
     consumer: Consumer | None = None
 
     def __post_init__(self) -> None:
-        if (self.mode == "async" or self.sync_fallback) and self.consumer is None:
+        if self.mode == "async" and self.consumer is None:
             raise ValueError("consumer: an order that is queued needs a consumer")
         if self.payment_seconds < 0:
             raise ValueError("payment_seconds: must not be negative")

@@ -11,7 +11,7 @@ from load.model.gateway import SimulatedGateway
 from load.model.orders import Outcome, SimulatedOrder
 from load.model.settlement import Settlement, settlement
 from load.model.shop import Burst, ClosedLoop, OpenLoop, Shop, Workload
-from load.model.waiting_queue import Ticket, WaitingQueue
+from load.model.waiting_queue import WaitingQueue
 
 Answered = Callable[[], None]
 
@@ -63,7 +63,7 @@ def _start_user(clock: Clock, shop: "_SimulatedShop", loop: ClosedLoop, rng: ran
 
 def _due_times(workload: OpenLoop | Burst, rng: random.Random) -> list[float]:
     if isinstance(workload, Burst):
-        return [number * workload.spacing_seconds for number in range(workload.orders)]
+        return [0.0] * workload.orders
     rate, duration = workload.rate_per_second, workload.duration_seconds
     if not workload.poisson:
         return [number / rate for number in range(math.ceil(round(rate * duration, 9)))]
@@ -87,7 +87,6 @@ class _SimulatedShop:
         self._shop = shop
         self._gateway = SimulatedGateway(clock, capacity=shop.gateway_capacity, payment_seconds=shop.payment_seconds)
         self._gate = WaitingQueue(clock, capacity=shop.sync_limit)
-        self._intake_free_at = 0.0
         self.orders: list[SimulatedOrder] = []
         self.settlement: Settlement | None = (
             settlement(clock, gateway=self._gateway, consumer=shop.consumer) if shop.consumer else None
@@ -102,11 +101,7 @@ class _SimulatedShop:
             self._queue_at_the_gate(order, answered)
 
     def _accept(self, order: SimulatedOrder, answered: Answered) -> None:
-        moment = self._clock.now
-        if self._shop.intake_per_second:
-            moment = max(moment, self._intake_free_at)
-            self._intake_free_at = moment + 1 / self._shop.intake_per_second
-        self._clock.at(moment + self._shop.accept_seconds, partial(self._answer, order, "accepted", answered))
+        self._clock.after(self._shop.accept_seconds, partial(self._answer, order, "accepted", answered))
 
     def _queue_at_the_gate(self, order: SimulatedOrder, answered: Answered) -> None:
         self._gate.join(
@@ -118,48 +113,31 @@ class _SimulatedShop:
     def _settle(self, order: SimulatedOrder, answered: Answered) -> None:
         """A settlement that has begun goes on when the deadline passes, and keeps its place in the limiter."""
         shop, clock = self._shop, self._clock
-        ticket: Ticket | None = None
-        at_the_desk = True
 
         def answer(outcome: Outcome) -> None:
             if order.outcome == "open":
                 self._answer(order, outcome, answered)
 
         def end(outcome: Outcome) -> None:
-            nonlocal at_the_desk
-            if at_the_desk:
-                at_the_desk = False
-                answer(outcome)
-                self._gate.leave()
+            answer(outcome)
+            self._gate.leave()
 
         def paid() -> None:
             order.settle(clock.now)
             end("completed")
 
-        def time_out() -> None:
-            if at_the_desk and ticket is not None:
-                self._gateway.give_up(ticket)
-            end(unsettled)
-
-        unsettled: Outcome = "deferred" if shop.sync_fallback else "rejected"
-        ticket = self._gateway.charge_within(
+        self._gateway.charge(
             order,
             lambda: clock.after(shop.sync_overhead_seconds, paid),
             patience=shop.admission_timeout_seconds or math.inf,
-            on_give_up=lambda: end(unsettled),
-            stays=shop.abandoned_pay,
+            on_give_up=lambda: end("rejected"),
         )
-        if shop.payment_timeout_seconds:
-            clock.after(shop.payment_timeout_seconds, time_out)
         if shop.sync_deadline_seconds:
-            clock.at(order.sent_at + shop.sync_deadline_seconds, lambda: answer(unsettled))
+            clock.at(order.sent_at + shop.sync_deadline_seconds, lambda: answer("rejected"))
 
     def _answer(self, order: SimulatedOrder, outcome: Outcome, answered: Answered) -> None:
         order.outcome = outcome
         order.answered_at = self._clock.now
         if order.queued and self.settlement is not None:
-            delay = self._shop.delivery_seconds
-            if outcome == "deferred":
-                delay += self._shop.deferred_delay_seconds
-            self._clock.after(delay, partial(self.settlement.submit, order))
+            self._clock.after(self._shop.delivery_seconds, partial(self.settlement.submit, order))
         answered()

@@ -8,12 +8,10 @@ from load.model.clock import Action, Clock
 
 
 @dataclass(slots=True, eq=False)
-class Ticket:
+class _Ticket:
     """One customer's place in the queue."""
 
     on_turn: Action
-    on_give_up: Action | None
-    stays: bool
     served: bool = False
     left: bool = False
 
@@ -21,38 +19,28 @@ class Ticket:
 class WaitingQueue:
     """`capacity` places (0 = unlimited) and the customers waiting for one.
 
-    Whoever is served holds a place until `leave()`. A customer whose patience ends hears it through
-    `on_give_up`; with `stays` the place in the queue is kept and served all the same, for nobody.
+    Whoever is served holds a place until `leave()`. A customer whose patience ends hears it through `on_give_up`.
     """
 
     def __init__(self, clock: Clock, *, capacity: int) -> None:
         self._clock = clock
         self._capacity = math.inf if capacity == 0 else float(capacity)
         self._taken = 0
-        self._waiting: deque[Ticket] = deque()
+        self._waiting: deque[_Ticket] = deque()
 
-    def join(
-        self,
-        on_turn: Action,
-        *,
-        patience: float = math.inf,
-        on_give_up: Action | None = None,
-        stays: bool = False,
-    ) -> Ticket:
-        ticket = Ticket(on_turn, on_give_up, stays)
+    def join(self, on_turn: Action, *, patience: float = math.inf, on_give_up: Action | None = None) -> None:
+        ticket = _Ticket(on_turn)
         self._waiting.append(ticket)
         self._serve()
         if not ticket.served and patience < math.inf:
-            self._clock.after(patience, lambda: self.give_up(ticket))
-        return ticket
+            self._clock.after(patience, lambda: self._give_up(ticket, on_give_up))
 
-    def give_up(self, ticket: Ticket) -> None:
-        """The customer waits no longer; a customer already served or gone is left alone."""
-        if ticket.served or ticket.left:
+    def _give_up(self, ticket: _Ticket, on_give_up: Action | None) -> None:
+        if ticket.served:
             return
-        ticket.left = not ticket.stays
-        if ticket.on_give_up is not None:
-            ticket.on_give_up()
+        ticket.left = True
+        if on_give_up is not None:
+            on_give_up()
 
     def leave(self) -> None:
         self._taken -= 1

@@ -169,16 +169,31 @@ def print_table(out: Console, runs: Sequence[RunResult]) -> None:
 
 
 def print_checks(out: Console, results: Results) -> None:
-    """Print a line per run: its headlines, and how many more checks hold; what does not hold in full."""
+    """Print what holds of which runs, those that agree in one line; what does not hold in full."""
+    alike: dict[str, list[str]] = {}
     for run in results.runs:
-        held = [HEADLINES[check.name] for check in run.checks if check.name in HEADLINES and check.ok]
-        state = "[green]VALID" if run.valid else "[red]INVALID"
-        agree = f"{'; ' if held else ''}the records agree in {len(run.folded_checks)} more"
-        line = f"[bold]{run.scenario.name}[/bold]: {state}[/] {', '.join(held)}{agree}"
-        out.print(line, highlight=False, soft_wrap=True)
-        for check in run.checks:
-            if not check.ok:
-                mark = "[yellow]! about the shop:[/yellow]" if check.holds else "[red]✗ FAILED[/red]"
-                out.print(f"  {mark} {check.title}: {check.detail}", highlight=False, soft_wrap=True)
+        if all(check.ok for check in run.checks):
+            alike.setdefault(_held(run), []).append(run.scenario.name)
+    for held, names in alike.items():
+        out.print(f"[bold]{', '.join(names)}[/bold]: {held}", highlight=False, soft_wrap=True)
+    for run in results.runs:
+        if not all(check.ok for check in run.checks):
+            _print_found(out, run)
     for name in results.unfinished:
         out.print(f"[bold]{name}[/bold]: [red]not finished", soft_wrap=True)
+
+
+def _held(run: RunResult) -> str:
+    """The run's headlines, and how many more checks hold."""
+    held = [HEADLINES[check.name] for check in run.checks if check.name in HEADLINES and check.ok]
+    state = "[green]VALID" if run.valid else "[red]INVALID"
+    agree = f"{'; ' if held else ''}the records agree in {len(run.folded_checks)} more"
+    return f"{state}[/] {', '.join(held)}{agree}"
+
+
+def _print_found(out: Console, run: RunResult) -> None:
+    out.print(f"[bold]{run.scenario.name}[/bold]: {_held(run)}", highlight=False, soft_wrap=True)
+    for check in run.checks:
+        if not check.ok:
+            mark = "[yellow]! about the shop:[/yellow]" if check.holds else "[red]✗ FAILED[/red]"
+            out.print(f"  {mark} {check.title}: {check.detail}", highlight=False, soft_wrap=True)

@@ -1,4 +1,4 @@
-"""The live progress of an experiment: one line per running scenario on a terminal, plain lines elsewhere."""
+"""The live progress of an experiment: one line per running scenario on a terminal, in a log now and then."""
 
 import time
 from collections import deque
@@ -14,7 +14,8 @@ from load.run.scenario_run import Moment
 
 # Counts change once a second, with the samples: two of them, and some room for a late one.
 RATE_WINDOW_SECONDS = 2.5
-PLAIN_EVERY_SECONDS = 5.0
+# In a log, what a run leaves behind is enough; a silence longer than this would look like a standstill.
+LONGEST_SILENCE_SECONDS = 30.0
 MINUTE = 60.0
 
 
@@ -23,8 +24,6 @@ class _Track:
 
     def __init__(self, first: Moment) -> None:
         self.past: deque[Moment] = deque([first])
-        self.printed_at = float("-inf")
-        self.printed_stage = ""
 
     def add(self, moment: Moment) -> None:
         if self.past[-1].at == moment.at:
@@ -62,24 +61,25 @@ class Progress:
         self._ended: set[str] = set()
         self._console = console
         self._tracks: dict[str, _Track] = {}
+        self._said_at = time.monotonic()
         self._live = Live(console=console, refresh_per_second=5, transient=True) if console.is_terminal else None
 
     def __call__(self, moment: Moment) -> None:
         """Show where a run is."""
-        now = time.monotonic()
-        track = self._tracks.setdefault(moment.scenario.name, _Track(moment))
-        track.add(moment)
+        self._tracks.setdefault(moment.scenario.name, _Track(moment)).add(moment)
         if self._live is not None:
-            self._live.update(Text("\n".join(one.line() for one in self._tracks.values()), style="cyan"))
-        elif moment.stage != track.printed_stage or now - track.printed_at >= PLAIN_EVERY_SECONDS:
-            track.printed_at, track.printed_stage = now, moment.stage
-            self._console.print(track.line(), highlight=False, soft_wrap=True)
+            self._live.update(self._lines())
+        elif time.monotonic() - self._said_at >= LONGEST_SILENCE_SECONDS:
+            self.say(self._lines().plain)
+
+    def _lines(self) -> Text:
+        return Text("\n".join(one.line() for one in self._tracks.values()), style="cyan")
 
     def finished(self, name: str, text: str) -> None:
         """Replace a scenario's progress by what came of it."""
         self._tracks.pop(name, None)
         if self._live is not None:
-            self._live.update(Text("\n".join(one.line() for one in self._tracks.values()), style="cyan"))
+            self._live.update(self._lines())
         self._ended.add(name)
         self.say(text + self._position())
 
@@ -97,6 +97,7 @@ class Progress:
 
     def say(self, text: str) -> None:
         """Print a line above the progress."""
+        self._said_at = time.monotonic()
         self._console.print(text, highlight=False, soft_wrap=True, markup=False)
 
     def __enter__(self) -> Self:

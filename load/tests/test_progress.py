@@ -30,17 +30,31 @@ def printed(scenario: Scenario, *, seconds: int, per_second: int, monkeypatch: p
     return captured.get().splitlines()
 
 
-def test_a_steady_rate_is_printed_as_it_is(queue_scenario: Scenario, monkeypatch: pytest.MonkeyPatch) -> None:
-    lines = printed(queue_scenario, seconds=31, per_second=60, monkeypatch=monkeypatch)
-    assert len(lines) == 7
-    assert all("accepted  60.0/s" in line and "completed  60.0/s" in line for line in lines[1:]), lines
+def test_a_long_run_is_heard_of_twice_a_minute_with_its_rates(
+    queue_scenario: Scenario, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lines = printed(queue_scenario, seconds=91, per_second=60, monkeypatch=monkeypatch)
+    assert len(lines) == 3
+    assert all("accepted  60.0/s" in line and "completed  60.0/s" in line for line in lines), lines
     assert all(line.endswith("backlog   180") for line in lines), lines
 
 
-def test_before_two_samples_there_is_no_rate(queue_scenario: Scenario, monkeypatch: pytest.MonkeyPatch) -> None:
-    lines = printed(queue_scenario, seconds=1, per_second=60, monkeypatch=monkeypatch)
-    assert len(lines) == 1
-    assert "accepted   0.0/s" in lines[0]
+def test_a_short_run_leaves_only_what_came_of_it_in_a_log(
+    queue_scenario: Scenario, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert printed(queue_scenario, seconds=29, per_second=60, monkeypatch=monkeypatch) == []
+
+
+def test_what_a_run_leaves_breaks_the_silence_too(queue_scenario: Scenario, monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = 0.0
+    monkeypatch.setattr("load.run.progress.time.monotonic", lambda: clock)
+    console = Console(width=200, force_terminal=False)
+    with console.capture() as captured, Progress(console) as progress:
+        for clock in (20.0, 40.0, 49.0):
+            if clock == 20.0:
+                progress.finished("other", "other is done")
+            progress(Moment(scenario=queue_scenario, stage="flash", elapsed_seconds=clock, at=clock))
+    assert captured.get().splitlines() == ["other is done"]
 
 
 def test_it_says_how_many_runs_have_ended_and_how_long_the_others_take() -> None:

@@ -89,3 +89,17 @@ def test_a_loss_is_never_rounded_to_nothing() -> None:
         "31.1 %",
         "100 %",
     ]
+
+
+@pytest.mark.parametrize(("payment", "said"), [(3.0, "No: a cold start by itself takes"), (0.2, "Yes, for the order")])
+def test_whether_cold_starts_matter_is_said_beside_the_true_payment(
+    make_results: Make, lab_runs: list[RunResult], payment: float, said: str
+) -> None:
+    # A tenth of a second beside the scaled payment of 0.6 s would be more than a tenth.
+    runs = [
+        run.model_copy(update={"scenario": run.scenario.model_copy(update={"stands_for_payment_seconds": payment})})
+        for run in lab_runs
+    ]
+    told = {answer.id: answer for answer in answers(make_results(runs, "lab"), load_prices())}["cold"]
+    assert told.lead.startswith(said)
+    assert f"of a payment of {words.seconds(payment)}" in told.lead

@@ -246,8 +246,8 @@ SHORT = (
     Case(
         name="the processor is killed at each of its steps",
         fault=ProcessorKilledAt(),
-        orders=30,
-        rate=30,
+        orders=20,
+        rate=8,
         plan=SHORT_PLAN,
     ),
     Case(

@@ -16,22 +16,17 @@ from flashpay import (
     GatewayRefusedError,
     GatewayUnavailableError,
     HeldBackError,
-    LedgerEntry,
     LedgerRefusedError,
     LedgerUnavailableError,
     Mismatch,
-    Settled,
     Settlement,
     SoldOut,
     StockUnsettledError,
     Unanswered,
 )
-from flashpay.testing import START, sample_order
+from flashpay.testing import START
+from libs.flashpay.tests.breaker_stage import COOL_DOWN, DOWN, ENTRY, SETTLED, Stage, leave
 
-COOL_DOWN = timedelta(milliseconds=30)
-ENTRY = LedgerEntry.claimed_first(sample_order(), owner="w", lease_until=START, now=START)
-SETTLED = Settled(entry=ENTRY, attempt=1)
-DOWN = GatewayUnavailableError("500", reason="server_error", status=500)
 IN_FLIGHT = GatewayInFlightError("409", reason="in_flight", status=409)
 THROTTLED = LedgerUnavailableError("slow", reason="throttled")
 DUPLICATE, BUSY = Duplicate(entry=ENTRY), Busy(lease_until=START)
@@ -40,73 +35,11 @@ PAID_NOT_SOLD = StockUnsettledError("no stock", settled=True)
 NOT_SOLD = StockUnsettledError("no stock", settled=False)
 
 
-class Stage:
-    """A breaker, and what each attempt shall end like."""
-
-    def __init__(self, *, slots: int = 10, threshold: int = 3) -> None:
-        self.ledger_down = False
-        self.alive = True
-        self.ends: dict[str, Settlement | Exception] = {}
-        self.tries: list[str] = []
-        self.trying: dict[str, asyncio.Event] = {}
-        self.opened: list[FlashpayError] = []
-        self.closed: list[timedelta] = []
-        self.breaker = CircuitBreaker(
-            slots=slots,
-            ask_ledger=self.ask_ledger,
-            threshold=threshold,
-            cool_down=COOL_DOWN,
-            on_open=self.opened.append,
-            on_close=self.closed.append,
-        )
-
-    async def ask_ledger(self) -> None:
-        await asyncio.sleep(0)
-        if self.ledger_down:
-            raise LedgerUnavailableError("down", reason="connection")
-
-    async def run(self, order_id: str, *, receives_left: int = 5) -> Settlement:
-        async def attempt(on_unanswered: Unanswered) -> Settlement:
-            self.tries.append(order_id)
-            if order_id in self.trying:
-                await self.trying[order_id].wait()
-            end = self.ends.get(order_id, SETTLED)
-            if isinstance(end, GatewayUnavailableError) and not isinstance(end, GatewayInFlightError):
-                on_unanswered(end, alive=self.alive)
-            if isinstance(end, Exception):
-                raise end
-            return end
-
-        return await self.breaker.run(order_id, attempt, receives_left=receives_left)
-
-    async def end(self, order_id: str, end: Settlement | Exception = SETTLED) -> Settlement | BaseException:
-        self.ends[order_id] = end
-        return (await asyncio.gather(self.run(order_id), return_exceptions=True))[0]
-
-    async def open(self, error: FlashpayError = DOWN) -> list[asyncio.Task[Settlement]]:
-        """Fail three orders; the last of them, which opens the breaker, waits in its slot."""
-        for number in range(3):
-            self.ends[f"failed {number}"] = error
-        assert await self.end("failed 0", error) is error
-        assert await self.end("failed 1", error) is error
-        assert self.breaker.allowance(9) == 9
-        held = asyncio.create_task(self.run("failed 2"))
-        while self.breaker.closed:  # noqa: ASYNC110 - a few turns of the loop
-            await asyncio.sleep(0)
-        return [held]
-
-
 @pytest.fixture
 async def stage() -> AsyncIterator[Stage]:
     stage = Stage()
     yield stage
     stage.breaker.stop()
-
-
-async def leave(tasks: list[asyncio.Task[Settlement]]) -> None:
-    for task in tasks:
-        task.cancel()
-    await asyncio.gather(*tasks, return_exceptions=True)
 
 
 async def test_a_closed_breaker_lets_everything_through(stage: Stage) -> None:
@@ -200,15 +133,6 @@ async def test_an_order_whose_stock_does_not_answer_keeps_no_slot_of_an_open_bre
     await leave(held)
 
 
-async def test_an_order_whose_stock_does_not_answer_has_been_tried(stage: Stage) -> None:
-    held = await stage.open()
-    await stage.end("unsettled", NOT_SOLD)
-    held.append(asyncio.create_task(stage.run("unsettled")))
-    await asyncio.sleep(0)
-    assert stage.breaker.allowance(10) == 1
-    await leave(held)
-
-
 async def test_while_open_nobody_is_handed_back_and_one_tries_at_a_time(stage: Stage) -> None:
     held = await stage.open()
     held += [asyncio.create_task(stage.run(f"failed {number}")) for number in (0, 1)]
@@ -247,15 +171,6 @@ async def test_a_success_lets_everybody_go_on(stage: Stage) -> None:
         await held[0]  # its own trouble, now that another succeeded
     assert len(stage.closed) == 1
     assert COOL_DOWN <= stage.closed[0] < timedelta(seconds=60)
-
-
-async def test_who_was_tried_in_one_outage_is_new_to_the_next(stage: Stage) -> None:
-    held = await stage.open()
-    assert "failed 0" in stage.breaker._tried_at
-    await stage.run("good")
-    await asyncio.gather(*held, return_exceptions=True)
-    assert stage.breaker.closed
-    assert "failed 0" not in stage.breaker._tried_at
 
 
 async def test_a_key_in_flight_closes_nothing(stage: Stage) -> None:
@@ -327,21 +242,6 @@ async def test_one_message_that_was_not_tried_is_taken_at_a_time(stage: Stage) -
     await asyncio.gather(waiting, allowed)
     assert stage.breaker.allowance(10) == 10
     await asyncio.gather(*held, return_exceptions=True)
-
-
-async def test_who_has_left_is_not_counted_among_those_that_were_not_tried(stage: Stage) -> None:
-    await stage.end("good")
-    held = await stage.open()
-    assert stage.breaker.allowance(10) == 1
-    await leave(held)
-
-
-async def test_the_stop_does_not_wait_for_the_cool_down(stage: Stage) -> None:
-    held = await stage.open()
-    stage.breaker.stop()
-    for _ in range(3):
-        await asyncio.sleep(0)
-    assert [type(task.exception()) for task in held if task.done()] == [HeldBackError]
 
 
 async def test_the_stop_lets_everybody_who_waits_go(stage: Stage) -> None:

@@ -7,6 +7,7 @@ import pytest
 
 from flashmsg import OrderStatus, Reservation
 from flashpay import (
+    Announcer,
     Cancellation,
     Canceller,
     ConflictingChargeError,
@@ -18,14 +19,17 @@ from flashpay import (
     RefundForgottenError,
     RefundRequest,
     Reservations,
+    Retention,
     Settled,
     Settler,
     StockUnsettledError,
     Tombstone,
+    UnmetOrderError,
 )
 from flashpay.testing import (
     KEY_WINDOW,
     FakeGateway,
+    FakeOutcomes,
     FakeRefunds,
     FakeStock,
     ManualClock,
@@ -217,7 +221,7 @@ async def test_a_refund_that_the_gateway_has_forgotten_is_not_sent_again(
     cancellation = await canceller.cancel(ORDER.order_id)
     assert status_of(cancellation) is OrderStatus.REFUNDING
     assert isinstance(cancellation.trouble, RefundForgottenError)
-    assert not cancellation.trouble.retryable
+    assert (cancellation.trouble.retryable, cancellation.trouble.reason) == (False, "refund_forgotten")
     assert refunds.refunded(ORDER.order_id) == 1
 
 
@@ -275,3 +279,39 @@ async def test_another_refund_than_the_recorded_one_is_a_conflict(
     assert isinstance(entry, LedgerEntry)
     with pytest.raises(ConflictingChargeError):
         await overtaken.finish(entry)
+
+
+async def test_ends_that_a_cancellation_brings_are_told_and_a_tombstone_only_by_who_brings_its_content(
+    gateway: FakeGateway, refunds: FakeRefunds, clock: ManualClock
+) -> None:
+    ledger, outcomes = MemoryLedger(retention=Retention(announced=True), clock=clock), FakeOutcomes()
+    nothing_limited = Reservations(stock=None, limits=None)
+    refunder = refunder_of(ledger=ledger, refunds=refunds, clock=clock)
+    async with Announcer(ledger=ledger, publish=outcomes.publish) as announcer:
+        canceller = Canceller(ledger=ledger, refunder=refunder, reservations=nothing_limited, announcer=announcer)
+        settler = Settler(ledger=ledger, gateway=gateway, announcer=announcer, owner="worker", clock=clock)
+        await canceller.cancel(ORDER.order_id)
+        await announcer.flush()
+        assert outcomes.told == []
+        await settler.settle(ORDER)
+        await announcer.flush()
+        assert outcomes.told == ["cancelled"]
+        paid = sample_order("paid")
+        await settler.settle(paid)
+        await announcer.flush()
+        await canceller.cancel(paid.order_id)
+        await announcer.flush()
+        assert outcomes.told == ["cancelled", "completed", "refunded"]
+
+
+async def test_where_orders_expire_one_without_an_entry_is_not_called_cancelled(
+    memory: MemoryLedger, refunds: FakeRefunds, clock: ManualClock
+) -> None:
+    refunder = refunder_of(ledger=memory, refunds=refunds, clock=clock)
+    nothing_limited = Reservations(stock=None, limits=None)
+    canceller = Canceller(ledger=memory, refunder=refunder, reservations=nothing_limited, forgetful=True)
+    with pytest.raises(UnmetOrderError):
+        await canceller.cancel(ORDER.order_id)
+    assert await memory.find(ORDER.order_id) is None
+    await memory.accept(ORDER)
+    assert status_of(await canceller.cancel(ORDER.order_id)) is OrderStatus.CANCELLED

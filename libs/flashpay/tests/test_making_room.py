@@ -17,6 +17,7 @@ from flashpay import (
     LedgerUnavailableError,
     Settled,
     Settlement,
+    StockUnsettledError,
     Unanswered,
 )
 from flashpay.breaker import Held
@@ -136,7 +137,25 @@ async def test_the_room_is_for_an_order_that_was_not_tried_yet(shop: Shop) -> No
     shop.good.add("fresh")
     assert await shop.start("fresh") == SETTLED
     assert shop.breaker.closed
-    assert shop.breaker._rooms._left == 0  # the next outage begins anew
+    # The next outage begins anew.
+    assert shop.breaker._rooms._left == 0
+    assert "first" not in shop.breaker._tried_at
+
+
+async def test_who_has_left_is_not_counted_among_those_that_were_not_tried(shop: Shop) -> None:
+    shop.good.add("good")
+    await shop.start("good")
+    await shop.fill(5, 5)
+    assert shop.breaker.allowance(10) == 1
+
+
+async def test_an_order_whose_stock_does_not_answer_has_been_tried(shop: Shop) -> None:
+    await shop.fill(5, 5)
+    shop.error = StockUnsettledError("no stock", settled=False)
+    await asyncio.wait([shop.start("unsettled")])
+    shop.start("unsettled")
+    await asyncio.sleep(0)
+    assert shop.breaker.allowance(10) == 1
 
 
 async def test_once_it_is_taken_nobody_is_turned_away(shop: Shop) -> None:
@@ -227,10 +246,12 @@ async def test_an_order_that_was_tried_again_is_among_the_latest(shop: Shop, mon
 
 
 async def test_who_is_held_back_by_the_stop_is_told_so(shop: Shop) -> None:
-    held, _ = await shop.fill(5, 5)
+    held = await shop.fill(5, 5)
+    await asyncio.sleep(0)
     shop.breaker.stop()
-    with pytest.raises(HeldBackError, match=r"^the process stops$"):
-        await held
+    for _ in range(3):
+        await asyncio.sleep(0)  # no cool-down is waited for
+    assert [str(failure(task)) for task in held] == ["the process stops"] * 2
 
 
 def test_the_defaults_are_those_of_the_services() -> None:

@@ -24,15 +24,6 @@ def test_the_formulas_of_a_synchronous_sale(capacity: int, throughput: float) ->
     assert by_name.get("payments that fit into the phase", 0) == 19 * capacity
 
 
-def test_an_intake_limit_bounds_the_closed_loop_and_stretches_the_wait() -> None:
-    shop = Shop(mode="async", accept_seconds=0.05, intake_per_second=25, consumer=Slots(workers=20))
-    found = predict(FLASH, shop)
-    assert found.accepted_per_second == pytest.approx(25, rel=0.01)
-    assert found.accept_wait is not None
-    # N/X - Z
-    assert found.accept_wait.mean == pytest.approx(20 / 25 - 0.3, rel=0.05)
-
-
 @pytest.mark.parametrize("workers", [1, 5, 20, 100])
 def test_backlog_and_drain_agree_with_the_fluid_limit(workers: int) -> None:
     found = predict(
@@ -72,44 +63,22 @@ def test_a_long_poisson_load_waits_as_allen_cunneen_says() -> None:
     assert found.confirmation_wait.p95 - 3.0 < most
 
 
-def test_protected_sync_answers_early_and_defers_what_it_cannot_settle() -> None:
-    shop = Shop(
-        mode="sync",
-        gateway_capacity=1,
-        sync_limit=10,
-        sync_wait_seconds=1,
-        sync_deadline_seconds=20,
-        payment_timeout_seconds=10,
-        sync_fallback=True,
-        consumer=Slots(workers=20),
-    )
+def test_a_protected_shop_refuses_early_whom_it_cannot_settle() -> None:
+    shop = Shop(mode="sync", gateway_capacity=1, sync_limit=10, sync_wait_seconds=1)
     found = predict(FLASH, shop)
+    assert found.rejected > found.accepted > 0
     assert found.accept_wait is not None
-    # a second at the gate, ten for the charge
-    assert found.accept_wait.max <= 11.0 + 1e-6
     assert found.accept_wait.p50 == pytest.approx(1.0)
-    assert found.deferred > 0
-    assert found.backlog_at_end > 0
-    assert found.backlog_curve[-1][1] == 0
+    assert found.charged_after_refusal == 0
 
 
-def test_the_deadline_counts_from_the_request() -> None:
-    shop = Shop(
-        mode="sync",
-        gateway_capacity=1,
-        admission_timeout_seconds=0,
-        sync_deadline_seconds=5,
-        sync_fallback=True,
-        consumer=Slots(workers=1),
-    )
+def test_the_deadline_counts_from_the_request_and_is_a_503() -> None:
+    shop = Shop(mode="sync", gateway_capacity=1, admission_timeout_seconds=0, sync_deadline_seconds=5)
     found = predict(Burst(orders=3), shop, replications=1)
-    # one is paid at 3 s, one is being paid when its deadline passes, one still waits for the gateway
-    assert (found.accepted, found.deferred) == (3, 2)
+    # one is paid at 3 s; what is being paid when its deadline passes, and what waits for that, is charged all the same
+    assert (found.accepted, found.rejected, found.charged_after_refusal) == (1, 2, 2)
     assert found.accept_wait is not None
     assert found.accept_wait.max == 5
-    # the charge under way is not made twice: 3 + 3 + 3 s of the gateway, and the slot's own steps
-    assert found.confirmation_wait is not None
-    assert found.confirmation_wait.max == pytest.approx(9.0, abs=0.1)
 
 
 def test_a_late_settlement_keeps_its_place_at_the_desk() -> None:
@@ -119,53 +88,6 @@ def test_a_late_settlement_keeps_its_place_at_the_desk() -> None:
     assert (found.accepted, found.rejected, found.charged_after_refusal) == (0, 2, 1)
     assert found.accept_wait is not None
     assert found.accept_wait.max == 2.5
-
-
-def test_a_payment_timeout_counts_line_and_charge() -> None:
-    shop = Shop(mode="sync", gateway_capacity=1, payment_timeout_seconds=5)
-    found = predict(Burst(orders=3), shop, replications=1)
-    # the second is being charged when its sender gives up; the third leaves the queue
-    assert (found.accepted, found.rejected, found.charged_after_refusal) == (1, 2, 1)
-
-
-def test_a_gateway_that_does_not_notice_charges_whoever_left_the_queue() -> None:
-    shop = Shop(mode="sync", gateway_capacity=1, payment_timeout_seconds=5, abandoned_pay=True)
-    assert predict(Burst(orders=3), shop, replications=1).charged_after_refusal == 2
-
-
-def test_a_deferred_order_is_not_charged_again() -> None:
-    shop = Shop(
-        mode="sync",
-        gateway_capacity=1,
-        payment_timeout_seconds=2,
-        sync_fallback=True,
-        consumer=Slots(workers=2, overhead_seconds=0.0),
-    )
-    found = predict(Burst(orders=2), shop, replications=1)
-    assert (found.accepted, found.deferred) == (2, 2)
-    assert found.confirmation_wait is not None
-    # the first charge, under way when its sender gave up, ends at 3 s; only the second one follows it
-    assert found.confirmation_wait.max == pytest.approx(6.0, abs=0.01)
-
-
-def test_a_deferred_order_waits_until_its_lease_is_free() -> None:
-    shop = Shop(
-        mode="sync",
-        gateway_capacity=1,
-        admission_timeout_seconds=1,
-        sync_fallback=True,
-        deferred_delay_seconds=20,
-        consumer=Slots(workers=1, overhead_seconds=0.0),
-    )
-    found = predict(Burst(orders=2), shop, replications=1)
-    assert found.confirmation_wait is not None
-    assert found.confirmation_wait.max == pytest.approx(1 + 0.05 + 20 + 3)
-
-
-def test_a_deadline_without_fallback_is_a_503() -> None:
-    shop = Shop(mode="sync", gateway_capacity=1, admission_timeout_seconds=0, sync_deadline_seconds=5)
-    found = predict(Burst(orders=3), shop, replications=1)
-    assert (found.accepted, found.rejected, found.deferred) == (1, 2, 0)
 
 
 def test_workers_set_by_hand_change_the_slope() -> None:
@@ -204,11 +126,6 @@ def test_concurrency_bounds_the_environments() -> None:
     assert found.cold_starts == 2
     assert found.confirmation_wait is not None
     assert found.confirmation_wait.max == pytest.approx(0.07 + 3.52 + 3.02)
-
-
-def test_orders_by_hand_find_a_warm_environment_when_they_are_far_enough_apart() -> None:
-    found = predict(Burst(orders=3, spacing_seconds=10), Shop(mode="async", consumer=Environments()), replications=1)
-    assert found.cold_starts == 1
 
 
 def test_the_same_seed_gives_the_same_prediction_and_another_seed_another() -> None:

@@ -52,8 +52,6 @@ def test_more_workers_never_drain_later(rate: float, payment: float, workers: in
     capacity=st.integers(0, 6),
     limit=st.integers(0, 10),
     deadline=st.floats(0.5, 20),
-    timeout=st.floats(0.5, 20),
-    stays=st.booleans(),
     seed=st.integers(0, 10_000),
 )
 def test_every_order_has_one_end_and_the_gateway_its_capacity(
@@ -61,24 +59,18 @@ def test_every_order_has_one_end_and_the_gateway_its_capacity(
     capacity: int,
     limit: int,
     deadline: float,
-    timeout: float,
-    stays: bool,  # noqa: FBT001 - a case
     seed: int,
 ) -> None:
     shop = Shop(
         mode="sync",
         gateway_capacity=capacity,
-        abandoned_pay=stays,
         sync_limit=limit,
         sync_wait_seconds=1,
         sync_deadline_seconds=deadline,
-        payment_timeout_seconds=timeout,
-        sync_fallback=True,
-        consumer=Slots(workers=3),
     )
     run = simulate(ClosedLoop(users=users, duration_seconds=15), shop, seed=seed)
     for order in run.orders:
-        assert order.outcome in {"completed", "deferred", "rejected"}
+        assert order.outcome in {"completed", "rejected"}
         assert order.settled_at is not None or order.outcome == "rejected"
     charges = sorted(order.charged_at for order in run.orders if order.charged_at is not None)
     if capacity:
