@@ -220,7 +220,7 @@ STEPS = (
         name="the function is killed 20 times at each of its steps",
         fault=FunctionKilledAt(rounds=20),
         orders=50,
-        rate=8,
+        rate=4,
         plan=_STEPS_PLAN,
     ),
     Case(

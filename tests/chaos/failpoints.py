@@ -107,7 +107,9 @@ def main() -> None:
     if program == "lambda_handler":
         function = importlib.import_module("lambda_handler.main").handler
         for event in sys.stdin:
-            function(json.loads(event), _Invocation())
+            answer = function(json.loads(event), _Invocation())
+            sys.stdout.write(json.dumps({"answer": answer}) + "\n")
+            sys.stdout.flush()
     else:
         module.main()
 

@@ -161,10 +161,7 @@ async def leave_behind(stage: Stage, count: int) -> None:
 
 @dataclass(frozen=True, kw_only=True)
 class FunctionKilledAt:
-    """The function is killed at each step; the messages that it was called with come back.
-
-    What maps the queue to it never learns that an invocation went well, so that every message comes again.
-    """
+    """The function is killed at each step, all at once; the messages that it was called with come back."""
 
     steps: tuple[str, ...] = FUNCTION_STEPS
     rounds: int = 1
@@ -185,33 +182,44 @@ class FunctionKilledAt:
             sys.executable, "-m", "tests.chaos.failpoints", "lambda_handler",
             env=environment,
             stdin=subprocess.PIPE,
-            stdout=asyncio.subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
         )  # fmt: skip
-        assert function.stdin is not None
         async with asyncio.timeout(_STRUCK_WITHIN_SECONDS):
-            while function.returncode is None:
-                function.stdin.write(await _event(stage, sqs))
-                await asyncio.sleep(0.2)
+            while await self._map(stage, sqs, function):
+                pass
         assert await function.wait() == -signal.SIGKILL
         stage.strikes += 1
 
+    async def _map(self, stage: Stage, sqs: Any, function: asyncio.subprocess.Process) -> bool:  # noqa: ANN401 - as above
+        """Call the function once, as an event source mapping does; False when it has died of it."""
+        url = stage.shop.outputs["QueueUrl"]
+        received = await sqs.receive_message(
+            QueueUrl=url, MaxNumberOfMessages=1, WaitTimeSeconds=1, VisibilityTimeout=4
+        )
+        messages = received.get("Messages", [])
+        assert function.stdin is not None
+        assert function.stdout is not None
+        function.stdin.write(json.dumps({"Records": [_record(message) for message in messages]}).encode() + b"\n")
+        async for line in function.stdout:
+            if line.startswith(b'{"answer"'):
+                answer = json.loads(line)["answer"] or {"batchItemFailures": []}
+                failed = {failure["itemIdentifier"] for failure in answer["batchItemFailures"]}
+                for message in messages:
+                    if message["MessageId"] not in failed:
+                        await sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
+                return True
+        return False
 
-async def _event(stage: Stage, sqs: Any) -> bytes:  # noqa: ANN401 - as above
-    received = await sqs.receive_message(
-        QueueUrl=stage.shop.outputs["QueueUrl"], MaxNumberOfMessages=2, VisibilityTimeout=2
-    )
-    records = [
-        {
-            "messageId": message["MessageId"],
-            "receiptHandle": message["ReceiptHandle"],
-            "body": message["Body"],
-            "attributes": {"ApproximateReceiveCount": "1"},
-            "messageAttributes": {},
-            "eventSource": "aws:sqs",
-        }
-        for message in received.get("Messages", [])
-    ]
-    return json.dumps({"Records": records}).encode() + b"\n"
+
+def _record(message: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "messageId": message["MessageId"],
+        "receiptHandle": message["ReceiptHandle"],
+        "body": message["Body"],
+        "attributes": {"ApproximateReceiveCount": "1"},
+        "messageAttributes": {},
+        "eventSource": "aws:sqs",
+    }
 
 
 def _doomed(
