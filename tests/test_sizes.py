@@ -25,11 +25,6 @@ LONG_FUNCTIONS = {
     "cloudformation/build.py _add_system",
     "cloudformation/parameters/pipeline.py add_pipeline_parameters",
     "cloudformation/parameters/platform.py add_platform_parameters",
-    "load/report/money.py money_answer",
-    "load/report/queue_answers.py open_loop_answer",
-    "load/report/queue_answers.py ratio_answer",
-    "load/report/queue_answers.py workers_answer",
-    "load/report/sync_answer.py sync_answer",
 }
 
 

@@ -17,6 +17,10 @@ STEPS_PER_DECADE = 16
 LEAST_DOLLARS = 50.0
 BEYOND = 1.6
 DIFFERENCE_POINTS = 80
+SHARED = (
+    "The API, its load balancer and the way out to the provider cost the same in every arm and are most of a small"
+    " shop's bill."
+)
 
 
 def _dollars(amount: Decimal) -> str:
@@ -117,66 +121,58 @@ def _dearer(orders: float, prices: Prices, assumed: Assumptions) -> float:
 def money_answer(results: Results, prices: Prices) -> Answer:
     """The costs, every figure with its formula."""
     assumed = measured_assumptions(results)
-    even = break_even("lambda", "ecs", prices, assumed)
-    bare = break_even("lambda", "ecs", prices, replace(assumed, free_tier=False))
-    heads = ("volume", "sync", "ecs", "lambda", "lambda-sqs")
-    lines = [
-        (f"{arm}: {line.item}", line.formula, f"${line.amount:.4f}", line.working)
-        for arm in ARMS
-        for line in monthly_cost(arm, 1_000_000, prices, assumed).lines
-    ]
-    confirmed = _confirmed_rows(results, prices, assumed)
-    tables = [
-        Table(caption="Dollars a month, free tier included", heads=heads, rows=_cost_rows(prices, assumed)),
-        Table(
-            caption="Dollars a month without the free tier",
-            heads=heads,
-            rows=_cost_rows(prices, replace(assumed, free_tier=False)),
-        ),
-    ]
-    if confirmed:
-        tables.append(
-            Table(
-                caption="Per confirmed order, a million offered a month, at the smallest share that was confirmed",
-                heads=("arm", "confirmed of offered", "a month", "per confirmed order", "formula"),
-                rows=confirmed,
-            )
-        )
-    tables.append(
-        Table(
-            caption="Every line at 1,000,000 orders a month",
-            heads=("item", "formula", "amount", "quantity"),
-            rows=lines,
-        )
-    )
-    paragraphs = [
-        f"{even.orders:,} = {even.formula}." if even.orders else "",
-        f"Without the free tier: {bare.orders:,} orders." if bare.orders else "",
-        (
-            f"Of lambda-sqs an invocation takes {assumed.orders_per_invocation} orders,"
-            f" {'as assumed' if assumed.orders_per_invocation == 1 else 'as measured here'}; of lambda, one."
-        ),
-        (
-            "The API, its load balancer and the way out to the provider cost the same in every arm and are most"
-            " of a small"
-            " shop's bill."
-        ),
-    ]
+    even = break_even("lambda", "ecs", prices, assumed).orders
     return Answer(
         id="money",
         short="Cost",
-        lead=f"Lambda, straight from the topic, and one processor task cost the same at {even.orders:,} orders a month."
-        if even.orders
+        lead=f"Lambda, straight from the topic, and one processor task cost the same at {even:,} orders a month."
+        if even
         else "Lambda and the processor never cost the same.",
         question="What does it cost?",
-        paragraphs=[paragraph for paragraph in paragraphs if paragraph],
-        tables=tables,
+        paragraphs=_paragraphs(prices, assumed),
+        tables=_tables(results, prices, assumed),
         charts=[chart for chart in (difference_chart(prices, assumed), _chart(prices, assumed)) if chart],
-        notes=[
-            (
-                f"List prices of {prices.as_of}, {prices.region}, {prices.currency}; the source of each is in the"
-                " price list,"
-                " and --prices takes another one."
-            )
-        ],
+        notes=[_listed(prices)],
     )
+
+
+def _listed(prices: Prices) -> str:
+    return (
+        f"List prices of {prices.as_of}, {prices.region}, {prices.currency}; the source of each is in the price list,"
+        " and --prices takes another one."
+    )
+
+
+def _paragraphs(prices: Prices, assumed: Assumptions) -> list[str]:
+    even = break_even("lambda", "ecs", prices, assumed)
+    bare = break_even("lambda", "ecs", prices, replace(assumed, free_tier=False))
+    said = [f"{even.orders:,} = {even.formula}."] if even.orders else []
+    if bare.orders:
+        said.append(f"Without the free tier: {bare.orders:,} orders.")
+    how = "as assumed" if assumed.orders_per_invocation == 1 else "as measured here"
+    said.append(f"Of lambda-sqs an invocation takes {assumed.orders_per_invocation} orders, {how}; of lambda, one.")
+    return [*said, SHARED]
+
+
+def _tables(results: Results, prices: Prices, assumed: Assumptions) -> list[Table]:
+    heads = ("volume", *ARMS)
+    bare = replace(assumed, free_tier=False)
+    tables = [
+        Table(caption="Dollars a month, free tier included", heads=heads, rows=_cost_rows(prices, assumed)),
+        Table(caption="Dollars a month without the free tier", heads=heads, rows=_cost_rows(prices, bare)),
+        Table(
+            caption="Per confirmed order, a million offered a month, at the smallest share that was confirmed",
+            heads=("arm", "confirmed of offered", "a month", "per confirmed order", "formula"),
+            rows=_confirmed_rows(results, prices, assumed),
+        ),
+        Table(
+            caption="Every line at 1,000,000 orders a month",
+            heads=("item", "formula", "amount", "quantity"),
+            rows=[
+                (f"{arm}: {line.item}", line.formula, f"${line.amount:.4f}", line.working)
+                for arm in ARMS
+                for line in monthly_cost(arm, 1_000_000, prices, assumed).lines
+            ],
+        ),
+    ]
+    return [table for table in tables if table.rows]

@@ -1,4 +1,4 @@
-"""Questions 2 to 4: the queue, its workers, and when to use one."""
+"""Questions 2 and 3: the queue and its workers."""
 
 import math
 
@@ -10,11 +10,8 @@ from load.report import words
 from load.report.answers import (
     Answer,
     Table,
-    capacity_label,
     drain_text,
-    overlay,
     runs_of,
-    shop_runs,
     true_text,
     workers_label,
 )
@@ -27,13 +24,32 @@ from load.report.queue_charts import (
     oldest_chart,
     visible_chart,
 )
-from load.report.verdict import busiest_queue
-from load.scenario import Arm, Shop, planned_workers
+from load.scenario import Arm, planned_workers
 
 TRUE_DRAIN = "true run, predicted"
 GROWTH = "How fast does the queue grow, and how long until it is empty?"
 WORKERS = "What do 1, 5, 20 and 100 workers change? What is the fewest that keep up with 60 orders per second?"
-RATIO = "How many times more orders does async accept than sync? Why do queues build up, and when is which right?"
+LITTLE_CPU = (
+    "A worker does nothing but wait for the payment, so the completion rate is workers ÷ payment time, and the"
+    " processor needs little CPU and memory even with many of them: more workers in one task, before more tasks."
+)
+MEASURED = (
+    "The completion rate is measured while every slot has work: the time from one completion to the W-th after it is"
+    " one turn of every slot. What is missing to W ÷ d is the slot's time beside the payment: receive, claim, record."
+    " CPU is of one core, for the processor's process."
+)
+WORKER_HEADS = (
+    "workers",
+    "accepted",
+    "completed",
+    "W ÷ d",
+    "of W ÷ d",
+    "peak backlog",
+    "empty after",
+    "slots busy",
+    "CPU",
+    "memory",
+)
 
 
 def _fewest(run: RunResult, rate: float) -> int:
@@ -127,12 +143,9 @@ def _workers_lead(runs: list[RunResult]) -> str:
     return f"{workers_label(most)} paid {words.rate(most.figures.completion_rate)}: workers ÷ payment time, no more."
 
 
-def workers_answer(results: Results) -> Answer | None:
-    """What each number of workers does."""
-    runs = fixed_runs(results)
-    if not runs:
-        return None
-    paragraphs = [
+def _kept_up(runs: list[RunResult]) -> list[str]:
+    """How many workers it takes, and how they did."""
+    return [
         f"To keep up with {rate:g} orders/s takes rate × (payment + overhead) = {_fewest(run, rate)} workers at least;"
         f" with a utilisation of {UTILISATION:g}, so that a backlog, once there, goes again,"
         f" {_planned(run, rate)}. Measured with {words.number_of(run.scenario.workers, 'worker')} and"
@@ -141,172 +154,24 @@ def workers_answer(results: Results) -> Answer | None:
         for run in runs
         if (rate := run.scenario.keeps_up_with)
     ]
-    paragraphs.append(
-        "A worker does nothing but wait for the payment, so the completion rate is workers ÷ payment time, and the"
-        " processor needs little CPU and memory even with many of them: more workers in one task, before more tasks."
-    )
-    heads = (
-        "workers",
-        "accepted",
-        "completed",
-        "W ÷ d",
-        "of W ÷ d",
-        "peak backlog",
-        "empty after",
-        "slots busy",
-        "CPU",
-        "memory",
-    )
+
+
+def workers_answer(results: Results) -> Answer | None:
+    """What each number of workers does."""
+    runs = fixed_runs(results)
+    if not runs:
+        return None
     confirmed = [(workers_label(run), color, run) for run, color in zip(runs, hues(len(runs)), strict=True)]
     charts = [completions_chart(runs)]
     if (distribution := confirmation_chart("queue-confirmation", confirmed)) is not None:
         charts.append(distribution)
-    notes = [
-        (
-            "The completion rate is measured while every slot has work: the time from one completion to the W-th"
-            " after it is"
-            " one turn of every slot. What is missing to W ÷ d is the slot's time beside the payment: receive,"
-            " claim, record."
-            " CPU is of one core, for the processor's process."
-        )
-    ]
-    table = Table(caption="Runs by workers", heads=heads, rows=[_worker_row(run) for run in runs])
-    lead = _workers_lead(runs)
     return Answer(
         id="workers",
         short="Workers",
         question=WORKERS,
-        lead=lead,
-        paragraphs=paragraphs,
-        tables=[table],
+        lead=_workers_lead(runs),
+        paragraphs=[*_kept_up(runs), LITTLE_CPU],
+        tables=[Table(caption="Runs by workers", heads=WORKER_HEADS, rows=[_worker_row(run) for run in runs])],
         charts=charts,
-        notes=notes,
-    )
-
-
-def ratio_answer(results: Results) -> Answer | None:
-    """Async against sync."""
-    queues = fixed_runs(results)
-    if not queues:
-        return None
-    queue = busiest_queue(results) or queues[-1]
-    accepted = queue.peak.accepted_rate
-    rows = []
-    for run in shop_runs(results, Shop.NAIVE) + shop_runs(results, Shop.PROTECTED):
-        paid = run.peak.answered_in_time_rate
-        times = f"{accepted / paid:.0f} ×" if paid else "nothing was paid"
-        rows.append(
-            (
-                f"{run.scenario.shop.value}, capacity {capacity_label(run)}",
-                words.rate(paid),
-                words.rate(accepted),
-                times,
-            )
-        )
-    paragraphs = []
-    lead = ""
-    if rows:
-        lead = (
-            f"In the rush, the queue ({workers_label(queue)}) accepted {rows[0][3]} as many orders per second as the"
-            f" {rows[0][0]} shop got paid."
-        )
-    if rows and any(run.scenario.stands_for_payment_seconds for run in results.runs):
-        paragraphs.append(
-            "The payments of these runs were shortened while the provider's capacity was not, so a synchronous shop"
-            " completes more here than at the true payment time: the true ratios are larger."
-        )
-    paragraphs += [
-        (
-            "It accepts more because it promises less: the order is taken, the payment comes later. The payments"
-            " are not"
-            " faster by one second. A queue builds up whenever orders come faster than workers ÷ payment time,"
-            " and it is"
-            " prevented by enough workers (rate × payment time), by scaling on the backlog per worker, or by"
-            " taking fewer"
-            " orders."
-        ),
-        (
-            "Sync is right when the answer is needed at once and the rate stays below the provider's capacity ÷ payment"
-            " time. Async is right when the peak exceeds that, the customer can wait for a confirmation, and an"
-            " order must"
-            " not be lost."
-        ),
-    ]
-    tables = [
-        Table(caption="Async against sync", heads=("sync shop", "sync paid", "async accepted", "ratio"), rows=rows)
-    ]
-    return Answer(
-        id="ratio", short="Ratio", question=RATIO, lead=lead, paragraphs=paragraphs, tables=tables if rows else []
-    )
-
-
-def _open_lead(runs: list[RunResult]) -> str:
-    """What those waited who came at their own times."""
-    waits = [run.peak.accept.p99 for run in runs if run.peak.accept]
-    if not waits:
-        return ""
-    return (
-        f"Customers who do not wait for each other were answered within {words.seconds(max(waits))} (p99), counted from"
-        " the moment at which their orders were due."
-    )
-
-
-def open_loop_answer(results: Results) -> Answer | None:
-    """The closed loop beside the open one."""
-    runs = runs_of(results, Arm.ECS, open_loop=True)
-    if not runs:
-        return None
-    closed = [run for run in runs_of(results, Arm.ECS) if run.scenario.keeps_up_with]
-    rows = []
-    for run in closed + runs:
-        phase = run.peak
-        wait = run.figures.confirmation
-        rows.append(
-            (
-                run.scenario.title,
-                words.rate(phase.offered_rate),
-                words.rate(phase.accepted_rate),
-                words.several(phase.sent_late.p99) if run.scenario.is_open_loop and phase.sent_late else words.NOTHING,
-                words.several(phase.accept.p50, phase.accept.p99) if phase.accept else words.NOTHING,
-                words.several(wait.p50, wait.p99) if wait else words.NOTHING,
-                words.count(run.figures.peak_backlog),
-            )
-        )
-    return Answer(
-        id="open",
-        short="Open loop",
-        question="What does the closed loop hide?",
-        lead=_open_lead(runs),
-        paragraphs=[
-            (
-                "Locust's shoppers wait for their answer before they order again, so a slow shop is offered less. Real"
-                " customers do not know of each other. In the open loop orders are due at their own times, and the"
-                " latency"
-                " counts from that moment, so a stall cannot hide."
-            )
-        ],
-        tables=[
-            Table(
-                caption="Closed and open loop",
-                heads=(
-                    "load",
-                    "offered",
-                    "accepted",
-                    "sent late p99",
-                    "accept p50/p99",
-                    "confirmation p50/p99",
-                    "peak backlog",
-                ),
-                rows=rows,
-            )
-        ],
-        charts=[
-            overlay(
-                id_="open-backlog",
-                title="Backlog",
-                alt="; ".join(f"{run.scenario.name}: peak {run.figures.peak_backlog}" for run in closed + runs),
-                unit="",
-                curves=[(run.scenario.name, run, list(run.series.backlog)) for run in closed + runs],
-            )
-        ],
+        notes=[MEASURED],
     )

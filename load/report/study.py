@@ -8,8 +8,10 @@ from load.report.answers import Answer, Table, true_text
 from load.report.console import run_name
 from load.report.lambda_answers import cold_answer, switch_answer
 from load.report.money import money_answer
+from load.report.open_answer import open_loop_answer
 from load.report.published import published_answer
-from load.report.queue_answers import growth_answer, open_loop_answer, ratio_answer, workers_answer
+from load.report.queue_answers import growth_answer, workers_answer
+from load.report.ratio_answer import ratio_answer
 from load.report.scaling_answer import scaling_answer
 from load.report.stock_answer import stock_answer
 from load.report.sync_answer import sync_answer

@@ -4,11 +4,28 @@ from load.analysis.figures import PhaseFigures
 from load.analysis.results import Results, RunResult
 from load.report import words
 from load.report.answers import Answer, Table, capacity_label, overlay, runs_of, shop_runs, smoothed
+from load.report.charts import Chart
 from load.report.verdict import customers_lost
 from load.scenario import DEADLINE_SHARE, WAIT_SHARE, Arm, Shop
 
 QUESTION = (
     "What happens to the customers in the synchronous sale? How many orders per second at most, how many are lost?"
+)
+HEADS = (
+    "shop",
+    "offered",
+    "paid/s",
+    "possible",
+    "refused/s",
+    "refused",
+    "paid order p50/p95",
+    "any answer p50/p95",
+)
+COUNTED = (
+    "Offered is what was sent in the phase. Paid/s, refused/s, refused and any answer are of the answers that"
+    " came within it, whenever their orders were sent; where it begins and ends, up to one order per payment"
+    " slot falls to either side. Paid order: of every order sent in it, be it answered later. Possible:"
+    " capacity ÷ payment time."
 )
 
 
@@ -70,37 +87,25 @@ def _lead(run: RunResult) -> str:
     )
 
 
-def sync_answer(results: Results) -> Answer | None:
-    """The answer, when there are synchronous runs."""
-    runs = runs_of(results, Arm.SYNC)
-    if not runs:
-        return None
-    naive, protected = shop_runs(results, Shop.NAIVE), shop_runs(results, Shop.PROTECTED)
-    paragraphs = [_naive_words(run) for run in naive]
-    if protected:
-        paragraphs.append(
-            "The protected shop lets no more shoppers pay at once than the provider takes (ten, when it takes any"
-            " number) and says no after a short wait."
-            " Shoppers who are refused early retry early, so more is offered and more refused than in the naive shop."
-            f" It refuses after {words.seconds(protected[0].scenario.line_seconds * WAIT_SHARE)} those whom the naive"
-            f" shop refuses after {words.seconds(protected[0].scenario.line_seconds)}; it cannot make the provider"
-            " faster, and behind an unlimited one its own limit is what sends shoppers away."
-            " Orders whose payment still took longer than"
-            f" {words.seconds(protected[0].scenario.line_seconds * DEADLINE_SHARE)}, so that they were"
-            f" handed to the queue: {sum(phase.deferred for run in protected for phase in run.figures.phases)}."
-        )
-    heads = (
-        "shop",
-        "offered",
-        "paid/s",
-        "possible",
-        "refused/s",
-        "refused",
-        "paid order p50/p95",
-        "any answer p50/p95",
+def _protected_words(runs: list[RunResult]) -> str:
+    """What the protected shop does otherwise."""
+    line = runs[0].scenario.line_seconds
+    return (
+        "The protected shop lets no more shoppers pay at once than the provider takes (ten, when it takes any"
+        " number) and says no after a short wait."
+        " Shoppers who are refused early retry early, so more is offered and more refused than in the naive shop."
+        f" It refuses after {words.seconds(line * WAIT_SHARE)} those whom the naive"
+        f" shop refuses after {words.seconds(line)}; it cannot make the provider"
+        " faster, and behind an unlimited one its own limit is what sends shoppers away."
+        " Orders whose payment still took longer than"
+        f" {words.seconds(line * DEADLINE_SHARE)}, so that they were"
+        f" handed to the queue: {sum(phase.deferred for run in runs for phase in run.figures.phases)}."
     )
+
+
+def _charts(runs: list[RunResult]) -> list[Chart]:
     curves = [(f"{run.scenario.shop.value}, {capacity_label(run)}", run) for run in runs]
-    charts = [
+    return [
         overlay(
             id_="sync-waiting",
             title="Shoppers waiting for an answer",
@@ -116,24 +121,23 @@ def sync_answer(results: Results) -> Answer | None:
             curves=[(label, run, smoothed(run, run.series.rejected, seconds=5)) for label, run in curves],
         ),
     ]
-    table = Table(
-        caption="Synchronous runs", heads=heads, rows=[_row(run, phase) for run in runs for phase in run.figures.phases]
-    )
-    notes = [
-        (
-            "Offered is what was sent in the phase. Paid/s, refused/s, refused and any answer are of the answers that"
-            " came within it, whenever their orders were sent; where it begins and ends, up to one order per payment"
-            " slot falls to either side. Paid order: of every order sent in it, be it answered later. Possible:"
-            " capacity ÷ payment time."
-        )
-    ]
+
+
+def sync_answer(results: Results) -> Answer | None:
+    """The answer, when there are synchronous runs."""
+    runs = runs_of(results, Arm.SYNC)
+    if not runs:
+        return None
+    naive, protected = shop_runs(results, Shop.NAIVE), shop_runs(results, Shop.PROTECTED)
+    paragraphs = [_naive_words(run) for run in naive] + ([_protected_words(protected)] if protected else [])
+    rows = [_row(run, phase) for run in runs for phase in run.figures.phases]
     return Answer(
         id="sync",
         short="Sync",
         question=QUESTION,
         lead=_lead((naive or runs)[0]),
         paragraphs=paragraphs,
-        tables=[table],
-        charts=charts,
-        notes=notes,
+        tables=[Table(caption="Synchronous runs", heads=HEADS, rows=rows)],
+        charts=_charts(runs),
+        notes=[COUNTED],
     )

@@ -121,6 +121,7 @@ async def test_an_entry_whose_caller_timed_out_in_the_queue_is_never_sent() -> N
     async with publisher(topic, timeout=timedelta(milliseconds=50), max_in_flight=1) as publish:
         outcomes = await asyncio.gather(*(publish.publish(entry) for entry in entries(25)), return_exceptions=True)
         assert all(isinstance(outcome, PublishError) for outcome in outcomes)
+        await wait_until(lambda: not topic.in_flight)
         topic.gate.set()
         await publish.publish(Entry("next"))
     # The first call was cut off; the others never left.
@@ -268,6 +269,7 @@ async def test_what_never_left_is_certain() -> None:
     topic.gate.clear()
     async with publisher(topic, timeout=timedelta(milliseconds=50), max_in_flight=1) as publish:
         outcomes = await asyncio.gather(*(publish.publish(entry) for entry in entries(25)), return_exceptions=True)
+        await wait_until(lambda: not topic.in_flight)
         topic.gate.set()
     certain = [outcome.certain for outcome in outcomes if isinstance(outcome, PublishError)]
     assert certain == [False] * 10 + [True] * 15

@@ -86,7 +86,10 @@ async def test_a_slow_charge_keeps_its_slot_until_it_is_answered(stage: Stage) -
     for pause, around in zip(stage.pauses, [1, 2, 4, 5, 5, 5, 5], strict=True):
         assert around * 0.8 <= pause <= around * 1.2
     assert len(set(stage.pauses[3:])) > 1  # not all at the same moment
-    assert stage.charger._holds == set()  # nothing is kept of a charge that is over
+    # Nothing is kept of a charge that is over.
+    assert stage.charger._holds == set()
+    await asyncio.sleep(0)
+    assert not any(task.get_name() == "out of patience" for task in asyncio.all_tasks())
 
 
 async def test_it_is_reported_before_the_wait_and_not_after(stage: Stage) -> None:
@@ -215,6 +218,32 @@ async def test_a_provider_without_lookups_is_asked_by_repeating_the_charge(stage
     assert stage.gateway.charged(REQUEST.order_id) == 1
 
 
+@pytest.mark.parametrize(
+    ("second", "charges"),
+    [
+        (GatewayUnavailableError("silent again", reason="timeout"), 3),  # it may still be worked on
+        (GatewayUnavailableError("500", reason="server_error", status=500), 2),  # it is not any more
+    ],
+)
+async def test_a_charge_is_repeated_until_it_is_known_not_to_be_worked_on(
+    stage: Stage, second: GatewayUnavailableError, charges: int
+) -> None:
+    ends = [GatewayUnavailableError("silent", reason="timeout"), second]
+    asked: list[str] = []
+
+    async def end(place: str) -> None:
+        if place == "charge.called":
+            asked.append(place)
+            if ends:
+                raise ends.pop(0)
+
+    stage.gateway.lookups_known = False
+    stage.gateway._checkpoint = end
+    result = (await asyncio.gather(stage.charge(), return_exceptions=True))[0]
+    assert isinstance(result, Approved) == (charges == 3)
+    assert len(asked) == charges
+
+
 async def test_a_receipt_for_another_charge_found_by_a_lookup_is_told(stage: Stage) -> None:
     async def confused(place: str) -> None:
         await asyncio.sleep(0)
@@ -236,15 +265,23 @@ async def test_without_patience_nobody_waits(stage: Stage) -> None:
 
 
 async def test_losing_patience_ends_a_pause_in_the_middle(clock: ManualClock) -> None:
-    gateway = FakeGateway(default=Reply.HANG)
-    charger = Charger(gateway=gateway, payment_timeout=TIMEOUT, patience=PATIENCE, clock=clock)
+    pausing = asyncio.Event()
+
+    async def pause(_seconds: float) -> None:
+        pausing.set()
+        await asyncio.Event().wait()
+
+    charger = Charger(
+        gateway=FakeGateway(default=Reply.HANG), payment_timeout=TIMEOUT, patience=PATIENCE, clock=clock, sleep=pause
+    )
     charging = asyncio.create_task(charger.charge(REQUEST, timeout=TIMEOUT))
-    while not gateway.lookups:  # noqa: ASYNC110 - a list has no event
-        await asyncio.sleep(0.001)
+    await pausing.wait()
     charger.lose_patience()
     async with asyncio.timeout(0.5):
         with pytest.raises(GatewayInFlightError):
             await charging
+    await asyncio.sleep(0)
+    assert asyncio.all_tasks() == {asyncio.current_task()}  # the pause is not left to itself
 
 
 class Watched(FakeGateway):

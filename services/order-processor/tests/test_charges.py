@@ -8,7 +8,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from flashmsg import Order
-from flashpay import Approved, Claimed, Settler
+from flashpay import Approved, Claimed, ConflictingChargeError, Settler
 from flashpay.testing import FakeGateway, ManualClock, MemoryLedger, Reply, sample_order
 from order_processor.reconcile.charges import ChargeComparison
 from order_processor.reconcile.metrics_file import write_metrics
@@ -82,6 +82,19 @@ async def test_an_order_that_the_gateway_knows_otherwise_alarms(shop: Shop, repl
     del shop.ledger.entries[order.order_id]
     await shop.forge("order")
     assert (await shop.compare()).outcomes == {Outcome.CONFLICT: 1}
+
+
+async def test_a_receipt_for_another_charge_alarms_and_says_so(shop: Shop, capsys: pytest.CaptureFixture[str]) -> None:
+    await shop.pay("paid")
+
+    async def another(place: str) -> None:
+        if place == "lookup.called":
+            raise ConflictingChargeError("the receipt is for another charge", reason="answer_mismatch")
+
+    shop.gateway._checkpoint = another
+    result = await shop.compare()
+    assert (result.outcomes, result.alarming) == ({Outcome.CONFLICT: 1}, True)
+    assert "the receipt is for another charge" in capsys.readouterr().out
 
 
 async def test_what_the_gateway_may_have_forgotten_is_not_held_against_it(shop: Shop) -> None:

@@ -1,4 +1,5 @@
 import asyncio
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -136,4 +137,6 @@ async def test_metrics_tell_outcomes_and_admission(client: Client) -> None:
     assert 'gateway_answers_total{outcome="succeeded"} 1.0' in text
     assert 'gateway_answers_total{outcome="replayed"} 1.0' in text
     assert 'gateway_answer_duration_seconds_count{outcome="succeeded"} 1.0' in text
+    (seconds,) = re.findall(r'gateway_answer_duration_seconds_sum\{outcome="succeeded"\} (\S+)', text)
+    assert 0 < float(seconds) < 10
     assert "gateway_charges_in_flight 0.0" in text

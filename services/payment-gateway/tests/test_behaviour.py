@@ -22,6 +22,14 @@ def test_the_faults_of_an_attempt_depend_on_seed_key_and_number_alone(make_behav
     ]
 
 
+def test_customers_and_seed_are_numbers_that_json_can_tell(make_behaviour: MakeBehaviour) -> None:
+    largest = 2**53 - 1
+    assert make_behaviour(failing_customers=[1, largest], seed=largest).failing_customers == (1, largest)
+    for wrong in ({"failing_customers": [0]}, {"failing_customers": [2**53]}, {"seed": -1}, {"seed": 2**53}):
+        with pytest.raises(ValidationError):
+            make_behaviour(**wrong)
+
+
 def test_rates_are_kept(make_behaviour: MakeBehaviour) -> None:
     behaviour = make_behaviour(failure_rate=0.1, decline_rate=0.3, lost_reply_rate=0.6)
     faults = [injected_faults(behaviour, key=f"ord_{n}", attempt=1) for n in range(4000)]
