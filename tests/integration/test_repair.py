@@ -38,7 +38,9 @@ async def test_redriven_orders_settle_exactly_once_however_often_they_are_redriv
 
 
 async def test_sync_orders_of_a_killed_api_are_found_and_each_is_charged_once(shop_opener: OpenShop) -> None:
-    async with shop_opener(payment_seconds=1, api_environment={"SYNC_LIMIT": "50"}) as (shop, shopper):
+    # Long enough for forty payments to be under way at once on a busy machine, too.
+    patient = {"SYNC_LIMIT": "50", "PAYMENT_TIMEOUT_SECONDS": "6", "LEASE_SECONDS": "7"}
+    async with shop_opener(payment_seconds=4, api_environment=patient) as (shop, shopper):
         sent = [asyncio.create_task(shopper.order("sync", customer_id=n + 1)) for n in range(40)]
 
         async def all_in_payment() -> bool:
