@@ -1,6 +1,6 @@
 """Which orders are found that have not come to their end; the memory and the index must both hold to it."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 
@@ -47,6 +47,21 @@ async def test_an_order_is_found_from_its_acceptance_to_its_end(subject: Subject
     assert await subject.found() == [ORDER.order_id]
     await subject.ledger.record(claim, Approved(charge_id="ch"))
     assert await subject.found() == []
+
+
+async def test_an_order_that_is_touched_rests_anew_and_is_otherwise_the_same(subject: Subject) -> None:
+    await subject.ledger.accept(ORDER)
+    before = await subject.ledger.get(ORDER.order_id)
+    assert before is not None
+    subject.clock.advance(10 * SECOND)
+    assert await subject.ledger.touch(before)
+    assert await subject.ledger.get(ORDER.order_id) == replace(before, updated_at=subject.clock())
+    assert await subject.found(ago=5 * SECOND) == []
+    assert await subject.found() == [ORDER.order_id]
+    await subject.claim()
+    claimed = await subject.ledger.get(ORDER.order_id)
+    assert not await subject.ledger.touch(before)
+    assert await subject.ledger.get(ORDER.order_id) == claimed
 
 
 async def test_an_order_that_was_claimed_first_is_found(subject: Subject) -> None:

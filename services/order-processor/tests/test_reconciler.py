@@ -130,6 +130,21 @@ async def test_an_order_that_was_accepted_and_never_claimed_is_queued_again_with
     assert decode(message.body) == OrderPlaced.of(order, reservation=reservation)
 
 
+async def test_an_order_that_waits_in_a_long_queue_can_still_be_cancelled_and_is_queued_once_a_rest(shop: Shop) -> None:
+    order = shop.order()
+    await shop.ledger.accept(order)
+    await later(RESTED)
+    assert (await shop.reconcile(shop.dry)).outcomes == Counter({Outcome.QUEUED: 1})
+    assert (await shop.reconcile()).outcomes == Counter({Outcome.QUEUED: 1})
+    assert (await shop.reconcile()).outcomes == Counter()
+    assert len(shop.orders.stored) == 1
+    assert (shop.status(order), shop.ledger.entries[order.order_id].attempt) == (OrderStatus.PENDING, 0)
+    assert shop.gateway.lookups == []
+    cancelled = await shop.ledger.cancel(order.order_id)
+    assert isinstance(cancelled, LedgerEntry)
+    assert cancelled.status is OrderStatus.CANCELLED
+
+
 async def test_an_order_is_left_to_those_who_may_still_work_on_it(shop: Shop) -> None:
     await shop.left_behind()
     await later(AFTER - timedelta(seconds=1))

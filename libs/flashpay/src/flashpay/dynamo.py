@@ -146,6 +146,11 @@ class DynamoLedger:
         expiry = {} if expires_at is None else {EXPIRES_AT: seconds(expires_at)}
         await self._table.update(entry.order_id, assign=expiry, remove=(UNSETTLED,), where=_unmoved(entry))
 
+    async def touch(self, entry: LedgerEntry) -> bool:
+        """See `Ledger.touch`. One write."""
+        rested = {"updated_at": moment(self._now())}
+        return isinstance(await self._table.update(entry.order_id, assign=rested, where=_unmoved(entry)), Written)
+
     async def cancel(self, order_id: str) -> LedgerEntry | Tombstone:
         """See `Ledger.cancel`. One write for an order that the ledger has not met, two for any other."""
         now = self._now()

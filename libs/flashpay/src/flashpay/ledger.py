@@ -103,6 +103,10 @@ class Ledger(Protocol):
         """Note that the end which `entry` shows is published; nothing if the order has another one by now."""
         ...
 
+    async def touch(self, entry: LedgerEntry) -> bool:
+        """Let an order rest anew from now on; whether it still stands as `entry` shows. Nothing else is changed."""
+        ...
+
     async def cancel(self, order_id: str) -> LedgerEntry | Tombstone:
         """Call an order off if nobody has claimed it yet, or decide on its refund if it is paid.
 

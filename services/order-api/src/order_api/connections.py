@@ -50,10 +50,11 @@ async def open_connections(settings: Settings) -> AsyncIterator[Connections]:
         dynamo = await stack.enter_async_context(
             dynamo_client(connect_timeout=_DYNAMO_TIMEOUT, read_timeout=_DYNAMO_TIMEOUT, session=session)
         )
-        # Each with connections of its own: refunds must not keep those waiting who pay, nor the reverse.
+        # Each with connections of its own: refunds must not keep those waiting who pay, nor the reverse. Of 0 aiohttp
+        # makes "as many as there are".
         charging, refunding = [
             await stack.enter_async_context(
-                aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=settings.sync_limit))
+                aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=max(1, settings.sync_limit)))
             )
             for _ in range(2)
         ]

@@ -145,7 +145,10 @@ def _post_sync() -> dict[str, Any]:
     return _order_operation(
         "placeOrderAndWait",
         "Settle an order in the request; if that takes too long it is queued.",
-        {200: _ok(OrderView, "The order in a terminal status."), 202: _accepted()}
+        {
+            200: _ok(OrderView, "The order in a terminal status, or `refunding` when it was cancelled meanwhile."),
+            202: _accepted(),
+        }
         | _refused(*_INTAKE_REFUSALS, 502, placing=True)
         | {404: _sync_closed(), 409: _sync_conflict()},
     )

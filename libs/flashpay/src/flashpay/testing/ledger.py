@@ -145,6 +145,16 @@ class MemoryLedger:
             self.entries[entry.order_id] = self._retention.told(known, now=self._now())
         await self._checkpoint("told.done")
 
+    async def touch(self, entry: LedgerEntry) -> bool:
+        """See `Ledger.touch`."""
+        await self._call("touch")
+        known = self.entries.get(entry.order_id)
+        if known is None or (known.status, known.attempt) != (entry.status, entry.attempt):
+            return False
+        self.entries[entry.order_id] = replace(known, updated_at=self._now())
+        await self._checkpoint("touch.done")
+        return True
+
     async def cancel(self, order_id: str) -> LedgerEntry | Tombstone:
         """See `Ledger.cancel`."""
         now = self._now()

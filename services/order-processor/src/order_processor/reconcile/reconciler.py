@@ -17,7 +17,6 @@ from flashpay import (
     ChargeRequest,
     ChargeUnknown,
     ConflictingChargeError,
-    Finding,
     FlashpayError,
     Gateway,
     GatewayRefusedError,
@@ -127,7 +126,7 @@ class ApplyingReconciler:
                 return await self._pay_back(entry)
             if entry.status.is_terminal:
                 return await self._tell(entry)
-            return await self._bring_on(entry, await self.settler.find_out(entry.order))
+            return await self._bring_on(entry)
         except ConflictingChargeError as exc:
             log.error("charge_conflict", order_id=order_id, error=str(exc))  # noqa: TRY400 - no trace of ours tells more
             return Outcome.CONFLICT
@@ -147,9 +146,14 @@ class ApplyingReconciler:
             self.announcer.announce(refunded)
         return Outcome.REFUNDED
 
-    async def _bring_on(self, entry: LedgerEntry, found: Finding) -> Outcome:
-        if not isinstance(found, NotCharged):
-            return _outcome(found)
+    async def _bring_on(self, entry: LedgerEntry) -> Outcome:
+        if entry.status is not OrderStatus.PENDING:
+            found = await self.settler.find_out(entry.order)
+            if not isinstance(found, NotCharged):
+                return _outcome(found)
+        # What nobody has ever claimed nobody has charged; a claim of ours would only keep it from being cancelled.
+        elif not await self.ledger.touch(entry):
+            return Outcome.RESTING
         if not self.rest.is_remembered(entry):
             return await self._give_up(entry)
         await self.orders.send(_event(entry), attributes={})
@@ -197,9 +201,10 @@ class DryReconciler:
             back = await self.refunds.lookup_refund(refund_request(entry), timeout=_LOOKUP_TIMEOUT)
             lost = isinstance(back, NotRefunded) and not self.rest.is_refund_remembered(entry)
             return Outcome.CONFLICT if lost else Outcome.REFUNDED
-        known = await self.gateway.lookup(charge_request(entry), timeout=_LOOKUP_TIMEOUT)
-        if not isinstance(known, NotCharged):
-            return Outcome.RECORDED
+        if entry.status is not OrderStatus.PENDING:
+            known = await self.gateway.lookup(charge_request(entry), timeout=_LOOKUP_TIMEOUT)
+            if not isinstance(known, NotCharged):
+                return Outcome.RECORDED
         return Outcome.QUEUED if self.rest.is_remembered(entry) else Outcome.GIVEN_UP
 
 
