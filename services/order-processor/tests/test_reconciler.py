@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 import pytest
 
 from flashbus.testing import FakeQueue, loop_time
-from flashmsg import Order, OrderPlaced, OrderStatus, Reservation, decode
+from flashmsg import Order, OrderStatus, decode
 from flashpay import ConflictingChargeError, LedgerEntry, Settled, Settler
 from flashpay.gateway import ChargeKnown, ChargeRequest
 from flashpay.testing import KEY_WINDOW, START, FakeGateway, FakeRefunds, MemoryLedger, Reply, refunder_of, sample_order
@@ -118,31 +118,6 @@ async def test_an_order_without_a_charge_is_queued_again_and_free(shop: Shop) ->
     placed = decode(message.body)
     assert placed.data == order
     assert isinstance(await shop.settler.settle(placed.data), Settled)
-
-
-async def test_an_order_that_was_accepted_and_never_claimed_is_queued_again_with_its_units(shop: Shop) -> None:
-    order = shop.order()
-    reservation = Reservation(id="rsv_" + "a" * 20, units={"gadget": 2})
-    await shop.ledger.accept(order, reservation=reservation)
-    await later(RESTED)
-    await shop.reconcile()
-    (message,) = shop.orders.stored.values()
-    assert decode(message.body) == OrderPlaced.of(order, reservation=reservation)
-
-
-async def test_an_order_that_waits_in_a_long_queue_can_still_be_cancelled_and_is_queued_once_a_rest(shop: Shop) -> None:
-    order = shop.order()
-    await shop.ledger.accept(order)
-    await later(RESTED)
-    assert (await shop.reconcile(shop.dry)).outcomes == Counter({Outcome.QUEUED: 1})
-    assert (await shop.reconcile()).outcomes == Counter({Outcome.QUEUED: 1})
-    assert (await shop.reconcile()).outcomes == Counter()
-    assert len(shop.orders.stored) == 1
-    assert (shop.status(order), shop.ledger.entries[order.order_id].attempt) == (OrderStatus.PENDING, 0)
-    assert shop.gateway.lookups == []
-    cancelled = await shop.ledger.cancel(order.order_id)
-    assert isinstance(cancelled, LedgerEntry)
-    assert cancelled.status is OrderStatus.CANCELLED
 
 
 async def test_an_order_is_left_to_those_who_may_still_work_on_it(shop: Shop) -> None:
