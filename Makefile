@@ -62,18 +62,18 @@ test: tools ## Run every test, and print what they cover (ARGS=libs/flashpay: on
 check: install ruff mypy imports lock-check ## Lint, types, import contracts, lock freshness
 
 .PHONY: ruff
-ruff: install
+ruff: install ## Lint, and check the format
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 
 # One run per member: test folders of two members may hold modules of the same name.
 .PHONY: mypy
-mypy: install
+mypy: install ## Check the types of every member
 	@set -e; for member in $(MEMBERS); do echo "mypy $$member"; $(BIN)/mypy --no-error-summary $$member/src $$member/tests; done
 	$(BIN)/mypy conftest.py cloudformation local load mutation examples tests bench $(wildcard libs/*/examples)
 
 .PHONY: imports
-imports: install
+imports: install ## Check the import contracts
 	$(BIN)/lint-imports
 
 MEMBER_NAMES := flash-sale $(LIBS) $(SERVICES)
@@ -93,7 +93,7 @@ lock: install ## Write the lock files anew from the declared dependencies (ARGS=
 	done
 
 .PHONY: lock-check
-lock-check: install
+lock-check: install ## Say whether the locks are fresh
 	@set -e; new=$$(mktemp -d); trap 'rm -rf $$new' EXIT; cp requirements.lock $$new/; \
 	$(COMPILE) pyproject.toml --group dev --output-file $$new/requirements.lock; \
 	diff -u requirements.lock $$new/requirements.lock || { echo "requirements.lock is stale: run make lock"; exit 1; }; \
@@ -191,5 +191,6 @@ chaos: tools ## Run the whole table of chaos runs; the report is in reports/chao
 
 .PHONY: clean
 clean: ## Remove the environments, the caches and what was built
-	rm -rf .venv .venv-* dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf .venv .venv-* dist .coverage .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	rm -rf bench/contenders/sqs_consumer/node_modules
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
