@@ -148,3 +148,5 @@ async def test_every_unit_is_sold_and_paid_once(
             seen = await sale.run()
             with capsys.disabled():
                 sys.stdout.write(f"\n{arm:<10} {trouble:<8} round {number}: {seen}\n")
+            level = await auditor.look()
+            assert (level.available, level.reserved, level.sold) == (0, 0, UNITS * number)

@@ -36,7 +36,10 @@ async def test_a_standstill_is_logged_for_as_long_as_it_lasts(stalled_from: int,
 
 async def test_a_stop_is_not_waited_for() -> None:
     stop = asyncio.Event()
-    task = asyncio.create_task(log_stalls(FakeConsumer(stop=stop, stalled_from=9), stop=stop, every=timedelta(hours=1)))
+    consumer = FakeConsumer(stop=stop, stalled_from=9)
+    task = asyncio.create_task(log_stalls(consumer, stop=stop, every=timedelta(hours=1)))
     await asyncio.sleep(0)
+    asked = consumer.questions
     stop.set()
     await asyncio.wait_for(task, timeout=5)
+    assert consumer.questions == asked
