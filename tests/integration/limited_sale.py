@@ -127,7 +127,7 @@ class Auditor:
             if min(level.available, level.reserved, level.sold) < 0 or level.total != total_of(level):
                 self.wrong.append(level)
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(0.05):
+                async with asyncio.timeout(0.02):
                     await over.wait()
 
     async def look(self) -> StockLevel:

@@ -62,7 +62,7 @@ async def assert_every_unit_sold_once(shopper: Shopper, sale: Sale, auditor: Aud
     level = await auditor.look()
     assert (level.available, level.reserved, level.sold) == (0, 0, units)
     assert auditor.wrong == []
-    assert auditor.samples >= 2, "while they bought, and in the end"
+    assert auditor.samples > 5
     assert sale.answers["sold-out"] > 0
 
 
