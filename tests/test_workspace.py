@@ -96,12 +96,7 @@ def test_every_make_target_that_the_readme_shows_exists() -> None:
 
 def test_make_help_lists_every_target() -> None:
     makefile = (PROJECT / "Makefile").read_text()
-    phony = set(re.findall(r"^\.PHONY: ([a-z-]+)", makefile, flags=re.MULTILINE)) - {
-        "ruff",
-        "mypy",
-        "imports",
-        "lock-check",
-    }
+    phony = set(re.findall(r"^\.PHONY: ([a-z-]+)", makefile, flags=re.MULTILINE))
     described = set(re.findall(r"^([a-z-]+):.*## ", makefile, flags=re.MULTILINE))
     assert phony == described
 
