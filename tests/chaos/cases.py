@@ -211,7 +211,7 @@ STEPS = (
         name="the API is killed 20 times at each of its steps",
         fault=ApiKilledAt(rounds=20),
         orders=50,
-        rate=16,
+        rate=8,
         sync_share=0.5,
         plan=_STEPS_PLAN,
         reconciled=True,
