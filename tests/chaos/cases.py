@@ -6,6 +6,7 @@ from tests.chaos.faults import (
     BadLines,
     Echo,
     Frozen,
+    FullDisk,
     FunctionsKilled,
     GatewayBehaves,
     InTurn,
@@ -15,8 +16,23 @@ from tests.chaos.faults import (
     Restarted,
 )
 from tests.chaos.harness import Case
+from tests.chaos.left_behind import in_refund
+from tests.chaos.repair_kills import (
+    EXPIRED,
+    EXPIRING_STEPS,
+    REFUND_STEPS,
+    ReconcilerKilledAt,
+    RedriveKilledAt,
+    Redriven,
+)
 from tests.chaos.stage import StagePlan
-from tests.chaos.step_kills import ApiKilledAt, FunctionKilledAt, ProcessorKilledAt, ReconcilerKilledAt
+from tests.chaos.step_kills import (
+    CANCELLING_STEPS,
+    GIVING_UP_STEPS,
+    ApiKilledAt,
+    FunctionKilledAt,
+    ProcessorKilledAt,
+)
 from tests.chaos.tcp_proxy import Bandwidth, BlackHole, CutReply, Down, Latency, OtherReply, Reset
 
 INTERNAL_ERROR = b"HTTP/1.1 500 Internal Server Error\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
@@ -41,6 +57,7 @@ _BAD_WAYS = (
 )
 _DECLINED_TOO = frozenset({"completed", "declined"})
 _FAILED_TOO = frozenset({"completed", "failed"})
+_CANCELLED_TOO = frozenset({"completed", "cancelled", "refunded"})
 
 KILLS = (
     Case(
@@ -105,6 +122,25 @@ KILLS = (
         rate=1,
     ),
     Case(
+        name="customers cancel while API, processor and gateway are killed",
+        fault=AtOnce(
+            faults=(
+                Killed(what="api", times=12, between=(0.5, 2.0)),
+                Killed(what="processor", times=12, between=(0.5, 2.0)),
+                Killed(what="gateway", times=8, between=(1.0, 3.0)),
+            )
+        ),
+        orders=500,
+        rate=15,
+        sync_share=0.2,
+        cancel_share=0.6,
+        # Slower than they come, so that some are cancelled before they are paid.
+        plan=StagePlan(apis=2, processors=2, workers=2, payment_seconds=0.5, units=400),
+        ends=_CANCELLED_TOO,
+        reconciled=True,
+        patience_seconds=180,
+    ),
+    Case(
         name="rolling restarts under load",
         fault=AtOnce(faults=(Restarted(what="api", times=8), Restarted(what="processor", times=8))),
         orders=800,
@@ -134,6 +170,14 @@ OUTAGES = (
         fault=BadLines(lines=("processor-gateway", "api-gateway"), fault=Down(), seconds=60),
         orders=600,
         plan=StagePlan(processor={"MAX_RECEIVES": "4"}),
+    ),
+    Case(
+        name="the disk is full for 15 s",
+        fault=FullDisk(whose=("api", "processor", "gateway"), seconds=15),
+        orders=400,
+        sync_share=0.2,
+        plan=StagePlan(units=1_000),
+        reconciled=True,
     ),
     Case(
         name="every line is bad in every way",
@@ -230,6 +274,54 @@ STEPS = (
         rate=2,
         reconciled=True,
         patience_seconds=300,
+    ),
+    Case(
+        name="the API is killed 20 times at each step of a cancellation",
+        fault=ApiKilledAt(steps=CANCELLING_STEPS, rounds=20),
+        orders=50,
+        rate=8,
+        cancel_share=1.0,
+        plan=_STEPS_PLAN,
+        ends=_CANCELLED_TOO,
+        reconciled=True,
+    ),
+    Case(
+        name="the reconciler is killed 20 times at each step of a refund",
+        fault=ReconcilerKilledAt(steps=REFUND_STEPS, rounds=20, leave=in_refund, each=4),
+        orders=50,
+        rate=2,
+        ends=_CANCELLED_TOO,
+        reconciled=True,
+        patience_seconds=300,
+    ),
+    Case(
+        name="the processor is killed 20 times at each step of giving up, and all is redriven",
+        fault=InTurn(
+            faults=(
+                BadCustomers(share=0.6),
+                ProcessorKilledAt(steps=GIVING_UP_STEPS, rounds=20),
+                Redriven(),
+            )
+        ),
+        orders=300,
+        rate=4,
+        plan=StagePlan(processor=_SHORTER_PROCESSOR | {"MAX_RECEIVES": "2"}),
+    ),
+    Case(
+        name="the reconciler is killed 20 times at each step of giving up, and all is redriven",
+        fault=InTurn(
+            faults=(ReconcilerKilledAt(steps=EXPIRING_STEPS, rounds=20, variables=EXPIRED, each=16), Redriven())
+        ),
+        orders=50,
+        rate=2,
+        reconciled=True,
+        patience_seconds=300,
+    ),
+    Case(
+        name="a redrive is killed 20 times at each of its steps",
+        fault=InTurn(faults=(RedriveKilledAt(rounds=20), Redriven())),
+        orders=50,
+        rate=2,
     ),
 )
 # In a broker that keeps what it has acknowledged when it is killed.

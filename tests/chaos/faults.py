@@ -135,6 +135,26 @@ class Restarted:
 
 
 @dataclass(frozen=True, kw_only=True)
+class FullDisk:
+    """No process of a kind can write to a file for so long, neither its log nor what it keeps."""
+
+    whose: tuple[str, ...]
+    seconds: float
+
+    async def strike(self, stage: Stage) -> None:
+        """See `Fault`."""
+        victims = [psutil.Process(process.pid) for what in self.whose for process in stage.processes(what)]
+        # The limit of a file's size stands for the end of the room: it needs no file system of its own, nor root.
+        room = [victim.rlimit(psutil.RLIMIT_FSIZE) for victim in victims]
+        for victim, (_, most) in zip(victims, room, strict=True):
+            victim.rlimit(psutil.RLIMIT_FSIZE, (0, most))
+            stage.strikes += 1
+        await asyncio.sleep(self.seconds)
+        for victim, limits in zip(victims, room, strict=True):
+            victim.rlimit(psutil.RLIMIT_FSIZE, limits)
+
+
+@dataclass(frozen=True, kw_only=True)
 class GatewayBehaves:
     """The payment provider behaves differently for so long."""
 
