@@ -305,7 +305,7 @@ STEPS = (
         ),
         orders=300,
         rate=4,
-        plan=StagePlan(processor=_SHORTER_PROCESSOR | {"MAX_RECEIVES": "2"}),
+        plan=StagePlan(processor=_SHORTER_PROCESSOR | {"MAX_RECEIVES": "3", "BREAKER_THRESHOLD": "2"}),
     ),
     Case(
         name="the reconciler is killed 20 times at each step of giving up, and all is redriven",

@@ -48,11 +48,15 @@ class ReconcilerKilledAt:
 
     async def strike(self, stage: Stage) -> None:
         """See `Fault`."""
-        await self.leave(stage, self.each * len(self.steps) * self.rounds)
-        await asyncio.sleep(5)
         variables = reconciler_environment(stage) | dict(self.variables)
         command = ("order_processor.reconcile", "--apply")
-        await _killed_at_each(stage, self.steps * self.rounds, self.at_once, variables, command)
+        await self.leave(stage, self.each * len(self.steps))
+        await asyncio.sleep(5)
+        for left in reversed(range(self.rounds)):
+            if left:
+                # New ones for the next round: the older an order is, the longer it rests when it was touched.
+                await self.leave(stage, self.each * len(self.steps))
+            await _killed_at_each(stage, self.steps, self.at_once, variables, command)
 
 
 @dataclass(frozen=True, kw_only=True)
