@@ -298,14 +298,14 @@ STEPS = (
         name="the processor is killed 20 times at each step of giving up, and all is redriven",
         fault=InTurn(
             faults=(
-                BadCustomers(share=0.6),
-                ProcessorKilledAt(steps=GIVING_UP_STEPS, rounds=20),
+                BadCustomers(share=0.4),
+                ProcessorKilledAt(steps=GIVING_UP_STEPS, rounds=20, workers=4),
                 Redriven(),
             )
         ),
         orders=300,
         rate=4,
-        plan=StagePlan(processor=_SHORTER_PROCESSOR | {"MAX_RECEIVES": "3", "BREAKER_THRESHOLD": "2"}),
+        plan=StagePlan(processor=_SHORTER_PROCESSOR | {"MAX_RECEIVES": "4"}),
     ),
     Case(
         name="the reconciler is killed 20 times at each step of giving up, and all is redriven",

@@ -84,10 +84,7 @@ class Redriven:
         await stage.shopper.change_gateway(failing_customers=[])
 
         async def done() -> bool:
-            process = await asyncio.create_subprocess_exec(
-                sys.executable, "-m", *_REDRIVE, env=_redrive_variables(stage), stdout=asyncio.subprocess.DEVNULL
-            )
-            assert await process.wait() in {0, 1}  # 1: a letter was another's by then
+            assert await _ended(_redrive_variables(stage), *_REDRIVE) in {0, 1}  # 1: a letter was another's by then
             return await stage.dead_letters() == 0 and "failed" not in (await ledger_statuses(stage.shop)).values()
 
         await wait_until(done, seconds=_REDRIVEN_WITHIN_SECONDS, every=1)
@@ -118,9 +115,17 @@ async def _killed_at_each(
 
 
 async def _run_to(step: str, variables: Mapping[str, str], command: tuple[str, ...]) -> int:
+    return await _ended({**variables, "FAILPOINT": step}, "tests.chaos.failpoints", *command)
+
+
+async def _ended(variables: Mapping[str, str], *command: str) -> int:
+    """Run a command to its end, or to ours; its exit status."""
     process = await asyncio.create_subprocess_exec(
-        sys.executable, "-m", "tests.chaos.failpoints", *command,
-        env={**variables, "FAILPOINT": step},
-        stdout=asyncio.subprocess.DEVNULL,
-    )  # fmt: skip
-    return await process.wait()
+        sys.executable, "-m", *command, env=variables, stdout=asyncio.subprocess.DEVNULL
+    )
+    try:
+        return await process.wait()
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()

@@ -43,6 +43,7 @@ class ProcessorKilledAt:
 
     steps: tuple[str, ...] = PROCESSOR_STEPS
     rounds: int = 1
+    workers: int = 1
 
     async def strike(self, stage: Stage) -> None:
         """See `Fault`."""
@@ -51,7 +52,8 @@ class ProcessorKilledAt:
         for _ in range(self.rounds):
             async with asyncio.TaskGroup() as group:
                 for step in self.steps:
-                    doomed = _doomed(usual, "order_processor", step, {"PORT": str(free_port()), "WORKERS": "1"})
+                    variables = {"PORT": str(free_port()), "WORKERS": str(self.workers)}
+                    doomed = _doomed(usual, "order_processor", step, variables)
                     group.create_task(_dies(stage, doomed))
         await started(usual)
 
@@ -126,10 +128,16 @@ class FunctionKilledAt:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
         )  # fmt: skip
-        async with asyncio.timeout(STRUCK_WITHIN_SECONDS):
-            while await self._map(stage, sqs, function):
-                pass
-        assert await function.wait() == -signal.SIGKILL
+        try:
+            async with asyncio.timeout(STRUCK_WITHIN_SECONDS):
+                while await self._map(stage, sqs, function):
+                    pass
+                code = await function.wait()
+        finally:
+            if function.returncode is None:  # only after a failure, which must leave nobody behind
+                function.kill()
+                await function.wait()
+        assert code == -signal.SIGKILL
         stage.strikes += 1
 
     async def _map(self, stage: Stage, sqs: Any, function: asyncio.subprocess.Process) -> bool:  # noqa: ANN401 - as above
