@@ -16,23 +16,9 @@ from tests.chaos.faults import (
     Restarted,
 )
 from tests.chaos.harness import Case
-from tests.chaos.left_behind import in_refund
-from tests.chaos.repair_kills import (
-    EXPIRED,
-    EXPIRING_STEPS,
-    REFUND_STEPS,
-    ReconcilerKilledAt,
-    RedriveKilledAt,
-    Redriven,
-)
 from tests.chaos.stage import StagePlan
-from tests.chaos.step_kills import (
-    CANCELLING_STEPS,
-    GIVING_UP_STEPS,
-    ApiKilledAt,
-    FunctionKilledAt,
-    ProcessorKilledAt,
-)
+from tests.chaos.step_cases import CANCELLED_TOO, SHORTER, SHORTER_PROCESSOR, STEPS
+from tests.chaos.step_kills import ProcessorKilledAt
 from tests.chaos.tcp_proxy import Bandwidth, BlackHole, CutReply, Down, Latency, OtherReply, Reset
 
 INTERNAL_ERROR = b"HTTP/1.1 500 Internal Server Error\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
@@ -43,9 +29,6 @@ THROTTLED = (
 )
 ALL_LINES = ("api-sns", "api-dynamodb", "api-gateway", "processor-sqs", "processor-dynamodb", "processor-gateway")
 
-# What a slot holds for long must not outlive a frozen process by much.
-_SHORTER = {"PAYMENT_TIMEOUT_SECONDS": "1", "LEASE_SECONDS": "2"}
-_SHORTER_PROCESSOR = _SHORTER | {"VISIBILITY_SECONDS": "3"}
 _TWO = StagePlan(apis=2, processors=2)
 _BAD_WAYS = (
     Latency(seconds=0.5),
@@ -57,7 +40,6 @@ _BAD_WAYS = (
 )
 _DECLINED_TOO = frozenset({"completed", "declined"})
 _FAILED_TOO = frozenset({"completed", "failed"})
-_CANCELLED_TOO = frozenset({"completed", "cancelled", "refunded"})
 
 KILLS = (
     Case(
@@ -106,7 +88,7 @@ KILLS = (
         fault=Frozen(what="processor", times=20, seconds=3.5),
         orders=700,
         rate=10,
-        plan=StagePlan(processors=2, processor=_SHORTER_PROCESSOR, payment_seconds=0.4),
+        plan=StagePlan(processors=2, processor=SHORTER_PROCESSOR, payment_seconds=0.4),
     ),
     Case(
         name="the API is stopped past its stock lease 5 times in a limited sale",
@@ -136,7 +118,7 @@ KILLS = (
         cancel_share=0.6,
         # Slower than they come, so that some are cancelled before they are paid.
         plan=StagePlan(apis=2, processors=2, workers=2, payment_seconds=0.5, units=400),
-        ends=_CANCELLED_TOO,
+        ends=CANCELLED_TOO,
         reconciled=True,
         patience_seconds=180,
     ),
@@ -206,6 +188,17 @@ GATEWAYS = (
         reconciled=True,
     ),
     Case(
+        name="the gateway forgets its keys after 4 s, and the processor is killed 15 times",
+        fault=AtOnce(
+            faults=(
+                GatewayBehaves(behaviour={"key_seconds": 4.0}, seconds=40),
+                Killed(what="processor", times=15, between=(0.5, 1.5)),
+            )
+        ),
+        # What a killed one had charged comes back when its visibility ends, after 5 s.
+        plan=StagePlan(processors=2, payment_seconds=0.4, processor={"GATEWAY_KEY_WINDOW_SECONDS": "2"}),
+    ),
+    Case(
         name="30 % are declined in a limited sale",
         fault=GatewayBehaves(behaviour={"decline_rate": 0.3}, seconds=16),
         plan=StagePlan(units=150),
@@ -242,88 +235,6 @@ MESSAGES = (
         reconciled=True,
     ),
 )
-_STEPS_PLAN = StagePlan(units=100_000, api=_SHORTER, processor=_SHORTER_PROCESSOR)
-STEPS = (
-    Case(
-        name="the processor is killed 20 times at each of its steps",
-        fault=ProcessorKilledAt(rounds=20),
-        orders=50,
-        rate=8,
-        plan=_STEPS_PLAN,
-    ),
-    Case(
-        name="the API is killed 20 times at each of its steps",
-        fault=ApiKilledAt(rounds=20),
-        orders=50,
-        rate=8,
-        sync_share=0.5,
-        plan=_STEPS_PLAN,
-        reconciled=True,
-    ),
-    Case(
-        name="the function is killed 20 times at each of its steps",
-        fault=FunctionKilledAt(rounds=20),
-        orders=50,
-        rate=4,
-        plan=_STEPS_PLAN,
-    ),
-    Case(
-        name="the reconciler is killed 20 times at each of its steps",
-        fault=ReconcilerKilledAt(rounds=20),
-        orders=50,
-        rate=2,
-        reconciled=True,
-        patience_seconds=300,
-    ),
-    Case(
-        name="the API is killed 20 times at each step of a cancellation",
-        fault=ApiKilledAt(steps=CANCELLING_STEPS, rounds=20),
-        orders=50,
-        rate=8,
-        cancel_share=1.0,
-        plan=_STEPS_PLAN,
-        ends=_CANCELLED_TOO,
-        reconciled=True,
-    ),
-    Case(
-        name="the reconciler is killed 20 times at each step of a refund",
-        fault=ReconcilerKilledAt(steps=REFUND_STEPS, rounds=20, leave=in_refund, each=4),
-        orders=50,
-        rate=2,
-        ends=_CANCELLED_TOO,
-        reconciled=True,
-        patience_seconds=300,
-    ),
-    Case(
-        name="the processor is killed 20 times at each step of giving up, and all is redriven",
-        fault=InTurn(
-            faults=(
-                BadCustomers(share=0.4),
-                ProcessorKilledAt(steps=GIVING_UP_STEPS, rounds=20, workers=4),
-                Redriven(),
-            )
-        ),
-        orders=300,
-        rate=4,
-        plan=StagePlan(processor=_SHORTER_PROCESSOR | {"MAX_RECEIVES": "4"}),
-    ),
-    Case(
-        name="the reconciler is killed 20 times at each step of giving up, and all is redriven",
-        fault=InTurn(
-            faults=(ReconcilerKilledAt(steps=EXPIRING_STEPS, rounds=20, variables=EXPIRED, each=16), Redriven())
-        ),
-        orders=50,
-        rate=2,
-        reconciled=True,
-        patience_seconds=300,
-    ),
-    Case(
-        name="a redrive is killed 20 times at each of its steps",
-        fault=InTurn(faults=(RedriveKilledAt(rounds=20), Redriven())),
-        orders=50,
-        rate=2,
-    ),
-)
 # In a broker that keeps what it has acknowledged when it is killed.
 BROKER = Case(
     name="SNS and SQS are killed 10 times",
@@ -333,7 +244,7 @@ BROKER = Case(
 )
 TABLE = STEPS + KILLS + OUTAGES + GATEWAYS + MESSAGES
 
-SHORT_PLAN = StagePlan(units=1_000, api=_SHORTER, processor=_SHORTER_PROCESSOR)
+SHORT_PLAN = StagePlan(units=1_000, api=SHORTER, processor=SHORTER_PROCESSOR)
 SHORT = (
     Case(
         name="the processor is killed at each of its steps",

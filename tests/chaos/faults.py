@@ -186,13 +186,14 @@ class BadCustomers:
 
 @dataclass(frozen=True, kw_only=True)
 class ReconcilersKilled:
-    """A reconciler is started so many times, and killed before it has ended."""
+    """Reconcilers are started, and killed before they have ended, until so many have been."""
 
     times: int
 
     async def strike(self, stage: Stage) -> None:
         """See `Fault`."""
-        for _ in range(self.times):
+        killed = 0
+        while killed < self.times:
             reconciler = await start_reconciler(stage)
             try:
                 async with asyncio.timeout(stage.rng.uniform(0.7, 1.5)):
@@ -201,6 +202,7 @@ class ReconcilersKilled:
                 reconciler.kill()
                 await reconciler.wait()
                 stage.strikes += 1
+                killed += 1
 
 
 @dataclass(frozen=True, kw_only=True)
