@@ -2,7 +2,7 @@
 
 from tests.chaos.faults import BadCustomers, InTurn
 from tests.chaos.harness import Case
-from tests.chaos.left_behind import in_refund
+from tests.chaos.left_behind import in_refund, too_old
 from tests.chaos.repair_kills import (
     EXPIRED,
     EXPIRING_STEPS,
@@ -92,7 +92,10 @@ STEPS = (
     Case(
         name="the reconciler is killed 20 times at each step of giving up, and all is redriven",
         fault=InTurn(
-            faults=(ReconcilerKilledAt(steps=EXPIRING_STEPS, rounds=20, variables=EXPIRED, each=16), Redriven())
+            faults=(
+                ReconcilerKilledAt(steps=EXPIRING_STEPS, rounds=20, leave=too_old, variables=EXPIRED, each=16),
+                Redriven(),
+            )
         ),
         orders=50,
         rate=2,
