@@ -111,7 +111,7 @@ async def test_slots_stay_busy_through_the_round_trip(slots: int) -> None:
 
 @pytest.mark.parametrize(("slots", "brought"), [(20, 9), (100, 9), (5, 2)])
 async def test_slots_that_become_free_one_by_one_share_their_calls_and_stay_busy(slots: int, brought: float) -> None:
-    chance = random.Random(slots)
+    chance = random.Random(slots)  # noqa: S311 - a repeatable load, no secret
 
     async def uneven(_message: Message) -> Disposition:
         await asyncio.sleep(chance.uniform(0.05, 0.15))
