@@ -139,6 +139,7 @@ def _settlement_limiter(settings: Settings, connections: Connections, metrics: M
         owner=owner_name(SERVICE),
         lease=settings.lease,
         payment_timeout=settings.payment_timeout,
+        key_window=settings.gateway_key_window,
     )
     return SettlementLimiter(
         settler=settler,
