@@ -15,6 +15,7 @@ from datetime import timedelta
 from prometheus_client import CollectorRegistry
 
 from flashmsg import Order, OrderStatus, Reservation
+from flashops.garbage import relax_garbage_collection
 from flashops.logs import configure_logging
 from flashops.streams import guard_standard_streams
 from flashpay import Approved, ChargeKnown, ChargeRequest, ChargeResult, LedgerEntry, NotCharged, utc_now
@@ -43,10 +44,9 @@ class NoLedger(MemoryLedger):
     ) -> Claim:
         """Give the order to whoever asks."""
         now = utc_now()
-        until = now + lease
-        return claimed(
-            LedgerEntry.claimed_first(order, owner=owner, lease_until=until, now=now, reservation=reservation)
-        )
+        lease_until = now + lease
+        entry = LedgerEntry.claimed_first(order, owner=owner, lease_until=lease_until, now=now, reservation=reservation)
+        return claimed(entry, order=order)
 
     async def record(self, claimed: Claimed, result: ChargeResult) -> RecordedOrder:
         """Say that this was the first answer."""
@@ -100,6 +100,7 @@ async def _main() -> dict[str, float]:
     async with open_connections(settings) as real:
         connections = replace(real, ledger=NoLedger(), gateway=payments)
         consumer = build_consumer(settings, connections=connections, registry=CollectorRegistry(), stop=stop)
+        relax_garbage_collection()
         running = asyncio.create_task(consumer.run())
         await asyncio.sleep(float(os.environ["WARM_UP"]))
         began = payments.now()
