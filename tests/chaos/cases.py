@@ -16,9 +16,10 @@ from tests.chaos.faults import (
     Restarted,
 )
 from tests.chaos.harness import Case
+from tests.chaos.repair_kills import RedriveKilledAt, Redriven
 from tests.chaos.stage import StagePlan
 from tests.chaos.step_cases import CANCELLED_TOO, SHORTER, SHORTER_PROCESSOR, STEPS
-from tests.chaos.step_kills import ProcessorKilledAt
+from tests.chaos.step_kills import ApiKilledAt, ProcessorKilledAt
 from tests.chaos.tcp_proxy import Bandwidth, BlackHole, CutReply, Down, Latency, OtherReply, Reset
 
 INTERNAL_ERROR = b"HTTP/1.1 500 Internal Server Error\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
@@ -247,14 +248,19 @@ TABLE = STEPS + KILLS + OUTAGES + GATEWAYS + MESSAGES
 SHORT_PLAN = StagePlan(units=1_000, api=SHORTER, processor=SHORTER_PROCESSOR)
 SHORT = (
     Case(
-        name="the processor is killed at each of its steps",
-        fault=ProcessorKilledAt(),
+        name="the processor is killed at each of its steps, a redrive before it has removed what it sent",
+        fault=AtOnce(
+            faults=(
+                ProcessorKilledAt(),
+                InTurn(faults=(RedriveKilledAt(steps=("senders.queue.send.done",), spare=1), Redriven())),
+            )
+        ),
         orders=20,
         rate=8,
         plan=SHORT_PLAN,
     ),
     Case(
-        name="lines lose replies, the gateway charges and then answers 500, API and gateway are killed",
+        name="lines lose replies, the gateway charges and answers 500, API and gateway are killed, also in a refund",
         fault=AtOnce(
             faults=(
                 BadLines(
@@ -269,12 +275,15 @@ SHORT = (
                 ),
                 Killed(what="api", times=1),
                 Killed(what="gateway", times=1),
+                ApiKilledAt(steps=("refunds.refund.done",)),
             )
         ),
         orders=40,
         rate=20,
         sync_share=0.3,
+        cancel_share=0.5,
         plan=SHORT_PLAN,
+        ends=CANCELLED_TOO,
         reconciled=True,
     ),
 )

@@ -26,7 +26,7 @@ PROGRAMS = {
 }
 
 # What a killed dead-letter command has looked at stays hidden for minutes; so long nobody waits here.
-_HIDDEN = timedelta(seconds=4)
+_HIDDEN = timedelta(seconds=2)
 
 _C = TypeVar("_C")
 

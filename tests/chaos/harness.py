@@ -127,7 +127,8 @@ class Harness:
         level = await self.stage.stock.counters.get(PRODUCT)
         assert level is not None
         charges, refunds = await self.stage.shopper.charges(), await self.stage.shopper.refunds()
-        paid = charges.total() - refunds.total()
+        left_behind = {customer.order_id for customer in self.stage.left_behind}  # of another product
+        paid = sum(times - refunds[order_id] for order_id, times in charges.items() if order_id not in left_behind)
         return abs(level.available + level.sold - self.stage.plan.units) + abs(level.sold - paid)
 
     async def _records(self, came: list[Customer]) -> Records:

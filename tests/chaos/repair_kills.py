@@ -61,16 +61,20 @@ class ReconcilerKilledAt:
 
 @dataclass(frozen=True, kw_only=True)
 class RedriveKilledAt:
-    """A redrive is killed at each step, a few at a time, over orders that are failed and have their dead letters."""
+    """A redrive is killed at each step, a few at a time, over orders that are failed and have their dead letters.
+
+    Attributes:
+        spare: More letters than there are kills: many lie hidden for a while, seen by those that died.
+    """
 
     steps: tuple[str, ...] = REDRIVE_STEPS
     rounds: int = 1
     at_once: int = 3
+    spare: int = 60
 
     async def strike(self, stage: Stage) -> None:
         """See `Fault`."""
-        # Half of them lie hidden for a while, seen by those that died.
-        await failed(stage, 60 + len(self.steps) * self.rounds)
+        await failed(stage, self.spare + len(self.steps) * self.rounds)
         command = (*_REDRIVE, "--limit", "1")
         await _killed_at_each(stage, self.steps * self.rounds, self.at_once, _redrive_variables(stage), command)
 

@@ -101,6 +101,8 @@ class ApiKilledAt:
         except ProcessFailedError:
             assert doomed.returncode == -signal.SIGKILL, doomed.log_tail()  # before it was ready
             stage.strikes += 1
+        finally:
+            await asyncio.to_thread(doomed.kill)
 
 
 @dataclass(frozen=True, kw_only=True)
