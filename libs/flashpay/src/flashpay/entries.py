@@ -47,7 +47,7 @@ class LedgerEntry:
         total_minor: The amount that is charged, fixed likewise.
         completed_at: When the status became terminal.
         charge_id: The gateway's name of the charge, once `completed`.
-        refund_id: The gateway's name of the refund, once `refunded`.
+        refund_id: The gateway's name of the refund, once that is made; the order may still be `refunding`.
         reason: Why it is `declined` or `failed`.
         attempt: How often the order was claimed; 0 for one that is pending or failed before any claim.
         owner: Who accepted it, who claimed it last, or who recorded the answer.
