@@ -58,19 +58,19 @@ _Line = TypeVar("_Line", RequestedLine, PricedLine)
 
 
 def _distinct(lines: tuple[_Line, ...]) -> tuple[_Line, ...]:
+    if len({line.product_id for line in lines}) == len(lines):
+        return lines
     first: dict[str, int] = {}
     repeats = [index for index, line in enumerate(lines) if first.setdefault(line.product_id, index) != index]
-    if repeats:
-        fault = {"error": ValueError("An earlier line has this product; send one line with the sum of the quantities")}
-        # Raised inside a validator, it is merged into the error of the whole, below the place of the lines.
-        raise ValidationError.from_exception_data(
-            "Lines",
-            [
-                {"type": "value_error", "loc": (n, "product_id"), "input": lines[n].product_id, "ctx": fault}
-                for n in repeats
-            ],
-        )
-    return lines
+    fault = {"error": ValueError("An earlier line has this product; send one line with the sum of the quantities")}
+    # Raised inside a validator, it is merged into the error of the whole, below the place of the lines.
+    raise ValidationError.from_exception_data(
+        "Lines",
+        [
+            {"type": "value_error", "loc": (n, "product_id"), "input": lines[n].product_id, "ctx": fault}
+            for n in repeats
+        ],
+    )
 
 
 # A product stands in one line only. Merging silently would charge for something that the client did not
