@@ -97,6 +97,6 @@ def test_a_reader_that_has_seen_enough_is_no_traceback() -> None:
 
 def test_a_file_that_cannot_be_written_is_a_sentence(tmp_path: Path) -> None:
     target = tmp_path / "missing" / "stack.json"
-    command = [sys.executable, "-m", "cloudformation.build", "-o", target]
+    command = [sys.executable, "-m", "cloudformation.build", "-o", str(target)]
     done = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, check=False)  # noqa: S603  # our own
     assert (done.returncode, done.stderr) == (1, f"{target} could not be written: No such file or directory\n")
