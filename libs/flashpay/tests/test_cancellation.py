@@ -197,6 +197,20 @@ async def test_a_refund_whose_units_cannot_be_given_back_is_not_finished(
     assert await stock.level() == (8, 2, 0)
 
 
+async def test_a_refund_whose_units_wait_for_longer_than_the_gateway_remembers_is_not_asked_for_again(
+    canceller: Canceller, settler: Settler, refunds: FakeRefunds, stock: FakeStock, clock: ManualClock
+) -> None:
+    await settled(settler)
+    stock.unavailable = True
+    assert status_of(await canceller.cancel(ORDER.order_id)) is OrderStatus.REFUNDING
+    stock.unavailable = False
+    refunds.answers.clear()
+    clock.advance(KEY_WINDOW * 2)
+    assert status_of(await canceller.cancel(ORDER.order_id)) is OrderStatus.REFUNDED
+    assert len(refunds.requests) == refunds.refunded(ORDER.order_id) == 1
+    assert await stock.level() == (8, 2, 0)
+
+
 async def test_after_the_key_window_a_refund_is_only_looked_up(
     canceller: Canceller, settler: Settler, refunds: FakeRefunds, clock: ManualClock
 ) -> None:

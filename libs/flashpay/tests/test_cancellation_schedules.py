@@ -27,6 +27,7 @@ from flashpay import (
     Settler,
 )
 from flashpay.testing import (
+    KEY_WINDOW,
     FakeGateway,
     FakeRefunds,
     FakeStock,
@@ -83,6 +84,7 @@ class Schedule:
         self.reached: OrderStatus | None = None
         self.told_cancelled = False
         self.queued = True
+        self.forgotten = False
 
     async def _look_again_later(self, seconds: float) -> None:
         self.clock.advance(timedelta(seconds=seconds))
@@ -156,6 +158,15 @@ class Schedule:
         else:
             await self._go_on(actor)
 
+    async def _forget_refunds(self) -> None:
+        """The gateway does, once nobody who knew its answer is left: the ledger must have it, if the units are back."""
+        if self.entry is None or self.entry.status is not OrderStatus.REFUNDING:
+            return
+        if self.entry.refund_id is not None or await self.stock.level() == (10, 0, 0):
+            self.clock.advance(KEY_WINDOW)
+            self.refunds.answers.clear()
+            self.forgotten = True
+
     async def _go_on(self, actor: Actor, error: BaseException | None = None) -> None:
         if actor.parked is not None and error is None:
             actor.parked.set_result(None)
@@ -202,8 +213,10 @@ class Schedule:
 
     async def _come_right(self) -> None:
         self.refunds.default = Reply.APPROVE
+        killed = self.chance.random() < 0.5
         while self.actors:
-            await self._go_on(self.actors[0])
+            await self._go_on(self.actors[0], DeathError() if killed else None)
+        await self._forget_refunds()
         self.gateway.plan(*[Reply.APPROVE] * 99)
         for _ in range(STEPS * 2):
             self.clock.advance(LEASE)
@@ -237,10 +250,12 @@ async def test_whatever_happens_an_order_is_charged_once_or_called_off_or_charge
 
 
 async def test_the_schedules_reach_every_end() -> None:
-    ends = set()
+    ends, forgotten = set(), 0
     for seed in range(60):
         schedule = Schedule(seed)
         await schedule.run()
         assert schedule.entry is not None
         ends.add(schedule.entry.status)
+        forgotten += schedule.forgotten
     assert ends == ENDS
+    assert forgotten, "a gateway that forgets a refund before its order has come to its end"

@@ -42,19 +42,23 @@ class Refunder:
         self._clock = clock
 
     async def finish(self, entry: LedgerEntry, *, traceparent: str | None = None) -> LedgerEntry:
-        """Pay an order back, give back its units, and write that down, in this sequence: each may be done again.
+        """Pay an order back, note that, give back its units, and end the order: each may be done again.
 
         Raises:
             FlashpayError: Not finished; `retryable` says whether to come back.
         """
         refunded = await self._refunded(refund_request(entry, traceparent), entry)
         if entry.reservation is not None:
-            # Before the record: a refunded order is found by nobody any more.
+            # The units may have to wait for longer than the gateway remembers the refund.
+            await self._ledger.note_refund(entry.order_id, refunded)
+            # Before the end: a refunded order is found by nobody any more.
             await self._reservations.end([own_ending(entry.reservation, entry)], entry, settled=False)
         return await self._ledger.refunded(entry.order_id, refunded)
 
     async def _refunded(self, request: RefundRequest, entry: LedgerEntry) -> Refunded:
-        # Nothing is written between decision and end, so this is the time of the decision: no refund was sent before.
+        if entry.refund_id is not None:
+            return Refunded(refund_id=entry.refund_id)
+        # Nothing is written between decision and note, so this is the time of the decision: no refund was sent before.
         if self._clock() - entry.updated_at < self._key_window:
             return await self._refunds.refund(request, timeout=self._timeout)
         known = await self._refunds.lookup_refund(request, timeout=self._timeout)
