@@ -68,7 +68,7 @@ def test_a_forgotten_key_is_a_new_one_and_what_it_answered_stays(store: ChargeSt
     store.forget("k1", before=first.finished_at + timedelta(microseconds=1))
     assert store.answer("k1") is None
     assert store.attempt("k1", asked(amount_minor=101)) == (1, None)
-    assert [charge.charge_id for charge in store.page(after=0, limit=10)][0] == first.charge_id
+    assert store.page(after=0, limit=1)[0].charge_id == first.charge_id
     assert store.answer("k2") is not None
     assert (store.totals().charges, store.totals().attempts) == (2, 3)
 
