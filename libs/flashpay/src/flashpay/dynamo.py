@@ -74,6 +74,8 @@ class DynamoLedger:
         lease_until = whole_ms(now + lease)
         first = LedgerEntry.claimed_first(order, owner=owner, lease_until=lease_until, now=now, reservation=reservation)
         outcome = await self._insert(first)
+        if isinstance(outcome, Written):
+            return claimed(first, order=order)
         for _ in range(_ROUNDS):
             entry = _standing(outcome, order.order_id)
             if isinstance(outcome, Written):

@@ -9,6 +9,7 @@ from prometheus_client import CollectorRegistry
 from flashbus.publisher import GroupCommitPublisher
 from flashbus.topic import Topic
 from flashops.health import Health
+from flashops.logs import WriteInfo, write_info
 from flashops.metrics import outcome_counter
 from flashops.owner import owner_name
 from flashpay import Canceller, Refunder, Reservations, Settler, utc_now
@@ -45,6 +46,7 @@ def create_app(
     health: Health | None = None,
     registry: CollectorRegistry | None = None,
     now: Callable[[], datetime] = utc_now,
+    write_line: WriteInfo = write_info,
 ) -> web.Application:
     """Wire the API.
 
@@ -54,13 +56,14 @@ def create_app(
         health: Told what readiness depends on; it and the registry are served on the operations port.
         registry: Where the metrics are kept, a fresh one by default.
         now: The time in UTC.
+        write_line: Writes the line of a request.
 
     Returns:
         The application, not started. It opens nothing that it was given and closes nothing of it.
     """
     registry, health = registry or CollectorRegistry(), health or Health()
     metrics = Metrics(registry)
-    app = web.Application(middlewares=[telemetry(metrics)])
+    app = web.Application(middlewares=[telemetry(metrics, write_line)])
     app[app_keys.OPENAPI] = document_json()
     app[app_keys.SETTINGS] = settings
     app[app_keys.METRICS] = metrics
@@ -139,6 +142,7 @@ def _settlement_limiter(settings: Settings, connections: Connections, metrics: M
         owner=owner_name(SERVICE),
         lease=settings.lease,
         payment_timeout=settings.payment_timeout,
+        key_window=settings.gateway_key_window,
     )
     return SettlementLimiter(
         settler=settler,

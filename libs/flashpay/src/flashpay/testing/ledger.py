@@ -74,7 +74,7 @@ class MemoryLedger:
         first = LedgerEntry.claimed_first(order, owner=owner, lease_until=lease_until, now=now, reservation=reservation)
         answer: Claim | None
         if self._insert(first):
-            answer = claimed(first)
+            answer = claimed(first, order=order)
         else:
             entry = self.entries[order.order_id]
             answer = evaluate_claim(entry, order, owner=owner, now=now, reopen=reopen)
