@@ -10,7 +10,7 @@ from botocore.exceptions import BotoCoreError, ClientError, ConnectTimeoutError,
 from flashpay.entries import LedgerEntry, Tombstone
 from flashpay.errors import FlashpayError, LedgerRefusedError, LedgerUnavailableError
 from flashpay.items import BURIED, EXPIRES_AT, TOMBSTONE, Attribute, Item, from_item, to_item, to_tombstone_item
-from flashstock.dynamo import GARBLED
+from flashstock.dynamo import garbled
 
 _THROTTLED = {
     "ProvisionedThroughputExceededException",
@@ -161,7 +161,7 @@ async def translated(call: Callable[..., Awaitable[Mapping[str, Any]]], **argume
         raise LedgerUnavailableError(f"DynamoDB did not answer in time: {error}", reason="timeout") from error
     except (BotoCoreError, aiohttp.ClientError, OSError) as error:
         raise LedgerUnavailableError(f"DynamoDB is out of reach: {error}", reason="connection") from error
-    except GARBLED as error:
+    except garbled() as error:
         raise LedgerUnavailableError(f"DynamoDB's answer is garbled: {error!r}", reason="garbled") from error
 
 
