@@ -31,20 +31,25 @@ def encode(event: CloudEvent) -> str:
 
 
 def encode_placed(order: Order, *, traceparent: str, reservation: Reservation | None = None) -> str:
-    """Return `encode(OrderPlaced.of(…))` of parts that are sound by themselves, at half its cost: it checks nothing."""
-    event = {
-        "specversion": SPEC_VERSION,
-        "id": order.order_id,
-        "source": ORDER_API_SOURCE,
-        "type": ORDER_PLACED_TYPE,
-        "subject": order.order_id,
-        "time": order.created_at,
-        "datacontenttype": "application/json",
-        "traceparent": traceparent,
-        **({} if reservation is None else {"reservation": reservation}),
-        "data": order,
-    }
-    return to_json(event, ensure_ascii=True).decode("ascii")
+    """Return `encode(OrderPlaced.of(…))` of sound parts, written down: nothing in them needs an escape.
+
+    The intake does this for every order, and a serializer costs several times as much (decision 74).
+    """
+    order_id, moment = order.order_id, order.created_at.isoformat().replace("+00:00", "Z")
+    reserved = "" if reservation is None else f'"reservation":{to_json(reservation).decode()},'
+    items = ",".join(
+        [
+            f'{{"product_id":"{line.product_id}","quantity":{line.quantity},"unit_price_minor":{line.unit_price_minor}}}'
+            for line in order.items
+        ]
+    )
+    return (
+        f'{{"specversion":"{SPEC_VERSION}","id":"{order_id}","source":"{ORDER_API_SOURCE}",'
+        f'"type":"{ORDER_PLACED_TYPE}","subject":"{order_id}","time":"{moment}",'
+        f'"datacontenttype":"application/json","traceparent":"{traceparent}",{reserved}"data":{{'
+        f'"order_id":"{order_id}","customer_id":{order.customer_id},"items":[{items}],'
+        f'"currency":"{order.currency}","total_minor":{order.total_minor},"created_at":"{moment}"}}}}'
+    )
 
 
 def decode(body: str | bytes) -> OrderPlaced:
