@@ -177,6 +177,14 @@ def _reported(page: Path, results: Results, code: int, exceeded: Sequence[str]) 
 def add_report(parser: argparse.ArgumentParser) -> None:
     """The arguments of `report`."""
     parser.add_argument("runs", type=Path, nargs="+", metavar="RUN", help="the folder of a demo or of a lab experiment")
+    parser.add_argument(
+        "--against",
+        type=Path,
+        nargs="+",
+        default=[],
+        metavar="RUN",
+        help="compare medians and ranges with those of these experiments: several a side show the spread",
+    )
     parser.add_argument("--prices", type=Path, metavar="FILE", help="another price list than load/model/prices.toml")
     parser.add_argument(
         "--output",
@@ -189,16 +197,18 @@ def add_report(parser: argparse.ArgumentParser) -> None:
 
 def run_report(arguments: argparse.Namespace) -> int:
     """Write one experiment's report anew, or a comparison of several."""
-    found = [(folder, read_results(folder)) for folder in arguments.runs]
+    found, against = (
+        [(folder, read_results(folder)) for folder in some] for some in (arguments.runs, arguments.against)
+    )
     exceeded = [
         f"{folder}: {sentence}"
         for folder, results in found
         for sentence in broken(thresholds(arguments.fail_if, results.names), results.runs)
     ]
-    if len(found) == 1:
+    if len(found) == 1 and not against:
         page = write_report(arguments.output or found[0][0], found[0][1], prices=arguments.prices)
     else:
-        page = write_comparison(arguments.output or new_folder(), found)
+        page = write_comparison(arguments.output or new_folder(), found, against=against)
     out = console()
     out.print(f"Report: {page}", soft_wrap=True, highlight=False)
     for sentence in exceeded:

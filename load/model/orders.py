@@ -12,9 +12,10 @@ class SimulatedOrder:
 
     outcome: completed = 200 with the terminal order, accepted = 202,
     rejected = 503 (it may be settled all the same, later), open = never answered.
-    `charged_at` is when its one charge ends, wanted or not.
+    `charged_at` is when its one charge ends, wanted or not. `user` is who sent it, the first of them 1.
     """
 
+    user: int
     sent_at: float
     answered_at: float | None = None
     outcome: Outcome = "open"

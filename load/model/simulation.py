@@ -10,7 +10,7 @@ from load.model.clock import Clock
 from load.model.gateway import SimulatedGateway
 from load.model.orders import Outcome, SimulatedOrder
 from load.model.settlement import Settlement, settlement
-from load.model.shop import Burst, ClosedLoop, OpenLoop, Shop, Workload
+from load.model.shop import ClosedLoop, Shop, Thinking, Workload
 from load.model.waiting_queue import WaitingQueue
 
 Answered = Callable[[], None]
@@ -43,36 +43,29 @@ def simulate(workload: Workload, shop: Shop, *, seed: int) -> Run:
 
 def _drive(clock: Clock, shop: "_SimulatedShop", workload: Workload, seed: int) -> None:
     if isinstance(workload, ClosedLoop):
-        for user, begins in enumerate(workload.spawn_times()):
-            _start_user(clock, shop, workload, random.Random(f"{seed}:{user}"), begins)  # noqa: S311 - a simulation
+        for user, begins in enumerate(workload.spawn_times(), start=1):
+            _start_user(clock, shop, workload, user, (workload.thinking or _uniform(workload))(seed, user), begins)
         return
-    for moment in _due_times(workload, random.Random(f"{seed}:arrivals")):  # noqa: S311 - a simulation
-        clock.at(moment, partial(shop.send, _nothing))
+    for user, moment in enumerate(workload.due(), start=1):
+        clock.at(moment, partial(shop.send, user, _nothing))
 
 
-def _start_user(clock: Clock, shop: "_SimulatedShop", loop: ClosedLoop, rng: random.Random, begins: float) -> None:
+def _start_user(
+    clock: Clock, shop: "_SimulatedShop", loop: ClosedLoop, user: int, thinks: Callable[[], float], begins: float
+) -> None:
     def send() -> None:
         if clock.now < loop.duration_seconds:
-            shop.send(think)
-
-    def think() -> None:
-        clock.after(rng.uniform(loop.think_min_seconds, loop.think_max_seconds), send)
+            shop.send(user, lambda: clock.after(thinks(), send))
 
     clock.at(begins, send)
 
 
-def _due_times(workload: OpenLoop | Burst, rng: random.Random) -> list[float]:
-    if isinstance(workload, Burst):
-        return [0.0] * workload.orders
-    rate, duration = workload.rate_per_second, workload.duration_seconds
-    if not workload.poisson:
-        return [number / rate for number in range(math.ceil(round(rate * duration, 9)))]
-    times: list[float] = []
-    moment = rng.expovariate(rate)
-    while moment < duration:
-        times.append(moment)
-        moment += rng.expovariate(rate)
-    return times
+def _uniform(loop: ClosedLoop) -> Thinking:
+    def thinking(seed: int, user: int) -> Callable[[], float]:
+        rng = random.Random(f"{seed}:{user}")  # noqa: S311 - a simulation
+        return lambda: rng.uniform(loop.think_min_seconds, loop.think_max_seconds)
+
+    return thinking
 
 
 def _nothing() -> None:
@@ -92,8 +85,8 @@ class _SimulatedShop:
             settlement(clock, gateway=self._gateway, consumer=shop.consumer) if shop.consumer else None
         )
 
-    def send(self, answered: Answered) -> None:
-        order = SimulatedOrder(sent_at=self._clock.now)
+    def send(self, user: int, answered: Answered) -> None:
+        order = SimulatedOrder(user=user, sent_at=self._clock.now)
         self.orders.append(order)
         if self._shop.mode == "async":
             self._accept(order, answered)

@@ -1,40 +1,58 @@
 """Several experiments side by side: what changed between them."""
 
-import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 from load.analysis.results import Results, RunResult
 from load.report import markup, words
 from load.report.charts import Chart, Line
 from load.report.console import STOCK_COLUMNS, stock_row
+from load.report.differences import COMPARED, SEVERAL, difference, spread, written
 from load.report.document import bar, document
 
 PALETTE = ("s1", "s2", "s3", "s4", "s5", "s6")
-LEAST_RUNS = 2
+NO_SPREAD = (
+    "One run each: there is no spread, and a difference may be chance. Measure each side several times, and compare"
+    " with --against."
+)
 Rows = Sequence[tuple[str, RunResult]]
-COMPARED: dict[str, Callable[[RunResult], float | None]] = {
-    "accepted": lambda run: run.figures.accepted,
-    "accept p50": lambda run: run.figures.accept.p50 if run.figures.accept else None,
-    "accept p95": lambda run: run.figures.accept.p95 if run.figures.accept else None,
-    "confirmation p50": lambda run: run.figures.confirmation.p50 if run.figures.confirmation else None,
-    "completions": lambda run: run.figures.completion_rate,
-    "peak backlog": lambda run: run.figures.peak_backlog,
-    "drain": lambda run: run.figures.drain_seconds,
-}
 
 
-def comparison_page(found: Sequence[tuple[str, Results]]) -> str:
-    """A page with one section per scenario that at least one of the experiments ran."""
-    names = dict.fromkeys(run.scenario.name for _, results in found for run in results.runs)
-    body = [
-        bar("comparison")
-        + f"<h1>Comparison</h1><p>{len(found)} experiments: {markup.text(', '.join(name for name, _ in found))}.</p>"
-    ]
+@dataclass(frozen=True, kw_only=True)
+class Side:
+    """One side of a comparison: one experiment, or several of the same, each under its folder's name."""
+
+    label: str
+    experiments: tuple[tuple[str, Results], ...]
+
+    def runs(self, scenario: str) -> Rows:
+        """Its runs of this scenario, by experiment."""
+        return [
+            (label, run) for label, results in self.experiments for run in results.runs if run.scenario.name == scenario
+        ]
+
+    @property
+    def scenarios(self) -> list[str]:
+        """The scenarios that at least one of its experiments ran."""
+        return [run.scenario.name for _, results in self.experiments for run in results.runs]
+
+
+def sides(found: Sequence[tuple[str, Results]], against: Sequence[tuple[str, Results]] = ()) -> list[Side]:
+    """All these experiments beside those of `against`; without any, each is a side of its own."""
+    if against:
+        return [Side(label="base", experiments=tuple(against)), Side(label="compared", experiments=tuple(found))]
+    return [Side(label=label, experiments=((label, results),)) for label, results in found]
+
+
+def comparison_page(compared: Sequence[Side]) -> str:
+    """A page with one section per scenario that at least one of the sides ran; all differences are from the first."""
+    names = dict.fromkeys(name for side in compared for name in side.scenarios)
+    body = [bar("comparison") + "<h1>Comparison</h1>" + "".join(_introduced(side) for side in compared)]
     charts: list[Chart] = []
     for name in names:
-        rows = [(label, run) for label, results in found for run in results.runs if run.scenario.name == name]
+        rows = [row for side in compared for row in side.runs(name)]
         body.append(
-            f"<h2>{markup.text(name)}</h2>" + _only(rows, found) + _table(name, rows) + _differences(name, rows)
+            f"<h2>{markup.text(name)}</h2>" + _only(name, compared) + _table(name, rows) + _differences(name, compared)
         )
         chart = _backlogs(name, rows)
         charts.append(chart)
@@ -43,31 +61,46 @@ def comparison_page(found: Sequence[tuple[str, Results]]) -> str:
     return document(title="Comparison", body="\n".join(body), charts=charts)
 
 
-def _only(rows: Rows, found: Sequence[tuple[str, Results]]) -> str:
-    """Which experiments did not run this scenario."""
-    there = {label for label, _ in rows}
-    without = [label for label, _ in found if label not in there]
+def _introduced(side: Side) -> str:
+    names = ", ".join(label for label, _ in side.experiments)
+    number = words.number_of(len(side.experiments), "experiment")
+    return (
+        f"<p>{markup.text(side.label)}: {number}"
+        + (f" ({markup.text(names)})" if names != side.label else "")
+        + ".</p>"
+    )
+
+
+def _only(name: str, compared: Sequence[Side]) -> str:
+    """Which sides did not run this scenario."""
+    there = [side.label for side in compared if side.runs(name)]
+    without = [side.label for side in compared if side.label not in there]
     if not without:
         return ""
     return f'<p class="note">Only in {markup.text(", ".join(there))}; not in {markup.text(", ".join(without))}.</p>'
 
 
-def _differences(name: str, rows: Rows) -> str:
-    """Every other valid run beside the first one; limited stock bounds what these figures say."""
-    usable = [(label, run) for label, run in rows if run.valid and run.figures.stock is None]
-    if len(usable) < LEAST_RUNS:
-        return ""
-    (base, first), *others = usable
-    cells = [
-        (label, *(_difference(figure(first), figure(run)) for figure in COMPARED.values())) for label, run in others
+def _differences(name: str, compared: Sequence[Side]) -> str:
+    """Every other side's valid runs beside the first one's; limited stock bounds what these figures say."""
+    usable = [
+        (side.label, [run for _, run in side.runs(name) if run.valid and run.figures.stock is None])
+        for side in compared
     ]
-    return markup.table(f"{name}: difference from {base}", ("experiment", *COMPARED), cells)
-
-
-def _difference(before: float | None, after: float | None) -> str:
-    if before is None or after is None or before == 0 or math.isinf(before) or math.isinf(after):
-        return words.NOTHING
-    return f"{100 * (after - before) / before:+.1f} %".replace("-", "−")
+    (base, before), *others = [(label, runs) for label, runs in usable if runs] or [("", [])]
+    if not others:
+        return ""
+    several = max(len(before), *(len(runs) for _, runs in others)) >= SEVERAL
+    sums = [(base, before), *others] if several else []
+    cells = [
+        (f"{label}, {words.number_of(len(runs), 'run')}", *(written(one, spread(one, runs)) for one in COMPARED))
+        for label, runs in sums
+    ]
+    cells += [
+        (label, *(difference(spread(one, before), spread(one, runs)) for one in COMPARED)) for label, runs in others
+    ]
+    heads = ("experiment", *(one.name for one in COMPARED))
+    table = markup.table(f"{name}: difference from {base}", heads, cells, titled=True)
+    return table if several else f'{table}<p class="note">{markup.text(NO_SPREAD)}</p>'
 
 
 def _table(name: str, rows: Rows) -> str:

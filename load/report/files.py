@@ -11,7 +11,7 @@ from load.analysis.results import Results, RunResult, result
 from load.folder import read_outline
 from load.model import load_prices
 from load.records import FINISHED, finished_run, run_folder
-from load.report.comparison import comparison_page
+from load.report.comparison import comparison_page, sides
 from load.report.markdown import markdown
 from load.report.page import report_page
 from load.report.study import answers
@@ -75,9 +75,15 @@ def _run(folder: Path, scenario: Scenario, *, is_lab: bool) -> RunResult | None:
     return result(scenario, records, predicted(scenario) if is_lab else [])
 
 
-def write_comparison(folder: Path, found: Sequence[tuple[Path, Results]]) -> Path:
+def write_comparison(
+    folder: Path, found: Sequence[tuple[Path, Results]], *, against: Sequence[tuple[Path, Results]] = ()
+) -> Path:
     """Write a page that sets several experiments side by side."""
     folder.mkdir(parents=True, exist_ok=True)
     page = folder / PAGE
-    page.write_text(comparison_page([(path.name, results) for path, results in found]), encoding="utf-8")
+    page.write_text(comparison_page(sides(_named(found), _named(against))), encoding="utf-8")
     return page
+
+
+def _named(found: Sequence[tuple[Path, Results]]) -> list[tuple[str, Results]]:
+    return [(path.name, results) for path, results in found]

@@ -1,16 +1,19 @@
-"""Synthetic runs for tests and for working on the report: a small exact simulation, no processes.
+"""Ideal runs for tests: what the model simulates of a scenario, written down as a run leaves it behind."""
 
-Open loops need no shoppers who come back; limited stock is taken at the answer and sold at the order's end.
-"""
-
-import heapq
-import random
+import math
 from bisect import bisect_right
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from itertools import accumulate, groupby
 from pathlib import Path
 
-from load.analysis.timeline import backlog, lives, steps
+from load.analysis.predicted import shop, workload
+from load.analysis.seed import drawn
+from load.analysis.timeline import backlog, lives
+from load.model import ClosedLoop, Environments, Shop, Slots
+from load.model.orders import SimulatedOrder
+from load.model.pool import SlotPool
+from load.model.simulation import simulate
 from load.records import (
     FINISHED,
     SOLD_OUT,
@@ -29,201 +32,57 @@ from load.records import (
     run_folder,
     write_records,
 )
-from load.scenario import Arm, Arrivals, Phase, Scenario, Shop
-from load.traffic.baskets import Baskets, Customer, product_ids
-from load.traffic.open_loop import due_times
-from local.catalogue import CATALOGUE, load_catalogue
+from load.scenario import Arm, Arrivals, Scenario
+from local.catalogue import load_catalogue
 
 START = 1_800_000_000.0
-ACCEPT_SECONDS = 0.012
-RECORD_SECONDS = 0.004
 TOLD_SECONDS = 0.002
-CONFLICT = 409
-UNAVAILABLE = 503
-REASONS = {UNAVAILABLE: "The payment did not come through in time", CONFLICT: "Sold out"}
-MANY = 10_000
-COLD_STARTS = 6
 INIT_SECONDS = 0.1
 MEMORY_MB = 90
+# The answer to each outcome of a simulated order.
+STATUS = {"accepted": 202, "completed": 200, "rejected": 503}
+CONFLICT = 409
+REASONS = {503: "The payment did not come through in time", CONFLICT: "Sold out"}
 
 
-class _Sale:
-    """The shoppers of one scenario, event by event."""
+@dataclass(frozen=True, kw_only=True)
+class Paid:
+    """An order that was accepted; `taken` is when a slot or a function began with it."""
 
-    def __init__(self, scenario: Scenario) -> None:
-        self.scenario = scenario
-        self.random = random.Random(scenario.seed)  # noqa: S311  # reproducible, not secret
-        self.requests: list[Request] = []
-        self.orders: list[Order] = []
-        self.charges: list[Charge] = []
-        self.free = [START] * (scenario.slots or MANY)
-        self.ready: list[tuple[float, int]] = []
-        self.present = 0
-        self.left = dict(scenario.stock)
-        wanted = scenario.ordered_products
-        self.baskets = Baskets(wanted=wanted, catalogue=[] if wanted else product_ids(CATALOGUE))
-        self.customers: dict[int, Customer] = {}
-        self.prices = {product.product_id: product.unit_price_minor for product in load_catalogue()}
-
-    def run(self) -> list[PhaseMark]:
-        marks, begin = [], START
-        for phase in self.scenario.phases:
-            marks.append(self.phase(phase, begin))
-            begin += phase.seconds
-        return marks
-
-    def phase(self, phase: Phase, begin: float) -> PhaseMark:
-        if phase.is_open_loop:
-            return self.open_phase(phase, begin)
-        end = begin + phase.seconds
-        is_burst = phase.arrivals is Arrivals.BURST
-        joins = [
-            begin + (0 if is_burst else index / phase.spawned_per_second) for index in range(phase.users - self.present)
-        ]
-        for number, moment in enumerate(joins, start=self.present + 1):
-            heapq.heappush(self.ready, (moment, number))
-        self.present = max(self.present, phase.users)
-        held = []
-        while self.ready and self.ready[0][0] < end:
-            moment, user = heapq.heappop(self.ready)
-            back = self.buy(max(moment, begin), user, phase.name)
-            held.append((end if is_burst else back, user))
-            if not is_burst:
-                heapq.heappush(self.ready, held.pop())
-        for entry in held:
-            heapq.heappush(self.ready, entry)
-        return PhaseMark(
-            name=phase.name,
-            arrivals=phase.arrivals.value,
-            users=phase.users,
-            rate=phase.rate,
-            started=begin,
-            full=max(joins, default=begin),
-            ended=end,
-        )
-
-    def open_phase(self, phase: Phase, begin: float) -> PhaseMark:
-        """Orders at their own times, each of another customer."""
-        for moment in due_times(phase.arrivals.value, rate=phase.rate, seconds=phase.seconds, seed=self.scenario.seed):
-            self.buy(begin + moment, len(self.requests) + 1, phase.name)
-        return PhaseMark(
-            name=phase.name,
-            arrivals=phase.arrivals.value,
-            users=0,
-            rate=phase.rate,
-            started=begin,
-            full=begin,
-            ended=begin + phase.seconds,
-        )
-
-    def buy(self, sent: float, user: int, phase: str) -> float:
-        """Place one order; returns when this shopper orders again."""
-        customer = self.customers.setdefault(user, self.customer(user))
-        items = customer.order()["items"]
-        think = customer.think_seconds
-        total = sum(self.prices[one["product_id"]] * one["quantity"] for one in items)
-        order_id = f"ord_{len(self.requests)}"
-        product = items[0]["product_id"] if len(items) == 1 else ""
-        status, done = self.answer(order_id, sent, product, total)
-        accepted = status in {200, 202}
-        self.requests.append(
-            Request(
-                due=sent,
-                sent=sent,
-                done=done,
-                status=status,
-                order_id=order_id if accepted else "",
-                order_status="pending" if accepted else "",
-                phase=phase,
-                user=user,
-                think_seconds=think,
-                reason=REASONS.get(status, ""),
-                product=product,
-                problem=SOLD_OUT if status == CONFLICT else "",
-            )
-        )
-        return done + think
-
-    def customer(self, number: int) -> Customer:
-        think = None if self.scenario.is_open_loop else self.scenario.think_seconds
-        return Customer(number, seed=self.scenario.seed, baskets=self.baskets, think=think)
-
-    def answer(self, order_id: str, sent: float, product: str, total: int) -> tuple[int, float]:
-        if self.scenario.is_limited and self.left[product] == 0:
-            return CONFLICT, sent + TOLD_SECONDS * self.random.uniform(0.6, 2.5)
-        status, done = self.sell(order_id, sent, total)
-        if self.scenario.is_limited and status != UNAVAILABLE:  # a payment that never began gives its unit back
-            self.left[product] -= 1
-        return status, done
-
-    def sell(self, order_id: str, sent: float, total: int) -> tuple[int, float]:
-        pay = self.scenario.payment_seconds
-        if self.scenario.arm is not Arm.SYNC:
-            done = sent + ACCEPT_SECONDS * self.random.uniform(0.6, 2.5)
-            self.settle(order_id, sent, max(done, self.free[0]), total)
-            return 202, done
-        starts = max(sent, self.free[0])
-        patience = self.scenario.line_seconds / (30 if self.scenario.shop is Shop.PROTECTED else 1)
-        if starts - sent > patience:
-            return UNAVAILABLE, sent + patience
-        self.settle(order_id, sent, starts, total)
-        return 200, starts + pay + RECORD_SECONDS
-
-    def settle(self, order_id: str, created: float, starts: float, total: int) -> None:
-        ends = starts + self.scenario.payment_seconds
-        heapq.heapreplace(self.free, ends + RECORD_SECONDS)
-        charge_id = f"ch_{order_id}"
-        self.charges.append(
-            Charge(
-                order_id=order_id,
-                charge_id=charge_id,
-                status="succeeded",
-                started_at=starts,
-                finished_at=ends,
-                amount_minor=total,
-            )
-        )
-        self.orders.append(
-            Order(
-                order_id=order_id,
-                status="completed",
-                created_at=created,
-                completed_at=ends + RECORD_SECONDS / 2,
-                charge_id=charge_id,
-                total_minor=total,
-            )
-        )
+    taken: float
+    charge: Charge
+    order: Order
 
 
 def synthetic_run(scenario: Scenario) -> RunRecords:
     """A valid run, as if measured on an ideal machine."""
-    sale = _Sale(scenario)
-    marks = sale.run()
-    last = max([order.completed_at for order in sale.orders] + [marks[-1].ended])
+    marks = _marks(scenario)
+    simulated = _simulated(scenario, marks)
+    requests, totals = _sold_while_there_is_stock(scenario, [request for request, _ in simulated])
+    accepted = {request.order_id for request in requests if request.is_accepted}
+    paid = _paid(scenario, [(request, one) for request, one in simulated if request.order_id in accepted], totals)
+    last = max([marks[-1].ended, *(one.order.completed_at for one in paid)])
     cut = min(last, marks[-1].ended + scenario.drain_limit_seconds)
-    orders = [order for order in sale.orders if order.completed_at <= cut]
-    ended = {order.order_id for order in orders}
-    charges = [charge for charge in sale.charges if charge.order_id in ended]
-    invocations = _invocations(scenario, charges)
+    ended = [one for one in paid if one.order.completed_at <= cut]
     records = RunRecords(
         phases=marks,
-        requests=sale.requests,
-        orders=orders,
-        charges=charges,
+        requests=requests,
+        orders=[one.order for one in ended],
+        charges=[one.charge for one in ended],
         samples=[],
         processes=[],
-        cold_starts=_cold_starts(invocations),
-        invocations=invocations,
+        cold_starts=_cold_starts(scenario, ended),
+        invocations=[_invocation(batch) for batch in _batches(scenario, ended)],
         workers=_workers(scenario),
         ending=Ending(
             at=cut,
-            queued=None if scenario.arm is Arm.LAMBDA else len(sale.orders) - len(orders),
-            server_accepted=sum(1 for request in sale.requests if request.is_accepted),
-            server_rejected=sum(1 for request in sale.requests if not request.is_accepted),
+            queued=None if scenario.arm is Arm.LAMBDA else len(paid) - len(ended),
+            server_accepted=len(accepted),
+            server_rejected=len(requests) - len(accepted),
             stopped_early=last > cut,
         ),
     )
-    return _sampled(scenario, records)
+    return _sampled(scenario, records, sorted(one.taken for one in paid))
 
 
 def write_synthetic_run(folder: Path, scenario: Scenario) -> RunRecords:
@@ -234,49 +93,185 @@ def write_synthetic_run(folder: Path, scenario: Scenario) -> RunRecords:
     return records
 
 
-def _workers(scenario: Scenario) -> list[WorkersSet]:
-    """The scenario's changes, each at its moment."""
-    changes = [(0.0, 1), *scenario.tasks] if scenario.tasks else []
-    return [WorkersSet(at=START + at, workers=scenario.workers * tasks) for at, tasks in changes]
-
-
-def _invocations(scenario: Scenario, charges: Sequence[Charge]) -> list[Invocation]:
-    """One for each payment, in the arms with a function."""
-    if scenario.arm not in {Arm.LAMBDA, Arm.LAMBDA_SQS}:
-        return []
-    billed = scenario.payment_seconds + 2 * RECORD_SECONDS
-    return [
-        Invocation(
-            at=charge.finished_at + RECORD_SECONDS, billed_seconds=billed, memory_mb=MEMORY_MB, duration_seconds=billed
+def _marks(scenario: Scenario) -> list[PhaseMark]:
+    ends = list(accumulate((phase.seconds for phase in scenario.phases), initial=START))
+    marks = []
+    for phase, begins, ended in zip(scenario.phases, ends, ends[1:], strict=False):
+        load = workload(scenario, phase)
+        full = begins + max(load.spawn_times()) if isinstance(load, ClosedLoop) else begins
+        marks.append(
+            PhaseMark(
+                name=phase.name,
+                arrivals=phase.arrivals.value,
+                users=phase.users,
+                rate=phase.rate,
+                started=begins,
+                full=full,
+                ended=ended,
+            )
         )
-        for charge in charges
-    ]
+    return marks
 
 
-def _cold_starts(invocations: Sequence[Invocation]) -> list[ColdStart]:
-    """As many as there are invocations at once, and no fewer than COLD_STARTS."""
-    if not invocations:
-        return []
-    begun = [(one.at - one.billed_seconds, 1) for one in invocations]
-    at_once = steps(begun + [(one.at, -1) for one in invocations]).peak()
-    starts = min(max(COLD_STARTS, at_once), len(invocations))
+def _simulated(scenario: Scenario, marks: Sequence[PhaseMark]) -> list[tuple[Request, SimulatedOrder]]:
+    """Every order of the model's runs of the scenario, as its shopper saw it; in the order in which they were sent."""
+    found = []
+    for number, phase in enumerate(scenario.phases):
+        load = workload(scenario, phase)
+        if isinstance(load, ClosedLoop) and number < len(marks) - 1:
+            continue  # its shoppers go on in the next phase, whose run has all that they order
+        run = simulate(load, _shop(scenario, number), seed=scenario.seed)
+        found += [(_request(one, marks, marks[number].started), one) for one in run.orders]
+    found.sort(key=lambda pair: pair[0].sent)
+    return [(replace(request, order_id=f"ord_{number}"), one) for number, (request, one) in enumerate(found)]
+
+
+def _shop(scenario: Scenario, number: int) -> Shop:
+    """The shop as a phase finds it: with the environments that the phases before it left."""
+    found = shop(scenario)
+    if not isinstance(found.consumer, Environments):
+        return found
+    warm = max((phase.users for phase in scenario.phases[:number]), default=0)
+    return replace(found, consumer=replace(found.consumer, warm=warm, init_seconds=INIT_SECONDS))
+
+
+def _request(one: SimulatedOrder, marks: Sequence[PhaseMark], begins: float) -> Request:
+    sent, status = begins + one.sent_at, STATUS[one.outcome]
+    return Request(
+        due=sent,
+        sent=sent,
+        done=begins + (one.answered_at or 0.0),
+        status=status,
+        order_status="pending" if status not in REASONS else "",
+        phase=[mark.name for mark in marks if mark.started <= sent + 1e-6][-1],
+        user=one.user,
+        reason=REASONS.get(status, ""),
+    )
+
+
+def _sold_while_there_is_stock(scenario: Scenario, sent: Sequence[Request]) -> tuple[list[Request], dict[str, int]]:
+    """What was ordered, as the seed says, and its price; refused when there is nothing left of it."""
+    prices = {product.product_id: product.unit_price_minor for product in load_catalogue()}
+    left, totals, requests = dict(scenario.stock), {}, []
+    for one, think, items in sorted(drawn(scenario, sent), key=lambda row: row[0].sent):
+        product = items[0]["product_id"] if len(items) == 1 else ""
+        request = replace(one, think_seconds=think, product=product)
+        if not request.is_accepted:
+            request = replace(request, order_id="")
+        elif left.get(product) == 0:
+            request = _sold_out(request, comes_back=scenario.phases[0].arrivals is Arrivals.CLOSED)
+        elif product in left:
+            left[product] -= 1
+        totals[one.order_id] = sum(prices[line["product_id"]] * line["quantity"] for line in items)
+        requests.append(request)
+    return requests, totals
+
+
+def _sold_out(request: Request, *, comes_back: bool) -> Request:
+    """Told sooner than who is accepted; but who comes back did so after the simulated answer."""
+    return replace(
+        request,
+        done=request.done if comes_back else request.sent + TOLD_SECONDS,
+        status=CONFLICT,
+        order_id="",
+        order_status="",
+        reason=REASONS[CONFLICT],
+        problem=SOLD_OUT,
+    )
+
+
+def _paid(scenario: Scenario, accepted: Sequence[tuple[Request, SimulatedOrder]], totals: dict[str, int]) -> list[Paid]:
+    """The payments that the model simulated; a processor's anew, because what is sold out takes no slot."""
+    if scenario.arm is Arm.ECS:
+        pool = _pool(scenario, [request.done for request, _ in accepted])
+        times = list(zip(pool.starts, pool.ends, pool.ends, strict=True))
+    else:
+        begins = [request.sent - one.sent_at for request, one in accepted]
+        times = [
+            (request.done, begin + (one.charged_at or 0.0), begin + (one.settled_at or 0.0))
+            for begin, (request, one) in zip(begins, accepted, strict=True)
+        ]
     return [
-        ColdStart(at=one.at - one.billed_seconds + INIT_SECONDS, init_seconds=INIT_SECONDS + 0.001 * index)
-        for index, one in enumerate(invocations[:starts])
+        _payment(scenario, request, totals[request.order_id], times=moments)
+        for (request, _), moments in zip(accepted, times, strict=True)
     ]
 
 
-def _sampled(scenario: Scenario, records: RunRecords) -> RunRecords:
+def _pool(scenario: Scenario, accepted: Sequence[float]) -> SlotPool:
+    pool = SlotPool(accepted, service_seconds=scenario.overhead_seconds + scenario.payment_seconds)
+    pool.resize(START, scenario.workers)
+    for change in _workers(scenario):
+        pool.work_until(change.at)
+        pool.resize(change.at, change.workers)
+    pool.work_until(math.inf)
+    return pool
+
+
+def _workers(scenario: Scenario) -> list[WorkersSet]:
+    """The scenario's changes, each when its tasks have started."""
+    consumer = shop(scenario).consumer
+    if not isinstance(consumer, Slots) or not consumer.schedule:
+        return []
+    changes = ((0.0, scenario.workers), *consumer.schedule)
+    return [WorkersSet(at=START + at, workers=workers) for at, workers in changes]
+
+
+def _payment(scenario: Scenario, request: Request, total: int, *, times: tuple[float, float, float]) -> Paid:
+    taken, charged, settled = times
+    charge = Charge(
+        order_id=request.order_id,
+        charge_id=f"ch_{request.order_id}",
+        status="succeeded",
+        started_at=charged - scenario.payment_seconds,
+        finished_at=charged,
+        amount_minor=total,
+    )
+    order = Order(
+        order_id=request.order_id,
+        status="completed",
+        created_at=request.sent,
+        completed_at=settled,
+        charge_id=charge.charge_id,
+        total_minor=total,
+    )
+    return Paid(taken=taken, charge=charge, order=order)
+
+
+def _batches(scenario: Scenario, ended: Sequence[Paid]) -> list[list[Paid]]:
+    """The orders of each invocation, in the arms with a function: those of a batch are paid at the same time."""
+    consumer = shop(scenario).consumer
+    if not isinstance(consumer, Environments):
+        return []
+    size = consumer.batch_size
+    together = [list(group) for _, group in groupby(ended, key=lambda one: one.charge.finished_at)]
+    return [group[first : first + size] for group in together for first in range(0, len(group), size)]
+
+
+def _invocation(batch: Sequence[Paid]) -> Invocation:
+    lasted = math.ceil(1000 * (batch[-1].order.completed_at - batch[0].taken)) / 1000
+    return Invocation(
+        at=batch[-1].order.completed_at, billed_seconds=lasted, memory_mb=MEMORY_MB, duration_seconds=lasted
+    )
+
+
+def _cold_starts(scenario: Scenario, ended: Sequence[Paid]) -> list[ColdStart]:
+    """Where a payment began later than in an environment that is there already."""
+    begun = [(batch[0].taken, batch[0].charge.started_at) for batch in _batches(scenario, ended)]
+    late = [taken for taken, charging in begun if charging - taken > INIT_SECONDS]
+    return [ColdStart(at=taken + INIT_SECONDS, init_seconds=INIT_SECONDS) for taken in late]
+
+
+def _sampled(scenario: Scenario, records: RunRecords, taken: Sequence[float]) -> RunRecords:
+    """What is looked at once a second, and at the end."""
     history = backlog(lives(records))
-    slots = scenario.slots or MANY
     moments = [START + second for second in range(int(records.ending.at - START) + 1)]
     if scenario.is_limited and moments[-1] < records.ending.at:
         moments.append(records.ending.at)
     ends = sorted(charge.finished_at for charge in records.charges)
     samples = []
     for moment in moments:
-        busy = min(slots, history.at(moment))
         paid = bisect_right(ends, moment)
+        busy = min(bisect_right(taken, moment) - paid, history.at(moment))
         samples.append(
             Sample(at=moment, visible=history.at(moment) - busy, in_flight=busy, slots_busy=busy, charges=paid)
         )

@@ -217,7 +217,7 @@ def test_littles_law_of_totals() -> None:
 
 
 def test_a_rate_that_could_not_be_measured_is_not_called_nought(queue_scenario: Scenario) -> None:
-    idle = queue_scenario.model_copy(update={"workers": 35})
+    idle = queue_scenario.model_copy(update={"workers": 40})
     check = next(one for one in validate(idle, synthetic_run(idle)) if one.name == "capacity")
     assert check.ok
-    assert check.detail.startswith("the slots were never all busy for a whole turn, 35 ÷ 0.5 s")
+    assert check.detail.startswith("the slots were never all busy for a whole turn, 40 ÷ 0.5 s")

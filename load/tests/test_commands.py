@@ -61,6 +61,21 @@ def test_an_old_report_is_written_anew(
     assert page.read_bytes() == before
 
 
+def test_experiments_are_compared_against_others(
+    tmp_path: Path, make_results: Make, demo_runs: list[RunResult], capsys: pytest.CaptureFixture[str]
+) -> None:
+    folders = [str(tmp_path / name) for name in ("new", "old", "older")]
+    for folder in folders:
+        write_synthetic_run(Path(folder), demo_runs[1].scenario)
+        write_report(Path(folder), make_results(demo_runs[1:2], "demo"))
+    page = tmp_path / "comparison" / "report.html"
+    assert main(["report", folders[0], "--against", *folders[1:], "--output", str(page.parent)]) == 0
+    assert str(page) in capsys.readouterr().out
+    text = page.read_text(encoding="utf-8")
+    assert "base: 2 experiments (old, older)" in text
+    assert "compared: 1 experiment (new)" in text
+
+
 def test_an_interrupted_experiment_goes_on_with_nothing_but_its_folder(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -44,8 +44,8 @@ def test_the_figures_of_a_queue(queue_scenario: Scenario, queue_run: RunRecords)
     assert found.acceptance_percent == 100
     assert found.completed == found.accepted == found.offered
     assert found.backlog_at_end == 0
-    assert found.completion_rate == pytest.approx(4 / 0.504, rel=0.01)
-    assert found.drain_seconds == pytest.approx(found.peak_backlog / (4 / 0.504), rel=0.02)
+    assert found.completion_rate == pytest.approx(4 / 0.55, rel=0.01)
+    assert found.drain_seconds == pytest.approx(found.peak_backlog / (4 / 0.55), rel=0.02)
     assert not found.drain_is_extrapolated
     assert found.utilisation_percent is not None
     assert found.utilisation_percent > 90

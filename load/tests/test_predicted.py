@@ -7,7 +7,7 @@ from load.records import RunRecords
 from load.report.answers import true_text
 from load.scenario import Scenario
 from load.scenario_files import SCENARIOS, load_scenarios
-from load.tests.synthetic import RECORD_SECONDS, synthetic_run
+from load.tests.synthetic import synthetic_run
 
 
 def test_every_scenario_of_the_lab_has_predictions() -> None:
@@ -18,12 +18,22 @@ def test_every_scenario_of_the_lab_has_predictions() -> None:
 def test_the_model_agrees_with_the_synthetic_queue() -> None:
     file = load_scenarios(SCENARIOS / "lab.toml", quick=True)
     slow = next(one for one in file.scenarios if one.name == "ecs:100")
-    scenario = slow.model_copy(update={"overhead_seconds": RECORD_SECONDS})
-    found = compare(scenario, predicted(scenario), figures(scenario, synthetic_run(scenario)))
+    found = compare(slow, predicted(slow), figures(slow, synthetic_run(slow)))
     by_name = {one.name: one for one in found}
     assert by_name["completions, all slots busy"].ok
     assert by_name["peak backlog"].deviation == pytest.approx(0, abs=0.15)
     assert by_name["offered"].ok
+
+
+@pytest.mark.parametrize("name", ["open:poisson", "open:constant"])
+def test_an_open_loop_is_predicted_from_its_own_schedule(name: str) -> None:
+    scenario = load_scenarios(SCENARIOS / "lab.toml", quick=True).only([name]).scenarios[0]
+    run = synthetic_run(scenario)
+    (offered,) = (one.value for one in predicted(scenario) if one.name == "offered")
+    assert offered * scenario.load_seconds == pytest.approx(len(run.requests))
+    other = {one.name: one.value for one in predicted(scenario.seeded(7))}
+    same = {one.name: one.value for one in predicted(scenario)}
+    assert (other == same) == (name == "open:constant")
 
 
 def test_added_tasks_serve_after_their_start() -> None:

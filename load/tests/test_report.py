@@ -223,6 +223,54 @@ def test_a_comparison_says_by_how_much_a_figure_differs(
     assert "+200.0 %" in write_comparison(tmp_path, pair).read_text(encoding="utf-8")
 
 
+def slower(run: RunResult, share: float) -> RunResult:
+    figures = run.figures.model_copy(update={"drain_seconds": run.figures.drain_seconds * share})
+    return run.model_copy(update={"figures": figures})
+
+
+def compared(folder: Path, base: list[Results], others: list[Results]) -> list[str]:
+    """The cells of the drain in the table of differences, from top to bottom."""
+    named = [
+        [(Path(f"{side}{number}"), one) for number, one in enumerate(some)]
+        for side, some in zip("ab", (base, others), strict=True)
+    ]
+    text = write_comparison(folder, named[1], against=named[0]).read_text(encoding="utf-8")
+    table = text[text.index("difference from base</caption>") :].split("</table>")[0]
+    return [row.rpartition("<td>")[2].partition("</td>")[0] for row in table.split("<tr>")[2:]]
+
+
+def test_several_runs_a_side_are_compared_with_their_spread(
+    tmp_path: Path, make_results: Make, demo_runs: list[RunResult]
+) -> None:
+    run = slower(demo_runs[1], 100 / demo_runs[1].figures.drain_seconds)
+
+    def measured(*drains: float) -> list[Results]:
+        return [make_results([slower(run, drain / 100)], "demo") for drain in drains]
+
+    assert compared(tmp_path, measured(100, 102, 110), measured(105, 120)) == [
+        "1 min 42 s (1 min 40 s to 1 min 50 s)",
+        "1 min 52 s (1 min 45 s to 2 min 0 s)",
+        "+10.3 %, within the spread",
+    ]
+    assert compared(tmp_path, measured(100, 104), measured(50, 52))[-1] == "−50.0 %, beyond the spread"
+    assert compared(tmp_path, measured(100, 104), measured(51)) == [
+        "1 min 42 s (1 min 40 s to 1 min 44 s)",
+        "51.0 s (one run)",
+        "−50.0 %",
+    ]
+
+
+def test_one_run_each_has_no_spread_and_the_comparison_says_so(
+    tmp_path: Path, make_results: Make, demo_runs: list[RunResult]
+) -> None:
+    one = make_results(demo_runs[1:2], "demo")
+    alone = write_comparison(tmp_path / "one", [(Path("second"), one)], against=[(Path("first"), one)])
+    assert alone.read_text(encoding="utf-8").count("there is no spread") == 1
+    twice = [(Path("first"), one), (Path("second"), one)]
+    several = write_comparison(tmp_path / "two", twice, against=twice)
+    assert "there is no spread" not in several.read_text(encoding="utf-8")
+
+
 def test_a_folder_without_results_is_named(tmp_path: Path) -> None:
     with pytest.raises(ScenarioError, match=r"results\.json"):
         read_results(tmp_path)

@@ -25,8 +25,12 @@ class Baskets:
     @classmethod
     def of_plan(cls, plan: Mapping[str, Any]) -> "Baskets":
         """As a plan says; the catalogue's file is read, if it is needed."""
-        wanted = plan.get("products", [])
-        return cls(wanted=wanted, catalogue=[] if wanted else product_ids(Path(plan["catalogue"])))
+        return cls.of_products(plan.get("products", []), Path(plan["catalogue"]))
+
+    @classmethod
+    def of_products(cls, wanted: Sequence[str], catalogue: Path) -> "Baskets":
+        """One unit of one of these products; if there are none, some of whatever the catalogue's file holds."""
+        return cls(wanted=wanted, catalogue=[] if wanted else product_ids(catalogue))
 
     def draw(self, choice: Random) -> list[dict[str, Any]]:
         """The lines of the next order."""

@@ -1,7 +1,7 @@
 """Money: what was charged is the price of what was ordered, and nobody pays for a refusal."""
 
 from load.analysis.checks.check import Check, make_check, shown
-from load.analysis.checks.schedule import drawn
+from load.analysis.seed import drawn
 from load.records import CHARGED, RunRecords
 from load.scenario import Scenario
 from local.catalogue import load_catalogue
@@ -13,7 +13,7 @@ def amounts_agree(scenario: Scenario, records: RunRecords) -> Check:
     orders = {order.order_id: order for order in records.orders}
     wrong = [
         request.order_id
-        for request, _, items in drawn(scenario, records)
+        for request, _, items in drawn(scenario, records.requests)
         if request.order_id in orders
         and orders[request.order_id].total_minor != sum(prices[one["product_id"]] * one["quantity"] for one in items)
     ]

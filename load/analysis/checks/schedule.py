@@ -1,18 +1,14 @@
 """The load: what was sent must be what the scenario and its seed say, in the phase and at the moment they say."""
 
 import math
-from collections import defaultdict
-from collections.abc import Iterator
 from itertools import zip_longest
 from statistics import median
-from typing import Any
 
 from load.analysis.checks.check import EXACT_SECONDS, Check, make_check, shown
+from load.analysis.seed import drawn
 from load.records import PhaseMark, Request, RunRecords
 from load.scenario import Arm, Arrivals, Phase, Scenario
-from load.traffic.baskets import Baskets, Customer, product_ids
 from load.traffic.open_loop import due_times
-from local.catalogue import CATALOGUE
 
 # locust looks once a second whether the next phase has begun.
 PHASE_SECONDS = {False: 1.5, True: 0.5}
@@ -88,26 +84,11 @@ def _keeps(planned: list[float], sent: list[Request]) -> bool:
     return on_schedule and spread
 
 
-def drawn(scenario: Scenario, records: RunRecords) -> Iterator[tuple[Request, float, list[dict[str, Any]]]]:
-    """Every request beside the thinking time and the items that the seed gives its shopper."""
-    wanted = scenario.ordered_products
-    baskets = Baskets(wanted=wanted, catalogue=[] if wanted else product_ids(CATALOGUE))
-    by_user: dict[int, list[Request]] = defaultdict(list)
-    for request in sorted(records.requests, key=lambda one: one.sent):
-        by_user[request.user].append(request)
-    think = None if scenario.is_open_loop else scenario.think_seconds
-    for user, requests in by_user.items():
-        customer = Customer(user, seed=scenario.seed, baskets=baskets, think=think)
-        for request in requests:
-            items = customer.order()["items"]
-            yield request, customer.think_seconds, items
-
-
 def drawn_from_the_seed(scenario: Scenario, records: RunRecords) -> Check:
     """Who orders what and how long they think follows from the seed; a request too many or too few shifts it."""
     wrong = [
         f"shopper {request.user} at {request.sent - records.started:.1f} s"
-        for request, think, items in drawn(scenario, records)
+        for request, think, items in drawn(scenario, records.requests)
         if not math.isclose(request.think_seconds, think, abs_tol=1e-6)
         or request.product != (items[0]["product_id"] if len(items) == 1 else "")
     ]

@@ -5,6 +5,7 @@ import dataclasses
 import pytest
 
 from load.model import Burst, ClosedLoop, Environments, OpenLoop, Shop, Slots, deviation, predict
+from load.model.tests.loads import poisson
 
 FLASH = ClosedLoop(users=20, duration_seconds=60)
 
@@ -46,16 +47,16 @@ def test_a_gateway_capacity_below_the_slots_decides_the_rate() -> None:
 def test_a_constant_load_below_capacity_never_waits_but_a_poisson_one_does() -> None:
     shop = Shop(mode="async", consumer=Slots(workers=20, overhead_seconds=0.0))
     even = predict(OpenLoop(rate_per_second=6, duration_seconds=300), shop)
-    poisson = predict(OpenLoop(rate_per_second=6, duration_seconds=300, poisson=True), shop)
+    random = predict(poisson(rate=6, seconds=300), shop)
     assert even.confirmation_wait is not None
     assert even.confirmation_wait.max == pytest.approx(3.07)
-    assert poisson.confirmation_wait is not None
-    assert poisson.confirmation_wait.mean > even.confirmation_wait.mean
+    assert random.confirmation_wait is not None
+    assert random.confirmation_wait.mean > even.confirmation_wait.mean
 
 
 def test_a_long_poisson_load_waits_as_allen_cunneen_says() -> None:
     shop = Shop(mode="async", delivery_seconds=0.0, accept_seconds=0.0, consumer=Slots(workers=5, overhead_seconds=0.0))
-    found = predict(OpenLoop(rate_per_second=1.4, duration_seconds=20_000, poisson=True), shop, replications=5)
+    found = predict(poisson(rate=1.4, seconds=100_000), shop, replications=1)
     (wait,) = (formula.value for formula in found.formulas if formula.name == "mean wait for a slot")
     assert found.confirmation_wait is not None
     assert found.confirmation_wait.mean - 3.0 == pytest.approx(wait, rel=0.10)

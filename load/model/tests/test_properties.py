@@ -27,6 +27,7 @@ from load.model import (
     simulate_autoscaling,
 )
 from load.model.simulation import simulate
+from load.model.tests.loads import poisson
 
 PRICES = load_prices()
 rates = st.floats(0.2, 20.0)
@@ -79,17 +80,18 @@ def test_every_order_has_one_end_and_the_gateway_its_capacity(
 
 
 @brief
-@given(rate=rates, payment=payments, workers=st.integers(0, 30), poisson=st.booleans(), seed=st.integers(0, 999))
+@given(rate=rates, payment=payments, workers=st.integers(0, 30), at_random=st.booleans(), seed=st.integers(0, 999))
 def test_the_backlog_curve_conserves_orders(
     rate: float,
     payment: float,
     workers: int,
-    poisson: bool,  # noqa: FBT001 - a case
+    at_random: bool,  # noqa: FBT001 - a case
     seed: int,
 ) -> None:
-    load = OpenLoop(rate_per_second=rate, duration_seconds=20, poisson=poisson)
+    even = OpenLoop(rate_per_second=rate, duration_seconds=20)
+    load = poisson(rate=rate, seconds=20, seed=seed) if at_random else even
     shop = Shop(mode="async", payment_seconds=payment, consumer=Slots(workers=workers))
-    found = predict(load, shop, replications=1, seed=seed)
+    found = predict(load, shop, replications=1)
     assert all(0 <= backlog <= found.offered for _, backlog in found.backlog_curve)
     assert max(backlog for _, backlog in found.backlog_curve) <= found.peak_backlog
     assert found.confirmed == (found.offered if workers else 0)

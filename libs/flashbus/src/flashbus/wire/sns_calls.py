@@ -8,8 +8,8 @@ from urllib.parse import quote
 from xml.etree import ElementTree as ET
 
 from botocore.exceptions import ParamValidationError
-from botocore.parsers import ResponseParserError
 
+from flashbus.parser_error import response_parser_error
 from flashbus.wire.calls import Caller
 
 _HEADERS = {"content-type": "application/x-www-form-urlencoded; charset=utf-8"}
@@ -86,9 +86,9 @@ def _parsed(body: bytes) -> Mapping[str, Any]:
         # The answer of the endpoint that is configured, over TLS; expat bounds what entities may grow to.
         root = ET.fromstring(body)  # noqa: S314
     except ET.ParseError as error:
-        raise ResponseParserError(f"PublishBatch: the answer is no XML: {error}") from error
+        raise response_parser_error()(f"PublishBatch: the answer is no XML: {error}") from error
     if _name(root) != "PublishBatchResponse":
-        raise ResponseParserError(f"PublishBatch: the answer is a <{_name(root)}>")
+        raise response_parser_error()(f"PublishBatch: the answer is a <{_name(root)}>")
     return {
         "Successful": [{"Id": entry["Id"]} for entry in _members(root, "Successful")],
         "Failed": [{**entry, "SenderFault": entry.get("SenderFault") == "true"} for entry in _members(root, "Failed")],
