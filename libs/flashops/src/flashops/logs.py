@@ -58,12 +58,9 @@ def configure_logging(
         )
         return write_info
     factory = _logger_factory(target)
+    render = [structlog.processors.format_exc_info, structlog.processors.JSONRenderer(serializer=_to_bytes)]
     structlog.configure(
-        processors=[
-            *shared,
-            structlog.processors.format_exc_info,
-            structlog.processors.JSONRenderer(serializer=_to_bytes),
-        ],
+        processors=[*shared, *render],
         wrapper_class=structlog.make_filtering_bound_logger(threshold),
         logger_factory=factory,
     )
