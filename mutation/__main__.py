@@ -1,19 +1,25 @@
 """`python -m mutation`: sample mutants of the packages, run each package's own tests on them, list the survivors."""
 
 import argparse
+import signal
 import sys
 from pathlib import Path
+from types import FrameType
 
 from mutation.accepted import ACCEPTED, read_accepted
 from mutation.campaign import Campaign, Tally
 from mutation.workbench import Workbench, WorkbenchError, open_workbench
 
+_ENDINGS = (signal.SIGINT, signal.SIGTERM)
 _PATIENCE_SECONDS = 20.0
 PROJECT = Path(__file__).resolve().parent.parent
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Exit code: 0 if every package reaches the threshold, 1 if one does not, 2 if a suite could not be run."""
+    """Exit code: 0 if every package reaches the threshold, 1 if one does not, 2 if a suite could not be run.
+
+    After `end_orderly`, 128 and its number for a signal.
+    """
     members = _members()
     options = _options(sorted(members), arguments)
     tallies: list[Tally] = []
@@ -95,5 +101,18 @@ def _percent(text: str) -> float:
     return number
 
 
+def end_orderly() -> None:
+    """From now on leave by every `finally` when a signal comes: the suite is ended and the copy removed."""
+    for ending in _ENDINGS:
+        signal.signal(ending, _leave)
+
+
+def _leave(number: int, _frame: FrameType | None) -> None:
+    for ending in _ENDINGS:
+        signal.signal(ending, signal.SIG_IGN)  # a second one must not keep the first from tidying up
+    raise SystemExit(128 + number)
+
+
 if __name__ == "__main__":
+    end_orderly()
     sys.exit(main())

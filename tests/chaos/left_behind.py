@@ -27,6 +27,8 @@ from tests.chaos.stage import Stage
 
 _PATIENCE = timedelta(seconds=10)
 _AT_ONCE = 20
+# By a clock that is ahead: the older an order, the longer it rests when a reconciler has touched it.
+_AHEAD = timedelta(minutes=10)
 
 Leave: TypeAlias = Callable[[Stage, int], Awaitable[None]]
 """Leaves so many orders behind; their customers are added to those of the case."""
@@ -55,25 +57,35 @@ class _Records:
         return result
 
 
-async def in_payment(stage: Stage, count: int) -> None:
-    """An API has claimed them and, every other one, charged; no queue knows of them."""
+def _is_further(order: Order) -> bool:
+    # Not by the last bit: the ledger's index is in parts by the end of the id, and each shall have some of both.
+    return order.customer_id // 2 % 2 == 0
+
+
+async def in_payment(stage: Stage, count: int, *, ahead: timedelta = _AHEAD) -> None:
+    """An API has claimed them and charged half of them; no queue knows of them."""
 
     async def leave(records: _Records, order: Order) -> None:
         await records.claim(order)
-        if order.customer_id % 2:
+        if _is_further(order):
             await records.charge(order)
 
-    await _each(stage, count, leave)
+    await _each(stage, count, leave, ahead=ahead)
+
+
+async def too_old(stage: Stage, count: int) -> None:
+    """The same, made long enough ago for a gateway that remembers nothing."""
+    await in_payment(stage, count, ahead=timedelta(0))
 
 
 async def in_refund(stage: Stage, count: int) -> None:
-    """An API has decided to pay them back and, every other one, has had the gateway do so."""
+    """An API has decided to pay them back, and has had the gateway do so with half of them."""
 
     async def leave(records: _Records, order: Order) -> None:
         await records.ledger.record(await records.claim(order), await records.charge(order))
         entry = await records.ledger.cancel(order.order_id)
         assert isinstance(entry, LedgerEntry)
-        if order.customer_id % 2:
+        if _is_further(order):
             await records.gateway.refund(refund_request(entry), timeout=_PATIENCE)
 
     await _each(stage, count, leave)
@@ -91,12 +103,18 @@ async def failed(stage: Stage, count: int) -> None:
     await _each(stage, count, leave)
 
 
-async def _each(stage: Stage, count: int, leave: Callable[[_Records, Order], Awaitable[None]]) -> None:
+async def _each(
+    stage: Stage,
+    count: int,
+    leave: Callable[[_Records, Order], Awaitable[None]],
+    *,
+    ahead: timedelta = _AHEAD,
+) -> None:
     enough = asyncio.Semaphore(_AT_ONCE)
     first = stage.customers.start + 500_000 + len(stage.left_behind)
 
     async def one(records: _Records, number: int) -> None:
-        order = sample_order(f"{number:012}", customer_id=number, created_at=datetime.now(UTC))
+        order = sample_order(f"{number:012}", customer_id=number, created_at=datetime.now(UTC) + ahead)
         async with enough:
             await leave(records, order)
         stage.left_behind.append(Customer(number=number, order_id=order.order_id, told=Told.ACCEPTED))

@@ -43,7 +43,7 @@ class ReconcilerKilledAt:
     rounds: int = 1
     at_once: int = 3
     leave: Leave = in_payment
-    each: int = 12
+    each: int = 8
     variables: Mapping[str, str] = field(default_factory=dict)
 
     async def strike(self, stage: Stage) -> None:
@@ -54,7 +54,6 @@ class ReconcilerKilledAt:
         await asyncio.sleep(5)
         for left in reversed(range(self.rounds)):
             if left:
-                # New ones for the next round: the older an order is, the longer it rests when it was touched.
                 await self.leave(stage, self.each * len(self.steps))
             await _killed_at_each(stage, self.steps, self.at_once, variables, command)
 

@@ -2,7 +2,7 @@
 
 from tests.chaos.faults import BadCustomers, InTurn
 from tests.chaos.harness import Case
-from tests.chaos.left_behind import in_refund
+from tests.chaos.left_behind import in_refund, too_old
 from tests.chaos.repair_kills import (
     EXPIRED,
     EXPIRING_STEPS,
@@ -41,6 +41,7 @@ STEPS = (
         sync_share=0.5,
         plan=_STEPS_PLAN,
         reconciled=True,
+        patience_seconds=300,  # the sessions of all that died are reclaimed one after the other
     ),
     Case(
         name="the function is killed 20 times at each of its steps",
@@ -66,6 +67,7 @@ STEPS = (
         plan=_STEPS_PLAN,
         ends=CANCELLED_TOO,
         reconciled=True,
+        patience_seconds=300,
     ),
     Case(
         name="the reconciler is killed 20 times at each step of a refund",
@@ -92,7 +94,10 @@ STEPS = (
     Case(
         name="the reconciler is killed 20 times at each step of giving up, and all is redriven",
         fault=InTurn(
-            faults=(ReconcilerKilledAt(steps=EXPIRING_STEPS, rounds=20, variables=EXPIRED, each=16), Redriven())
+            faults=(
+                ReconcilerKilledAt(steps=EXPIRING_STEPS, rounds=20, leave=too_old, variables=EXPIRED, each=16),
+                Redriven(),
+            )
         ),
         orders=50,
         rate=2,

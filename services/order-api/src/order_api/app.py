@@ -87,6 +87,7 @@ def _add_parts(
     now: Callable[[], datetime],
 ) -> None:
     app[app_keys.RETRY_AFTER] = RetryAfter()
+    app[app_keys.CANCELLER] = _canceller(settings, connections, now)
     app[app_keys.BOOK] = OrderBook(ledger=connections.ledger, timeout=settings.publish_timeout)
     app[_CATALOGUE] = _catalogue(settings, connections.products, metrics)
     app[app_keys.INTAKE] = Intake(
@@ -97,7 +98,6 @@ def _add_parts(
     )
     app[app_keys.PUBLISHER] = _publisher(settings, connections.topic, metrics)
     app[app_keys.SETTLEMENT_LIMITER] = _settlement_limiter(settings, connections, metrics)
-    app[app_keys.CANCELLER] = _canceller(settings, connections, now)
 
 
 def _add_selling(
@@ -173,6 +173,8 @@ def _canceller(settings: Settings, connections: Connections, now: Callable[[], d
         reservations=reservations,
         announcer=connections.announcer,
         forgetful=settings.retention.keep is not None,
+        # A refund that is answered in time is noted, and more than that if all goes well.
+        timeout=settings.payment_timeout + settings.publish_timeout,
     )
 
 
