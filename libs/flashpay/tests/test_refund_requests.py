@@ -45,10 +45,10 @@ async def test_the_gateway_is_told_all_of_a_refund_and_given_its_time_whether_it
     canceller = Canceller(ledger=memory, refunder=refunder, reservations=Reservations(stock=None, limits=None))
     await settler.settle(ORDER)
     refunds.default = Reply.LOSE
-    await canceller.cancel(ORDER.order_id, traceparent="00-trace")
+    await canceller.finish(await canceller.decide(ORDER.order_id), traceparent="00-trace")
     refunds.default = Reply.APPROVE
     clock.advance(KEY_WINDOW)
-    await canceller.cancel(ORDER.order_id, traceparent="00-trace")
+    await canceller.finish(await canceller.decide(ORDER.order_id), traceparent="00-trace")
     request = RefundRequest(
         order_id=ORDER.order_id,
         charge_id="ch_000001",
