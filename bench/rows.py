@@ -94,7 +94,7 @@ def _processor_rows(effort: Effort) -> Iterator[tuple[str, Row]]:
         yield f"5 at {slots}", Row(title=title, contenders={"ours": measure}, must=0.993, unit="of all")
     for slots, must in ((20, 0.98), (100, 0.98), (1000, 0.65)):
         measure = _timed(slots, payment=0.1, figure="completions", seconds=effort.seconds, warm_up=2.0)
-        title = f"completions, {slots} slots, payments of 0.1 s, ledger in memory"
+        title = f"completions, {slots} slots, payments of 0.1 s, ledger off"
         yield f"6 at {slots}", Row(title=title, contenders={"ours": measure}, must=must, unit="of N ÷ d")
     for peer in installed():
         beside = {"ours": partial(_worked, effort), peer.name: partial(_worked, effort, peer)}

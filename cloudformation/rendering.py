@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import os
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -11,6 +12,8 @@ from troposphere import Template
 
 Part = Literal["all", "pipeline"]
 Form = Literal["json", "yaml"]
+# As a shell says it of a command that SIGPIPE ended.
+BROKEN_PIPE = 141
 
 
 def render(template: Template, *, form: Form = "json") -> str:
@@ -29,7 +32,21 @@ def main(arguments: Sequence[str] | None = None, *, build: Callable[[Part], Temp
     options = parser.parse_args(arguments)
     text = render(build(options.part), form=options.format)
     if options.output is None:
-        sys.stdout.write(text)
-    else:
+        return _print(text)
+    try:
         options.output.write_text(text, encoding="utf-8")
+    except OSError as error:
+        sys.stderr.write(f"{options.output} could not be written: {error.strerror}\n")
+        return 1
+    return 0
+
+
+def _print(text: str) -> int:
+    try:
+        sys.stdout.write(text)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # Whoever read it has seen enough. Python would say so once more when it flushes at its end.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return BROKEN_PIPE
     return 0

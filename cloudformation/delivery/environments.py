@@ -41,7 +41,7 @@ def load_environment(name: str) -> Environment:
     except FileNotFoundError:
         there = ", ".join(sorted(file.stem for file in FOLDER.glob("*.toml")))
         raise EnvironmentFileError(f"there is no {path}: choose one of {there}, or write it") from None
-    except tomllib.TOMLDecodeError as exc:
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as exc:
         raise EnvironmentFileError(f"{path}: {exc}") from exc
     stack, given = document.pop("stack", None), document.pop("parameters", {})
     if not isinstance(stack, str) or not isinstance(given, dict):

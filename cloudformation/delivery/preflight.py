@@ -68,8 +68,8 @@ def findings(wanted: Plan) -> list[str]:
     checks: Sequence[Callable[[], str | None]] = (
         lambda: _roles(wanted, str(identity["Arn"])),
         lambda: _quota(FARGATE_VCPUS, wanted.vcpus, "vCPUs of Fargate", "choose smaller sizes or fewer tasks"),
-        lambda: _room(wanted, ADDRESSES, wanted.addresses, "Addresses", "choose fewer NatGateways"),
-        lambda: _room(wanted, VPCS, 1, "Vpcs", "delete one that nobody needs"),
+        lambda: _room(wanted, ADDRESSES, wanted.addresses, "addresses", "choose fewer NatGateways"),
+        lambda: _room(wanted, VPCS, 1, "VPCs", "delete one that nobody needs"),
         lambda: _concurrency(wanted),
         lambda: _messages(wanted),
         _bucket,
@@ -94,7 +94,8 @@ def _asked(*words: str) -> str:
 
 
 def _roles(wanted: Plan, arn: str) -> str | None:
-    if not wanted.makes_roles:
+    # The root user may do everything, and IAM simulates nothing of it.
+    if not wanted.makes_roles or arn.endswith(":root"):
         return None
     try:
         # The role itself, of which the caller's ARN only names a session.
@@ -116,7 +117,7 @@ def _quota(quota: tuple[str, str], needed: float, what: str, otherwise: str) -> 
             _asked("service-quotas", "get-service-quota", "--service-code", service, "--quota-code", code)
         )
     except CommandFailedError:
-        return f"How many {what} the account may have could not be asked: this stack takes up to {needed:g}."
+        return f"What the account may have could not be asked: this takes up to {needed:g} {what} (quota {code})."
     allowed = float(said["Quota"]["Value"])
     if needed <= allowed:
         return None
@@ -126,8 +127,8 @@ def _quota(quota: tuple[str, str], needed: float, what: str, otherwise: str) -> 
 def _room(wanted: Plan, quota: tuple[str, str], needed: int, what: str, otherwise: str) -> str | None:
     if wanted.exists or not needed:
         return None
-    used = len(json.loads(_asked("ec2", f"describe-{what.lower()}"))[what])
-    return _quota(quota, used + needed, f"{what}, {used} of them there already", otherwise)
+    used = len(json.loads(_asked("ec2", f"describe-{what.lower()}"))[what.capitalize()])
+    return _quota(quota, used + needed, f"{what}, the {used} that there are among them", otherwise)
 
 
 def _concurrency(wanted: Plan) -> str | None:

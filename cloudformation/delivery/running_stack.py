@@ -13,6 +13,8 @@ class RunningStack:
     """Parameters and outputs by name; both empty for a stack that does not exist."""
 
     exists: bool = False
+    # As CloudFormation calls it.
+    status: str = ""
     parameters: Mapping[str, str] = field(default_factory=dict)
     outputs: Mapping[str, str] = field(default_factory=dict)
 
@@ -29,6 +31,7 @@ def find_stack(name: str) -> RunningStack:
     (stack,) = found
     return RunningStack(
         exists=True,
+        status=str(stack.get("StackStatus", "")),
         parameters={each["ParameterKey"]: each["ParameterValue"] for each in stack.get("Parameters", [])},
         outputs={each["OutputKey"]: each["OutputValue"] for each in stack.get("Outputs", [])},
     )

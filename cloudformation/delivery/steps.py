@@ -17,7 +17,8 @@ from cloudformation.delivery.artifact import PROJECT, TARGETS, build_artifact
 from cloudformation.delivery.change_set import preview
 from cloudformation.delivery.commands import Command, CommandFailedError, carry_out, command, output_of
 from cloudformation.delivery.environments import EnvironmentFileError, load_environment
-from cloudformation.delivery.operations import FUNCTION, SERVICES, logs_commands, status_commands
+from cloudformation.delivery.given_parameters import refusals, stack_refusal
+from cloudformation.delivery.operations import FUNCTION, QUEUES, SERVICES, logs_commands, status_commands
 from cloudformation.delivery.preflight import findings, plan
 from cloudformation.delivery.retained import BUCKET_STAYS, retained_titles, what_stays
 from cloudformation.delivery.running_stack import RunningStack, find_stack
@@ -92,14 +93,14 @@ def _images(options: argparse.Namespace) -> list[Command]:
 
 
 def _push(options: argparse.Namespace) -> list[Command]:
-    return push_commands(tag=options.tag or _revision(), outputs=_outputs(options))
+    return push_commands(tag=options.tag or _revision(), outputs=_outputs(options, *REPOSITORIES.values()))
 
 
 def _scan(options: argparse.Namespace) -> list[Command]:
     tag = options.tag or _revision()
     if options.dry_run:
         return [command("aws", "ecr", "wait", "image-scan-complete", "--image-id", f"imageTag={tag}")]
-    sys.stdout.write(scan(tag=tag, outputs=_outputs(options), repositories=REPOSITORIES))
+    sys.stdout.write(scan(tag=tag, outputs=_outputs(options, *REPOSITORIES.values()), repositories=REPOSITORIES))
     return []
 
 
@@ -141,13 +142,22 @@ def _changes(options: argparse.Namespace) -> list[Command]:
     return []
 
 
-def _outputs(options: argparse.Namespace) -> Mapping[str, str]:
-    """What the stack put out; in a dry run the names of it."""
+def _outputs(options: argparse.Namespace, *needed: str) -> Mapping[str, str]:
+    """What the stack put out, with `needed` among it; in a dry run the names of it.
+
+    A stack that is being made, or whose creation failed, puts out nothing.
+    """
     if options.dry_run:
         return {name: f"<{name}>" for name in build_template("all").outputs}
-    running = find_stack(_stack(options))
+    stack = _stack(options)
+    running = find_stack(stack)
     if not running.exists:
-        raise CommandFailedError(f"there is no stack {_stack(options)}: make deploy makes it")
+        raise CommandFailedError(f"there is no stack {stack}: make deploy makes it")
+    if missing := set(needed) - running.outputs.keys():
+        raise CommandFailedError(
+            f"the stack {stack} has no {', '.join(sorted(missing))} ({running.status}): wait until it is made, or look "
+            f"at its events: aws cloudformation describe-stack-events --stack-name {stack}"
+        )
     return running.outputs
 
 
@@ -168,18 +178,18 @@ def _findings(options: argparse.Namespace, running: RunningStack) -> list[str]:
 
 
 def _status(options: argparse.Namespace) -> list[Command]:
-    return status_commands(stack=_stack(options), outputs=_outputs(options))
+    return status_commands(stack=_stack(options), outputs=_outputs(options, "ClusterName", *QUEUES))
 
 
 def _logs(options: argparse.Namespace) -> list[Command]:
-    outputs = _outputs(options)
+    outputs = _outputs(options, "ServiceLogsName")
     if options.service == FUNCTION and "FunctionName" not in outputs:
         raise CommandFailedError(f"the stack {_stack(options)} has no function: its Consumer is ecs")
     return logs_commands(outputs=outputs, service=options.service, pattern=options.filter)
 
 
 def _targets(options: argparse.Namespace) -> list[Command]:
-    outputs = _outputs(options)
+    outputs = _outputs(options, "DiscoveryNamespace")
     if options.dry_run:
         return list(discovery_commands(outputs).values())
     sys.stdout.write(scrape_targets(outputs))
@@ -189,6 +199,13 @@ def _targets(options: argparse.Namespace) -> list[Command]:
 def _stack(options: argparse.Namespace) -> str:
     name: str = options.stack or (load_environment(options.environment).stack if options.environment else "flash-sale")
     return name
+
+
+def _refuse(options: argparse.Namespace) -> None:
+    """Raise CommandFailedError for a name or a value that the template does not take."""
+    wrong = [stack_refusal(_stack(options)), *refusals(_parameters(options))]
+    if sentences := [sentence for sentence in wrong if sentence]:
+        raise CommandFailedError("\n".join(sentences))
 
 
 def _parameters(options: argparse.Namespace) -> dict[str, str]:
@@ -272,6 +289,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if wrong := [pair for pair in options.parameters if "=" not in pair]:
         parser.error(f"not NAME=VALUE: {' '.join(wrong)}")
     try:
+        _refuse(options)
         carry_out(STEPS[options.step](options), dry_run=options.dry_run)
     except (CommandFailedError, ArtifactError, EnvironmentFileError) as error:
         sys.stderr.write(f"{error}\n")

@@ -1,9 +1,13 @@
 """The whole stack as far as the embedded AWS takes it, and the one list of what it does not.
 
 Nothing here is deployed to AWS: tests deploy the rest of the stack into the embedded AWS with it.
+`python -m cloudformation.tests.emulated FILE` leaves that rest in a template's file.
 """
 
+import json
+import sys
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 # Kinds the embedded AWS refuses at the change set.
@@ -44,3 +48,13 @@ def _without_references(value: Any, refused: set[str]) -> Any:  # noqa: ANN401  
     if isinstance(value, list):
         return [_without_references(item, refused) for item in value]
     return value
+
+
+def main(name: str) -> None:
+    """Take what is refused out of the template in this file."""
+    file = Path(name)
+    file.write_text(json.dumps(emulated(json.loads(file.read_text(encoding="utf-8"))), indent=1), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])

@@ -129,6 +129,7 @@ def test_what_a_failed_first_creation_left_is_deleted_first_and_nothing_else_is(
     [
         ("", ""),
         ("Service role name AWSServiceRoleForECS has been taken in this account", ""),
+        ("Role with name AWSServiceRoleForECS already exists.", ""),
         ("AccessDenied", "Access"),
     ],
 )
@@ -142,6 +143,13 @@ def test_the_service_linked_role_of_ecs_is_made_and_what_forbids_it_stops_nothin
     assert fake_aws.words[:2] == ["cloudformation", "deploy"]
     assert bool(done.stderr) == bool(said)
     assert said in done.stderr
+
+
+@pytest.mark.parametrize(("status", "roles"), [("REVIEW_IN_PROGRESS", "role\n"), ("CREATE_COMPLETE", "")])
+def test_a_stack_that_is_there_has_the_service_linked_role_already(fake_aws: FakeAws, status: str, roles: str) -> None:
+    deploy("--stack-name", "s", template="AWS::ECS::Service", environment=fake_aws.environment | {"STATUS": status})
+    before = fake_aws.folder / "seen.before"
+    assert (before.read_text() if before.exists() else "") == roles
 
 
 def test_a_change_set_alone_changes_nothing_else(fake_aws: FakeAws) -> None:

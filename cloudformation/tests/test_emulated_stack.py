@@ -1,22 +1,16 @@
 """As much of the whole stack as the embedded AWS takes, deployed and taken down again."""
 
 import json
-import os
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from cloudformation.delivery.artifact import PROJECT
 from cloudformation.tests.emulated import REFUSED_KINDS, REFUSED_RESOURCES, emulated
 from local.aws import aws_client
 from local.emulator import RunningEmulator
 from local.stack import delete_stack, upload
 
-DEPLOY = PROJECT / "cloudformation" / "deploy"
-BUCKET = "flash-sale-artifacts-000000000000-us-east-1"
 ZIPS = "whole-zips"
 VARIANTS: dict[str, dict[str, str]] = {
     "first": {},
@@ -46,39 +40,6 @@ async def deploy(aws: RunningEmulator, url: str, *, name: str, parameters: dict[
             waiter = cloudformation.get_waiter("stack_create_complete")
         await waiter.wait(StackName=name, WaiterConfig={"Delay": 0.1})
     return await outputs_of(aws, name)
-
-
-def pipe(template: dict[str, Any], *, name: str, environment: dict[str, str], **parameters: str) -> None:
-    """Deploy by our script and the real command line."""
-    overrides = [f"{key}={value}" for key, value in parameters.items()]
-    done = subprocess.run(  # noqa: S603  # our own script
-        [DEPLOY, "--stack-name", name, "--parameter-overrides", *overrides],
-        input=json.dumps(emulated(template), indent=1),
-        capture_output=True, text=True, env=os.environ | environment, check=False,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
-
-
-def status(name: str, environment: dict[str, str]) -> str:
-    """What `make status` says of the stack, by the real command line."""
-    tool = Path(environment["HOME"]) / "aws"
-    # Its version 1 asks AWS for queues whatever AWS_ENDPOINT_URL says, and only the option keeps it from it.
-    tool.write_text(f'#!/bin/sh\nexec {environment["AWS"]} --endpoint-url "$AWS_ENDPOINT_URL" "$@"\n')
-    tool.chmod(0o755)
-    found = f"{tool.parent}{os.pathsep}{os.environ['PATH']}"
-    done = subprocess.run(  # noqa: S603  # our own module
-        [sys.executable, "-m", "cloudformation.delivery", "status", "--stack", name],
-        capture_output=True, text=True, env=os.environ | environment | {"PATH": found}, check=False, cwd=PROJECT,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
-    return done.stdout
-
-
-async def uploaded(aws: RunningEmulator) -> list[str]:
-    """The templates in the bucket that the deployments made."""
-    async with aws_client("s3", aws.environment) as s3:
-        page = await s3.list_objects_v2(Bucket=BUCKET, Prefix="templates/")
-    return [entry["Key"] for entry in page.get("Contents", [])]
 
 
 async def outputs_of(aws: RunningEmulator, name: str) -> dict[str, str]:
@@ -111,21 +72,6 @@ async def test_the_whole_stack_deploys_and_leaves_nothing(
         await delete_stack(environment, name=name)
     async with aws_client("sqs", environment) as sqs:
         assert not (await sqs.list_queues(QueueNamePrefix=name)).get("QueueUrls")
-
-
-@pytest.mark.embedded_aws
-@pytest.mark.timeout(180)  # the command line is started a dozen times
-async def test_the_pipe_deploys_the_whole_stack(
-    embedded_aws: RunningEmulator, real: dict[str, str], whole: dict[str, Any]
-) -> None:
-    """By the real command line: through the bucket that it makes, and with what `make status` then says."""
-    name = "whole-pipe"
-    try:
-        pipe(whole, name=name, environment=real, RetainData="false", ImageTag="v1")
-        assert await uploaded(embedded_aws)
-        assert '"service": "order-api"' in status(name, real)
-    finally:
-        await delete_stack(embedded_aws.environment, name=name)
 
 
 def test_what_is_refused_is_in_the_template_and_has_a_reason(whole: dict[str, Any]) -> None:

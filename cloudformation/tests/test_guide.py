@@ -5,13 +5,13 @@ from typing import Any
 
 from cloudformation.delivery.artifact import PROJECT
 from cloudformation.resources.reconciliation import EVERY_MINUTES
+from cloudformation.tests.guide import GUIDE
 from cloudformation.tests.template_reading import of_kind
 
 HOURS = 730
 ZONES = 2
 # As the guide says: of a cluster and four tasks, which no template tells.
 CONTAINER_INSIGHTS_METRICS = 30
-GUIDE = PROJECT / "docs" / "deploy.md"
 
 
 def test_the_deployment_guide_names_every_parameter_and_output(whole: dict[str, Any]) -> None:

@@ -3,46 +3,16 @@
 import re
 import shlex
 import subprocess
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
 
-from cloudformation.delivery.artifact import PROJECT
 from cloudformation.delivery.steps import main
 from cloudformation.tests.evaluation import Evaluation
+from cloudformation.tests.guide import Words, blocks, commands, parts
 from cloudformation.tests.template_reading import of_kind
-
-GUIDE = PROJECT / "docs" / "deploy.md"
-Words = list[str]
-
-
-def blocks(part: str | None = None) -> list[str]:
-    text = GUIDE.read_text(encoding="utf-8") if part is None else part
-    return re.findall(r"^```sh\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
-
-
-def parts() -> tuple[str, str]:
-    """The numbered steps, and what else may be done with a stack that runs."""
-    steps, _, rest = GUIDE.read_text(encoding="utf-8").partition("\n## A sale\n")
-    return steps, rest
-
-
-def commands(part: str) -> Iterator[Words]:
-    """Every command in its order, as a shell splits it; without comments, and of a pipe the first."""
-    for block in blocks(part):
-        begun = ""
-        for line in block.replace("\\\n", " ").splitlines():
-            begun += line
-            try:
-                words = shlex.split(begun, comments=True)
-            except ValueError:  # a quotation goes on in the next line
-                begun += "\n"
-                continue
-            begun = ""
-            if words and words[0] in {"aws", "curl", "make", "python"}:
-                yield words[: words.index("|")] if "|" in words else words
 
 
 @dataclass(kw_only=True)

@@ -5,13 +5,11 @@ import hashlib
 import itertools
 import platform
 import re
-import shlex
 import shutil
 import subprocess
 import sys
 import tempfile
 from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 import aiohttp
@@ -20,47 +18,13 @@ import pytest
 from cloudformation.build import render_template
 from cloudformation.delivery.artifact import PROJECT, TARGETS
 from cloudformation.resources.security_groups import API_OPERATIONS_PORT, API_PORT, GATEWAY_PORT, PROCESSOR_PORT
+from cloudformation.tests.dockerfile import dockerfile
 from local.emulator import RunningEmulator
 from local.ports import free_port
 from local.processes import ManagedProcess
 from local.stack import delete_stack, deploy_stack
 
 SERVICES = ("order-api", "order-processor", "payment-gateway")
-
-
-@dataclass(frozen=True, kw_only=True)
-class Dockerfile:
-    """The instructions of a Dockerfile that decide what is in the image."""
-
-    text: str
-
-    @property
-    def install(self) -> list[str]:
-        (line,) = re.findall(r"^RUN .*(pip install .*?[^\\])$", self.text.replace("\\\n", " "), re.MULTILINE)
-        return shlex.split(line)
-
-    @property
-    def cpus(self) -> dict[str, str]:
-        """How wheels call the CPUs that buildx calls otherwise."""
-        return dict(re.findall(r"(\w+)\) cpu=(\w+) ;;", self.text))
-
-    @property
-    def sources(self) -> list[Path]:
-        return [PROJECT / source for source in re.findall(r"^COPY (\S+/src/) /app/$", self.text, re.MULTILINE)]
-
-    @property
-    def variables(self) -> dict[str, str]:
-        (block,) = re.findall(r"^ENV ((?:.*\\\n)*.*)$", self.text, re.MULTILINE)
-        return dict(pair.split("=", 1) for pair in block.replace("\\\n", " ").split())
-
-    @property
-    def command(self) -> list[str]:
-        (words,) = re.findall(r"^CMD \[(.*)\]$", self.text, re.MULTILINE)
-        return [word.strip().strip('"') for word in words.split(",")]
-
-
-def dockerfile(service: str) -> Dockerfile:
-    return Dockerfile(text=(PROJECT / "services" / service / "Dockerfile").read_text(encoding="utf-8"))
 
 
 def left_out(service: str) -> list[str]:

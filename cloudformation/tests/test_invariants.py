@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from cloudformation.delivery.given_parameters import LONGEST_STACK_NAME
 from cloudformation.parameters.pipeline import (
     FUNCTION_TIMEOUTS,
     LONGEST_ARTIFACT_KEY,
@@ -20,9 +21,6 @@ from flashpay import enough_days
 from flashpay.items import EXPIRES_AT, UNSETTLED
 from flashpay.unsettled import INDEX
 from order_processor.reconcile.settings import Settings
-
-# It begins the names of queues and function.
-LONGEST_STACK_NAME = 50
 
 
 def test_every_queue_that_is_no_dead_letter_queue_has_one(either: Document) -> None:

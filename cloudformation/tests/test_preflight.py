@@ -69,15 +69,15 @@ def test_an_account_with_room_is_told_so_and_nothing_is_changed(
             "iam:CreateRole is not allowed here: give RoleArn",
         ),
         ("simulate-principal-policy", "exit 1", [], "Whether roles may be made could not be asked"),
-        ("L-3032A538", "", [], "How many vCPUs"),
+        ("L-3032A538", "", [], "could not be asked: this takes up to 3.75 vCPUs of Fargate (quota L-3032A538)"),
         ("L-3032A538", """echo '{"Quota": {"Value": 2}}'""", [], "This takes up to 3.75 vCPUs of Fargate"),
         (
             "L-0263D0A3",
             """echo '{"Quota": {"Value": 1}}'""",
             ["NatGateways=2"],
-            "up to 3 Addresses, 1 of them there already",
+            "up to 3 addresses, the 1 that there are among them, the account may have 1: raise quota L-0263D0A3",
         ),
-        ("L-F678F1CE", """echo '{"Quota": {"Value": 2}}'""", [], "up to 3 Vpcs, 2 of them there already"),
+        ("L-F678F1CE", """echo '{"Quota": {"Value": 2}}'""", [], "up to 3 VPCs, the 2 that there are among them"),
         ("list-service-quotas", None, SALE, "The sale brings 500 messages a second, SNS takes 300"),
         ("list-service-quotas", """echo '{"Quotas": []}'""", SALE, "How many messages SNS takes could not be asked"),
         ("head-bucket", "exit 1", [], "The bucket made of templates cannot be reached"),
@@ -128,6 +128,14 @@ def test_the_plan_is_what_the_stack_takes_at_its_largest(
 
 def test_a_ready_role_is_not_asked_about() -> None:
     assert not plan(DEFAULTS | {"RoleArn": "arn:aws:iam::000000000000:role/LabRole"}).makes_roles
+
+
+def test_of_the_root_user_it_is_not_asked_what_it_may(account: dict[str, str], calls: Path) -> None:
+    """IAM simulates nothing of it, and it may do everything."""
+    Path(account["get-caller-identity"]).write_text("""echo '{"Arn": "arn:aws-us-gov:iam::111111111111:root"}'""")
+    Path(account["simulate-principal-policy"]).write_text("exit 1")
+    assert main(["preflight"]) == 0
+    assert "simulate-principal-policy" not in calls.read_text()
 
 
 def test_a_first_deployment_says_what_it_finds_and_goes_on(

@@ -6,6 +6,7 @@ from tests.chaos.faults import (
     BadLines,
     Echo,
     Frozen,
+    FullDisk,
     FunctionsKilled,
     GatewayBehaves,
     InTurn,
@@ -15,8 +16,10 @@ from tests.chaos.faults import (
     Restarted,
 )
 from tests.chaos.harness import Case
+from tests.chaos.repair_kills import RedriveKilledAt, Redriven
 from tests.chaos.stage import StagePlan
-from tests.chaos.step_kills import ApiKilledAt, FunctionKilledAt, ProcessorKilledAt, ReconcilerKilledAt
+from tests.chaos.step_cases import CANCELLED_TOO, SHORTER, SHORTER_PROCESSOR, STEPS
+from tests.chaos.step_kills import ApiKilledAt, ProcessorKilledAt
 from tests.chaos.tcp_proxy import Bandwidth, BlackHole, CutReply, Down, Latency, OtherReply, Reset
 
 INTERNAL_ERROR = b"HTTP/1.1 500 Internal Server Error\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
@@ -27,9 +30,6 @@ THROTTLED = (
 )
 ALL_LINES = ("api-sns", "api-dynamodb", "api-gateway", "processor-sqs", "processor-dynamodb", "processor-gateway")
 
-# What a slot holds for long must not outlive a frozen process by much.
-_SHORTER = {"PAYMENT_TIMEOUT_SECONDS": "1", "LEASE_SECONDS": "2"}
-_SHORTER_PROCESSOR = _SHORTER | {"VISIBILITY_SECONDS": "3"}
 _TWO = StagePlan(apis=2, processors=2)
 _BAD_WAYS = (
     Latency(seconds=0.5),
@@ -89,7 +89,7 @@ KILLS = (
         fault=Frozen(what="processor", times=20, seconds=3.5),
         orders=700,
         rate=10,
-        plan=StagePlan(processors=2, processor=_SHORTER_PROCESSOR, payment_seconds=0.4),
+        plan=StagePlan(processors=2, processor=SHORTER_PROCESSOR, payment_seconds=0.4),
     ),
     Case(
         name="the API is stopped past its stock lease 5 times in a limited sale",
@@ -103,6 +103,25 @@ KILLS = (
         fault=Restarted(what="processor", times=50),
         orders=80,
         rate=1,
+    ),
+    Case(
+        name="customers cancel while API, processor and gateway are killed",
+        fault=AtOnce(
+            faults=(
+                Killed(what="api", times=12, between=(0.5, 2.0)),
+                Killed(what="processor", times=12, between=(0.5, 2.0)),
+                Killed(what="gateway", times=8, between=(1.0, 3.0)),
+            )
+        ),
+        orders=500,
+        rate=15,
+        sync_share=0.2,
+        cancel_share=0.6,
+        # Slower than they come, so that some are cancelled before they are paid.
+        plan=StagePlan(apis=2, processors=2, workers=2, payment_seconds=0.5, units=400),
+        ends=CANCELLED_TOO,
+        reconciled=True,
+        patience_seconds=180,
     ),
     Case(
         name="rolling restarts under load",
@@ -136,6 +155,14 @@ OUTAGES = (
         plan=StagePlan(processor={"MAX_RECEIVES": "4"}),
     ),
     Case(
+        name="the disk is full for 15 s",
+        fault=FullDisk(whose=("api", "processor", "gateway"), seconds=15),
+        orders=400,
+        sync_share=0.2,
+        plan=StagePlan(units=1_000),
+        reconciled=True,
+    ),
+    Case(
         name="every line is bad in every way",
         fault=InTurn(
             faults=tuple(BadLines(lines=(line,), fault=way, seconds=2) for line in ALL_LINES for way in _BAD_WAYS)
@@ -160,6 +187,17 @@ GATEWAYS = (
         ),
         sync_share=0.2,
         reconciled=True,
+    ),
+    Case(
+        name="the gateway forgets its keys after 4 s, and the processor is killed 15 times",
+        fault=AtOnce(
+            faults=(
+                GatewayBehaves(behaviour={"key_seconds": 4.0}, seconds=40),
+                Killed(what="processor", times=15, between=(0.5, 1.5)),
+            )
+        ),
+        # What a killed one had charged comes back when its visibility ends, after 5 s.
+        plan=StagePlan(processors=2, payment_seconds=0.4, processor={"GATEWAY_KEY_WINDOW_SECONDS": "2"}),
     ),
     Case(
         name="30 % are declined in a limited sale",
@@ -198,40 +236,6 @@ MESSAGES = (
         reconciled=True,
     ),
 )
-_STEPS_PLAN = StagePlan(units=100_000, api=_SHORTER, processor=_SHORTER_PROCESSOR)
-STEPS = (
-    Case(
-        name="the processor is killed 20 times at each of its steps",
-        fault=ProcessorKilledAt(rounds=20),
-        orders=50,
-        rate=8,
-        plan=_STEPS_PLAN,
-    ),
-    Case(
-        name="the API is killed 20 times at each of its steps",
-        fault=ApiKilledAt(rounds=20),
-        orders=50,
-        rate=16,
-        sync_share=0.5,
-        plan=_STEPS_PLAN,
-        reconciled=True,
-    ),
-    Case(
-        name="the function is killed 20 times at each of its steps",
-        fault=FunctionKilledAt(rounds=20),
-        orders=50,
-        rate=4,
-        plan=_STEPS_PLAN,
-    ),
-    Case(
-        name="the reconciler is killed 20 times at each of its steps",
-        fault=ReconcilerKilledAt(rounds=20),
-        orders=50,
-        rate=2,
-        reconciled=True,
-        patience_seconds=300,
-    ),
-)
 # In a broker that keeps what it has acknowledged when it is killed.
 BROKER = Case(
     name="SNS and SQS are killed 10 times",
@@ -241,17 +245,22 @@ BROKER = Case(
 )
 TABLE = STEPS + KILLS + OUTAGES + GATEWAYS + MESSAGES
 
-SHORT_PLAN = StagePlan(units=1_000, api=_SHORTER, processor=_SHORTER_PROCESSOR)
+SHORT_PLAN = StagePlan(units=1_000, api=SHORTER, processor=SHORTER_PROCESSOR)
 SHORT = (
     Case(
-        name="the processor is killed at each of its steps",
-        fault=ProcessorKilledAt(),
+        name="the processor is killed at each of its steps, a redrive before it has removed what it sent",
+        fault=AtOnce(
+            faults=(
+                ProcessorKilledAt(),
+                InTurn(faults=(RedriveKilledAt(steps=("senders.queue.send.done",), spare=1), Redriven())),
+            )
+        ),
         orders=20,
         rate=8,
         plan=SHORT_PLAN,
     ),
     Case(
-        name="lines lose replies, the gateway charges and then answers 500, API and gateway are killed",
+        name="lines lose replies, the gateway charges and answers 500, API and gateway are killed, also in a refund",
         fault=AtOnce(
             faults=(
                 BadLines(
@@ -266,12 +275,15 @@ SHORT = (
                 ),
                 Killed(what="api", times=1),
                 Killed(what="gateway", times=1),
+                ApiKilledAt(steps=("refunds.refund.done",)),
             )
         ),
         orders=40,
         rate=20,
         sync_share=0.3,
+        cancel_share=0.5,
         plan=SHORT_PLAN,
+        ends=CANCELLED_TOO,
         reconciled=True,
     ),
 )

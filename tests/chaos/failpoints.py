@@ -10,9 +10,10 @@ import json
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, fields, replace
+from datetime import timedelta
 from typing import Any, TypeVar
 
 # Where each program opens its connections.
@@ -20,8 +21,12 @@ PROGRAMS = {
     "order_api": "order_api.__main__",
     "order_processor": "order_processor.__main__",
     "order_processor.reconcile": "order_processor.reconcile.__main__",
+    "order_processor.dlq": "order_processor.dlq.__main__",
     "lambda_handler": "lambda_handler.app",
 }
+
+# What a killed dead-letter command has looked at stays hidden for minutes; so long nobody waits here.
+_HIDDEN = timedelta(seconds=2)
 
 _C = TypeVar("_C")
 
@@ -31,14 +36,21 @@ def with_failpoint(connections: _C, failpoint: str, *, kill: Callable[[], object
 
     Args:
         connections: A dataclass of what the process talks to.
-        failpoint: `<field>.<method>.called` before the call or `.done` after it, and `:n` for the nth time.
+        failpoint: `<field>.<method>.called` before the call or `.done` after it, and `:n` for the nth time. Of a field
+            that holds several parts it is `<field>.<key>.<method>`.
         kill: Ends the process; SIGKILL unless given.
     """
     place, _, hit = failpoint.partition(":")
     point = _Failpoint(place=place, hits_left=int(hit or 1), kill=kill or _kill)
     parts: dict[str, Any] = {field.name: getattr(connections, field.name) for field in fields(connections)}  # type: ignore[arg-type] # any dataclass
-    watched = {name: _Watched(part, name, point) for name, part in parts.items() if part is not None}
+    watched = {name: _watched(part, name, point) for name, part in parts.items() if part is not None}
     return replace(connections, **watched)  # type: ignore[type-var] # as above
+
+
+def _watched(part: object, name: str, point: "_Failpoint") -> object:
+    if isinstance(part, Mapping):
+        return {key: _Watched(member, f"{name}.{key}", point) for key, member in part.items()}
+    return _Watched(part, name, point)
 
 
 def _kill() -> None:
@@ -104,6 +116,8 @@ def main() -> None:
             yield with_failpoint(connections, os.environ["FAILPOINT"])
 
     module.open_connections = open_connections
+    if program == "order_processor.dlq":
+        importlib.import_module("order_processor.dlq.walk").HIDDEN = _HIDDEN  # type: ignore[attr-defined] # a module's
     if program == "lambda_handler":
         function = importlib.import_module("lambda_handler.main").handler
         for event in sys.stdin:

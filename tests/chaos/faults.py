@@ -135,6 +135,26 @@ class Restarted:
 
 
 @dataclass(frozen=True, kw_only=True)
+class FullDisk:
+    """No process of a kind can write to a file for so long, neither its log nor what it keeps."""
+
+    whose: tuple[str, ...]
+    seconds: float
+
+    async def strike(self, stage: Stage) -> None:
+        """See `Fault`."""
+        victims = [psutil.Process(process.pid) for what in self.whose for process in stage.processes(what)]
+        # The limit of a file's size stands for the end of the room: it needs no file system of its own, nor root.
+        room = [victim.rlimit(psutil.RLIMIT_FSIZE) for victim in victims]
+        for victim, (_, most) in zip(victims, room, strict=True):
+            victim.rlimit(psutil.RLIMIT_FSIZE, (0, most))
+            stage.strikes += 1
+        await asyncio.sleep(self.seconds)
+        for victim, limits in zip(victims, room, strict=True):
+            victim.rlimit(psutil.RLIMIT_FSIZE, limits)
+
+
+@dataclass(frozen=True, kw_only=True)
 class GatewayBehaves:
     """The payment provider behaves differently for so long."""
 
@@ -166,13 +186,14 @@ class BadCustomers:
 
 @dataclass(frozen=True, kw_only=True)
 class ReconcilersKilled:
-    """A reconciler is started so many times, and killed before it has ended."""
+    """Reconcilers are started, and killed before they have ended, until so many have been."""
 
     times: int
 
     async def strike(self, stage: Stage) -> None:
         """See `Fault`."""
-        for _ in range(self.times):
+        killed = 0
+        while killed < self.times:
             reconciler = await start_reconciler(stage)
             try:
                 async with asyncio.timeout(stage.rng.uniform(0.7, 1.5)):
@@ -181,6 +202,7 @@ class ReconcilersKilled:
                 reconciler.kill()
                 await reconciler.wait()
                 stage.strikes += 1
+                killed += 1
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,7 +8,7 @@ from itertools import count
 from tests.chaos.customers import Customer, Customers
 from tests.chaos.faults import Fault
 from tests.chaos.stage import Stage, StagePlan, start_reconciler
-from tests.chaos.verdict import Records, Verdict
+from tests.chaos.verdict import ENDS, Records, Verdict
 from tests.integration.limited_sale import PRODUCT
 from tests.integration.shopper import TERMINAL, ledger_statuses
 from tests.integration.subscriber import owed_outcomes
@@ -29,6 +29,7 @@ class Case:
         orders: How many customers come at least, with one order each; they come as long as the trouble lasts.
         rate: How many a second.
         sync_share: How many of them want to wait for their payment.
+        cancel_share: How many cancel what was accepted.
         plan: The shop.
         ends: How an acknowledged order may end.
         dead_letters: How many messages beside those of failed orders must lie in the dead-letter queue at the end.
@@ -41,6 +42,7 @@ class Case:
     orders: int = 300
     rate: float = 20.0
     sync_share: float = 0.0
+    cancel_share: float = 0.0
     plan: StagePlan = field(default_factory=StagePlan)
     ends: frozenset[str] = frozenset({"completed"})
     dead_letters: int = 0
@@ -57,16 +59,23 @@ class Harness:
 
     async def run(self, case: Case) -> Verdict:
         """Run one case to its end, which is when all is at rest or its patience is."""
-        struck = self.stage.strikes
+        struck, known = self.stage.strikes, len(self.stage.left_behind)
         customers = Customers(apis=self.stage.apis, session=self.stage.session, rng=self.stage.rng)
         first = next(_numbers)
         self.stage.customers = range(first, first + case.orders)
         async with asyncio.TaskGroup() as group:
             trouble = group.create_task(case.fault.strike(self.stage))
             coming = group.create_task(
-                customers.come(case.orders, first=first, rate=case.rate, sync_share=case.sync_share, until=trouble)
+                customers.come(
+                    case.orders,
+                    first=first,
+                    rate=case.rate,
+                    sync_share=case.sync_share,
+                    cancel_share=case.cancel_share,
+                    until=trouble,
+                )
             )
-        came = coming.result()
+        came = coming.result() + self.stage.left_behind[known:]
         assert not customers.bad_answers, customers.bad_answers
         recovered, seconds = await self._recovery(case, came)
         await self._told()
@@ -117,7 +126,9 @@ class Harness:
             return 0
         level = await self.stage.stock.counters.get(PRODUCT)
         assert level is not None
-        paid = (await self.stage.shopper.charges()).total()
+        charges, refunds = await self.stage.shopper.charges(), await self.stage.shopper.refunds()
+        left_behind = {customer.order_id for customer in self.stage.left_behind}  # of another product
+        paid = sum(times - refunds[order_id] for order_id, times in charges.items() if order_id not in left_behind)
         return abs(level.available + level.sold - self.stage.plan.units) + abs(level.sold - paid)
 
     async def _records(self, came: list[Customer]) -> Records:
@@ -140,6 +151,5 @@ def assert_kept(case: Case, verdict: Verdict) -> None:
     """Whether a run kept what is promised, and was one at all."""
     assert verdict.broken == {}, verdict
     assert verdict.acknowledged > 0, verdict
-    ended = {"completed": verdict.completed, "declined": verdict.declined, "failed": verdict.failed}
-    assert {status for status, times in ended.items() if times} <= case.ends, verdict
+    assert {status for status in ENDS if getattr(verdict, status)} <= case.ends, verdict
     assert verdict.dead_letters == case.dead_letters + verdict.failed, "a failed order has its letter"

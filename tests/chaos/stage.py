@@ -16,6 +16,7 @@ from local.ports import free_port
 from local.processes import ManagedProcess, service_process
 from local.shop import RunningShop, ShopPlan, open_shop
 from tests.chaos.broker import Broker
+from tests.chaos.customers import Customer
 from tests.chaos.tcp_proxy import TcpProxy, tcp_proxy
 from tests.integration.conftest import QUICK, QUICK_PROCESSOR
 from tests.integration.limited_sale import PRODUCT, ApiProcess, more_apis, open_stock
@@ -51,6 +52,7 @@ class Stage:
     Attributes:
         apis: Those that a load balancer would send to.
         customers: The numbers of those who come in the case that runs.
+        left_behind: Customers of whom only the records know: nobody came, yet their orders are as good as any.
         strikes: How often faults have struck so far.
     """
 
@@ -66,6 +68,7 @@ class Stage:
     rng: random.Random
     broker: Broker | None = None
     customers: range = range(0)
+    left_behind: list[Customer] = field(default_factory=list)
     strikes: int = 0
 
     def processes(self, what: str) -> list[ManagedProcess]:

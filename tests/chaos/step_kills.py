@@ -8,20 +8,17 @@ import sys
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from flashpay import DynamoLedger
-from flashpay.testing import sample_order
 from local.aws import aws_client
 from local.ports import free_port
 from local.processes import ManagedProcess, ProcessFailedError
 from local.waiting import wait_until
 from tests.chaos.faults import started
-from tests.chaos.stage import Stage, reconciler_environment
+from tests.chaos.stage import Stage
 from tests.integration.limited_sale import ApiProcess
 
-_STRUCK_WITHIN_SECONDS = 60
+STRUCK_WITHIN_SECONDS = 60
 
 
 def both_sides(*calls: str) -> tuple[str, ...]:
@@ -30,17 +27,13 @@ def both_sides(*calls: str) -> tuple[str, ...]:
 
 
 _SETTLING = both_sides("ledger.claim", "gateway.charge", "ledger.record", "stock.endings.settle")
+GIVING_UP_STEPS = both_sides("ledger.fail", "dead_letter_queue.send")
 PROCESSOR_STEPS = ("queue.receive.done", *_SETTLING, *both_sides("queue.delete_batch"))
 API_STEPS = (
     *both_sides("stock.leases.change", "stock.pages.write", "ledger.accept", "topic.publish_batch"),
     *_SETTLING,
 )
-# Those that use up an order that is left behind come last.
-RECONCILER_STEPS = (
-    "ledger.get.done",
-    *both_sides("ledger.claim", "gateway.lookup"),
-    *both_sides("ledger.record", "orders.send"),
-)
+CANCELLING_STEPS = both_sides("ledger.cancel", "refunds.refund", "stock.endings.settle", "ledger.refunded")
 FUNCTION_STEPS = _SETTLING
 
 
@@ -50,6 +43,7 @@ class ProcessorKilledAt:
 
     steps: tuple[str, ...] = PROCESSOR_STEPS
     rounds: int = 1
+    workers: int = 1
 
     async def strike(self, stage: Stage) -> None:
         """See `Fault`."""
@@ -58,24 +52,32 @@ class ProcessorKilledAt:
         for _ in range(self.rounds):
             async with asyncio.TaskGroup() as group:
                 for step in self.steps:
-                    doomed = _doomed(usual, "order_processor", step, {"PORT": str(free_port()), "WORKERS": "1"})
+                    variables = {"PORT": str(free_port()), "WORKERS": str(self.workers)}
+                    doomed = _doomed(usual, "order_processor", step, variables)
                     group.create_task(_dies(stage, doomed))
         await started(usual)
 
 
 @dataclass(frozen=True, kw_only=True)
 class ApiKilledAt:
-    """A process of the API is killed at each step, all at once, beside one that lives."""
+    """A process of the API is killed at each step, a few at a time, beside one that lives."""
 
     steps: tuple[str, ...] = API_STEPS
     rounds: int = 1
+    at_once: int = 4
 
     async def strike(self, stage: Stage) -> None:
         """See `Fault`."""
-        for _ in range(self.rounds):
-            async with asyncio.TaskGroup() as group:
-                for step in self.steps:
-                    group.create_task(self._serve_and_die(stage, step))
+        # More would starve the embedded AWS: then nobody comes as far as the later steps.
+        lane = asyncio.Semaphore(self.at_once)
+
+        async def die_at(step: str) -> None:
+            async with lane:
+                await self._serve_and_die(stage, step)
+
+        async with asyncio.TaskGroup() as group:
+            for step in self.steps * self.rounds:
+                group.create_task(die_at(step))
 
     async def _serve_and_die(self, stage: Stage, step: str) -> None:
         port, operations_port = free_port(), free_port()
@@ -99,64 +101,8 @@ class ApiKilledAt:
         except ProcessFailedError:
             assert doomed.returncode == -signal.SIGKILL, doomed.log_tail()  # before it was ready
             stage.strikes += 1
-
-
-@dataclass(frozen=True, kw_only=True)
-class ReconcilerKilledAt:
-    """A reconciler is killed at each step, a few at a time, over orders that were left behind in payment."""
-
-    steps: tuple[str, ...] = RECONCILER_STEPS
-    rounds: int = 1
-    at_once: int = 3
-
-    async def strike(self, stage: Stage) -> None:
-        """See `Fault`."""
-        lane = asyncio.Semaphore(self.at_once)
-
-        async def die_at(step: str) -> None:
-            async with lane, asyncio.timeout(_STRUCK_WITHIN_SECONDS):
-                code = await self._run(stage, step)
-                while code != -signal.SIGKILL:
-                    await asyncio.sleep(0.5)  # others hold what it needs
-                    code = await self._run(stage, step)
-            stage.strikes += 1
-
-        # One that dies has touched ten, which then rest.
-        await leave_behind(stage, 12 * len(self.steps) * self.rounds)
-        await asyncio.sleep(5)
-        async with asyncio.TaskGroup() as group:
-            for step in self.steps * self.rounds:
-                group.create_task(die_at(step))
-
-    async def _run(self, stage: Stage, step: str) -> int | None:
-        reconciler = await asyncio.create_subprocess_exec(
-            sys.executable, "-m", "tests.chaos.failpoints", "order_processor.reconcile", "--apply",
-            env=reconciler_environment(stage) | {"FAILPOINT": step},
-            stdout=asyncio.subprocess.DEVNULL,
-        )  # fmt: skip
-        return await reconciler.wait()
-
-
-async def leave_behind(stage: Stage, count: int) -> None:
-    """Orders that an API has claimed and, every other one, charged before it died: no queue knows of them."""
-    enough = asyncio.Semaphore(20)
-
-    async def leave(ledger: DynamoLedger, number: int) -> None:
-        order = sample_order(f"{number:012}", customer_id=number, created_at=datetime.now(UTC))
-        async with enough:
-            await ledger.claim(order, owner="dead", lease=timedelta(milliseconds=1))
-            if number % 2:
-                charge = {"order_id": order.order_id, "amount_minor": order.total_minor}
-                charge |= {"currency": order.currency, "customer_id": order.customer_id}
-                headers = {"Idempotency-Key": order.order_id}
-                url = f"{stage.shop.gateway_url}/v1/charges"
-                async with stage.session.post(url, json=charge, headers=headers) as answer:
-                    assert answer.status == 200
-
-    async with aws_client("dynamodb", stage.shop.emulator.environment) as dynamodb:
-        ledger = DynamoLedger(client=dynamodb, table=stage.shop.outputs["OrdersTableName"])
-        first = stage.customers.start + 500_000
-        await asyncio.gather(*(leave(ledger, number) for number in range(first, first + count)))
+        finally:
+            await asyncio.to_thread(doomed.kill)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -184,10 +130,16 @@ class FunctionKilledAt:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
         )  # fmt: skip
-        async with asyncio.timeout(_STRUCK_WITHIN_SECONDS):
-            while await self._map(stage, sqs, function):
-                pass
-        assert await function.wait() == -signal.SIGKILL
+        try:
+            async with asyncio.timeout(STRUCK_WITHIN_SECONDS):
+                while await self._map(stage, sqs, function):
+                    pass
+                code = await function.wait()
+        finally:
+            if function.returncode is None:  # only after a failure, which must leave nobody behind
+                function.kill()
+                await function.wait()
+        assert code == -signal.SIGKILL
         stage.strikes += 1
 
     async def _map(self, stage: Stage, sqs: Any, function: asyncio.subprocess.Process) -> bool:  # noqa: ANN401 - as above
@@ -244,7 +196,7 @@ async def _death(stage: Stage, doomed: ManagedProcess) -> None:
         return doomed.returncode is not None
 
     try:
-        await wait_until(dead, seconds=_STRUCK_WITHIN_SECONDS)
+        await wait_until(dead, seconds=STRUCK_WITHIN_SECONDS)
     except TimeoutError as exc:
         raise AssertionError(f"{doomed.name} was never struck\n{doomed.log_tail()}") from exc
     finally:

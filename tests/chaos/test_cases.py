@@ -34,7 +34,8 @@ async def test_nothing_is_lost_or_charged_twice_in_short(
 
 @pytest.mark.chaos
 @pytest.mark.skipif("CHAOS_ROUNDS" not in os.environ, reason="half a minute each: make chaos")
-@pytest.mark.timeout(900)
+# How long the kills at each step take is a matter of how quickly this machine starts programs.
+@pytest.mark.timeout(1800)
 @pytest.mark.parametrize("case", TABLE, ids=lambda case: case.name)
 async def test_nothing_is_lost_or_charged_twice(
     embedded_aws: RunningEmulator, tmp_path: Path, chaos_report: Report, case: Case

@@ -31,6 +31,7 @@ class Till:
 @dataclass(frozen=True, kw_only=True)
 class Connections:
     till: Till = field(default_factory=Till)
+    spare: dict[str, Till] = field(default_factory=lambda: {"left": Till(), "right": Till()})
     missing: Till | None = None
 
 
@@ -69,6 +70,13 @@ async def test_the_parts_of_a_part_have_failpoints_too() -> None:
     connections = with_failpoint(Connections(), "till.shelf.take.called", kill=die)
     with pytest.raises(DeathError):
         await connections.till.shelf.take()
+
+
+async def test_one_of_several_parts_is_named_by_its_key() -> None:
+    connections = with_failpoint(Connections(), "spare.left.charge.called", kill=die)
+    assert await connections.spare["right"].charge(5) == 5
+    with pytest.raises(DeathError):
+        await connections.spare["left"].charge(5)
 
 
 def test_the_process_really_ends_by_a_signal_that_it_cannot_catch() -> None:

@@ -8,6 +8,8 @@ from typing import Any
 from tests.chaos.customers import Customer, Told
 from tests.integration.shopper import TERMINAL
 
+ENDS = ("completed", "declined", "failed", "cancelled", "refunded")
+
 
 @dataclass(frozen=True, kw_only=True)
 class Verdict:
@@ -17,10 +19,11 @@ class Verdict:
         acknowledged: Orders whose customers were told that they are accepted.
         open: Orders in the ledger, acknowledged or not, that have not come to their end.
         lost: Acknowledged orders without an end, and orders of which ledger and gateway tell different ends.
-        duplicated: Charges beyond one for a customer.
-        oversold: Charges beyond the units that there were, and units that are nobody's.
+        duplicated: Charges beyond one for a customer, and refunds beyond one of an order.
+        oversold: Charges beyond the units that there were, and units that are nobody's; what is paid back is unsold.
         untold: Orders whose end no subscriber has heard of, not even from a reconciler.
-        untrue: Customers who were told "not accepted" or "sold out" last and are charged all the same.
+        untrue: Customers who were told "not accepted" or "sold out" last and are charged all the same, and those
+            who were told "cancelled" or "refunded" of an order that has another end.
         recovered: Acknowledged orders that were open when the trouble and the customers were over.
         recovery_seconds: How long after that the last order came to its end.
         dead_letters: Messages in the dead-letter queue at the end.
@@ -34,6 +37,8 @@ class Verdict:
     completed: int
     declined: int
     failed: int
+    cancelled: int
+    refunded: int
     open: int
     lost: int
     duplicated: int
@@ -68,28 +73,39 @@ class Records:
         """The counts of a verdict."""
         accepted = [c.order_id for c in self.customers if c.told is Told.ACCEPTED and c.order_id is not None]
         ends = Counter(self.statuses.get(order_id, "pending") for order_id in accepted)
-        paid = self._paid()
+        paid, refunds = self._paid(), self._of_status("refunded", "order_id")
+        kept = paid.total() - refunds.total()
         return {
             "attempted": len(self.customers),
             "acknowledged": len(accepted),
-            **{name: ends[name] for name in ("completed", "declined", "failed")},
+            **{name: ends[name] for name in ENDS},
             "open": sum(status not in TERMINAL for status in self.statuses.values()),
             "lost": self._lost(accepted),
-            "duplicated": sum(times - 1 for times in paid.values()),
-            "oversold": self.units_astray + max(0, paid.total() - (self.units or paid.total())),
+            "duplicated": sum(times - 1 for times in (*paid.values(), *refunds.values())),
+            "oversold": self.units_astray + max(0, kept - (self.units or kept)),
             "untold": self.untold,
-            "untrue": sum(paid[c.number] > 0 for c in self.customers if c.told in {Told.NOT_ACCEPTED, Told.SOLD_OUT}),
+            "untrue": sum(self._was_told_wrong(customer, paid) for customer in self.customers),
         }
 
-    def _paid(self) -> Counter[int]:
+    def _paid(self) -> Counter[Any]:
         # One customer has one order here: two charges are one too many, whatever ids they carry.
-        return Counter(row["customer_id"] for row in self.charges if row["status"] == "succeeded")
+        return self._of_status("succeeded", "customer_id")
+
+    def _of_status(self, status: str, name: str) -> Counter[Any]:
+        return Counter(row[name] for row in self.charges if row["status"] == status)
+
+    def _was_told_wrong(self, customer: Customer, paid: Counter[Any]) -> bool:
+        if customer.told in {Told.NOT_ACCEPTED, Told.SOLD_OUT}:
+            return paid[customer.number] > 0
+        return customer.ended is not None and self.statuses.get(customer.order_id or "") != customer.ended
 
     def _lost(self, accepted: Sequence[str]) -> int:
-        charged = {row["order_id"] for row in self.charges if row["status"] == "succeeded"}
         unended = {order_id for order_id in accepted if self.statuses.get(order_id) not in TERMINAL}
-        completed = {order_id for order_id, status in self.statuses.items() if status == "completed"}
-        return len(unended | (completed ^ charged))
+        charged, paid_back = (set(self._of_status(status, "order_id")) for status in ("succeeded", "refunded"))
+        return len(unended | (self._in("completed", "refunded") ^ charged) | (self._in("refunded") ^ paid_back))
+
+    def _in(self, *wanted: str) -> set[str]:
+        return {order_id for order_id, status in self.statuses.items() if status in wanted}
 
 
 def table(verdicts: Sequence[Verdict]) -> str:

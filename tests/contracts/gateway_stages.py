@@ -30,6 +30,10 @@ class Stage(Protocol):
         """Let the charges of one customer take so long."""
         ...
 
+    async def forget_keys(self) -> None:
+        """Take the keys of all answers for new ones."""
+        ...
+
     async def quiet(self) -> None:
         """Wait until nothing is in flight any more."""
         ...
@@ -58,6 +62,10 @@ class FakeStage:
         """See `Stage`."""
         self._fake.latencies[customer_id] = latency
 
+    async def forget_keys(self) -> None:
+        """See `Stage`."""
+        self._fake.forget_keys()
+
     async def quiet(self) -> None:
         """See `Stage`."""
 
@@ -68,10 +76,11 @@ class FakeStage:
 
     async def charges(self, order_id: str) -> list[tuple[str, int]]:
         """See `Stage`."""
-        answer = self._fake.answers.get(order_id)
-        if answer is None or not isinstance(answer.result, Approved):
-            return []
-        return [(answer.result.charge_id, answer.request.amount_minor)]
+        return [
+            (charge.result.charge_id, charge.request.amount_minor)
+            for charge in self._fake.charges
+            if charge.request.order_id == order_id and isinstance(charge.result, Approved)
+        ]
 
 
 _FAULTS = {Reply.FAIL: "failing_customers", Reply.HANG: "hanging_customers"}
@@ -96,6 +105,7 @@ class ProcessStage:
             "hanging_customers": [7, 8] if reply is Reply.HANG else [],
             "failing_customers": [],
             "slow_customers": [],
+            "key_seconds": 0.0,
         }
         await self._change(behaviour)
 
@@ -106,6 +116,10 @@ class ProcessStage:
     async def slow_down(self, customer_id: int, latency: timedelta) -> None:
         """See `Stage`."""
         await self._change({"slow_customers": [customer_id], "slow_seconds": latency.total_seconds()})
+
+    async def forget_keys(self) -> None:
+        """See `Stage`."""
+        await self._change({"key_seconds": 1e-6})
 
     async def _change(self, behaviour: dict[str, Any]) -> None:
         async with self._session.patch(f"{self._url}/admin/behaviour", json=behaviour) as response:

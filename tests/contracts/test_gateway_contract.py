@@ -248,3 +248,14 @@ async def test_a_lookup_for_another_amount_is_a_conflict(stage: Stage, charge: C
 
 def _of_another(charge: ChargeRequest) -> ChargeRequest:
     return replace(charge, order_id=f"{charge.order_id}2", customer_id=charge.customer_id + 1)
+
+
+async def test_a_forgotten_key_charges_again_and_until_then_a_lookup_finds_the_first_charge(
+    stage: Stage, charge: ChargeRequest
+) -> None:
+    first = await stage.gateway.charge(charge, timeout=TIMEOUT)
+    await stage.forget_keys()
+    assert await stage.gateway.lookup(charge, timeout=TIMEOUT) == first
+    second = await stage.gateway.charge(charge, timeout=TIMEOUT)
+    assert await stage.gateway.lookup(charge, timeout=TIMEOUT) == second != first
+    assert len(await stage.charges(charge.order_id)) == 2

@@ -1,6 +1,7 @@
 """Whatever comes in: an event, or a FlashmsgError, and nothing else."""
 
 import json
+import pickle
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import TypeVar
@@ -8,6 +9,7 @@ from typing import TypeVar
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pydantic import ValidationError
 
 from flashmsg import (
     FlashmsgError,
@@ -106,6 +108,29 @@ def test_an_order_is_encoded_as_its_event_is(
     order = event.data
     text = encode_placed(order, traceparent=traceparent, reservation=reservation)
     assert text == encode(OrderPlaced.of(order, traceparent=traceparent, reservation=reservation))
+
+
+@settings(max_examples=25)
+@given(event=events())
+def test_an_order_of_sound_parts_is_the_order_that_was_checked(event: OrderPlaced) -> None:
+    checked = event.data
+    made = Order.of_sound_parts(
+        order_id=checked.order_id,
+        customer_id=checked.customer_id,
+        items=checked.items,
+        currency=checked.currency,
+        total_minor=checked.total_minor,
+        created_at=checked.created_at,
+    )
+    assert made == checked
+    assert hash(made) == hash(checked)
+    assert made.model_dump_json() == checked.model_dump_json()
+    assert made.model_fields_set == checked.model_fields_set
+    assert pickle.loads(pickle.dumps(made)) == checked  # noqa: S301 - our own
+    assert made.model_copy(update={"currency": "XXX"}) == checked.model_copy(update={"currency": "XXX"})
+    assert OrderPlaced.of(made) == OrderPlaced.of(checked)
+    with pytest.raises(ValidationError):
+        made.currency = "XXX"  # type: ignore[misc]  # frozen
 
 
 def refusal(read: Callable[[T], object], value: T) -> FlashmsgError | None:

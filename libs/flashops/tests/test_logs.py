@@ -3,12 +3,13 @@
 import io
 import json
 import logging
+import re
 from collections.abc import Callable, Iterator
 
 import pytest
 import structlog
 
-from flashops.logs import LibraryLines, configure_logging
+from flashops.logs import LibraryLines, configure_logging, write_info
 
 Read = Callable[[], list[dict[str, object]]]
 
@@ -130,3 +131,43 @@ def test_configuring_twice_writes_library_lines_once(pipe: io.TextIOWrapper, lin
     logging.getLogger("x").error("once")
     assert len(lines()) == 1
     assert sum(isinstance(handler, LibraryLines) for handler in logging.getLogger().handlers) == 1
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {},
+        {"method": "POST", "status": 202, "duration_seconds": 0.007312, "order_id": "ord_a"},
+        {"path": "/\u00e4\n", "huge": 2**80, "strange": "\ud800", "other": {1}},
+        {"loop": endless()},
+    ],
+)
+def test_the_line_of_a_request_is_what_structlog_writes(
+    pipe: io.TextIOWrapper, lines: Read, fields: dict[str, object]
+) -> None:
+    write = configure_logging(service="s", environment="test", stream=pipe)
+    write_info("http_request", fields)
+    write("http_request", fields)
+    through_structlog, direct = lines()
+    form = r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:]{8}(\.[0-9]{6})?Z"
+    assert re.fullmatch(form, str(through_structlog.pop("timestamp")))
+    assert re.fullmatch(form, str(direct.pop("timestamp")))
+    assert direct == through_structlog
+    assert direct["event"] == "http_request"
+
+
+def test_above_info_the_lines_of_requests_are_dropped(pipe: io.TextIOWrapper, lines: Read) -> None:
+    write = configure_logging(service="s", level="warning", stream=pipe)
+    write("http_request", {"status": 202})
+    assert lines() == []
+
+
+def test_on_a_terminal_the_line_of_a_request_is_text() -> None:
+    class Terminal(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    terminal = Terminal()
+    configure_logging(service="order-api", stream=terminal)("http_request", {"status": 202})
+    assert "http_request" in terminal.getvalue()
+    assert not terminal.getvalue().startswith("{")

@@ -1,6 +1,7 @@
 """What every ledger promises of an order that is called off, or paid back."""
 
 import asyncio
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -128,6 +129,25 @@ async def test_a_paid_order_is_refunded(ledger: Ledger, clock: ManualClock) -> N
     assert await cancelled(ledger) == back
 
 
+async def test_the_refund_of_an_order_is_noted_before_its_end(ledger: Ledger, clock: ManualClock) -> None:
+    await paid(ledger)
+    decided = await cancelled(ledger)
+    clock.advance(SECOND)
+    noted = await ledger.note_refund(ORDER.order_id, BACK)
+    assert noted == replace(decided, refund_id="re_1")
+    assert noted == await ledger.note_refund(ORDER.order_id, BACK) == await cancelled(ledger)
+    other = Refunded(refund_id="re_2")
+    for told in (ledger.note_refund, ledger.refunded):
+        with pytest.raises(ConflictingChargeError):
+            await told(ORDER.order_id, other)
+    assert await ledger.get(ORDER.order_id) == noted
+    back = await ledger.refunded(ORDER.order_id, BACK)
+    assert (back.status, back.refund_id, back.completed_at) == (OrderStatus.REFUNDED, "re_1", clock())
+    assert await ledger.note_refund(ORDER.order_id, BACK) == back
+    with pytest.raises(ConflictingChargeError):
+        await ledger.note_refund(ORDER.order_id, other)
+
+
 async def test_what_is_paid_back_is_not_claimed_and_knows_its_charge(ledger: Ledger, clock: ManualClock) -> None:
     taken = await claim(ledger)
     await ledger.record(taken, PAID)
@@ -155,11 +175,13 @@ async def test_a_failed_order_is_left_alone_and_can_be_redriven(ledger: Ledger) 
 
 
 async def test_a_refund_that_nobody_decided_on_is_not_recorded(ledger: Ledger) -> None:
-    with pytest.raises(LedgerUnavailableError):
-        await ledger.refunded(ORDER.order_id, BACK)
+    for told in (ledger.note_refund, ledger.refunded):
+        with pytest.raises(LedgerUnavailableError):
+            await told(ORDER.order_id, BACK)
     entry = await paid(ledger)
-    with pytest.raises(ConflictingChargeError):
-        await ledger.refunded(ORDER.order_id, BACK)
+    for told in (ledger.note_refund, ledger.refunded):
+        with pytest.raises(ConflictingChargeError):
+            await told(ORDER.order_id, BACK)
     assert await ledger.get(ORDER.order_id) == entry
 
 
@@ -208,6 +230,8 @@ async def test_only_what_is_being_refunded_is_found_as_unsettled(
     await paid(ledger)
     assert await found() == []
     await ledger.cancel(ORDER.order_id)
+    assert await found() == [ORDER.order_id]
+    await ledger.note_refund(ORDER.order_id, BACK)
     assert await found() == [ORDER.order_id]
     await ledger.refunded(ORDER.order_id, BACK)
     assert await found() == []

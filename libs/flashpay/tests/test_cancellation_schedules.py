@@ -27,12 +27,14 @@ from flashpay import (
     Settler,
 )
 from flashpay.testing import (
+    KEY_WINDOW,
     FakeGateway,
     FakeRefunds,
     FakeStock,
     ManualClock,
     MemoryLedger,
     Reply,
+    cancel,
     refunder_of,
     sample_order,
     sample_reservation,
@@ -83,6 +85,7 @@ class Schedule:
         self.reached: OrderStatus | None = None
         self.told_cancelled = False
         self.queued = True
+        self.forgotten = False
 
     async def _look_again_later(self, seconds: float) -> None:
         self.clock.advance(timedelta(seconds=seconds))
@@ -119,7 +122,7 @@ class Schedule:
         return None if not self.queued else await self.settler.settle(ORDER, reservation=RESERVATION, redriven=True)
 
     async def _cancel(self) -> object:
-        return await self.canceller.cancel(ORDER.order_id)
+        return await cancel(self.canceller, ORDER.order_id)
 
     async def _resume(self) -> object:
         """As the reconciler does."""
@@ -155,6 +158,15 @@ class Schedule:
             await self._go_on(actor, error("lost on the way", reason="connection"))
         else:
             await self._go_on(actor)
+
+    async def _forget_refunds(self) -> None:
+        """The gateway does, once nobody who knew its answer is left: the ledger must have it, if the units are back."""
+        if self.entry is None or self.entry.status is not OrderStatus.REFUNDING:
+            return
+        if self.entry.refund_id is not None or await self.stock.level() == (10, 0, 0):
+            self.clock.advance(KEY_WINDOW)
+            self.refunds.answers.clear()
+            self.forgotten = True
 
     async def _go_on(self, actor: Actor, error: BaseException | None = None) -> None:
         if actor.parked is not None and error is None:
@@ -202,8 +214,10 @@ class Schedule:
 
     async def _come_right(self) -> None:
         self.refunds.default = Reply.APPROVE
+        killed = self.chance.random() < 0.5
         while self.actors:
-            await self._go_on(self.actors[0])
+            await self._go_on(self.actors[0], DeathError() if killed else None)
+        await self._forget_refunds()
         self.gateway.plan(*[Reply.APPROVE] * 99)
         for _ in range(STEPS * 2):
             self.clock.advance(LEASE)
@@ -237,10 +251,12 @@ async def test_whatever_happens_an_order_is_charged_once_or_called_off_or_charge
 
 
 async def test_the_schedules_reach_every_end() -> None:
-    ends = set()
+    ends, forgotten = set(), 0
     for seed in range(60):
         schedule = Schedule(seed)
         await schedule.run()
         assert schedule.entry is not None
         ends.add(schedule.entry.status)
+        forgotten += schedule.forgotten
     assert ends == ENDS
+    assert forgotten, "a gateway that forgets a refund before its order has come to its end"

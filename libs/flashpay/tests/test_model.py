@@ -52,6 +52,10 @@ def _found_paid_back_after_the_key_was_forgotten(state: State) -> bool:
     return state.is_quiet and state.status is Status.REFUNDED and state.refund_old and state.gateway.refund_keys == ()
 
 
+def _ended_though_the_refund_was_forgotten(state: State) -> bool:
+    return state.is_quiet and state.status is Status.REFUNDED and state.gateway.refunds_forgotten
+
+
 def _left_to_a_human(state: State) -> bool:
     return state.is_quiet and state.status is Status.REFUNDING
 
@@ -71,6 +75,7 @@ def _declined_after_a_second_claim(state: State) -> bool:
         (KEYED, _cancelled_before_it_was_met),
         (QUEUED, _paid_back_and_for_sale_again),
         (QUEUED, _found_paid_back_after_the_key_was_forgotten),
+        (QUEUED, _ended_though_the_refund_was_forgotten),
         (QUEUED, _left_to_a_human),
         (WAITING, _given_up_uncharged),
         (KEYED, _declined_after_a_second_claim),

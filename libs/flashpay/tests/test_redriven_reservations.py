@@ -19,9 +19,10 @@ from flashpay import (
     SoldOut,
     StockUnsettledError,
 )
-from flashpay.reservations import endings
+from flashpay.reservations import Reservations, endings
 from flashpay.testing import FakeGateway, FakeStock, ManualClock, MemoryLedger, sample_order
 from flashpay.testing import sample_reservation as reservation
+from flashstock.errors import LimitReachedError
 
 ORDER = sample_order()
 OTHER_CONTENT = sample_order(quantity=3)
@@ -153,6 +154,56 @@ async def test_an_ending_that_was_decided_before_the_redrive_comes_too_late(
     gateway.let_go()
     await redrive
     assert await stock.level() == (6, 2, 2)
+
+
+async def counts(stock: FakeStock) -> bool:
+    """Whether the order counts for its customer, who may have two."""
+    purchase = {"customer_id": ORDER.customer_id, "units": 2, "limit": 2}
+    try:
+        await stock.stock.limits.take("gadget", order_id="another", **purchase)
+    except LimitReachedError:
+        return True
+    await stock.stock.limits.release("gadget", customer_id=ORDER.customer_id, order_id="another")
+    return False
+
+
+@pytest.fixture
+async def bought(stock: FakeStock) -> FakeStock:
+    """The order counts for its customer."""
+    await stock.stock.limits.take("gadget", customer_id=ORDER.customer_id, order_id=ORDER.order_id, units=2, limit=2)
+    return stock
+
+
+async def test_a_redriven_order_that_is_paid_counts_for_its_customer_again(settler: Settler, bought: FakeStock) -> None:
+    await fail(settler)
+    assert not await counts(bought)
+    assert isinstance(await settler.settle(ORDER, reservation=OWN, redriven=True), Settled)
+    assert await counts(bought)
+
+
+async def test_an_order_whose_late_answer_comes_after_it_was_given_up_counts_again(
+    settler: Settler, memory: MemoryLedger, bought: FakeStock, clock: ManualClock
+) -> None:
+    stopped = await memory.claim(ORDER, owner="stopped", lease=LEASE, reservation=OWN)
+    assert isinstance(stopped, Claimed)
+    clock.advance(LEASE)
+    await fail(settler)
+    assert not await counts(bought)
+    await memory.record(stopped, Approved(charge_id="ch_late"))
+    assert isinstance(await settler.settle(ORDER, reservation=OWN), Duplicate)
+    assert await counts(bought)
+
+
+async def test_an_ending_that_was_decided_before_the_redrive_takes_no_purchase_from_the_customer(
+    settler: Settler, memory: MemoryLedger, bought: FakeStock
+) -> None:
+    await fail(settler)
+    failed = memory.entries[ORDER.order_id]
+    await settler.settle(ORDER, reservation=OWN, redriven=True)
+    late = Reservations(stock=bought, limits=bought.stock.limits)
+    await late.end(endings(failed, OWN), failed, settled=False)
+    assert await counts(bought)
+    assert await bought.level() == (6, 2, 2)
 
 
 @pytest.mark.parametrize("overtaken_by", ["a late answer", "another claim"])

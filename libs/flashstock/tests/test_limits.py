@@ -1,9 +1,19 @@
 import asyncio
+from collections.abc import Sequence
+from typing import Literal
 
 import pytest
 
+from flashmsg import Reservation
+from flashstock.endings import Ending, Outcome, ending_key
 from flashstock.errors import LimitReachedError
+from flashstock.leases import NOTHING
 from flashstock.stock import Stock
+from flashstock.table import Check, Write
+from flashstock.testing import memory_stock
+
+RESERVATION = Reservation(id="rsv_" + 24 * "a", units={"cap": 2})
+Decided = Literal[Outcome.SOLD, Outcome.RETURNED, Outcome.REFUNDED]
 
 
 async def take(
@@ -59,6 +69,75 @@ async def test_releasing_what_never_counted_changes_nothing(stock: Stock) -> Non
     await stock.limits.release("cap", customer_id=1, order_id="second")
     with pytest.raises(LimitReachedError):
         await take(stock, "third", 1)
+
+
+@pytest.fixture
+async def reserved(stock: Stock) -> Stock:
+    """Ten caps, of which the order has two."""
+    await set_up(stock)
+    return stock
+
+
+async def set_up(stock: Stock) -> None:
+    await stock.sessions.open("s1", owner="test", slots=1)
+    await stock.counters.set_total("cap", 10)
+    await stock.leases.change("cap", "s1", NOTHING, by=2)
+    await take(stock, "order", 2)
+
+
+async def end(stock: Stock, outcome: Decided, *, reopened: int = 0) -> None:
+    await stock.endings.settle([Ending(reservation=RESERVATION, outcome=outcome, reopened=reopened)])
+
+
+async def counts(stock: Stock, *, customer: int = 1) -> bool:
+    """Whether the order counts for a customer, after a look at how its reservation has ended."""
+    await stock.limits.follow(RESERVATION, customer_id=customer, order_id="order")
+    try:
+        await take(stock, "another", 2, limit=2, customer=customer)
+    except LimitReachedError:
+        return True
+    await stock.limits.release("cap", customer_id=customer, order_id="another")
+    return False
+
+
+@pytest.mark.parametrize("outcome", [Outcome.RETURNED, Outcome.REFUNDED])
+async def test_an_order_counts_until_its_units_are_given_back(reserved: Stock, outcome: Decided) -> None:
+    assert await counts(reserved)
+    await end(reserved, outcome)
+    assert [await counts(reserved) for _ in range(2)] == [False, False]
+
+
+async def test_an_order_that_is_sold_after_it_was_given_back_counts_again_and_once(reserved: Stock) -> None:
+    await end(reserved, Outcome.RETURNED)
+    assert not await counts(reserved)
+    await reserved.endings.reopen(RESERVATION, reopened=1)
+    await end(reserved, Outcome.SOLD, reopened=1)
+    assert [await counts(reserved) for _ in range(2)] == [True, True]
+    await take(reserved, "third", 1, limit=3)
+    await reserved.limits.release("cap", customer_id=1, order_id="third")
+    await end(reserved, Outcome.REFUNDED, reopened=1)
+    assert not await counts(reserved)
+
+
+async def test_who_never_had_a_limit_is_not_counted(reserved: Stock) -> None:
+    await end(reserved, Outcome.SOLD)
+    assert not await counts(reserved, customer=2)
+
+
+async def test_a_reservation_that_moves_on_before_its_count_is_written_is_looked_at_again() -> None:
+    async def reopen_and_sell(place: str, writes: Sequence[Write]) -> None:
+        counting = any(isinstance(write, Check) and write.id == ending_key(RESERVATION.id) for write in writes)
+        if place == "called" and counting and not moved:
+            moved.append(True)
+            await stock.endings.reopen(RESERVATION, reopened=1)
+            await end(stock, Outcome.SOLD, reopened=1)
+
+    moved: list[bool] = []
+    stock = memory_stock(checkpoint=reopen_and_sell)
+    await set_up(stock)
+    await end(stock, Outcome.RETURNED)
+    assert await counts(stock)
+    assert moved
 
 
 async def test_orders_at_once_do_not_pass_the_limit(stock: Stock) -> None:

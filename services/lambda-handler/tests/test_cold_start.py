@@ -19,6 +19,28 @@ def test_the_time_before_the_first_import_counts() -> None:
     assert 0.25 < float(done.stdout) < 30
 
 
+def test_a_function_that_starts_imports_nothing_that_only_trouble_needs() -> None:
+    variables = {
+        "AWS_REGION": "eu-west-1",
+        "AWS_ACCESS_KEY_ID": "test",
+        "AWS_SECRET_ACCESS_KEY": "test",
+        "AWS_CONFIG_FILE": os.devnull,
+        "ORDERS_TABLE": "orders",
+        "STOCK_TABLE": "stock",
+        "OUTCOMES_TOPIC_ARN": "arn:aws:sns:eu-west-1:000000000000:outcomes",
+        "GATEWAY_URL": "http://gateway.test",
+        "AWS_ENDPOINT_URL": "https://aws.test",
+    }
+    heavy = {"aiobotocore", "boto3", "urllib3", "dateutil", "structlog", "prometheus_client", "orjson"} | {
+        f"botocore.{name}" for name in ("parsers", "session", "client", "utils", "httpsession", "compat", "auth")
+    }
+    program = f"import sys, lambda_handler.main\nprint(*sorted({heavy} & sys.modules.keys()))"
+    started = subprocess.run(  # noqa: S603 - our own program
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True, env={**os.environ, **variables}
+    )
+    assert started.stdout.split() == []
+
+
 @pytest.mark.parametrize("content", [None, "", "1 (python) S", "1 (a) b) S " + "x " * 40])
 def test_without_a_readable_start_time_the_import_is_the_start(tmp_path: Path, content: str | None) -> None:
     stat = tmp_path / "stat"

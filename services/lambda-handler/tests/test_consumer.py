@@ -12,13 +12,23 @@ from typing import Any
 import pytest
 
 from flashmsg import Order, OrderPlaced, OrderStatus, encode
-from flashpay import GatewayRefusedError, GatewayUnavailableError, NotCharged, Settlement, Settler
-from flashpay.testing import FakeGateway, Reply
+from flashpay import (
+    ChargeRequest,
+    GatewayRefusedError,
+    GatewayUnavailableError,
+    NotCharged,
+    Settlement,
+    Settler,
+)
+from flashpay.testing import FakeGateway, MemoryLedger, Reply
 from flashpay.testing.orders import sample_order
+from lambda_handler.app import build_consumer
+from lambda_handler.connections import Connections
 from lambda_handler.consumer import Consumer
 from lambda_handler.json_log import JsonLog
 from lambda_handler.record_outcomes import Invocation, Known, RecordOutcome
 from lambda_handler.records import QueueRecord, Record, TopicRecord
+from lambda_handler.settings import Settings
 from lambda_handler.testing import MAX_RECEIVES, PLENTY, Bench, consume, message, notification
 
 
@@ -60,7 +70,7 @@ async def test_a_repeated_message_is_acknowledged_and_charges_once() -> None:
 async def test_a_transient_failure_is_retried_within_the_invocation() -> None:
     bench = Bench()
     bench.gateway.plan(Reply.FAIL, Reply.FAIL, Reply.LOSE)
-    (outcome,) = await consume(bench, message(sample_order()))
+    (outcome,) = await consume(bench, message(sample_order(created_at=datetime.now(UTC))))
     assert outcome.done
     assert (len(bench.gateway.requests), len(bench.gateway.lookups)) == (3, 3)
     assert len(bench.pauses) == 2
@@ -288,3 +298,30 @@ async def test_a_crash_is_told_with_its_error() -> None:
     bug = RuntimeError("a bug")
     (outcome,) = await consumer_of(ScriptedSettler(work), io.StringIO()).consume([message(sample_order())], PLENTY)
     assert outcome == RecordOutcome(done=False, outcome="crashed", order_id="ord_a", error=bug)
+
+
+async def test_a_message_that_outlives_the_gateways_key_is_looked_up_and_not_charged_again() -> None:
+    ledger, gateway = MemoryLedger(), FakeGateway()
+    order = sample_order(created_at=datetime.now(UTC) - timedelta(hours=1))
+    settings = Settings(
+        orders_table="orders",
+        gateway_url="http://gateway.test",
+        region="us-east-1",
+        gateway_key_window=timedelta(hours=1),
+    )
+    await ledger.claim(order, owner="died", lease=timedelta(0))
+    charge = ChargeRequest(
+        order_id=order.order_id,
+        amount_minor=order.total_minor,
+        currency=order.currency,
+        customer_id=order.customer_id,
+    )
+    await gateway.charge(charge, timeout=timedelta(seconds=1))
+    gateway.forget_keys()
+    consumer = build_consumer(
+        settings,
+        connections=Connections(ledger=ledger, gateway=gateway, dead_letters=None),
+        log=JsonLog(io.StringIO()),
+    )
+    (outcome,) = await consumer.consume([message(order)], PLENTY)
+    assert (outcome.done, gateway.charged(order.order_id)) == (True, 1)

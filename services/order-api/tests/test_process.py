@@ -167,7 +167,9 @@ async def test_sigterm_under_load_loses_no_accepted_order(stack: Stack, tmp_path
     lines = [json.loads(line) for line in (tmp_path / "log").read_text().splitlines()]
     assert lines[-1]["event"] == "stopped"
     assert {line["service"] for line in lines} == {"order-api"}
-    assert sum(line["event"] == "http_request" and line["status"] == 202 for line in lines) >= len(shoppers.accepted)
+    taken = [line for line in lines if line["event"] == "http_request" and line["status"] == 202]
+    assert len(taken) >= len(shoppers.accepted)
+    assert all(line["trace_id"] and line["order_id"] and line["level"] == "info" for line in taken)
 
 
 @pytest.mark.embedded_aws

@@ -140,6 +140,15 @@ async def test_a_lost_answer_is_looked_up_while_the_customer_waits(shop: Running
     assert (len(shop.gateway.charges), shop.events) == (1, [])
 
 
+async def test_a_repeat_after_the_gateways_key_window_is_looked_up_before_it_is_charged() -> None:
+    async with running_shop(GATEWAY_KEY_WINDOW_SECONDS="0.001") as shop:
+        shop.gateway.plan(Reply.FAIL)
+        assert (await shop.order("sync", headers=KEY)).status == 202
+        looked_up = len(shop.gateway.lookups)
+        assert (await shop.order("sync", headers=KEY)).status == 200
+        assert len(shop.gateway.lookups) == looked_up + 1
+
+
 async def test_a_ledger_that_is_down_queues_the_order_uncharged(shop: RunningApi) -> None:
     shop.ledger.unavailable = True
     answer = await shop.order("sync")

@@ -6,9 +6,19 @@ from datetime import timedelta
 
 import pytest
 
-from flashmsg import OrderStatus
+from flashmsg import Order, OrderStatus
+from flashpay import ChargeRequest
 from flashpay.testing import Reply
 from order_processor.testing import FakeQueue, ProcessorHarness, loop_time
+
+
+def charge_of(order: Order) -> ChargeRequest:
+    return ChargeRequest(
+        order_id=order.order_id,
+        amount_minor=order.total_minor,
+        currency=order.currency,
+        customer_id=order.customer_id,
+    )
 
 
 async def test_every_order_is_completed_and_its_message_deleted() -> None:
@@ -132,3 +142,15 @@ async def test_an_acknowledgement_that_never_works_is_given_up_and_the_duplicate
     assert processor.metric("processor_ack_given_up_total") == 1
     assert processor.metric("processor_messages_total", outcome="duplicate") == 1
     assert len(processor.gateway.requests) == 1
+
+
+async def test_a_message_that_outlives_the_gateways_key_is_looked_up_and_not_charged_again() -> None:
+    processor = ProcessorHarness(gateway_key_window_seconds=60)
+    (order,) = await processor.place()
+    await processor.ledger.claim(order, owner="died", lease=timedelta(seconds=1))
+    await processor.gateway.charge(charge_of(order), timeout=timedelta(seconds=1))
+    processor.gateway.forget_keys()
+    await asyncio.sleep(60)
+    async with processor.running():
+        await processor.until(lambda: processor.all_are([order]))
+    assert processor.gateway.charged(order.order_id) == 1

@@ -7,7 +7,18 @@ import pytest
 from flashbus.testing import FakeQueue
 from flashmsg import OrderStatus
 from flashpay import Canceller, Reservations, Settler
-from flashpay.testing import FakeGateway, FakeRefunds, ManualClock, MemoryLedger, Reply, refunder_of, sample_order
+from flashpay.testing import (
+    FakeGateway,
+    FakeRefunds,
+    FakeStock,
+    ManualClock,
+    MemoryLedger,
+    Reply,
+    cancel,
+    refunder_of,
+    sample_order,
+    sample_reservation,
+)
 from order_processor.reconcile.reconciler import ApplyingReconciler, DryReconciler, Outcome, Rest
 
 AFTER = timedelta(minutes=15)
@@ -25,10 +36,13 @@ class Shop:
         self.gateway = FakeGateway()
         self.refunds = FakeRefunds(gateway=self.gateway)
         self.queue, self.dead_letters = FakeQueue(), FakeQueue()
-        self.settler = Settler(ledger=self.ledger, gateway=self.gateway, owner="worker", lease=LEASE, clock=self.clock)
-        self.nothing_limited = Reservations(stock=None, limits=None)
+        self.stock = FakeStock()
+        self.settler = Settler(
+            ledger=self.ledger, gateway=self.gateway, stock=self.stock, owner="worker", lease=LEASE, clock=self.clock
+        )
+        self.reservations = Reservations(stock=self.stock, limits=None)
         self.refunder = refunder_of(
-            ledger=self.ledger, refunds=self.refunds, reservations=self.nothing_limited, clock=self.clock
+            ledger=self.ledger, refunds=self.refunds, reservations=self.reservations, clock=self.clock
         )
 
     def status(self) -> OrderStatus:
@@ -38,9 +52,13 @@ class Shop:
         """The refund was asked for, with this reply, and then the API was killed."""
         await self.settler.settle(ORDER)
         self.refunds.default = reply
-        api = Canceller(ledger=self.ledger, refunder=self.refunder, reservations=self.nothing_limited)
-        await api.cancel(ORDER.order_id)
+        await self.cancel()
         self.refunds.default = Reply.APPROVE
+
+    async def cancel(self) -> None:
+        """As the API does, but for the end."""
+        api = Canceller(ledger=self.ledger, refunder=self.refunder, reservations=self.reservations)
+        await cancel(api, ORDER.order_id)
         assert self.status() is OrderStatus.REFUNDING
 
     async def reconcile(self, *, apply: bool = True) -> Outcome:
@@ -93,6 +111,25 @@ async def test_a_refund_that_the_gateway_has_forgotten_is_for_a_human_and_never_
         assert await shop.reconcile(apply=apply) is Outcome.CONFLICT
     assert shop.status() is OrderStatus.REFUNDING
     assert shop.refunds.refunded(ORDER.order_id) == 1
+
+
+async def test_a_refund_that_was_noted_ends_when_its_units_can_be_given_back_and_nobody_is_asked_again(
+    shop: Shop,
+) -> None:
+    await shop.stock.set_up(total=10, reserved=2)
+    await shop.settler.settle(ORDER, reservation=sample_reservation())
+    shop.stock.unavailable = True
+    await shop.cancel()
+    shop.refunds.default = Reply.REFUSE
+    for _ in range(2):
+        shop.clock.advance(KEY_WINDOW)
+        assert await shop.reconcile() is Outcome.FAILED
+    shop.stock.unavailable = False
+    for apply in (False, True):
+        assert await shop.reconcile(apply=apply) is Outcome.REFUNDED
+    assert shop.status() is OrderStatus.REFUNDED
+    assert len(shop.refunds.requests) == shop.refunds.refunded(ORDER.order_id) == 1
+    assert await shop.stock.level() == (10, 0, 0)
 
 
 async def test_a_refund_that_the_gateway_refuses_is_for_a_human(shop: Shop) -> None:

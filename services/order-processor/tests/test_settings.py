@@ -42,6 +42,7 @@ def test_the_defaults_are_in_order() -> None:
         "visibility": timedelta(seconds=60),
         "lease": timedelta(seconds=30),
         "payment_timeout": timedelta(seconds=10),
+        "gateway_key_window": timedelta(hours=24),
         "patience": timedelta(seconds=300),
         "wait": timedelta(seconds=20),
         "max_receives": 100,

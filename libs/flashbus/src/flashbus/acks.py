@@ -5,13 +5,12 @@ import random
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
 
 import structlog
 
 from flashbus.events import first_of
 from flashbus.observer import Observer
-from flashbus.queue import BATCH_LIMIT, Message, Queue, QueueUnavailableError
+from flashbus.queue import BATCH_LIMIT, LINGER, Message, Queue, QueueUnavailableError
 
 _ATTEMPTS = 8
 _RETRY_SECONDS = 0.1
@@ -35,7 +34,6 @@ class Acknowledger:
         on_added: Called with each message before its delete is sent.
         on_done: Called with each message that is deleted or given up.
         observer: Told of retries and give-ups.
-        linger: How long the first one waits for others.
     """
 
     def __init__(
@@ -45,13 +43,11 @@ class Acknowledger:
         on_added: Callable[[Message], object],
         on_done: Callable[[Message], object],
         observer: Observer,
-        linger: timedelta = timedelta(milliseconds=50),
     ) -> None:
         self._queue = queue
         self._on_added = on_added
         self._on_done = on_done
         self._observer = observer
-        self._linger = linger.total_seconds()
         self._waiting: deque[_Ack] = deque()
         self._unfinished = 0
         self._some, self._full, self._idle = asyncio.Event(), asyncio.Event(), asyncio.Event()
@@ -88,7 +84,7 @@ class Acknowledger:
             await first_of(self._some, self._idle if self._closing.is_set() else self._closing)
         if self._waiting and len(self._waiting) < BATCH_LIMIT:
             self._full.clear()
-            await first_of(self._full, self._closing, seconds=self._linger)
+            await first_of(self._full, self._closing, seconds=LINGER.total_seconds())
         return [self._waiting.popleft() for _ in range(min(len(self._waiting), BATCH_LIMIT))]
 
     async def _delete(self, batch: Sequence[_Ack]) -> None:

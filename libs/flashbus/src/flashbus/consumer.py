@@ -1,6 +1,7 @@
 """The consumer: pollers, slots and loops from the first receive to the end of the drain."""
 
 import asyncio
+from collections import deque
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -95,11 +96,9 @@ class Consumer:
         self._stop = stop
         self._drain = limits.drain.total_seconds()
         self._look_ahead = LookAhead(limits.slots)
-        self._slots = Slots(limits.slots, ahead=lambda: self._look_ahead.messages)
-        self._work_permits = asyncio.Semaphore(limits.slots)
-        self._ahead: set[asyncio.Task[Any] | None] = set()
-        self._busy = 0
+        self._slots = Slots(limits.slots, look_ahead=self._look_ahead)
         self._receives = Receives()
+        self._ahead: deque[Message] = deque()
         self._working: set[asyncio.Task[None]] = set()
         self._pollers = [self._poller(queue, limits, observer) for _ in range(limits.pollers)]
 
@@ -121,7 +120,12 @@ class Consumer:
     @property
     def busy(self) -> int:
         """How many messages are being worked now."""
-        return self._busy
+        return len(self._working)
+
+    @property
+    def ahead(self) -> int:
+        """How many messages wait for a slot."""
+        return len(self._ahead)
 
     @property
     def receiving(self) -> bool:
@@ -150,50 +154,40 @@ class Consumer:
                 loops.create_task(self._leave(pollers, acknowledging, keeping), name="drain")
         finally:
             self._admission.stop()
-            # Nothing is left here after a drain; after a broken loop what the handlers hold must still be given back.
+            # Nothing is left here after a drain; after a broken loop what is held must still be given back.
+            self._hand_back_ahead()
             await self._cut_short(list(self._working))
 
     def _start(self, message: Message) -> None:
         self._heartbeat.hold(message)
+        if self.busy < self._slots.limit:
+            self._begin(message)
+        else:
+            self._ahead.append(message)
+
+    def _begin(self, message: Message) -> None:
         task = asyncio.create_task(self._work(message), name=f"message {message.message_id}")
         self._working.add(task)
         task.add_done_callback(self._end)
 
     async def _work(self, message: Message) -> None:
-        """Work a message in its slot; one taken ahead waits for it, and goes back when the stop comes first."""
-        try:
-            await self._take_slot()
-        except BaseException:
-            self._heartbeat.hand_back(message, after=timedelta(0))
-            raise
         started = asyncio.get_running_loop().time()
-        self._busy += 1
-        try:
-            if isinstance(await self._dispatcher.work(message), Acknowledge):
-                # Another end is no measure: poison takes no time, and what failed may have taken any.
-                self._look_ahead.worked(asyncio.get_running_loop().time() - started)
-        finally:
-            self._busy -= 1
-            self._work_permits.release()
-
-    async def _take_slot(self) -> None:
-        if not self._work_permits.locked():
-            await self._work_permits.acquire()
-            return
-        if self._stop.is_set():
-            raise asyncio.CancelledError
-        task = asyncio.current_task()
-        self._ahead.add(task)
-        try:
-            await self._work_permits.acquire()
-        finally:
-            self._ahead.discard(task)
+        if isinstance(await self._dispatcher.work(message), Acknowledge):
+            # Another end is no measure: poison takes no time, and what failed may have taken any.
+            self._look_ahead.worked(asyncio.get_running_loop().time() - started)
 
     def _end(self, task: asyncio.Task[None]) -> None:
         self._working.discard(task)
         self._slots.give_back()
+        if self._ahead and not self._stop.is_set():
+            self._begin(self._ahead.popleft())
         if not task.cancelled() and (error := task.exception()) is not None:
             structlog.get_logger().error("message_crashed", task=task.get_name(), exc_info=error)
+
+    def _hand_back_ahead(self) -> None:
+        while self._ahead:
+            self._heartbeat.hand_back(self._ahead.popleft(), after=timedelta(0))
+            self._slots.give_back()
 
     async def _leave(
         self, pollers: Sequence[asyncio.Task[None]], acknowledging: asyncio.Task[None], keeping: asyncio.Task[None]
@@ -202,7 +196,7 @@ class Consumer:
         self._admission.stop()
         started = asyncio.get_running_loop().time()
         structlog.get_logger().info("drain_started", in_flight=len(self._working))
-        await self._cut_short([task for task in self._ahead if task is not None])
+        self._hand_back_ahead()
         # A receive in progress may still bring something: it is waited for like a message.
         _done, late = await asyncio.wait([*pollers, *self._working], timeout=self._drain)
         await self._cut_short(late)

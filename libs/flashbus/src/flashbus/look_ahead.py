@@ -1,6 +1,8 @@
-"""How many messages to have at hand beyond the free slots: as many as are worked off during one receive."""
+"""How many messages to have at hand beyond the free slots, and how many of them a receive is worth."""
 
 from datetime import timedelta
+
+from flashbus.queue import BATCH_LIMIT, LINGER
 
 # Work this long makes a round trip's gap in a slot invisible; who waited for it would age for nothing.
 _LONG_WORK = timedelta(seconds=1)
@@ -8,10 +10,12 @@ _WEIGHT_OF_NEWEST = 0.2
 
 
 class LookAhead:
-    """Rate × round trip, of what was seen lately; 0 until every slot has shown its time, and for long work.
+    """Rate × (round trip + linger), of what was seen lately; 0 until every slot has shown its time, and for long work.
 
     A slot is empty for one round trip between two messages, unless the next one is there already. With payments of
-    0.1 s that is a tenth of the slots; with payments of 3 s nothing, and nothing waits.
+    0.1 s that is a tenth of the slots; with payments of 3 s nothing, and nothing waits. While what is at hand keeps
+    the slots busy, a receive waits for company: slots become free one by one, and a call for each costs more than
+    all the rest of a message.
     """
 
     def __init__(self, slots: int) -> None:
@@ -24,13 +28,23 @@ class LookAhead:
     @property
     def messages(self) -> int:
         """How many may be taken beyond the free slots now; never more than there are slots."""
-        if self._receive_seconds is None or self._ended < self._slots:
-            return 0
-        if self._work_seconds >= _LONG_WORK.total_seconds():
+        if self._receive_seconds is None or not self._is_known_to_be_short:
             return 0
         # Work of no time at all is worked off as fast as it comes.
         share = self._receive_seconds / max(self._work_seconds, self._receive_seconds)
-        return round(self._slots * share)
+        return min(round(self._slots * share) + self.company, self._slots)
+
+    @property
+    def company(self) -> int:
+        """How many a receive waits for while no slot is empty: those that become free within the linger."""
+        if not self._is_known_to_be_short:
+            return 0
+        share = LINGER.total_seconds() / max(self._work_seconds, LINGER.total_seconds())
+        return min(int(self._slots * share), BATCH_LIMIT)
+
+    @property
+    def _is_known_to_be_short(self) -> bool:
+        return self._ended >= self._slots and self._work_seconds < _LONG_WORK.total_seconds()
 
     def received(self, seconds: float, *, at_once: bool) -> None:
         """Note a receive; one that may have waited for messages says nothing about the way."""

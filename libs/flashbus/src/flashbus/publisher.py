@@ -87,6 +87,7 @@ class GroupCommitPublisher:
         self._max_waiting = max_waiting
         self._on_batch = on_batch
         self._waiting: deque[_Waiting] = deque()
+        self._waiting_bytes = 0
         self._deadlines = Deadlines[_Waiting](on_late=self._late)
         self._call_deadlines = Deadlines[_Call](on_late=lambda call: call.result.cancel())
         self._in_flight: set[asyncio.Task[None]] = set()
@@ -157,8 +158,12 @@ class GroupCommitPublisher:
             result=loop.create_future(),
         )
         self._waiting.append(waiting)
+        self._waiting_bytes += size_bytes
         self._deadlines.add(waiting)
-        self._dispatch()
+        if len(self._waiting) >= MAX_BATCH_ENTRIES or self._waiting_bytes > MAX_BATCH_BYTES:
+            self._dispatch()
+        else:
+            self._set_timer()
         return waiting
 
     def _late(self, waiting: _Waiting) -> None:
@@ -170,13 +175,17 @@ class GroupCommitPublisher:
         if not waiting.queued:
             return False
         self._waiting.remove(waiting)
-        waiting.queued = False
+        self._left(waiting)
         return True
 
     def _take_next(self) -> _Waiting:
         waiting = self._waiting.popleft()
-        waiting.queued = False
+        self._left(waiting)
         return waiting
+
+    def _left(self, waiting: _Waiting) -> None:
+        waiting.queued = False
+        self._waiting_bytes -= waiting.size_bytes
 
     def _dispatch(self, *, lingered: bool = False) -> None:
         """Send full batches, and what has lingered if it is the time for that; set the timer for the rest."""

@@ -7,6 +7,8 @@ from typing import Protocol
 
 # What one receive brings, and one batch of deletes or visibility changes takes, at most.
 BATCH_LIMIT = 10
+# How long such a call may wait for company: those that it takes along with the first one.
+LINGER = timedelta(milliseconds=50)
 # How long SQS can hide a delivery, counted from the receive, extensions included.
 LONGEST_HIDDEN = timedelta(hours=12)
 

@@ -16,12 +16,12 @@ from botocore.exceptions import (
     ParamValidationError,
     PartialCredentialsError,
 )
-from botocore.parsers import ResponseParserError
 
 from flashbus.attributes import message_attributes
+from flashbus.parser_error import response_parser_error
 from flashbus.topic import Entry, Refusal, TopicError
 
-_FOREIGN = (BotoCoreError, ClientError, ResponseParserError, aiohttp.ClientError, OSError)
+_FOREIGN = (BotoCoreError, ClientError, aiohttp.ClientError, OSError)
 _NEVER_SENT = (
     ConnectTimeoutError,
     CredentialRetrievalError,
@@ -67,7 +67,7 @@ class SnsTopic:
         for attempt in itertools.count(1):
             try:
                 answer = await self._ask(entries)
-            except _FOREIGN as exc:
+            except (*_FOREIGN, response_parser_error()) as exc:
                 certain = certain and _was_not_taken(exc)
                 if attempt == _ATTEMPTS or not _may_pass(exc):
                     raise TopicError(f"{type(exc).__name__}: {exc}", certain=certain) from exc

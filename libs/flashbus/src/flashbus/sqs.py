@@ -8,14 +8,14 @@ from typing import Any, Protocol
 
 import aiohttp
 from botocore.exceptions import BotoCoreError, ClientError
-from botocore.parsers import ResponseParserError
 
 from flashbus.attributes import message_attributes
+from flashbus.parser_error import response_parser_error
 from flashbus.queue import EntryFailure, Message, QueueUnavailableError, VisibilityChange
 
 _GONE = frozenset({"ReceiptHandleIsInvalid", "MessageNotInflight", "InvalidParameterValue"})
 # What botocore, and we, make of a 200 that is no answer of SQS: a proxy's page, bytes cut or mixed up.
-_GARBLED = (ResponseParserError, ValueError, TypeError, AttributeError, LookupError)
+_GARBLED = (ValueError, TypeError, AttributeError, LookupError)
 
 
 class SqsClient(Protocol):
@@ -94,7 +94,7 @@ async def _wrapped(operation: str) -> AsyncIterator[None]:
         raise QueueUnavailableError(f"{operation}: {code}", reason="refused") from exc
     except (BotoCoreError, aiohttp.ClientError, OSError) as exc:
         raise QueueUnavailableError(f"{operation}: {type(exc).__name__}", reason="unreachable") from exc
-    except _GARBLED as exc:
+    except (*_GARBLED, response_parser_error()) as exc:
         raise QueueUnavailableError(f"{operation}: {type(exc).__name__}: {exc}", reason="garbled") from exc
 
 

@@ -9,7 +9,6 @@ from flashmsg.codec import (
     encode,
     encode_placed,
     json_schema,
-    parse_request,
 )
 from flashmsg.errors import (
     FieldError,
@@ -37,6 +36,7 @@ from flashmsg.orders import (
     UtcDatetime,
 )
 from flashmsg.outcomes import OUTCOME_TYPES, OUTCOMES_SOURCE, EndedOrder, OrderOutcome, outcome_type
+from flashmsg.requests import parse_request
 from flashmsg.reservations import Reservation, ReservationId
 from flashmsg.statuses import OrderStatus
 

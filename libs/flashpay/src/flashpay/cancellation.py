@@ -1,11 +1,12 @@
 """Calling an order off: before it is paid, or by paying it back."""
 
+import asyncio
 from dataclasses import dataclass
 from datetime import timedelta
 
 from flashmsg import OrderStatus
 from flashpay.entries import LedgerEntry, Tombstone
-from flashpay.errors import FlashpayError, RefundForgottenError, UnmetOrderError
+from flashpay.errors import FlashpayError, RefundForgottenError, UnfinishedError, UnmetOrderError
 from flashpay.gateway import NotRefunded, Refunded, RefundRequest, Refunds
 from flashpay.ledger import Clock, Ledger, utc_now
 from flashpay.outcomes import Announcer
@@ -42,19 +43,23 @@ class Refunder:
         self._clock = clock
 
     async def finish(self, entry: LedgerEntry, *, traceparent: str | None = None) -> LedgerEntry:
-        """Pay an order back, give back its units, and write that down, in this sequence: each may be done again.
+        """Pay an order back, note that, give back its units, and end the order: each may be done again.
 
         Raises:
             FlashpayError: Not finished; `retryable` says whether to come back.
         """
         refunded = await self._refunded(refund_request(entry, traceparent), entry)
         if entry.reservation is not None:
-            # Before the record: a refunded order is found by nobody any more.
+            # The units may have to wait for longer than the gateway remembers the refund.
+            await self._ledger.note_refund(entry.order_id, refunded)
+            # Before the end: a refunded order is found by nobody any more.
             await self._reservations.end([own_ending(entry.reservation, entry)], entry, settled=False)
         return await self._ledger.refunded(entry.order_id, refunded)
 
     async def _refunded(self, request: RefundRequest, entry: LedgerEntry) -> Refunded:
-        # Nothing is written between decision and end, so this is the time of the decision: no refund was sent before.
+        if entry.refund_id is not None:
+            return Refunded(refund_id=entry.refund_id)
+        # Nothing is written between decision and note, so this is the time of the decision: no refund was sent before.
         if self._clock() - entry.updated_at < self._key_window:
             return await self._refunds.refund(request, timeout=self._timeout)
         known = await self._refunds.lookup_refund(request, timeout=self._timeout)
@@ -87,6 +92,7 @@ class Canceller:
         announcer: Tells of the ends that this brings; None where nobody is told.
         forgetful: Whether ended orders expire. One without an entry may then be paid and forgotten, and to call it
             cancelled would be wrong.
+        timeout: The most that all may take which follows a decision.
     """
 
     def __init__(
@@ -97,15 +103,17 @@ class Canceller:
         reservations: Reservations,
         announcer: Announcer | None = None,
         forgetful: bool = False,
+        timeout: timedelta = timedelta(seconds=30),
     ) -> None:
         self._ledger = ledger
         self._refunder = refunder
         self._reservations = reservations
         self._announcer = announcer
         self._forgetful = forgetful
+        self._timeout_seconds = timeout.total_seconds()
 
-    async def cancel(self, order_id: str, *, traceparent: str | None = None) -> Cancellation:
-        """Cancel an order, as far as it goes. Asked again it says the same, and goes on with what is not finished.
+    async def decide(self, order_id: str) -> LedgerEntry | Tombstone:
+        """Have the ledger decide about an order; its status tells. Asked again it says the same.
 
         Raises:
             UnmetOrderError: Orders expire, and the ledger has none of this id.
@@ -113,12 +121,20 @@ class Canceller:
         """
         if self._forgetful and await self._ledger.find(order_id) is None:
             raise UnmetOrderError(f"{order_id} is not in the ledger, or not any more", reason="unmet")
-        entry, trouble = await self._ledger.cancel(order_id), None
+        return await self._ledger.cancel(order_id)
+
+    async def finish(self, decided: LedgerEntry | Tombstone, *, traceparent: str | None = None) -> Cancellation:
+        """Do what follows from a decision, as far as it goes in time; after another decision it goes on."""
+        entry = decided
+        trouble: FlashpayError | None = None
         try:
-            if isinstance(entry, LedgerEntry):
-                entry = await self._finish(entry, traceparent)
+            if isinstance(decided, LedgerEntry):
+                async with asyncio.timeout(self._timeout_seconds):
+                    entry = await self._finish(decided, traceparent)
         except FlashpayError as error:
             trouble = error
+        except TimeoutError:
+            trouble = UnfinishedError(f"not finished within {self._timeout_seconds:g} seconds", reason="timeout")
         self._announce(entry)
         return Cancellation(entry=entry, trouble=trouble)
 

@@ -96,6 +96,16 @@ class Charger:
         """Ask once what became of a charge; raises as `Gateway.lookup`."""
         return await self._gateway.lookup(request, timeout=min(_LOOKUP_TIMEOUT, self._payment_timeout))
 
+    async def earlier(self, request: ChargeRequest, on_unanswered: Unanswered | None = None) -> ChargeKnown:
+        """Ask what became of an earlier charge whose key may be forgotten by now; raises as `Gateway.lookup`."""
+        found = await self._look(request)
+        if not isinstance(found, GatewayUnavailableError):
+            return found
+        if on_unanswered is not None and not isinstance(found, GatewayInFlightError):
+            # Counted like a charge without an answer: after a long outage there may be no others.
+            on_unanswered(found, alive=await self._is_alive(request, found))
+        raise found
+
     def lose_patience(self) -> None:
         """Wait for no unanswered charge any more, now and from now on: the process is about to stop."""
         self._impatient.set()

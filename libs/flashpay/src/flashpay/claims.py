@@ -112,12 +112,12 @@ def may_fail(entry: LedgerEntry, order: Order, *, now: datetime, attempt: int | 
     return entry.lease_until is None or entry.lease_until <= now
 
 
-def claimed(entry: LedgerEntry) -> Claimed:
-    """The claim that an entry under lease stands for."""
+def claimed(entry: LedgerEntry, *, order: Order | None = None) -> Claimed:
+    """The claim that an entry under lease stands for; the `order` that it was just made of is not checked again."""
     if entry.owner is None or entry.lease_until is None:
         raise ValueError(f"the entry of {entry.order_id} is not under lease")
     return Claimed(
-        order=entry.order,
+        order=entry.order if order is None else order.model_copy(update={"created_at": entry.created_at}),
         attempt=entry.attempt,
         owner=entry.owner,
         lease_until=entry.lease_until,

@@ -74,6 +74,8 @@ class DynamoLedger:
         lease_until = whole_ms(now + lease)
         first = LedgerEntry.claimed_first(order, owner=owner, lease_until=lease_until, now=now, reservation=reservation)
         outcome = await self._insert(first)
+        if isinstance(outcome, Written):
+            return claimed(first, order=order)
         for _ in range(_ROUNDS):
             entry = _standing(outcome, order.order_id)
             if isinstance(outcome, Written):
@@ -166,16 +168,16 @@ class DynamoLedger:
             outcome = await self._call_off(standing, status, now)
         raise _contention(order_id)
 
+    async def note_refund(self, order_id: str, refund: Refunded) -> LedgerEntry:
+        """See `Ledger.note_refund`. One write."""
+        noted = {"refund_id": text(refund.refund_id)}
+        return _refunded(await self._table.update(order_id, assign=noted, where=_refunding(refund)), order_id, refund)
+
     async def refunded(self, order_id: str, refund: Refunded) -> LedgerEntry:
         """See `Ledger.refunded`. One write."""
-        outcome = await self._end(
-            order_id,
-            assign={"status": text(OrderStatus.REFUNDED), "refund_id": text(refund.refund_id)},
-            where={"status": (text(OrderStatus.REFUNDING),)},
-            now=self._now(),
-        )
-        entry = _standing(outcome, order_id)
-        return entry if isinstance(outcome, Written) else refunded_before(entry, refund)
+        refunded = {"status": text(OrderStatus.REFUNDED), "refund_id": text(refund.refund_id)}
+        outcome = await self._end(order_id, assign=refunded, where=_refunding(refund), now=self._now())
+        return _refunded(outcome, order_id, refund)
 
     async def get(self, order_id: str) -> LedgerEntry | None:
         """See `Ledger.get`. A strongly consistent read."""
@@ -238,6 +240,15 @@ class DynamoLedger:
 def _unmoved(entry: LedgerEntry) -> Condition:
     # Every claim raises the attempt and every end changes the status, so these two show any move.
     return {"status": (text(entry.status),), "attempt": (number(entry.attempt),)}
+
+
+def _refunding(refund: Refunded) -> Condition:
+    return {"status": (text(OrderStatus.REFUNDING),), "refund_id": (text(refund.refund_id), None)}
+
+
+def _refunded(outcome: Written | Unchanged, order_id: str, refund: Refunded) -> LedgerEntry:
+    entry = _standing(outcome, order_id)
+    return entry if isinstance(outcome, Written) else refunded_before(entry, refund)
 
 
 def _there(entry: LedgerEntry | Tombstone | None, order_id: str) -> LedgerEntry | Tombstone:

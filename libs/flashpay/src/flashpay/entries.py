@@ -47,7 +47,7 @@ class LedgerEntry:
         total_minor: The amount that is charged, fixed likewise.
         completed_at: When the status became terminal.
         charge_id: The gateway's name of the charge, once `completed`.
-        refund_id: The gateway's name of the refund, once `refunded`.
+        refund_id: The gateway's name of the refund, once that is made; the order may still be `refunding`.
         reason: Why it is `declined` or `failed`.
         attempt: How often the order was claimed; 0 for one that is pending or failed before any claim.
         owner: Who accepted it, who claimed it last, or who recorded the answer.
@@ -97,7 +97,7 @@ class LedgerEntry:
         cls, order: Order, *, owner: str, now: datetime, reservation: Reservation | None = None
     ) -> "LedgerEntry":
         """The entry of an order that was accepted and that nobody claimed yet."""
-        return replace(_entry_of(order, OrderStatus.PENDING, now, reservation), owner=owner)
+        return _entry_of(order, OrderStatus.PENDING, now, reservation, owner=owner)
 
     @classmethod
     def claimed_first(
@@ -110,12 +110,8 @@ class LedgerEntry:
         reservation: Reservation | None = None,
     ) -> "LedgerEntry":
         """The entry of an order that nobody claimed before."""
-        return replace(
-            _entry_of(order, OrderStatus.PROCESSING, now, reservation),
-            attempt=1,
-            owner=owner,
-            lease_until=whole_ms(lease_until),
-        )
+        status, until = OrderStatus.PROCESSING, whole_ms(lease_until)
+        return _entry_of(order, status, now, reservation, owner=owner, attempt=1, lease_until=until)
 
     def taken_over(self, *, owner: str, lease_until: datetime, now: datetime) -> "LedgerEntry":
         """This entry under the next claim."""
@@ -155,7 +151,16 @@ class LedgerEntry:
         return replace(entry, completed_at=entry.updated_at, reason=reason)
 
 
-def _entry_of(order: Order, status: OrderStatus, now: datetime, reservation: Reservation | None) -> LedgerEntry:
+def _entry_of(
+    order: Order,
+    status: OrderStatus,
+    now: datetime,
+    reservation: Reservation | None,
+    *,
+    owner: str | None = None,
+    attempt: int = 0,
+    lease_until: datetime | None = None,
+) -> LedgerEntry:
     return LedgerEntry(
         order_id=order.order_id,
         status=status,
@@ -167,4 +172,7 @@ def _entry_of(order: Order, status: OrderStatus, now: datetime, reservation: Res
         created_at=whole_ms(order.created_at),
         updated_at=whole_ms(now),
         reservation=reservation,
+        owner=owner,
+        attempt=attempt,
+        lease_until=lease_until,
     )

@@ -119,6 +119,14 @@ class Ledger(Protocol):
         """
         ...
 
+    async def note_refund(self, order_id: str, refund: Refunded) -> LedgerEntry:
+        """Keep the gateway's answer to a refund whose order is not at its end yet. Doing so again changes nothing.
+
+        Raises:
+            ConflictingChargeError: As of `refunded`.
+        """
+        ...
+
     async def refunded(self, order_id: str, refund: Refunded) -> LedgerEntry:
         """Write down that an order is paid back. Doing so again returns the entry as it stands.
 
@@ -157,7 +165,7 @@ def recorded_before(entry: LedgerEntry, claimed: Claimed, result: ChargeResult) 
 
 
 def refunded_before(entry: LedgerEntry, refund: Refunded) -> LedgerEntry:
-    """What an entry that is not being refunded answers to a refund.
+    """What an entry that does not wait for this refund answers to it.
 
     Raises:
         ConflictingChargeError: It holds a different one, or none.

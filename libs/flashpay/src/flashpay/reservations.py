@@ -34,8 +34,8 @@ class Stock(Protocol):
 class PurchaseLimits(Protocol):
     """What each customer has bought, as far as it is settled with an order; see `flashstock.limits.Limits`."""
 
-    async def release(self, product_id: str, /, *, customer_id: int, order_id: str) -> None:
-        """Count an order no more; nothing if it does not count. Raises `StockError`."""
+    async def follow(self, reservation: Reservation, /, *, customer_id: int, order_id: str) -> None:
+        """Count an order, or no more, as its reservation has really ended. Raises `StockError`."""
         ...
 
 
@@ -83,7 +83,7 @@ class Reservations:
         stock = self._known(settled=settled)
         try:
             await stock.settle(found)
-            await self._release(found, entry)
+            await self._count(found, entry)
         except StockError as error:
             raise StockUnsettledError(f"{entry.order_id} is {entry.status.value}: {error}", settled=settled) from error
 
@@ -105,13 +105,14 @@ class Reservations:
             raise StockUnsettledError(f"{claimed.order.order_id} has no units yet: {error}", settled=False) from error
         return True
 
-    async def _release(self, found: Sequence[Ending], entry: LedgerEntry) -> None:
+    async def _count(self, found: Sequence[Ending], entry: LedgerEntry) -> None:
         """What an order did not come to buy counts no more for its customer; a second reservation never counted."""
-        for ending in found:
-            if self._limits is None or ending.outcome is Outcome.SOLD or ending.reservation != entry.reservation:
-                continue
-            for product_id in ending.reservation.units:
-                await self._limits.release(product_id, customer_id=entry.customer_id, order_id=entry.order_id)
+        own = [ending for ending in found if ending.reservation == entry.reservation]
+        if self._limits is None or not own:
+            return
+        # Only an order that was claimed again, or opened again, may be sold after it was given up: it counts again.
+        if own[0].outcome is not Outcome.SOLD or entry.attempt > 1 or entry.reopened:
+            await self._limits.follow(own[0].reservation, customer_id=entry.customer_id, order_id=entry.order_id)
 
     def _known(self, *, settled: bool) -> Stock:
         if self._stock is None:

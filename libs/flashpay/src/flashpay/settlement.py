@@ -81,6 +81,8 @@ class Settler:
         owner: The name of this worker; every attempt adds its own random end.
         lease: How long a claim is exclusive; longer than `payment_timeout`.
         payment_timeout: The most that one charge may take to be answered.
+        key_window: How long the gateway keeps a key. A charge of an order older than that may have been forgotten, and
+            is asked for before it is sent again.
         patience: How long an unanswered charge that may be worked on is waited for, at most.
         clock: The clock that leases are compared with.
         sleep: Waits so many seconds between two looks at an unanswered charge.
@@ -97,6 +99,7 @@ class Settler:
         owner: str,
         lease: timedelta = timedelta(seconds=30),
         payment_timeout: timedelta = timedelta(seconds=10),
+        key_window: timedelta = timedelta(hours=24),
         patience: timedelta = timedelta(seconds=300),
         clock: Clock = utc_now,
         sleep: Callable[[float], Awaitable[object]] = asyncio.sleep,
@@ -109,6 +112,7 @@ class Settler:
         self._owner = owner
         self._lease = lease
         self._payment_timeout = payment_timeout
+        self._key_window = key_window
         self._clock = clock
         self._charger = Charger(
             gateway=gateway, payment_timeout=payment_timeout, patience=patience, clock=clock, sleep=sleep
@@ -238,6 +242,10 @@ class Settler:
 
     async def _charge(self, claim: Claimed, request: ChargeRequest, on_unanswered: Unanswered | None) -> ChargeResult:
         try:
+            if claim.attempt > 1 and self._clock() - claim.order.created_at >= self._key_window:
+                known = await self._charger.earlier(request, on_unanswered)
+                if not isinstance(known, NotCharged):
+                    return known
             return await self._charger.charge(request, timeout=self._time_to_charge(claim), on_unanswered=on_unanswered)
         except GatewayRefusedError as error:
             # No earlier attempt can have been charged where there was none.

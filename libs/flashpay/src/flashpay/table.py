@@ -10,7 +10,7 @@ from botocore.exceptions import BotoCoreError, ClientError, ConnectTimeoutError,
 from flashpay.entries import LedgerEntry, Tombstone
 from flashpay.errors import FlashpayError, LedgerRefusedError, LedgerUnavailableError
 from flashpay.items import BURIED, EXPIRES_AT, TOMBSTONE, Attribute, Item, from_item, to_item, to_tombstone_item
-from flashstock.dynamo import GARBLED
+from flashstock.dynamo import garbled
 
 _THROTTLED = {
     "ProvisionedThroughputExceededException",
@@ -23,8 +23,8 @@ _CONTENDED = {"TransactionConflictException", "TransactionInProgressException"}
 _OURS = {"ValidationException", "SerializationException", "ItemCollectionSizeLimitExceededException"}
 _SERVER_ERROR = 500
 
-Condition: TypeAlias = Mapping[str, tuple[Attribute, ...]]
-"""The values that each attribute may have for the write to happen."""
+Condition: TypeAlias = Mapping[str, tuple[Attribute | None, ...]]
+"""The values that each attribute may have for the write to happen; None beside others allows that there is none."""
 
 
 class DynamoClient(Protocol):
@@ -133,9 +133,10 @@ def _expressions(assign: Item, remove: tuple[str, ...], where: Condition) -> dic
     values = {f":{name}": value for name, value in assign.items()}
     tests = []
     for name, allowed in where.items():
-        labels = [f":{name}_{index}" for index in range(len(allowed))]
-        values.update(zip(labels, allowed, strict=True))
-        tests.append(f"#{name} IN ({', '.join(labels)})")
+        wanted = {f":{name}_{index}": value for index, value in enumerate(allowed) if value is not None}
+        values.update(wanted)
+        among = f"#{name} IN ({', '.join(wanted)})"
+        tests.append(f"({among} OR attribute_not_exists(#{name}))" if None in allowed else among)
     changes = ["SET " + ", ".join(f"#{name} = :{name}" for name in assign)] if assign else []
     if remove:
         changes.append("REMOVE " + ", ".join(f"#{name}" for name in remove))
@@ -160,7 +161,7 @@ async def translated(call: Callable[..., Awaitable[Mapping[str, Any]]], **argume
         raise LedgerUnavailableError(f"DynamoDB did not answer in time: {error}", reason="timeout") from error
     except (BotoCoreError, aiohttp.ClientError, OSError) as error:
         raise LedgerUnavailableError(f"DynamoDB is out of reach: {error}", reason="connection") from error
-    except GARBLED as error:
+    except garbled() as error:
         raise LedgerUnavailableError(f"DynamoDB's answer is garbled: {error!r}", reason="garbled") from error
 
 

@@ -60,10 +60,12 @@ class Apis:
                 yield "the unit is returned", _with(ended(state, End.RETURNED, self.provider.rules), number, Process())
             case Stage.DECIDED:
                 yield from self._pay_back(state, number)
-            case Stage.PAID_BACK if self.provider.rules.units_return_before_the_record:
+            case Stage.PAID_BACK if self.provider.rules.refund_is_noted_before_its_unit and state.units is not None:
+                yield "the refund is noted", _with(state._replace(noted=True), number, Process(Stage.NOTED))
+            case Stage.PAID_BACK | Stage.NOTED if self.provider.rules.units_return_before_the_record:
                 back = ended(state, End.REFUNDED, self.provider.rules)
                 yield "the unit is for sale again", _with(back, number, Process(Stage.RETURNED))
-            case Stage.PAID_BACK:
+            case Stage.PAID_BACK | Stage.NOTED:
                 recorded = state._replace(status=Status.REFUNDED)
                 yield "the refund is recorded", _with(recorded, number, Process(Stage.RETURNED))
             case _:
@@ -76,9 +78,13 @@ class Apis:
 
     def _pay_back(self, state: State, number: int) -> Iterator[Step]:
         rules = self.provider.rules
+        if state.noted:
+            yield "the refund was noted before", _with(state, number, Process(Stage.NOTED))
+            return
         if state.refund_old and rules.old_refund_is_only_looked_up:
-            found = Process(Stage.PAID_BACK) if state.gateway.refunds else Process()
-            yield f"the gateway knows of {state.gateway.refunds} refunds", _with(state, number, found)
+            found = Process(Stage.PAID_BACK) if state.finds_refund else Process()
+            knows = "knows" if state.finds_refund else "does not know"
+            yield f"the gateway {knows} of the refund", _with(state, number, found)
             return
         tries = state.tries if rules.refund_key_is_the_order else min(state.tries + 1, _TRIES)
         asked = state._replace(tries=tries)
@@ -104,6 +110,9 @@ def _key_windows(state: State) -> Iterator[Step]:
     if not state.refund_old and state.status in {Status.REFUNDING, Status.REFUNDED}:
         forgotten = state.gateway._replace(refund_keys=())
         yield "the gateway forgets the refund's key", state._replace(refund_old=True, gateway=forgotten)
+        if state.status is Status.REFUNDING:
+            forgotten = forgotten._replace(refunds_forgotten=True)
+            yield "the gateway forgets the refund", state._replace(refund_old=True, gateway=forgotten)
 
 
 def _with(state: State, number: int, process: Process) -> State:

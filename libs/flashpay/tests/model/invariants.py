@@ -1,6 +1,6 @@
 """What must hold in every state, and what must hold once everything has come to rest."""
 
-from libs.flashpay.tests.model.state import State, Status, Units
+from libs.flashpay.tests.model.state import End, State, Status, Units
 
 _UNCHARGED = {Status.TOMBSTONE, Status.CANCELLED, Status.DECLINED, Status.FAILED}
 
@@ -29,6 +29,8 @@ def _at_rest(state: State) -> str | None:
     gateway = state.gateway
     if state.status is Status.COMPLETED and not (gateway.charges and not gateway.refunds):
         return f"completed with {gateway.charges} charges and {gateway.refunds} refunds"
+    if state.status is Status.REFUNDING and state.guard is End.REFUNDED:
+        return "paid back and for sale again, and refunding for ever"
     if state.status is Status.REFUNDING or state.units is None:
         return None  # a refund that nobody knows of is for a human, its unit too
     at_home = Units(0, 0, 1) if state.status is Status.COMPLETED else Units(1, 0, 0)

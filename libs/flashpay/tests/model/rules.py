@@ -17,6 +17,7 @@ class Rules:
     unmet_order_gets_a_tombstone: bool = True
     processing_order_is_not_cancelled: bool = True
     refund_is_decided_first: bool = True
+    refund_is_noted_before_its_unit: bool = True
     units_return_before_the_record: bool = True
     endings_are_guarded: bool = True
 

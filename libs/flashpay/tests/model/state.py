@@ -43,6 +43,7 @@ class Stage(Named):
     DECIDED = auto()  # on a refund
     CHECKED = auto()  # a variant's: it has read that the order may be cancelled
     PAID_BACK = auto()
+    NOTED = auto()  # the gateway's answer to the refund is in the ledger
     RETURNED = auto()  # the unit is back, the refund is not recorded
     RETURNING = auto()  # the unit of a cancelled order
 
@@ -77,6 +78,7 @@ class Gateway(NamedTuple):
     refunds: int = 0
     charge_keys: tuple[tuple[int, bool], ...] = ()
     refund_keys: tuple[int, ...] = ()
+    refunds_forgotten: bool = False  # not even a lookup finds them
 
 
 class State(NamedTuple):
@@ -92,6 +94,7 @@ class State(NamedTuple):
     tries: int = 0  # refunds that were asked for
     old: bool = False  # the window of the charge's key is over
     refund_old: bool = False
+    noted: bool = False  # the ledger has the gateway's answer to the refund
     units: Units | None = Units()  # None where nothing is limited
     guard: End | None = None
     told: bool = False  # a client was told that the order is cancelled
@@ -102,9 +105,14 @@ class State(NamedTuple):
         return not self.flight and all(one.stage is Stage.IDLE for one in (*self.workers, *self.apis))
 
     @property
+    def finds_refund(self) -> bool:
+        """Whether a lookup at the gateway finds the refund."""
+        return bool(self.gateway.refunds) and not self.gateway.refunds_forgotten
+
+    @property
     def is_quiet(self) -> bool:
         """The order has come to its end, or to a human: a refund that the gateway does not know of any more."""
-        lost = self.status is Status.REFUNDING and self.refund_old and not self.gateway.refunds
+        lost = self.status is Status.REFUNDING and self.refund_old and not (self.noted or self.finds_refund)
         open_ = {Status.UNMET, Status.PENDING, Status.PROCESSING, Status.TOMBSTONE, Status.REFUNDING}
         return self.is_idle and not self.queued and (self.status not in open_ or lost)
 

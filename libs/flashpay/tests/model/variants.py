@@ -9,6 +9,7 @@ TWICE = "charged twice"
 BACK_TWICE = "paid back more often than charged"
 LIE = "said to be cancelled"
 UNRECORDED = "completed with 1 charges and 1 refunds"
+FORGOTTEN = "refunding for ever"
 UNIT = "in the wrong place"
 UNITS = "not in one place"
 
@@ -52,6 +53,11 @@ VARIANTS = (
         fault=BACK_TWICE,
     ),
     Variant(name="paid back before it is decided on", rules=Rules(refund_is_decided_first=False), fault=UNRECORDED),
+    Variant(
+        name="the unit is given back before the refund is noted",
+        rules=Rules(refund_is_noted_before_its_unit=False),
+        fault=FORGOTTEN,
+    ),
     Variant(
         name="recorded as refunded before the unit is back",
         rules=Rules(units_return_before_the_record=False),

@@ -8,7 +8,6 @@ from uuid import uuid4
 
 import aiohttp
 from botocore.exceptions import BotoCoreError, ClientError, ConnectTimeoutError, ReadTimeoutError
-from botocore.parsers import ResponseParserError
 
 from flashstock.errors import StockUnavailableError
 from flashstock.expressions import action, arguments, from_item
@@ -29,8 +28,6 @@ _CONTENDED = {"TransactionConflictException", "TransactionConflict", "Transactio
 _OURS = {"ValidationException", "ValidationError", "SerializationException", "IdempotentParameterMismatchException"}
 _CONDITION = {"ConditionalCheckFailedException", "ConditionalCheckFailed"}
 _SERVER_ERROR = 500
-# What botocore makes of a 200 that is no answer of DynamoDB: a proxy's page, bytes cut or mixed up.
-GARBLED = (ResponseParserError, ValueError, TypeError, AttributeError, LookupError)
 _READ_LIMIT = 100
 _ATTEMPTS = 8
 _FIRST_PAUSE_SECONDS = 0.01
@@ -131,6 +128,16 @@ class DynamoTable:
         return await _translated(call, request)
 
 
+def garbled() -> tuple[type[Exception], ...]:
+    """What botocore makes of a 200 that is no answer of DynamoDB: a proxy's page, bytes cut or mixed up.
+
+    Asked by an `except`, and so only once something was raised: the parsers are a sixth of a function's cold start.
+    """
+    from botocore.parsers import ResponseParserError  # noqa: PLC0415 - see above
+
+    return ResponseParserError, ValueError, TypeError, AttributeError, LookupError
+
+
 async def _translated(
     call: Callable[..., Awaitable[Mapping[str, Any]]], request: Mapping[str, object]
 ) -> Mapping[str, Any]:
@@ -142,7 +149,7 @@ async def _translated(
         raise StockUnavailableError(f"DynamoDB did not answer in time: {error}", reason="timeout") from error
     except (BotoCoreError, aiohttp.ClientError, OSError) as error:
         raise StockUnavailableError(f"DynamoDB is out of reach: {error}", reason="connection") from error
-    except GARBLED as error:
+    except garbled() as error:
         raise StockUnavailableError(f"DynamoDB's answer is garbled: {error!r}", reason="garbled") from error
 
 

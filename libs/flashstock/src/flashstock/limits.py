@@ -2,10 +2,15 @@
 
 from typing import Any
 
-from flashstock.errors import LimitReachedError
-from flashstock.table import ConditionFailedError, Path, StockTable, Update, Where
+from flashmsg import Reservation
+from flashstock.endings import Outcome, ending_key
+from flashstock.errors import LimitReachedError, StockUnavailableError
+from flashstock.table import Check, ConditionFailedError, Path, StockTable, Update, Where
 
 _TOTAL: Path = ("total",)
+_GIVEN_BACK = {Outcome.RETURNED, Outcome.REFUNDED}
+_SOLD = {Outcome.SOLD, Outcome.SOLD_WITHOUT_UNITS}
+_ROUNDS = 5
 
 
 class Limits:
@@ -44,11 +49,47 @@ class Limits:
             return
         units = item[counted[0]]
         try:
-            await self._table.write(
-                Update(id=key, add={_TOTAL: -units}, remove=[counted], where=[Where(counted, "=", units)])
-            )
+            await self._table.write(_uncount(key, counted, units))
         except ConditionFailedError:
             return  # another call has released it
+
+    async def follow(self, reservation: Reservation, *, customer_id: int, order_id: str) -> None:
+        """Count an order as its reservation has ended: sold, though it was returned before, or given back.
+
+        What somebody asked for earlier may not be what came of it, so each count is in one transaction with the guard
+        of the end. Nothing happens where the customer never counted, and while the reservation is open.
+        """
+        for product_id, units in reservation.units.items():
+            for _ in range(_ROUNDS):
+                if await self._followed(reservation.id, _key(product_id, customer_id), _order(order_id), units):
+                    break
+            else:
+                raise StockUnavailableError(f"too many others are at {reservation.id}", reason="contention")
+
+    async def _followed(self, reservation_id: str, key: str, counted: Path, units: int) -> bool:
+        """Whether a customer's count goes with the guard of a reservation; False when either has just moved."""
+        guard_key = ending_key(reservation_id)
+        items: Any = await self._table.read([guard_key, key])
+        guard, customer = items.get(guard_key), items.get(key)
+        if guard is None or customer is None:
+            return True
+        counts, outcome = counted[0] in customer, guard["outcome"]
+        if counts and outcome in _GIVEN_BACK:
+            update = _uncount(key, counted, customer[counted[0]])
+        elif not counts and outcome in _SOLD:
+            update = Update(id=key, assign={counted: units}, add={_TOTAL: units}, where=[Where(counted, "missing")])
+        else:
+            return True
+        ended = [Where((name,), "=", guard[name]) for name in ("outcome", "reopened")]
+        try:
+            await self._table.transact([Check(id=guard_key, where=ended), update])
+        except ConditionFailedError:
+            return False
+        return True
+
+
+def _uncount(key: str, counted: Path, units: int) -> Update:
+    return Update(id=key, add={_TOTAL: -units}, remove=[counted], where=[Where(counted, "=", units)])
 
 
 def _key(product_id: str, customer_id: int) -> str:

@@ -25,7 +25,17 @@ async def open_consumer(settings: Settings, *, log: JsonLog) -> AsyncIterator[Ca
 
 def build_consumer(settings: Settings, *, connections: Connections, log: JsonLog) -> Consumer:
     """Join the parts of a consumer; the same for real connections and for fakes."""
-    settler = Settler(
+    record_settler = RecordSettler(
+        settler=_settler(settings, connections),
+        dead_letters=connections.dead_letters,
+        max_receives=settings.max_receives,
+        payment_timeout=settings.payment_timeout,
+    )
+    return Consumer(record_settler=record_settler, announcer=connections.announcer, log=log)
+
+
+def _settler(settings: Settings, connections: Connections) -> Settler:
+    return Settler(
         ledger=connections.ledger,
         gateway=connections.gateway,
         stock=None if connections.stock is None else connections.stock.endings,
@@ -35,11 +45,5 @@ def build_consumer(settings: Settings, *, connections: Connections, log: JsonLog
         owner=f"{SERVICE}/{secrets.token_hex(4)}",
         lease=settings.lease,
         payment_timeout=settings.payment_timeout,
+        key_window=settings.gateway_key_window,
     )
-    record_settler = RecordSettler(
-        settler=settler,
-        dead_letters=connections.dead_letters,
-        max_receives=settings.max_receives,
-        payment_timeout=settings.payment_timeout,
-    )
-    return Consumer(record_settler=record_settler, announcer=connections.announcer, log=log)

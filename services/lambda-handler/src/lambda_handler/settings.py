@@ -26,6 +26,7 @@ class Settings:
     region: str
     payment_timeout: timedelta = timedelta(seconds=10)
     lease: timedelta = timedelta(seconds=30)
+    gateway_key_window: timedelta = timedelta(hours=24)
     dead_letter_queue_url: str | None = None
     max_receives: int = 100
     stock_table: str | None = None
@@ -55,6 +56,7 @@ class Settings:
             region=environ.get("AWS_REGION") or environ.get("AWS_DEFAULT_REGION") or "us-east-1",
             payment_timeout=_duration(environ, "PAYMENT_TIMEOUT_SECONDS", cls.payment_timeout),
             lease=_duration(environ, "LEASE_SECONDS", cls.lease),
+            gateway_key_window=_duration(environ, "GATEWAY_KEY_WINDOW_SECONDS", cls.gateway_key_window),
             dead_letter_queue_url=environ.get("DEAD_LETTER_QUEUE_URL") or None,
             max_receives=round(_positive(environ, "MAX_RECEIVES", cls.max_receives)),
             stock_table=environ.get("STOCK_TABLE") or None,

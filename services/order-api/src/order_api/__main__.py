@@ -14,7 +14,7 @@ from flashops.garbage import relax_garbage_collection
 from flashops.health import Health
 from flashops.http import Runner, run_app
 from flashops.lifecycle import Shutdown
-from flashops.logs import configure_logging
+from flashops.logs import WriteInfo, configure_logging
 from flashops.metrics import process_registry
 from flashops.operations import operations_server
 from flashops.streams import StandardStreams, guard_standard_streams
@@ -23,11 +23,11 @@ from order_api.connections import open_connections
 from order_api.settings import SERVICE, Settings
 
 
-async def serve(settings: Settings, *, streams: StandardStreams) -> None:
+async def serve(settings: Settings, *, streams: StandardStreams, write_line: WriteInfo) -> None:
     """Serve until the stop signal."""
     health, registry = Health(), process_registry(lines_dropped=lambda: streams.dropped)
     async with Shutdown() as shutdown, open_connections(settings) as connections:
-        app = create_app(settings, connections=connections, health=health, registry=registry)
+        app = create_app(settings, connections=connections, health=health, registry=registry, write_line=write_line)
         relax_garbage_collection()
         await _serve(app, settings, health=health, registry=registry, shutdown=shutdown)
     structlog.get_logger().info("stopped")
@@ -85,8 +85,8 @@ def main() -> None:
         argv=sys.argv[1:],
         environ=os.environ,
     )
-    configure_logging(service=SERVICE, level=settings.log_level, environment=settings.environment)
-    asyncio.run(serve(settings, streams=streams))
+    write_line = configure_logging(service=SERVICE, level=settings.log_level, environment=settings.environment)
+    asyncio.run(serve(settings, streams=streams, write_line=write_line))
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ from prometheus_client import CollectorRegistry
 from flashbus.publisher import GroupCommitPublisher
 from flashbus.topic import Topic
 from flashops.health import Health
+from flashops.logs import WriteInfo, write_info
 from flashops.metrics import outcome_counter
 from flashops.owner import owner_name
 from flashpay import Canceller, Refunder, Reservations, Settler, utc_now
@@ -45,6 +46,7 @@ def create_app(
     health: Health | None = None,
     registry: CollectorRegistry | None = None,
     now: Callable[[], datetime] = utc_now,
+    write_line: WriteInfo = write_info,
 ) -> web.Application:
     """Wire the API.
 
@@ -54,13 +56,14 @@ def create_app(
         health: Told what readiness depends on; it and the registry are served on the operations port.
         registry: Where the metrics are kept, a fresh one by default.
         now: The time in UTC.
+        write_line: Writes the line of a request.
 
     Returns:
         The application, not started. It opens nothing that it was given and closes nothing of it.
     """
     registry, health = registry or CollectorRegistry(), health or Health()
     metrics = Metrics(registry)
-    app = web.Application(middlewares=[telemetry(metrics)])
+    app = web.Application(middlewares=[telemetry(metrics, write_line)])
     app[app_keys.OPENAPI] = document_json()
     app[app_keys.SETTINGS] = settings
     app[app_keys.METRICS] = metrics
@@ -84,6 +87,7 @@ def _add_parts(
     now: Callable[[], datetime],
 ) -> None:
     app[app_keys.RETRY_AFTER] = RetryAfter()
+    app[app_keys.CANCELLER] = _canceller(settings, connections, now)
     app[app_keys.BOOK] = OrderBook(ledger=connections.ledger, timeout=settings.publish_timeout)
     app[_CATALOGUE] = _catalogue(settings, connections.products, metrics)
     app[app_keys.INTAKE] = Intake(
@@ -94,7 +98,6 @@ def _add_parts(
     )
     app[app_keys.PUBLISHER] = _publisher(settings, connections.topic, metrics)
     app[app_keys.SETTLEMENT_LIMITER] = _settlement_limiter(settings, connections, metrics)
-    app[app_keys.CANCELLER] = _canceller(settings, connections, now)
 
 
 def _add_selling(
@@ -139,6 +142,7 @@ def _settlement_limiter(settings: Settings, connections: Connections, metrics: M
         owner=owner_name(SERVICE),
         lease=settings.lease,
         payment_timeout=settings.payment_timeout,
+        key_window=settings.gateway_key_window,
     )
     return SettlementLimiter(
         settler=settler,
@@ -169,6 +173,8 @@ def _canceller(settings: Settings, connections: Connections, now: Callable[[], d
         reservations=reservations,
         announcer=connections.announcer,
         forgetful=settings.retention.keep is not None,
+        # A refund that is answered in time is noted, and more than that if all goes well.
+        timeout=settings.payment_timeout + settings.publish_timeout,
     )
 
 

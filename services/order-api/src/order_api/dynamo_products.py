@@ -9,7 +9,7 @@ import structlog
 from botocore.exceptions import BotoCoreError, ClientError
 
 from flashmsg import MAX_UNIT_PRICE_MINOR
-from flashstock.dynamo import GARBLED
+from flashstock.dynamo import garbled
 from order_api.catalogue import CatalogueError, Product
 
 _PRODUCT_ID = re.compile(r"[a-z0-9][a-z0-9-]{0,63}")
@@ -62,7 +62,7 @@ class DynamoProducts:
                 ExpressionAttributeNames={"#name": "name"},
                 **position,
             )
-        except (BotoCoreError, ClientError, aiohttp.ClientError, OSError, *GARBLED) as exc:
+        except (BotoCoreError, ClientError, aiohttp.ClientError, OSError, *garbled()) as exc:
             raise CatalogueError(f"{type(exc).__name__}: {exc}") from exc
         if "Items" not in page:  # a proxy's page, not an empty shop
             raise CatalogueError("the answer has no items")

@@ -91,7 +91,8 @@ class Intake:
             Rejection: 422 when the order cannot be priced, 503 while there are no prices.
         """
         basket = self._basket(draft)
-        return Order(
+        # The request was checked, the prices when the catalogue was read; the rest is ours.
+        return Order.of_sound_parts(
             order_id=draft.order_id,
             customer_id=draft.request.customer_id,
             items=basket.items,

@@ -50,7 +50,8 @@ class Settings(ServiceSettings):
         default=timedelta(seconds=30), description="How long a claim is exclusive; above the payment timeout"
     )
     gateway_key_window: Annotated[timedelta, Seconds(gt=0, le=7_776_000)] = Field(
-        default=timedelta(hours=24), description="How long the gateway keeps a key; older refunds are never sent again"
+        default=timedelta(hours=24),
+        description="How long the gateway keeps a key; older charges are looked up first, older refunds not sent again",
     )
     publish_linger: Annotated[timedelta, Seconds(ge=0, le=1)] = Field(
         default=timedelta(milliseconds=5), description="How long a batch waits for more orders"

@@ -9,6 +9,7 @@ import structlog
 from aiohttp import hdrs, web
 from aiohttp.typedefs import Handler, Middleware
 
+from flashops.logs import WriteInfo
 from flashops.tracing import Traceparent
 from order_api.metrics import Metrics
 from order_api.rejections import Rejection, crashed, of_http_exception
@@ -41,8 +42,8 @@ class RequestContext:
 REQUEST_CONTEXT = web.RequestKey("request_context", RequestContext)
 
 
-def telemetry(metrics: Metrics) -> Middleware:
-    """Return the outermost middleware."""
+def telemetry(metrics: Metrics, write_info: WriteInfo) -> Middleware:
+    """Return the outermost middleware; `write_info` writes the line of every request but probes."""
 
     @web.middleware
     async def observe(request: web.Request, handler: Handler) -> web.StreamResponse:
@@ -64,7 +65,7 @@ def telemetry(metrics: Metrics) -> Middleware:
             metrics.request(method=request.method, route=route, status=status, seconds=seconds)
             # The order may be accepted already: a full disk under the log must not make a 500 of that.
             with contextlib.suppress(OSError, ValueError):
-                _write_line(request, context, route=route, status=status, seconds=seconds)
+                _write_line(write_info, request, context, route=route, status=status, seconds=seconds)
 
     return observe
 
@@ -94,15 +95,20 @@ def _route_of(request: web.Request) -> str:
     return UNMATCHED if resource is None else resource.canonical
 
 
-def _write_line(request: web.Request, context: RequestContext, *, route: str, status: int, seconds: float) -> None:
+def _write_line(
+    write_info: WriteInfo, request: web.Request, context: RequestContext, *, route: str, status: int, seconds: float
+) -> None:
     if route == UNMATCHED:
         context.fields["path"] = request.path[:_LOGGED_PATH_CHARACTERS]
-    write = log.debug if route == _PROBE else log.info
-    write(
-        "http_request",
-        method=request.method,
-        route=route,
-        status=status,
-        duration_seconds=round(seconds, 6),
+    fields = {
+        "method": request.method,
+        "route": route,
+        "status": status,
+        "duration_seconds": round(seconds, 6),
         **context.fields,
-    )
+        "trace_id": context.traceparent.trace_id,
+    }
+    if route == _PROBE:
+        log.debug("http_request", **fields)
+    else:
+        write_info("http_request", fields)

@@ -72,6 +72,7 @@ def _settler(settings: Settings, connections: Connections, clock: Clock) -> Sett
         owner=owner_name(SERVICE),
         lease=settings.lease,
         payment_timeout=settings.payment_timeout,
+        key_window=settings.gateway_key_window,
         patience=settings.patience,
         clock=clock,
     )

@@ -44,6 +44,10 @@ class Settings(ServiceSettings):
     )
     lease: Duration = Field(default=timedelta(seconds=30), description="How long a claim on an order is exclusive")
     payment_timeout: Duration = Field(default=timedelta(seconds=10), description="The most one charge may take")
+    gateway_key_window: Duration = Field(
+        default=timedelta(hours=24),
+        description="How long the gateway keeps a key; an older charge is looked up before it is sent again",
+    )
     patience: Duration = Field(
         default=timedelta(seconds=300),
         description="How long a charge without an answer keeps its slot while it may be in flight",

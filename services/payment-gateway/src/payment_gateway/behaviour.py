@@ -18,7 +18,9 @@ class Behaviour(BaseModel):
     """What the provider does to a charge. Rates are shares from 0 to 1; `capacity` 0 is no limit.
 
     Charges of `failing_customers` always fail, those of `hanging_customers` stay in flight until the gateway stops,
-    those of `slow_customers` take `slow_seconds`. Lookups know no customer and answer as for everybody.
+    those of `slow_customers` take `slow_seconds`. Lookups know no customer and answer as for everybody. So long after
+    its answer, `key_seconds`, a key may be used for another charge or refund, as if it were new; 0 is never. Lookups
+    find the answer that it had all the same.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
@@ -34,6 +36,7 @@ class Behaviour(BaseModel):
     hanging_customers: Customers = ()
     slow_customers: Customers = ()
     slow_seconds: Seconds = 30.0
+    key_seconds: Seconds = 0.0
 
     def latency_of(self, customer_id: int) -> float:
         """How long a charge of this customer takes, in seconds."""

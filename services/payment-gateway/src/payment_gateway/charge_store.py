@@ -67,6 +67,14 @@ _OF_CHARGE = """
 SELECT 1 FROM charges WHERE charge_id = :charge_id AND status = 'succeeded' AND order_id = :order_id
                         AND amount_minor = :amount_minor AND currency = :currency AND customer_id = :customer_id
 """
+# The attempts first: which of them are meant is known by their charges. No key of a client's has a space.
+_FORGET = (
+    """
+    UPDATE attempts SET idempotency_key = :past
+    WHERE idempotency_key = (SELECT idempotency_key FROM charges WHERE idempotency_key = :key AND finished_at < :before)
+    """,
+    "UPDATE charges SET idempotency_key = :past WHERE idempotency_key = :key AND finished_at < :before",
+)
 _ATTEMPT = """
 INSERT INTO attempts (idempotency_key, content) VALUES (?, ?)
 ON CONFLICT (idempotency_key) DO UPDATE SET attempts = attempts + 1 WHERE content = excluded.content
@@ -126,6 +134,15 @@ class ChargeStore:
         """The definite answer to a key, if there is one; a lookup is not counted as an attempt."""
         with self._wrapped():
             return self._charge(key)
+
+    def forget(self, key: str, *, before: datetime) -> None:
+        """Let a key that was answered before then be a new one; the answer stays, under a key that nobody can use."""
+        values = {"key": key, "past": f"{key} {secrets.token_hex(8)}", "before": _microseconds(before)}
+        with self._wrapped():
+            self._db.execute("BEGIN IMMEDIATE")
+            for update in _FORGET:
+                self._db.execute(update, values)
+            self._db.execute("COMMIT")
 
     def charged(self, refund: RefundRequest) -> bool:
         """Whether there is the charge that is to be paid back, of this very order and amount."""

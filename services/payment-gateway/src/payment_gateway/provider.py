@@ -4,7 +4,7 @@ import asyncio
 import math
 from collections import Counter
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from payment_gateway.admission import AdmissionQueue
 from payment_gateway.behaviour import Behaviour, injected_faults, lookup_fails
@@ -78,6 +78,8 @@ class Provider:
             InjectedFailureError: The behaviour injects one.
             ChargeStoreError: The charge store cannot be read or written. Nothing was charged in any of these cases.
         """
+        if self._behaviour.key_seconds:
+            self._store.forget(key, before=datetime.now(UTC) - timedelta(seconds=self._behaviour.key_seconds))
         attempt, known = self._store.attempt(key, request)
         if known is not None:
             return ChargeAnswer(charge=known, replayed=True, reply_lost=False)

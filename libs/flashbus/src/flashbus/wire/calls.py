@@ -5,16 +5,19 @@ import json
 import random
 import zlib
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import BotoCoreError, ChecksumError, ClientError, HTTPClientError
 from botocore.exceptions import ConnectionError as BotocoreConnectionError
-from botocore.parsers import ResponseParser, ResponseParserError
 from botocore.retries.quota import RetryQuota
 
+from flashbus.parser_error import response_parser_error
 from flashbus.wire.account import Credentials
 from flashbus.wire.signature import Signer
 from flashbus.wire.transport import Answer, Transport
+
+if TYPE_CHECKING:
+    from botocore.parsers import ResponseParser
 
 _FIRST_REFUSAL = 300
 _TRANSIENT_STATUSES = frozenset({500, 502, 503, 504})
@@ -48,7 +51,7 @@ class Caller:
         transport: To its endpoint.
         signer: For that endpoint.
         credentials: Asked at every attempt: they renew themselves.
-        refusals: botocore's parser of what the service answers when it refuses.
+        refusals: Gives botocore's parser of what the service answers when it refuses, once it does.
         attempts: The most for one call, the first one included.
         jitter: A number from 0 to 1.
     """
@@ -59,7 +62,7 @@ class Caller:
         transport: Transport,
         signer: Signer,
         credentials: Credentials,
-        refusals: ResponseParser,
+        refusals: "Callable[[], ResponseParser]",
         attempts: int,
         jitter: Callable[[], float] = random.random,
     ) -> None:
@@ -86,7 +89,7 @@ class Caller:
                 if answer.status < _FIRST_REFUSAL:
                     self._quota.release(1)
                     return answer.body
-                raise _refusal(operation, answer, self._refusals)
+                raise _refusal(operation, answer, self._refusals())
             except (BotoCoreError, ClientError) as error:
                 if not self._goes_on(attempt, error):
                     raise
@@ -112,13 +115,13 @@ def _may_pass(error: BotoCoreError | ClientError) -> bool:
     return isinstance(error, (BotocoreConnectionError, HTTPClientError, ChecksumError))
 
 
-def _refusal(operation: str, answer: Answer, parser: ResponseParser) -> ClientError:
+def _refusal(operation: str, answer: Answer, parser: "ResponseParser") -> ClientError:
     """An answer that is none, by botocore's own reading; what a JSON refusal says besides is kept, such as an item."""
     headers = {name.lower(): value for name, value in answer.headers.items()}
     try:
         parsed = parser.parse({"status_code": answer.status, "headers": headers, "body": answer.body}, None)
     except (ValueError, AttributeError, LookupError, TypeError) as error:
-        raise ResponseParserError(f"{operation}: HTTP {answer.status} with a body that is no error") from error
+        raise response_parser_error()(f"{operation}: HTTP {answer.status} with a body that is no error") from error
     return ClientError({**_said(answer.body), **parsed}, operation)
 
 

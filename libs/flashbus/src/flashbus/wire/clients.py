@@ -3,9 +3,9 @@
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from datetime import timedelta
-from typing import Any
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
-from botocore.parsers import JSONParser, QueryParser
 from yarl import URL
 
 from flashbus.wire.account import Account, find_account
@@ -14,6 +14,9 @@ from flashbus.wire.json_calls import DynamoCalls, SqsCalls
 from flashbus.wire.signature import Signer
 from flashbus.wire.sns_calls import SnsCalls
 from flashbus.wire.transport import Transport, TransportLimits, open_transport
+
+if TYPE_CHECKING:
+    from botocore.parsers import ResponseParser
 
 
 @asynccontextmanager
@@ -65,9 +68,15 @@ def _caller(service: str, account: Account, transport: Transport, attempts: int)
         transport=transport,
         signer=Signer(service=service, region=account.region, host=_host(account.endpoint_url)),
         credentials=account.credentials,
-        refusals=QueryParser() if service == "sns" else JSONParser(),
+        refusals=partial(_refusal_parser, service),
         attempts=attempts,
     )
+
+
+def _refusal_parser(service: str) -> "ResponseParser":
+    from botocore.parsers import JSONParser, QueryParser  # noqa: PLC0415 - a cold start pays for it only when it must
+
+    return QueryParser() if service == "sns" else JSONParser()
 
 
 def _host(endpoint_url: str) -> str:

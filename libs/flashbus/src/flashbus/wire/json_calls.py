@@ -4,8 +4,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from botocore.parsers import ResponseParserError
-
+from flashbus.parser_error import response_parser_error
 from flashbus.wire.calls import Caller
 
 _encode = json.JSONEncoder(separators=(",", ":"), check_circular=False).encode
@@ -23,9 +22,9 @@ class _JsonCalls:
         try:
             answer = json.loads(body) if body else {}
         except ValueError as error:
-            raise ResponseParserError(f"{operation}: the answer is no JSON") from error
+            raise response_parser_error()(f"{operation}: the answer is no JSON") from error
         if not isinstance(answer, dict):
-            raise ResponseParserError(f"{operation}: the answer is no object")
+            raise response_parser_error()(f"{operation}: the answer is no object")
         return answer
 
 

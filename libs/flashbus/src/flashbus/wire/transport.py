@@ -6,6 +6,9 @@ from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from importlib.resources import files
+from urllib.parse import urlsplit
+from urllib.request import getproxies, proxy_bypass
 
 import aiohttp
 from botocore.exceptions import (
@@ -17,8 +20,6 @@ from botocore.exceptions import (
     ReadTimeoutError,
     SSLError,
 )
-from botocore.httpsession import get_cert_path
-from botocore.utils import get_environ_proxies
 from yarl import URL
 
 
@@ -95,15 +96,21 @@ async def open_transport(
         cookie_jar=aiohttp.DummyCookieJar(),
         skip_auto_headers=("Accept", "Accept-Encoding", "Content-Type", "User-Agent"),
     ) as session:
-        proxy = get_environ_proxies(endpoint_url).get(URL(endpoint_url).scheme)
-        yield Transport(session=session, endpoint_url=endpoint_url, proxy=proxy)
+        yield Transport(session=session, endpoint_url=endpoint_url, proxy=_proxy(endpoint_url))
+
+
+def _proxy(url: str) -> str | None:
+    """As botocore finds it, whose module for it takes longer to import than all of this package."""
+    parts = urlsplit(url)
+    return None if proxy_bypass(parts.netloc) else getproxies().get(parts.scheme)
 
 
 async def _tls(endpoint_url: str, ca_bundle: str | None) -> ssl.SSLContext | bool:
     if URL(endpoint_url).scheme != "https":
         return True
     # It reads files.
-    return await asyncio.to_thread(ssl.create_default_context, cafile=ca_bundle or get_cert_path(verify=True))
+    certificates = ca_bundle or str(files("botocore").joinpath("cacert.pem"))
+    return await asyncio.to_thread(ssl.create_default_context, cafile=certificates)
 
 
 @contextmanager

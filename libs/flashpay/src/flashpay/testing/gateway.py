@@ -89,6 +89,7 @@ class FakeGateway:
         self._planned: deque[Reply] = deque()
         self._open: dict[str, ChargeRequest] = {}
         self._lingering: set[str] = set()
+        self._forgotten: set[str] = set()
         self._going_on: set[asyncio.Task[None]] = set()
         self._admitting = asyncio.Event()
         self._admitting.set()
@@ -128,6 +129,10 @@ class FakeGateway:
             task.cancel()
         self._lingering.clear()
         self._open.clear()
+
+    def forget_keys(self) -> None:
+        """Take the keys of all answers for new ones, as a provider does after a while; lookups find the answers."""
+        self._forgotten.update(self.answers)
 
     def charged(self, order_id: str) -> int:
         """How often the customer of this order was charged."""
@@ -176,6 +181,9 @@ class FakeGateway:
     async def _answer(self, request: ChargeRequest) -> ChargeResult:
         key, content = request.order_id, replace(request, traceparent=None)
         reachable(self.default)
+        if key in self._forgotten:
+            self._forgotten.discard(key)
+            del self.answers[key]
         known = self.answers.get(key)
         first = self._open.get(key) if known is None else known.request
         if first not in {None, content}:

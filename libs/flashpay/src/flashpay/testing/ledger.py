@@ -74,7 +74,7 @@ class MemoryLedger:
         first = LedgerEntry.claimed_first(order, owner=owner, lease_until=lease_until, now=now, reservation=reservation)
         answer: Claim | None
         if self._insert(first):
-            answer = claimed(first)
+            answer = claimed(first, order=order)
         else:
             entry = self.entries[order.order_id]
             answer = evaluate_claim(entry, order, owner=owner, now=now, reopen=reopen)
@@ -171,16 +171,19 @@ class MemoryLedger:
         await self._checkpoint("cancel.done")
         return self.entries.get(order_id) or self.tombstones[order_id]
 
+    async def note_refund(self, order_id: str, refund: Refunded) -> LedgerEntry:
+        """See `Ledger.note_refund`."""
+        await self._call("note_refund")
+        if (entry := self._refunding(order_id, refund)) is not None:
+            self.entries[order_id] = replace(entry, refund_id=refund.refund_id)
+        await self._checkpoint("note_refund.done")
+        return self.entries[order_id]
+
     async def refunded(self, order_id: str, refund: Refunded) -> LedgerEntry:
         """See `Ledger.refunded`."""
         await self._call("refunded")
-        entry = self.entries.get(order_id)
-        if entry is None:
-            raise LedgerUnavailableError(f"{order_id} is not in the ledger", reason="entry_missing")
-        if entry.status is OrderStatus.REFUNDING:
+        if (entry := self._refunding(order_id, refund)) is not None:
             self._end(replace(entry, status=OrderStatus.REFUNDED, refund_id=refund.refund_id))
-        else:
-            refunded_before(entry, refund)
         await self._checkpoint("refunded.done")
         return self.entries[order_id]
 
@@ -207,6 +210,16 @@ class MemoryLedger:
         for entry in list(self.entries.values()):
             if entry.status is OrderStatus.COMPLETED and entry.completed_at is not None and entry.completed_at >= since:
                 yield entry.order_id
+
+    def _refunding(self, order_id: str, refund: Refunded) -> LedgerEntry | None:
+        """The entry that waits for this refund; None if it has come before."""
+        entry = self.entries.get(order_id)
+        if entry is None:
+            raise LedgerUnavailableError(f"{order_id} is not in the ledger", reason="entry_missing")
+        if entry.status is OrderStatus.REFUNDING and entry.refund_id in {None, refund.refund_id}:
+            return entry
+        refunded_before(entry, refund)
+        return None
 
     def _insert(self, first: LedgerEntry) -> bool:
         """Write a first entry, or let a tombstone in its place have its content; whether it is as it was given."""

@@ -197,6 +197,8 @@ class DryReconciler:
             return Outcome.FAILED
 
     async def _ask(self, entry: LedgerEntry) -> Outcome:
+        if entry.refund_id is not None:
+            return Outcome.REFUNDED
         if entry.status is OrderStatus.REFUNDING:
             back = await self.refunds.lookup_refund(refund_request(entry), timeout=_LOOKUP_TIMEOUT)
             lost = isinstance(back, NotRefunded) and not self.rest.is_refund_remembered(entry)
