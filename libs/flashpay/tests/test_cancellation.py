@@ -121,6 +121,7 @@ async def test_without_stock_the_order_is_cancelled_all_the_same_and_its_message
     cancellation = await cancel(canceller, ORDER.order_id)
     assert status_of(cancellation) is OrderStatus.CANCELLED
     assert isinstance(cancellation.trouble, StockUnsettledError)
+    assert not cancellation.trouble.settled
     stock.unavailable = False
     assert await settled(settler) is OrderStatus.CANCELLED
     assert await stock.level() == (8, 2, 0)
@@ -190,6 +191,7 @@ async def test_a_refund_whose_units_cannot_be_given_back_is_not_finished(
     cancellation = await cancel(canceller, ORDER.order_id)
     assert status_of(cancellation) is OrderStatus.REFUNDING
     assert isinstance(cancellation.trouble, StockUnsettledError)
+    assert not cancellation.trouble.settled
     stock.unavailable = False
     assert status_of(await cancel(canceller, ORDER.order_id)) is OrderStatus.REFUNDED
     assert refunds.refunded(ORDER.order_id) == 1
@@ -235,6 +237,7 @@ async def test_a_refund_that_the_gateway_has_forgotten_is_not_sent_again(
     assert status_of(cancellation) is OrderStatus.REFUNDING
     assert isinstance(cancellation.trouble, RefundForgottenError)
     assert (cancellation.trouble.retryable, cancellation.trouble.reason) == (False, "refund_forgotten")
+    assert ORDER.order_id in str(cancellation.trouble)
     assert refunds.refunded(ORDER.order_id) == 1
 
 
@@ -305,8 +308,9 @@ async def test_where_orders_expire_one_without_an_entry_is_not_called_cancelled(
     refunder = refunder_of(ledger=memory, refunds=refunds, clock=clock)
     nothing_limited = Reservations(stock=None, limits=None)
     canceller = Canceller(ledger=memory, refunder=refunder, reservations=nothing_limited, forgetful=True)
-    with pytest.raises(UnmetOrderError):
+    with pytest.raises(UnmetOrderError, match=f"{ORDER.order_id} is not in the ledger") as caught:
         await cancel(canceller, ORDER.order_id)
+    assert caught.value.reason == "unmet"
     assert await memory.find(ORDER.order_id) is None
     await memory.accept(ORDER)
     assert status_of(await cancel(canceller, ORDER.order_id)) is OrderStatus.CANCELLED

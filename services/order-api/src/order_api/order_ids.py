@@ -17,42 +17,29 @@ _LOWER_CASE = bytes.maketrans(b"ABCDEFGHIJKLMNOPQRSTUVWXYZ", b"abcdefghijklmnopq
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Keys:
-    """What is made of one secret: a key per purpose, so that a tag can never be passed off as an id or the reverse.
+    """What is made of one secret: a key per purpose, so that a tag can never be passed off as an id or the reverse."""
 
-    Each is an HMAC that has taken its key in: a copy of it costs less than to begin anew.
-    """
-
-    tag: hmac.HMAC = field(repr=False)
-    derivation: hmac.HMAC = field(repr=False)
+    tag: bytes = field(repr=False)
+    derivation: bytes = field(repr=False)
 
     @classmethod
     def of(cls, secret: bytes) -> Self:
         if len(secret) < MIN_SECRET_BYTES:
             raise ValueError(f"the order id secret must have at least {MIN_SECRET_BYTES} bytes")
         return cls(
-            tag=_keyed(secret, b"order-id/tag/v1"),
-            derivation=_keyed(secret, b"order-id/idempotency/v1"),
+            tag=hmac.digest(secret, b"order-id/tag/v1", "sha256"),
+            derivation=hmac.digest(secret, b"order-id/idempotency/v1", "sha256"),
         )
 
     def tag_of(self, identity: bytes) -> bytes:
-        return _digest(self.tag, identity)[:_TAG_BYTES]
+        return hmac.digest(self.tag, identity, "sha256")[:_TAG_BYTES]
 
     def certified(self, identity: bytes) -> str:
         encoded = base64.b32encode(identity + self.tag_of(identity))
         return PREFIX + encoded.translate(_LOWER_CASE).decode("ascii")
 
     def derived(self, pair: bytes) -> str:
-        return self.certified(_digest(self.derivation, pair)[:_ID_BYTES])
-
-
-def _keyed(secret: bytes, purpose: bytes) -> hmac.HMAC:
-    return hmac.new(hmac.digest(secret, purpose, "sha256"), digestmod="sha256")
-
-
-def _digest(keyed: hmac.HMAC, message: bytes) -> bytes:
-    begun = keyed.copy()
-    begun.update(message)
-    return begun.digest()
+        return self.certified(hmac.digest(self.derivation, pair, "sha256")[:_ID_BYTES])
 
 
 class OrderIds:
