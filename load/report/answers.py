@@ -65,6 +65,12 @@ def workers_label(run: RunResult) -> str:
     return label + (" (planned)" if scenario.keeps_up_with else "")
 
 
+def row_label(run: RunResult) -> str:
+    """The workers, and that their payments are not scaled where others are."""
+    whole = run.scenario.stands_for is not None and not run.scenario.stands_for_payment_seconds
+    return workers_label(run) + (f", payment {words.seconds(run.scenario.payment_seconds)} as it is" if whole else "")
+
+
 def capacity_label(run: RunResult) -> str:
     """What the payment provider takes at once."""
     return str(run.scenario.capacity or "unlimited")

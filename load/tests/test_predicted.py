@@ -77,7 +77,7 @@ def test_a_scaled_run_says_what_the_true_one_would_take() -> None:
     assert scaled.stands_for == true
     assert true.stands_for is None
     drains = [next(one.value for one in predicted(scenario) if one.name == DRAIN) for scenario in (scaled, true)]
-    assert drains[1] == pytest.approx(drains[0] * 60 / 8, rel=0.05)
+    assert drains[1] == pytest.approx(drains[0] * 60 / 12, rel=0.05)
     found = result(scaled, synthetic_run(scaled), predicted(scaled))
     assert found.true_predictions == predicted(true)
     assert true_text(found, DRAIN).startswith("3 h")
