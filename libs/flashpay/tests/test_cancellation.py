@@ -56,14 +56,16 @@ def canceller(memory: MemoryLedger, refunds: FakeRefunds, stock: FakeStock, cloc
 
 async def bought(stock: FakeStock) -> None:
     """The order counts for its customer, two of two."""
-    await stock.stock.limits.take("gadget", customer_id=ORDER.customer_id, order_id=ORDER.order_id, units=2, limit=2)
+    await stock.stock.limits.take(
+        {"gadget": 2}, customer_id=ORDER.customer_id, order_id=ORDER.order_id, limits={"gadget": 2}
+    )
 
 
 async def still_counts(stock: FakeStock) -> bool:
     limits = stock.stock.limits
     other = sample_order("of the same customer")
     try:
-        await limits.take("gadget", customer_id=ORDER.customer_id, order_id=other.order_id, units=1, limit=2)
+        await limits.take({"gadget": 1}, customer_id=ORDER.customer_id, order_id=other.order_id, limits={"gadget": 2})
     except LimitReachedError:
         return True
     return False
@@ -119,6 +121,7 @@ async def test_without_stock_the_order_is_cancelled_all_the_same_and_its_message
     cancellation = await cancel(canceller, ORDER.order_id)
     assert status_of(cancellation) is OrderStatus.CANCELLED
     assert isinstance(cancellation.trouble, StockUnsettledError)
+    assert not cancellation.trouble.settled
     stock.unavailable = False
     assert await settled(settler) is OrderStatus.CANCELLED
     assert await stock.level() == (8, 2, 0)
@@ -188,6 +191,7 @@ async def test_a_refund_whose_units_cannot_be_given_back_is_not_finished(
     cancellation = await cancel(canceller, ORDER.order_id)
     assert status_of(cancellation) is OrderStatus.REFUNDING
     assert isinstance(cancellation.trouble, StockUnsettledError)
+    assert not cancellation.trouble.settled
     stock.unavailable = False
     assert status_of(await cancel(canceller, ORDER.order_id)) is OrderStatus.REFUNDED
     assert refunds.refunded(ORDER.order_id) == 1
@@ -233,6 +237,7 @@ async def test_a_refund_that_the_gateway_has_forgotten_is_not_sent_again(
     assert status_of(cancellation) is OrderStatus.REFUNDING
     assert isinstance(cancellation.trouble, RefundForgottenError)
     assert (cancellation.trouble.retryable, cancellation.trouble.reason) == (False, "refund_forgotten")
+    assert ORDER.order_id in str(cancellation.trouble)
     assert refunds.refunded(ORDER.order_id) == 1
 
 
@@ -303,8 +308,9 @@ async def test_where_orders_expire_one_without_an_entry_is_not_called_cancelled(
     refunder = refunder_of(ledger=memory, refunds=refunds, clock=clock)
     nothing_limited = Reservations(stock=None, limits=None)
     canceller = Canceller(ledger=memory, refunder=refunder, reservations=nothing_limited, forgetful=True)
-    with pytest.raises(UnmetOrderError):
+    with pytest.raises(UnmetOrderError, match=f"{ORDER.order_id} is not in the ledger") as caught:
         await cancel(canceller, ORDER.order_id)
+    assert caught.value.reason == "unmet"
     assert await memory.find(ORDER.order_id) is None
     await memory.accept(ORDER)
     assert status_of(await cancel(canceller, ORDER.order_id)) is OrderStatus.CANCELLED

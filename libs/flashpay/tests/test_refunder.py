@@ -48,6 +48,7 @@ async def test_a_refund_that_takes_too_long_is_left_to_a_repeat(
     assert late.entry.status is OrderStatus.REFUNDING
     assert isinstance(late.trouble, UnfinishedError)
     assert late.trouble.retryable
+    assert (late.trouble.reason, str(late.trouble)) == ("timeout", "not finished within 0.02 seconds")
     assert (await cancel(hasty, ORDER.order_id)).entry.status is OrderStatus.REFUNDED
 
 

@@ -74,8 +74,12 @@ async def every_call(ledger: DynamoLedger) -> list[FlashpayError]:
         (client_error("ProvisionedThroughputExceededException", 400), "throttled"),
         (client_error("ThrottlingException", 400), "throttled"),
         (client_error("RequestLimitExceeded", 400), "throttled"),
+        (client_error("Throttling", 400), "throttled"),
+        (client_error("TransactionConflictException", 400), "contention"),
+        (client_error("TransactionInProgressException", 400), "contention"),
         (client_error("InternalServerError", 500), "server_error"),
         (client_error("ServiceUnavailable", 503), "server_error"),
+        (ClientError({"Error": {"Code": "Unheard"}}, "PutItem"), "server_error"),
         (client_error("ResourceNotFoundException", 400), "access"),
         (client_error("ExpiredTokenException", 400), "access"),
         (client_error("AccessDeniedException", 400), "access"),
@@ -96,13 +100,30 @@ async def test_surroundings_that_fail_make_the_ledger_unavailable(error: Excepti
     for raised in await every_call(DynamoLedger(client=FailingClient(error), table="orders")):
         assert isinstance(raised, LedgerUnavailableError)
         assert (raised.retryable, raised.reason, raised.__cause__) == (True, reason, error)
+        assert (repr(error) if reason == "garbled" else str(error)) in str(raised)
 
 
-async def test_a_request_that_dynamodb_calls_wrong_is_not_retried() -> None:
-    error = client_error("ValidationException", 400)
+@pytest.mark.parametrize(
+    "code", ["ValidationException", "SerializationException", "ItemCollectionSizeLimitExceededException"]
+)
+async def test_a_request_that_dynamodb_calls_wrong_is_not_retried(code: str) -> None:
+    error = client_error(code, 400)
     for raised in await every_call(DynamoLedger(client=FailingClient(error), table="orders")):
         assert isinstance(raised, LedgerRefusedError)
         assert (raised.retryable, raised.reason) == (False, "bad_request")
+        assert code in str(raised)
+
+
+async def test_an_entry_is_read_as_the_last_acknowledged_write_left_it() -> None:
+    asked: list[Mapping[str, object]] = []
+
+    class EmptyTable(FailingClient):
+        async def get_item(self, **arguments: object) -> Mapping[str, Any]:
+            asked.append(arguments)
+            return {}
+
+    assert await DynamoLedger(client=EmptyTable(TimeoutError()), table="orders").get(ORDER.order_id) is None
+    assert asked == [{"TableName": "orders", "Key": {"order_id": {"S": ORDER.order_id}}, "ConsistentRead": True}]
 
 
 async def test_an_update_whose_answer_has_no_item_may_not_have_happened() -> None:

@@ -174,9 +174,9 @@ async def test_a_page_of_which_nobody_knows_may_be_published(limited_shop: Runni
 async def test_an_order_over_the_limit_that_somebody_else_may_publish_is_of_unknown_outcome(
     stock: FakeStock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def take(product_id: str, **_options: object) -> None:
+    async def take(*_arguments: object, **_options: object) -> None:
         await close_the_session(stock)
-        raise LimitReachedError(product_id, limit=2)
+        raise LimitReachedError("pen", limit=2)
 
     await stock.counters.set_customer_limit("pen", 2)
     async with running_shop(stock=stock, STOCK_LEASE_SECONDS=QUIET) as shop:

@@ -79,7 +79,7 @@ class Cancellation:
     """
 
     entry: LedgerEntry | Tombstone
-    trouble: FlashpayError | None = None
+    trouble: FlashpayError | None
 
 
 class Canceller:
