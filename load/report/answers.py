@@ -68,7 +68,8 @@ def workers_label(run: RunResult) -> str:
 def row_label(run: RunResult) -> str:
     """The workers, and that their payments are not scaled where others are."""
     whole = run.scenario.stands_for is not None and not run.scenario.stands_for_payment_seconds
-    return workers_label(run) + (f", payment {words.seconds(run.scenario.payment_seconds)} as it is" if whole else "")
+    payment = f", payment {words.seconds(run.scenario.payment_seconds)} (not scaled)"
+    return workers_label(run) + payment * whole
 
 
 def capacity_label(run: RunResult) -> str:

@@ -27,7 +27,7 @@ def scale_note(results: Results) -> str:
     names: dict[str, list[str]] = {}
     for run in runs:
         true = run.scenario.stands_for_payment_seconds
-        scaled = f"{words.seconds(run.scenario.payment_seconds)} for {words.seconds(true)}" if true else "as it is"
+        scaled = f"{words.seconds(run.scenario.payment_seconds)} for {words.seconds(true)}" if true else "not scaled"
         names.setdefault(scaled, []).append(run.scenario.name)
     usual, *others = sorted(names, key=lambda scaled: -len(names[scaled]))
     payments = "; ".join([usual, *(f"{scaled} in {', '.join(names[scaled])}" for scaled in others)])

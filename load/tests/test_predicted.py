@@ -52,6 +52,16 @@ def test_added_tasks_serve_after_their_start() -> None:
     )
 
 
+def test_tasks_are_changed_at_their_moment_of_the_whole_load(queue_scenario: Scenario) -> None:
+    """Not of the rush, which begins after six seconds."""
+    scenario = queue_scenario.model_copy(update={"tasks": ((8.0, 3),), "task_start_seconds": 0.0})
+    found = {
+        one.name: one for one in compare(scenario, predicted(scenario), figures(scenario, synthetic_run(scenario)))
+    }
+    for name in ("peak backlog", "drain", "confirmation, p50"):
+        assert found[name].deviation == pytest.approx(0, abs=0.05), name
+
+
 def test_a_deviation_above_ten_percent_is_flagged(queue_scenario: Scenario, queue_run: RunRecords) -> None:
     found = figures(queue_scenario, queue_run)
     near = Predicted(name="peak backlog", unit="", value=found.peak_backlog * 1.05)

@@ -50,7 +50,7 @@ def test_the_text_says_that_time_is_scaled(make_results: Make, lab_runs: list[Ru
     results = make_results(lab_runs, "lab")
     note = scale_note(results)
     assert "(payment: 600 ms for 3.00 s; " in note
-    assert "as it is in ecs:1, ecs:planned" in note
+    assert "not scaled in ecs:1, ecs:planned" in note
     assert "1.00 s for 3.00 s in lambda, lambda-sqs" in note
     assert note in markdown(results, [])
 
@@ -111,7 +111,7 @@ def test_a_payment_that_is_not_scaled_is_said_beside_its_row(make_results: Make,
     found = {answer.id: answer for answer in answers(make_results(lab_runs, "lab"), load_prices())}
     for name in ("growth", "workers"):
         firsts = [row[0] for row in found[name].tables[0].rows]
-        assert firsts[0] == "1 worker, payment 3.00 s as it is"
+        assert firsts[0] == "1 worker, payment 3.00 s (not scaled)"
         assert "1 worker (for 5)" in firsts
     changes = "4 tasks at 2 s, 12 tasks at 7 s; in the true run 3 tasks at 20 s, 6 tasks at 60 s, 2 tasks at 90 s"
     assert changes in found["scaling"].paragraphs[0]
