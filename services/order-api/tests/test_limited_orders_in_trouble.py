@@ -7,6 +7,8 @@ import pytest
 
 from flashmsg import Reservation
 from flashstock.errors import LimitReachedError
+from flashstock.levels import product_key
+from flashstock.seller import SellerPatience
 from order_api.app_keys import SALE
 from order_api.testing import Answer, FakeStock, RunningApi, running_shop, wait_until
 
@@ -144,6 +146,26 @@ async def test_a_count_of_which_nobody_knows_leaves_the_journal_to_place_the_ord
         assert (await shop.order("async", quantity=1)).problem == (409, "limit-reached")
     assert "customer_limits" not in shop.topic.published[0].attributes
     assert await stock.figures("pen") == (8, 2, 0)
+
+
+async def test_an_order_that_the_counters_contradict_is_of_unknown_outcome_and_given_back_once_they_are_mended(
+    limited_shop: RunningApi, stock: FakeStock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seller = limited_shop.runner.app[SALE]._seller
+    monkeypatch.setattr(seller, "_patience", SellerPatience(timeout=timedelta(seconds=0.2)))
+    limited_shop.topic.gate.clear()
+    ordering = asyncio.create_task(limited_shop.order("async", quantity=10))
+    await wait_until(lambda: limited_shop.topic.in_flight)
+    product = stock.table.items[product_key("pen")]
+    product.update(reserved=9, available=1)
+    limited_shop.topic.down = True
+    limited_shop.topic.gate.set()
+    assert_unknown(await ordering)
+    assert await stock.figures("pen") == (1, 9, 0)
+    product = stock.table.items[product_key("pen")]
+    product.update(reserved=10, available=0)
+    await wait_until(lambda: stock.table.items[product_key("pen")]["reserved"] == 0)
+    assert await stock.figures("pen") == (10, 0, 0)
 
 
 async def close_the_session(stock: FakeStock) -> None:
