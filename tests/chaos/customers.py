@@ -16,7 +16,7 @@ import aiohttp
 from tests.integration.limited_sale import PRODUCT, ApiProcess
 
 _REQUEST_SECONDS = 20.0
-_LONGEST_PAUSE_SECONDS = 1.0
+_LONGEST_PAUSE_SECONDS = 5.0
 _SECOND_THOUGHTS_SECONDS = 2.0
 
 
@@ -115,7 +115,8 @@ class Customers:
         until = loop.time() + self.patience_seconds
         pause = await ask(customer)
         while pause is not None and loop.time() < until:
-            await asyncio.sleep(min(pause, _LONGEST_PAUSE_SECONDS) * self.rng.uniform(0.2, 1))
+            # Sooner than told, they would keep a shop down that is short of breath.
+            await asyncio.sleep(min(pause, _LONGEST_PAUSE_SECONDS) * self.rng.uniform(0.8, 1.2))
             pause = await ask(customer)
 
     async def _order(self, customer: Customer) -> float | None:

@@ -56,14 +56,16 @@ def canceller(memory: MemoryLedger, refunds: FakeRefunds, stock: FakeStock, cloc
 
 async def bought(stock: FakeStock) -> None:
     """The order counts for its customer, two of two."""
-    await stock.stock.limits.take("gadget", customer_id=ORDER.customer_id, order_id=ORDER.order_id, units=2, limit=2)
+    await stock.stock.limits.take(
+        {"gadget": 2}, customer_id=ORDER.customer_id, order_id=ORDER.order_id, limits={"gadget": 2}
+    )
 
 
 async def still_counts(stock: FakeStock) -> bool:
     limits = stock.stock.limits
     other = sample_order("of the same customer")
     try:
-        await limits.take("gadget", customer_id=ORDER.customer_id, order_id=other.order_id, units=1, limit=2)
+        await limits.take({"gadget": 1}, customer_id=ORDER.customer_id, order_id=other.order_id, limits={"gadget": 2})
     except LimitReachedError:
         return True
     return False

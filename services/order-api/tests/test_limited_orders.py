@@ -1,10 +1,14 @@
 """Orders of limited products through the queue: who gets the units, who is told what, and at which price in calls."""
 
 import asyncio
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import pytest
 
 from flashmsg import Reservation
+from flashstock.table import Write
+from flashstock.testing.memory import no_checkpoint
 from order_api.testing import Answer, FakeStock, RunningApi, running_shop
 
 KEY = {"Idempotency-Key": "basket-1"}
@@ -13,9 +17,11 @@ OTHER_KEY = {"Idempotency-Key": "basket-2"}
 QUIET = "3600"
 
 
-async def order_both(shop: RunningApi, *, pens: int, phones: int = 1) -> Answer:
+async def order_both(
+    shop: RunningApi, *, pens: int, phones: int = 1, headers: Mapping[str, str] | None = None
+) -> Answer:
     items = [{"product_id": "phone-x", "quantity": phones}, {"product_id": "pen", "quantity": pens}]
-    return await shop.request("POST", "/orders/async", json={"customer_id": 1, "items": items})
+    return await shop.request("POST", "/orders/async", json={"customer_id": 1, "items": items}, headers=headers)
 
 
 def reservations(shop: RunningApi) -> list[Reservation]:
@@ -126,6 +132,30 @@ async def test_a_limit_on_one_line_leaves_the_other_line_uncounted(stock: FakeSt
         assert (await shop.order("async", quantity=1)).status == 202
         assert (await order_both(shop, pens=1, phones=5)).problem == (409, "limit-reached")
         assert (await shop.order("async", product_id="phone-x", quantity=5)).status == 202
+
+
+async def test_a_request_over_the_limit_leaves_what_another_of_its_key_has_counted(stock: FakeStock) -> None:
+    await stock.counters.set_total("phone-x", 5)
+    for product in ("pen", "phone-x"):
+        await stock.counters.set_customer_limit(product, 3)
+    others: dict[str, Any] = {"customer_id": 1, "order_id": "given back meanwhile"}
+    await stock.limits.take({"pen": 3}, limits={"pen": 3}, **others)
+    async with running_shop(stock=stock, STOCK_LEASE_SECONDS=QUIET) as shop:
+        called: list[str] = []
+        repeats: list[int] = []
+
+        async def repeat_after_the_refusal(_place: str, writes: Sequence[Write]) -> None:
+            if any(one.startswith("limit#pen") for one in called):
+                stock.table.checkpoint = no_checkpoint
+                await stock.limits.release("pen", **others)
+                repeats.append((await order_both(shop, pens=1, phones=2, headers=KEY)).status)
+            called.extend(write.id for write in writes)
+
+        stock.table.checkpoint = repeat_after_the_refusal
+        refused = await order_both(shop, pens=1, phones=2, headers=KEY)
+        assert (refused.problem, repeats) == ((409, "limit-reached"), [202])
+        assert (await shop.order("async", product_id="phone-x", quantity=2)).problem == (409, "limit-reached")
+        assert (await shop.order("async", product_id="phone-x", quantity=1)).status == 202
 
 
 async def test_a_repeated_key_reserves_once(limited_shop: RunningApi, stock: FakeStock) -> None:

@@ -1,6 +1,6 @@
 import sqlite3
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -60,6 +60,29 @@ def test_totals_find_an_order_that_paid_twice(store: ChargeStore) -> None:
     assert totals.orders_charged_more_than_once == 0
     charged(store, "another key", asked("ord_2"))
     assert store.totals().orders_charged_more_than_once == 1
+
+
+def test_a_forgotten_key_is_a_new_one_and_what_it_answered_stays(store: ChargeStore) -> None:
+    first = charged(store, "k1", asked())
+    charged(store, "k2", asked("ord_2"))
+    store.forget("k1", before=first.finished_at + timedelta(microseconds=1))
+    assert store.answer("k1") is None
+    assert store.attempt("k1", asked(amount_minor=101)) == (1, None)
+    assert store.page(after=0, limit=1)[0].charge_id == first.charge_id
+    assert store.answer("k2") is not None
+    assert (store.totals().charges, store.totals().attempts) == (2, 3)
+
+
+def test_a_key_that_was_answered_since_is_kept(store: ChargeStore) -> None:
+    first = charged(store, "k1", asked())
+    store.forget("k1", before=first.finished_at)
+    assert store.attempt("k1", asked()) == (2, replace(first, attempts=2))
+
+
+def test_a_key_without_an_answer_is_kept(store: ChargeStore) -> None:
+    store.attempt("k1", asked())
+    store.forget("k1", before=datetime.now(UTC) + timedelta(days=1))
+    assert store.attempt("k1", asked()) == (2, None)
 
 
 def test_pages_follow_one_another(store: ChargeStore) -> None:

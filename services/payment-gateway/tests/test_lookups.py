@@ -83,6 +83,18 @@ async def test_a_failed_attempt_leaves_the_key_unknown(
     assert (await charge(client, "k2", customer_id=43))[0] == 200
 
 
+async def test_a_key_is_kept_for_so_long_and_then_charges_again(
+    client: Client, provider: Provider, store: ChargeStore, make_behaviour: MakeBehaviour
+) -> None:
+    provider.behave(make_behaviour(key_seconds=3600))
+    _, first = await charge(client)
+    assert (await charge(client))[1] == first
+    provider.behave(make_behaviour(key_seconds=1e-6))
+    assert (await lookup(client))[1] == first
+    assert (await charge(client))[1] != first
+    assert store.totals().orders_charged_more_than_once == 1
+
+
 async def test_lookups_fail_as_often_as_attempts(
     client: Client, provider: Provider, make_behaviour: MakeBehaviour
 ) -> None:

@@ -135,6 +135,8 @@ class Hold:
                 raise
             except StockUnavailableError as error:
                 log.warning("order_not_withdrawn", reservation=self.reservation.id, reason=error.reason)
+            except Exception as error:  # noqa: BLE001 - counters that contradict it, or a bug: its page must not go
+                log.error("order_not_withdrawn", reservation=self.reservation.id, error=repr(error))  # noqa: TRY400
             else:
                 self._session.journal.over(slot)
                 return

@@ -13,6 +13,7 @@ from flashops.logs import WriteInfo, write_info
 from flashops.metrics import outcome_counter
 from flashops.owner import owner_name
 from flashpay import Canceller, Refunder, Reservations, Settler, utc_now
+from flashstock.stock import Stock
 from order_api import app_keys
 from order_api.async_orders import post_async_order
 from order_api.bodies import leave_expectation
@@ -155,10 +156,7 @@ def _settlement_limiter(settings: Settings, connections: Connections, metrics: M
 
 
 def _canceller(settings: Settings, connections: Connections, now: Callable[[], datetime]) -> Canceller:
-    stock = connections.stock
-    reservations = Reservations(
-        stock=None if stock is None else stock.endings, limits=None if stock is None else stock.limits
-    )
+    reservations = _reservations(connections.stock)
     refunder = Refunder(
         ledger=connections.ledger,
         refunds=connections.refunds,
@@ -176,6 +174,10 @@ def _canceller(settings: Settings, connections: Connections, now: Callable[[], d
         # A refund that is answered in time is noted, and more than that if all goes well.
         timeout=settings.payment_timeout + settings.publish_timeout,
     )
+
+
+def _reservations(stock: Stock | None) -> Reservations:
+    return Reservations(stock=stock.endings, limits=stock.limits) if stock else Reservations(stock=None, limits=None)
 
 
 async def _running(app: web.Application) -> AsyncIterator[None]:

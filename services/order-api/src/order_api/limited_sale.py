@@ -189,18 +189,8 @@ async def count_purchase(limits: Limits, order: Order, customer_limits: Mapping[
         LimitReachedError: The customer would have more of a product than allowed.
         StockUnavailableError: It is not known what was counted.
     """
-    counted: list[str] = []
-    customer_id, order_id = order.customer_id, order.order_id
     units = {item.product_id: item.quantity for item in order.items}
-    for product_id, limit in customer_limits.items():
-        try:
-            await limits.take(
-                product_id, customer_id=customer_id, order_id=order_id, units=units[product_id], limit=limit
-            )
-        except LimitReachedError:
-            await release_purchase(limits, order, counted)
-            raise
-        counted.append(product_id)
+    await limits.take(units, customer_id=order.customer_id, order_id=order.order_id, limits=customer_limits)
 
 
 async def release_purchase(limits: Limits, order: Order, products: Sequence[str]) -> None:
