@@ -28,8 +28,9 @@ from flashpay import (
     LedgerEntry,
     LedgerRefusedError,
     LedgerUnavailableError,
+    Tombstone,
 )
-from flashpay.items import to_item
+from flashpay.items import to_item, to_tombstone_item
 from flashpay.testing import START, sample_order
 
 ORDER = sample_order()
@@ -180,6 +181,14 @@ async def test_an_endless_race_ends_as_contention_after_five_rounds(
     with pytest.raises(LedgerUnavailableError, match=ORDER.order_id) as caught:
         await call(DynamoLedger(client=client, table="orders"))
     assert (caught.value.reason, client.updates) == ("contention", 5)
+
+
+async def test_a_charge_is_not_recorded_over_a_tombstone() -> None:
+    tombstone = to_tombstone_item(Tombstone(order_id=ORDER.order_id, cancelled_at=START))
+    stands = client_error("ConditionalCheckFailedException", 400, Item=tombstone)
+    with pytest.raises(LedgerUnavailableError, match=f"{ORDER.order_id} has lost its entry") as caught:
+        await DynamoLedger(client=FailingClient(stands), table="orders").record(CLAIMED, Approved(charge_id="ch_1"))
+    assert caught.value.reason == "entry_missing"
 
 
 async def test_a_real_client_without_an_endpoint_makes_the_ledger_unavailable() -> None:
