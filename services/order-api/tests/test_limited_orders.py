@@ -220,10 +220,13 @@ async def test_of_two_bodies_under_one_key_only_the_order_that_stands_counts_for
         assert (await shop.order("async", product_id=taken, quantity=1)).problem == (409, "limit-reached")
 
 
-async def test_of_two_quantities_under_one_key_the_one_that_stands_counts(stock: FakeStock) -> None:
+@pytest.mark.parametrize("quantities", [(1, 3), (3, 1)])
+async def test_of_two_quantities_under_one_key_the_one_that_stands_counts(
+    stock: FakeStock, quantities: tuple[int, int]
+) -> None:
     await stock.counters.set_customer_limit("pen", 4)
     async with running_shop(stock=stock, STOCK_LEASE_SECONDS=QUIET) as shop:
-        answers = await asyncio.gather(*(shop.order("async", headers=KEY, quantity=n) for n in (3, 1)))
+        answers = await asyncio.gather(*(shop.order("async", headers=KEY, quantity=n) for n in quantities))
         assert sorted(answer.status for answer in answers) == [202, 422]
         (event,) = shop.events
         stands = event.data.items[0].quantity
