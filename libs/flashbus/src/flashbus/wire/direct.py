@@ -29,9 +29,7 @@ class DirectTransport:
         url = URL(endpoint_url)
         self._endpoint_url = endpoint_url
         self._host, self._port, self._tls = url.host or "", url.port or 0, tls
-        self._connect_seconds = limits.connect_timeout.total_seconds()
-        self._silence_seconds = limits.read_timeout.total_seconds()
-        self._keep_seconds = limits.keep_alive.total_seconds()
+        self._limits = limits
         self._places = asyncio.Semaphore(limits.connections)
         # The one that was used last at the end, each with when it is too old.
         self._idle: deque[tuple[float, Connection]] = deque()
@@ -73,14 +71,14 @@ class DirectTransport:
         while self._idle and self._idle[0][0] <= now:
             self._idle.popleft()[1].abort()
         if connection.is_open:
-            self._idle.append((now + self._keep_seconds, connection))
+            self._idle.append((now + self._limits.keep_alive.total_seconds(), connection))
 
     async def _connect(self) -> Connection:
         loop = asyncio.get_running_loop()
         try:
-            async with asyncio.timeout(self._connect_seconds):
+            async with asyncio.timeout(self._limits.connect_timeout.total_seconds()):
                 _transport, connection = await loop.create_connection(
-                    lambda: Connection(silence_seconds=self._silence_seconds),
+                    lambda: Connection(silence_seconds=self._limits.read_timeout.total_seconds()),
                     self._host,
                     self._port,
                     ssl=self._tls,
