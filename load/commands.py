@@ -54,7 +54,7 @@ def run_demo(arguments: argparse.Namespace) -> int:
 
 def add_lab(parser: argparse.ArgumentParser) -> None:
     """The arguments of `lab`."""
-    parser.add_argument("--quick", action="store_true", help="payments and phases scaled down: about 4 minutes")
+    parser.add_argument("--quick", action="store_true", help="payments and phases scaled down: about 5 minutes")
     parser.add_argument(
         "--only",
         action="append",

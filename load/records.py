@@ -102,9 +102,10 @@ class Charge:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Sample:
-    """The state of the shop at one second."""
+    """The state of the shop at one second; the payment provider had counted `until` then, 0 if that was not noted."""
 
     at: float
+    until: float = 0.0
     visible: int = 0
     in_flight: int = 0
     slots_busy: float = 0.0

@@ -210,6 +210,11 @@ class Scenario(Data):
         return max(reversed(self.phases), key=lambda phase: (phase.users, phase.rate))
 
     @property
+    def seconds_before_peak(self) -> float:
+        """How long the phases before the rush last."""
+        return sum(phase.seconds for phase in self.phases[: self.phases.index(self.peak_phase)])
+
+    @property
     def folder_name(self) -> str:
         """The name as a folder and as a part of a stack's name."""
         return self.name.replace(":", "-").replace(".", "-")

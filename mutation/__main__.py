@@ -1,31 +1,37 @@
 """`python -m mutation`: sample mutants of the packages, run each package's own tests on them, list the survivors."""
 
 import argparse
+import signal
 import sys
 from pathlib import Path
+from types import FrameType
 
 from mutation.accepted import ACCEPTED, read_accepted
-from mutation.campaign import Campaign, Tally
+from mutation.campaign import Campaign, PackageResult
 from mutation.workbench import Workbench, WorkbenchError, open_workbench
 
+_ENDINGS = (signal.SIGINT, signal.SIGTERM)
 _PATIENCE_SECONDS = 20.0
 PROJECT = Path(__file__).resolve().parent.parent
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Exit code: 0 if every package reaches the threshold, 1 if one does not, 2 if a suite could not be run."""
+    """Exit code: 0 if every package reaches the threshold, 1 if one does not, 2 if a suite could not be run.
+
+    After `end_orderly`, 128 and its number for a signal.
+    """
     members = _members()
     options = _options(sorted(members), arguments)
-    tallies: list[Tally] = []
+    results: list[PackageResult] = []
     try:
         with open_workbench(PROJECT) as workbench:
             campaign = _campaign(options, workbench)
-            tallies.extend(campaign.run(members[name]) for name in options.packages or sorted(members))
+            results.extend(campaign.run(members[name]) for name in options.packages or sorted(members))
     except WorkbenchError as error:
         _say(str(error))
         return 2
-    sys.stdout.write(report(tallies, seed=options.seed) + "\n")
-    return 0 if all(tally.caught_percent >= options.threshold for tally in tallies) else 1
+    sys.stdout.write(report(results, seed=options.seed) + "\n")
+    return 0 if all(result.caught_percent >= options.threshold for result in results) else 1
 
 
 def _campaign(options: argparse.Namespace, workbench: Workbench) -> Campaign:
@@ -40,16 +46,16 @@ def _campaign(options: argparse.Namespace, workbench: Workbench) -> Campaign:
     )
 
 
-def report(tallies: list[Tally], *, seed: int) -> str:
+def report(results: list[PackageResult], *, seed: int) -> str:
     """Every survivor with its place and change, then one line per package."""
     lines: list[str] = []
-    for tally in tallies:
-        for mutant in tally.survivors:
+    for result in results:
+        for mutant in result.survivors:
             lines += [f"{mutant.place} in {mutant.scope or 'the module'}", mutant.diff, ""]
     lines += [f"seed {seed}", _row("package", "places", "tested", "caught", "hung", "survived", "accepted")]
-    for tally in tallies:
-        counts = (tally.sites, tally.tested, f"{tally.caught_percent:.0f} %", tally.timed_out)
-        lines.append(_row(tally.package, *counts, len(tally.survivors), len(tally.accepted)))
+    for result in results:
+        counts = (result.sites, result.tested, f"{result.caught_percent:.0f} %", result.timed_out)
+        lines.append(_row(result.package, *counts, len(result.survivors), len(result.accepted)))
     return "\n".join(lines)
 
 
@@ -95,5 +101,18 @@ def _percent(text: str) -> float:
     return number
 
 
+def end_orderly() -> None:
+    """From now on leave by every `finally` when a signal comes: the suite is ended and the copy removed."""
+    for ending in _ENDINGS:
+        signal.signal(ending, _leave)
+
+
+def _leave(number: int, _frame: FrameType | None) -> None:
+    for ending in _ENDINGS:
+        signal.signal(ending, signal.SIG_IGN)  # a second one must not keep the first from tidying up
+    raise SystemExit(128 + number)
+
+
 if __name__ == "__main__":
+    end_orderly()
     sys.exit(main())

@@ -15,7 +15,7 @@ _SLOWER_FACTOR = 1.25
 
 
 @dataclass(kw_only=True)
-class Tally:
+class PackageResult:
     """What became of the mutants of one package."""
 
     package: str
@@ -70,27 +70,27 @@ class Campaign:
     patience_seconds: float
     say: Callable[[str], None]
 
-    def run(self, member: Path) -> Tally:
+    def run(self, member: Path) -> PackageResult:
         """Test the sample of one member (its folder, relative to the project).
 
         Raises:
             WorkbenchError: Its suite does not pass without a mutant, so that it can test none.
         """
         sites = self._sites(member)
-        tally = Tally(package=member.name, sites=len(sites))
+        result = PackageResult(package=member.name, sites=len(sites))
         mutants = sample(sites, size=self.sample_size, seed=f"{self.seed} {member.name}")
         if not mutants:
-            return tally
+            return result
         pace = _Pace(seconds=self._suite_seconds(member))
         self.say(f"{member.name}: {len(mutants)} of {len(sites)} places, the suite takes {pace.seconds:.0f} s")
         for number, mutant in enumerate(mutants, start=1):
             verdict = self._verdict(mutant, member, pace)
             reason = self.accepted.reason(mutant)
-            tally.add(mutant, verdict.outcome, accepted=reason is not None)
+            result.add(mutant, verdict.outcome, accepted=reason is not None)
             self.say(f"{member.name} {number}/{len(mutants)} {_told(verdict)}: {mutant.place}")
             if verdict.outcome is Outcome.SURVIVED:
                 self.say(f"{mutant.scope}\n{mutant.diff}" + (f"\naccepted: {reason}" if reason else ""))
-        return tally
+        return result
 
     def _verdict(self, mutant: Mutant, member: Path, pace: _Pace) -> Verdict:
         """Test a mutant that ran out of time again, as long as the sound suite turns out to be slower than believed."""

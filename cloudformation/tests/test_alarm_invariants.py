@@ -61,6 +61,18 @@ def test_a_shop_without_tasks_rings_although_nothing_is_measured(whole: Document
     assert {whole["Resources"][title]["Condition"] for title in breaching} == {"HasImages"}
 
 
+def test_an_alarm_rings_for_too_much_unless_it_counts_what_must_be_there(whole: Document) -> None:
+    for title, alarm in of_kind(whole, "AWS::CloudWatch::Alarm").items():
+        rings_for_less = title in {"NoHealthyHostsAlarm", "ReconcilerSilentAlarm"}
+        direction = "LessThan" if rings_for_less else "GreaterThan"
+        assert alarm["ComparisonOperator"].startswith(direction), title
+        # Waits and ages by the worst of them: an average hides the order that nobody works on.
+        if {"ApproximateAgeOfOldestMessage", "AsyncEventAge"} & {alarm.get("MetricName")}:
+            assert alarm["Statistic"] == "Maximum", title
+        if alarm.get("MetricName") == "TargetResponseTime":
+            assert alarm["ExtendedStatistic"] == "p99", title
+
+
 @pytest.mark.parametrize("customer_key", ["true", "false"])
 def test_an_alarm_may_call_its_topic_whatever_the_key(whole: Document, customer_key: str) -> None:
     given = {name: str(parameter["Default"]) for name, parameter in whole["Parameters"].items()}

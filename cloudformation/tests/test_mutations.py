@@ -6,8 +6,12 @@ from typing import Any
 
 import pytest
 
+from cloudformation.tests import test_access_invariants as access
 from cloudformation.tests import test_alarm_invariants as alarms
+from cloudformation.tests import test_availability_invariants as availability
 from cloudformation.tests import test_capacity as capacity
+from cloudformation.tests import test_invariants as invariants
+from cloudformation.tests import test_network_invariants as network
 from cloudformation.tests import test_rollout as rollout
 from cloudformation.tests import test_service_invariants as services
 from cloudformation.tests import test_wiring_invariants as wiring
@@ -122,6 +126,106 @@ def an_api_for_everybody(template: Document) -> None:
     rule["SourceSecurityGroupId"] = {"Ref": "ConsumerGroup"}
 
 
+def tasks_in_public(template: Document) -> None:
+    placed = properties(template, "ProcessorService")["NetworkConfiguration"]["AwsvpcConfiguration"]
+    placed["Subnets"] = [{"Ref": "PublicSubnet0"}, {"Ref": "PublicSubnet1"}]
+
+
+def a_balancer_that_nobody_finds(template: Document) -> None:
+    properties(template, "Balancer")["Scheme"] = "internal"
+
+
+def a_balancer_among_the_tasks(template: Document) -> None:
+    properties(template, "Balancer")["Subnets"] = [{"Ref": "PrivateSubnet0"}, {"Ref": "PrivateSubnet1"}]
+
+
+def tasks_without_a_way_out(template: Document) -> None:
+    del template["Resources"]["PrivateWayOut1"]
+
+
+def endpoints_for_everybody(template: Document) -> None:
+    properties(template, "EndpointGroup")["SecurityGroupIngress"][0]["CidrIp"] = "0.0.0.0/0"
+
+
+def orders_without_dead_letters(template: Document) -> None:
+    del properties(template, "Queue")["RedrivePolicy"]
+
+
+def orders_in_the_clear(template: Document) -> None:
+    properties(template, "Queue")["SqsManagedSseEnabled"]["Fn::If"][2] = "false"
+
+
+def orders_from_everybody(template: Document) -> None:
+    (statement,) = properties(template, "QueuePolicy")["PolicyDocument"]["Statement"]
+    statement["Principal"] = "*"
+
+
+def orders_gone_after_an_hour(template: Document) -> None:
+    properties(template, "Queue")["MessageRetentionPeriod"] = 3600
+
+
+def events_gone_after_a_minute(template: Document) -> None:
+    properties(template, "FunctionInvokeConfig")["MaximumEventAgeInSeconds"] = 60
+
+
+def visible_before_the_payment_ends(template: Document) -> None:
+    template["Parameters"]["VisibilitySeconds"]["MinValue"] = 10
+
+
+def a_table_that_cannot_be_restored(template: Document) -> None:
+    properties(template, "OrdersTable")["PointInTimeRecoverySpecification"]["PointInTimeRecoveryEnabled"] = False
+
+
+def no_task_in_a_deployment(template: Document) -> None:
+    properties(template, "ApiService")["DeploymentConfiguration"]["MinimumHealthyPercent"] = 0
+
+
+def two_gateways_at_once(template: Document) -> None:
+    properties(template, "GatewayService")["DeploymentConfiguration"]["MaximumPercent"] = 200
+
+
+def no_task_without_a_sale(template: Document) -> None:
+    properties(template, "ApiScaling")["MinCapacity"] = 0
+
+
+def every_processor_on_spot(template: Document) -> None:
+    del properties(template, "ProcessorService")["CapacityProviderStrategy"][0]["Base"]
+
+
+def a_version_that_errors_take_over(template: Document) -> None:
+    alarms = properties(template, "FunctionRolloutGroup")["AlarmConfiguration"]["Alarms"]
+    alarms[:] = [alarm for alarm in alarms if alarm["Name"] != {"Ref": "FunctionErrorsAlarm"}]
+
+
+def an_alarm_for_what_is_well(template: Document) -> None:
+    properties(template, "QueueAgeAlarm")["ComparisonOperator"] = "LessThanThreshold"
+
+
+def an_alarm_for_the_average(template: Document) -> None:
+    properties(template, "QueueAgeAlarm")["Statistic"] = "Average"
+
+
+def a_role_for_everybody(template: Document) -> None:
+    properties(template, "ApiRole")["AssumeRolePolicyDocument"]["Statement"][0]["Principal"] = {"AWS": "*"}
+
+
+def a_function_for_every_topic(template: Document) -> None:
+    del properties(template, "TopicMayInvoke")["SourceArn"]
+
+
+def a_name_of_one_partition(template: Document) -> None:
+    (statement, *_) = statements(template, "ApiRole")
+    statement["Resource"] = "arn:aws:sns:us-east-1:000000000000:flash-order-processing-events"
+
+
+def a_secret_to_guess(template: Document) -> None:
+    properties(template, "OrderIdSecret")["GenerateSecretString"]["PasswordLength"] = 8
+
+
+def images_that_change(template: Document) -> None:
+    properties(template, "ApiRepository")["ImageTagMutability"] = "MUTABLE"
+
+
 MUTATIONS: list[tuple[Mutation, Mutation]] = [
     (no_endpoint_for_the_queue, wiring.test_without_a_way_out_there_is_an_endpoint_for_all_that_tasks_call),
     (metrics_for_everybody, wiring.test_customers_reach_orders_and_nothing_of_operations),
@@ -158,6 +262,39 @@ MUTATIONS: list[tuple[Mutation, Mutation]] = [
         wiring.test_the_function_says_which_messages_it_failed_and_may_send_what_it_fails_for_good,
     ),
     (an_api_for_everybody, services.test_only_the_load_balancer_reaches_the_api),
+    (tasks_in_public, services.test_no_task_has_a_public_address),
+    (a_balancer_that_nobody_finds, network.test_customers_find_the_load_balancer_where_the_internet_does),
+    (a_balancer_among_the_tasks, network.test_customers_find_the_load_balancer_where_the_internet_does),
+    (
+        tasks_without_a_way_out,
+        lambda template: network.test_tasks_get_out_by_a_nat_gateway_that_is_in_public(template, "1", {"NatGateway0"}),
+    ),
+    (endpoints_for_everybody, network.test_whoever_is_outside_reaches_the_load_balancer_and_nothing_else),
+    (orders_without_dead_letters, invariants.test_every_queue_that_is_no_dead_letter_queue_has_one),
+    (orders_in_the_clear, invariants.test_without_the_customer_key_queues_and_topics_are_encrypted_still),
+    (orders_from_everybody, invariants.test_only_the_topic_may_send_to_its_queues),
+    (orders_gone_after_an_hour, availability.test_an_order_waits_for_as_long_as_nobody_may_look),
+    (events_gone_after_a_minute, availability.test_an_order_waits_for_as_long_as_nobody_may_look),
+    (
+        visible_before_the_payment_ends,
+        invariants.test_payment_lease_and_visibility_follow_each_other_for_every_choice,
+    ),
+    (a_table_that_cannot_be_restored, invariants.test_tables_can_be_restored_and_are_kept_by_default),
+    (no_task_in_a_deployment, availability.test_orders_are_taken_all_through_a_deployment),
+    (two_gateways_at_once, availability.test_there_are_never_two_of_the_simulated_gateway),
+    (
+        no_task_without_a_sale,
+        availability.test_orders_are_taken_without_a_sale_too_and_one_lost_task_is_not_the_last,
+    ),
+    (every_processor_on_spot, availability.test_the_first_processor_is_never_on_spot),
+    (a_version_that_errors_take_over, rollout.test_another_version_of_the_function_is_tried_before_it_takes_over),
+    (an_alarm_for_what_is_well, alarms.test_an_alarm_rings_for_too_much_unless_it_counts_what_must_be_there),
+    (an_alarm_for_the_average, alarms.test_an_alarm_rings_for_too_much_unless_it_counts_what_must_be_there),
+    (a_role_for_everybody, access.test_a_role_is_taken_by_one_service_of_aws),
+    (a_function_for_every_topic, access.test_the_topic_alone_calls_the_function),
+    (a_name_of_one_partition, access.test_no_name_is_of_one_partition_alone),
+    (a_secret_to_guess, access.test_the_secret_of_order_ids_cannot_be_guessed),
+    (images_that_change, access.test_an_image_is_scanned_and_its_tag_never_means_another),
 ]
 
 

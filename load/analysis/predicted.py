@@ -98,7 +98,8 @@ def _slots(scenario: Scenario) -> Slots:
     for moment, tasks in scenario.tasks:
         # A change begins when the one before it is complete, as a run does it.
         changed = max(moment, changed) + max(0, tasks - running) * scenario.task_start_seconds
-        schedule.append((changed, scenario.workers * tasks))
+        # The simulation's time begins with the rush.
+        schedule.append((changed - scenario.seconds_before_peak, scenario.workers * tasks))
         running = tasks
     return Slots(workers=scenario.workers, overhead_seconds=scenario.overhead_seconds, schedule=tuple(schedule))
 

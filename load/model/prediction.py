@@ -30,7 +30,7 @@ class Prediction:
     backlog = accepted - terminal;
     drain_seconds: from the end of the load until the backlog is empty; accept_wait: of every answered request;
     accepted_wait: of every request of the phase that was accepted, be it after its end;
-    confirmation_wait: from the request to the terminal order; backlog_curve: (second, backlog);
+    confirmation_wait: from the request of the phase to the terminal order; backlog_curve: (second, backlog);
     spread: the least and the greatest value over the replications.
     """
 
@@ -114,7 +114,7 @@ class _Figures:
         self.accepted_wait = Waits.of([_wait(o.sent_at, o.answered_at) for o in taken])
         confirmed = {id(o): o for o in self.settled}.values()
         self.confirmed = list(confirmed)
-        self.confirmation_wait = Waits.of([_wait(o.sent_at, o.settled_at) for o in self.confirmed])
+        self.confirmation_wait = Waits.of([_wait(o.sent_at, o.settled_at) for o in self.confirmed if o.sent_at >= 0])
         self.taken = sorted(_at(o.answered_at) for o in self.queued)
         self.ended = sorted(_at(o.settled_at) for o in self.queued if o.settled_at is not None)
         self.curve = self._curve()

@@ -65,6 +65,13 @@ def workers_label(run: RunResult) -> str:
     return label + (" (planned)" if scenario.keeps_up_with else "")
 
 
+def row_label(run: RunResult) -> str:
+    """The workers, and that their payments are not scaled where others are."""
+    whole = run.scenario.stands_for is not None and not run.scenario.stands_for_payment_seconds
+    payment = f", payment {words.seconds(run.scenario.payment_seconds)} (not scaled)"
+    return workers_label(run) + payment * whole
+
+
 def capacity_label(run: RunResult) -> str:
     """What the payment provider takes at once."""
     return str(run.scenario.capacity or "unlimited")

@@ -96,7 +96,11 @@ def _differences(name: str, compared: Sequence[Side]) -> str:
         for label, runs in sums
     ]
     cells += [
-        (label, *(difference(spread(one, before), spread(one, runs)) for one in COMPARED)) for label, runs in others
+        (
+            f"{label}: difference" if several else label,
+            *(difference(spread(one, before), spread(one, runs)) for one in COMPARED),
+        )
+        for label, runs in others
     ]
     heads = ("experiment", *(one.name for one in COMPARED))
     table = markup.table(f"{name}: difference from {base}", heads, cells, titled=True)

@@ -10,7 +10,16 @@ from load.report.markup import text
 ASSETS = Path(__file__).resolve().parent / "assets"
 STYLES = ("uplot/uPlot.min.css", "page.css", "order_path.css")
 # They share one scope, in this order.
-SCRIPTS = ("format.js", "annotations.js", "charts.js", "tools.js", "order_model.js", "order_path.js", "page.js")
+SCRIPTS = (
+    "format.js",
+    "annotations.js",
+    "zoom.js",
+    "charts.js",
+    "tools.js",
+    "order_model.js",
+    "order_path.js",
+    "page.js",
+)
 # The page may load nothing: what it needs is inside.
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; img-src data:"
 

@@ -11,6 +11,7 @@ from load.report.answers import (
     Answer,
     Table,
     drain_text,
+    row_label,
     runs_of,
     true_text,
     workers_label,
@@ -87,7 +88,7 @@ def growth_answer(results: Results) -> Answer | None:
         heads=("workers", "accepted", "completed", "grew by", "peak backlog", "empty after the rush", TRUE_DRAIN),
         rows=[
             (
-                workers_label(run),
+                row_label(run),
                 words.rate(run.peak.accepted_rate),
                 words.rate(run.figures.completion_rate),
                 words.rate(run.figures.growth_rate),
@@ -118,7 +119,7 @@ def _worker_row(run: RunResult) -> tuple[str, ...]:
     share = None if figures.completion_rate is None else 100 * figures.completion_rate / limit
     use = next((one for one in run.processes if one.process == PROCESSOR), None)
     return (
-        workers_label(run),
+        row_label(run),
         words.rate(run.peak.accepted_rate),
         words.rate(figures.completion_rate),
         words.rate(limit),

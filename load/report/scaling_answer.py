@@ -5,7 +5,7 @@ from load.model import AutoscalingRun, Prices, deviation, plan
 from load.report import words
 from load.report.answers import Answer, runs_of
 from load.report.charts import Chart, Line
-from load.scenario import Arm
+from load.scenario import Arm, Scenario
 
 QUESTION = "What does autoscaling do in a sale's hour, and can its simulation be believed?"
 RATE = 60.0
@@ -44,13 +44,18 @@ def _lead(run: RunResult) -> str:
     )
 
 
+def _changes(scenario: Scenario) -> str:
+    return ", ".join(f"{tasks} tasks at {moment:g} s" for moment, tasks in scenario.tasks)
+
+
 def _believed(run: RunResult) -> str:
     simulated = [value for value in run.series.simulated_backlog if value is not None]
     off = deviation(predicted=max(simulated), measured=run.figures.peak_backlog)
-    changes = ", ".join(f"{tasks} tasks at {moment:g} s" for moment, tasks in run.scenario.tasks)
+    changes, true = _changes(run.scenario), run.scenario.stands_for
+    instead = f"; in the true run {_changes(true)}" if true else ""
     return (
         f"In the measured run tasks of {run.scenario.workers} workers were added and taken away by hand"
-        f" ({changes}; each"
+        f" ({changes}{instead}; each"
         " counts from the moment it was ready). Fed with the same arrivals and the same moments, the"
         " simulation peaks at"
         f" {words.count(max(simulated))} orders, the measurement at {words.count(run.figures.peak_backlog)}:"

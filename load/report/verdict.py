@@ -20,18 +20,20 @@ FUNCTIONS = frozenset({Arm.LAMBDA, Arm.LAMBDA_SQS})
 
 
 def scale_note(results: Results) -> str:
-    """What a scaled experiment's times stand for; nothing for a true one."""
-    pairs = {
-        (run.scenario.payment_seconds, run.scenario.stands_for_payment_seconds)
-        for run in results.runs
-        if run.scenario.stands_for_payment_seconds
-    }
-    if results.kind == "demo" or not pairs:
+    """What a scaled experiment's times stand for, and which runs are scaled otherwise; nothing for a true one."""
+    runs = [run for run in results.runs if run.scenario.stands_for]
+    if results.kind == "demo" or not runs:
         return ""
-    scaled = ", ".join(f"{words.seconds(now)} for {words.seconds(true)}" for now, true in sorted(pairs))
+    names: dict[str, list[str]] = {}
+    for run in runs:
+        true = run.scenario.stands_for_payment_seconds
+        scaled = f"{words.seconds(run.scenario.payment_seconds)} for {words.seconds(true)}" if true else "not scaled"
+        names.setdefault(scaled, []).append(run.scenario.name)
+    usual, *others = sorted(names, key=lambda scaled: -len(names[scaled]))
+    payments = "; ".join([usual, *(f"{scaled} in {', '.join(names[scaled])}" for scaled in others)])
     return (
-        f"Times are scaled (payment: {scaled}), and the queue's workers alike, so that their load is the same;"
-        " what the provider takes at once is not."
+        f"Times are scaled (payment: {payments}), and the queue's workers alike, so that their load is the same. What"
+        " the provider takes at once, how many shoppers there are and how long they think are not scaled."
     )
 
 

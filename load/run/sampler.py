@@ -46,10 +46,12 @@ class Sampler:
         visible, in_flight = await self._probes.depth() if self._probes.has_queue else (0, 0)
         at = time.time()
         payments = await self._probes.payment_summary()
+        until = time.time()
         stock = await self._probes.stock(at) if self._probes.has_stock else []
         slots_busy = await self._probes.slots_busy(list(self._processor_urls))
         sample = Sample(
             at=at,
+            until=until,
             visible=visible,
             in_flight=in_flight,
             slots_busy=slots_busy,

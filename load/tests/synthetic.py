@@ -212,8 +212,9 @@ def _workers(scenario: Scenario) -> list[WorkersSet]:
     consumer = shop(scenario).consumer
     if not isinstance(consumer, Slots) or not consumer.schedule:
         return []
-    changes = ((0.0, scenario.workers), *consumer.schedule)
-    return [WorkersSet(at=START + at, workers=workers) for at, workers in changes]
+    rush = START + scenario.seconds_before_peak
+    changes = [(START, scenario.workers), *((rush + at, workers) for at, workers in consumer.schedule)]
+    return [WorkersSet(at=at, workers=workers) for at, workers in changes]
 
 
 def _payment(scenario: Scenario, request: Request, total: int, *, times: tuple[float, float, float]) -> Paid:

@@ -144,6 +144,64 @@ def test_a_chart_is_zoomed_by_dragging_and_shows_all_again(demo: Visit) -> None:
     assert not whole.is_visible()
 
 
+def shown(demo: Visit) -> tuple[int, int]:
+    """The first and the last second that the arrow keys find in the story's chart."""
+    plot = demo.page.locator("#chart-story .u-wrap")
+    found = []
+    for key in ("ArrowRight", "ArrowLeft"):
+        plot.focus()
+        plot.blur()
+        plot.press(key)
+        read = demo.page.locator("#chart-story .u-legend .u-value").first.inner_text()
+        minutes, _, seconds = read.removesuffix(" s").rpartition(" min ")
+        found.append(60 * int(minutes or 0) + int(seconds))
+    plot.blur()
+    return found[0], found[1]
+
+
+def test_the_keys_zoom_a_chart_where_it_is_read(demo: Visit) -> None:
+    whole = shown(demo)
+    demo.page.locator("#chart-story .u-wrap").focus()
+    for _ in range(3):
+        demo.page.keyboard.press("ArrowRight")
+    demo.page.keyboard.press("+")
+    assert demo.page.locator("#chart-story .u-legend .u-value").first.inner_text() == "2 s"
+    least, most = shown(demo)
+    assert most - least == pytest.approx((whole[1] - whole[0]) / 2, abs=2)
+    assert least <= 2 <= most, "what is read stays in sight"
+    assert demo.page.locator("#tools-story .whole").is_visible()
+    for keys in ("--", "+0"):
+        for key in keys:
+            demo.page.locator("#chart-story .u-wrap").press(key)
+        assert shown(demo) == whole
+
+
+def test_two_fingers_zoom_a_chart_and_one_reads_it(demo: Visit) -> None:
+    whole = shown(demo)
+    plot = demo.page.locator("#chart-story .u-over")
+    plot.scroll_into_view_if_needed()
+    box = plot.bounding_box()
+    assert box is not None
+    screen = demo.page.context.new_cdp_session(demo.page)
+
+    def touch(kind: str, *places: int) -> None:
+        points = [{"x": box["x"] + place, "y": box["y"] + 60, "id": number} for number, place in enumerate(places)]
+        screen.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
+
+    touch("touchStart", 200)
+    touch("touchMove", 240)
+    assert demo.page.locator("#chart-story .u-legend .u-value").first.inner_text() != "–"
+    touch("touchEnd")
+    assert shown(demo) == whole
+    touch("touchStart", 250, 350)
+    touch("touchMove", 200, 400)
+    touch("touchEnd")
+    least, most = shown(demo)
+    assert most - least == pytest.approx((whole[1] - whole[0]) / 2, abs=2)
+    demo.page.locator("#tools-story .whole").click()
+    assert shown(demo) == whole
+
+
 def test_a_chart_is_saved_as_numbers_and_as_a_picture(demo: Visit, demo_runs: list[RunResult]) -> None:
     with demo.page.expect_download() as numbers:
         demo.page.locator("#tools-story button", has_text="CSV").click()

@@ -52,6 +52,16 @@ def test_added_tasks_serve_after_their_start() -> None:
     )
 
 
+def test_tasks_are_changed_at_their_moment_of_the_whole_load(queue_scenario: Scenario) -> None:
+    """Not of the rush, which begins after six seconds."""
+    scenario = queue_scenario.model_copy(update={"tasks": ((8.0, 3),), "task_start_seconds": 0.0})
+    found = {
+        one.name: one for one in compare(scenario, predicted(scenario), figures(scenario, synthetic_run(scenario)))
+    }
+    for name in ("peak backlog", "drain", "confirmation, p50"):
+        assert found[name].deviation == pytest.approx(0, abs=0.05), name
+
+
 def test_a_deviation_above_ten_percent_is_flagged(queue_scenario: Scenario, queue_run: RunRecords) -> None:
     found = figures(queue_scenario, queue_run)
     near = Predicted(name="peak backlog", unit="", value=found.peak_backlog * 1.05)
@@ -77,7 +87,7 @@ def test_a_scaled_run_says_what_the_true_one_would_take() -> None:
     assert scaled.stands_for == true
     assert true.stands_for is None
     drains = [next(one.value for one in predicted(scenario) if one.name == DRAIN) for scenario in (scaled, true)]
-    assert drains[1] == pytest.approx(drains[0] * 60 / 8, rel=0.05)
+    assert drains[1] == pytest.approx(drains[0] * 60 / 12, rel=0.05)
     found = result(scaled, synthetic_run(scaled), predicted(scaled))
     assert found.true_predictions == predicted(true)
     assert true_text(found, DRAIN).startswith("3 h")

@@ -49,7 +49,9 @@ def test_the_text_names_what_is_missing(make_results: Make, lab_runs: list[RunRe
 def test_the_text_says_that_time_is_scaled(make_results: Make, lab_runs: list[RunResult]) -> None:
     results = make_results(lab_runs, "lab")
     note = scale_note(results)
-    assert "600 ms for 3.00 s" in note
+    assert "(payment: 600 ms for 3.00 s; " in note
+    assert "not scaled in ecs:1, ecs:planned" in note
+    assert "1.00 s for 3.00 s in lambda, lambda-sqs" in note
     assert note in markdown(results, [])
 
 
@@ -103,3 +105,23 @@ def test_whether_cold_starts_matter_is_said_beside_the_true_payment(
     told = {answer.id: answer for answer in answers(make_results(runs, "lab"), load_prices())}["cold"]
     assert told.lead.startswith(said)
     assert f"of a payment of {words.seconds(payment)}" in told.lead
+
+
+def test_a_payment_that_is_not_scaled_is_said_beside_its_row(make_results: Make, lab_runs: list[RunResult]) -> None:
+    found = {answer.id: answer for answer in answers(make_results(lab_runs, "lab"), load_prices())}
+    for name in ("growth", "workers"):
+        firsts = [row[0] for row in found[name].tables[0].rows]
+        assert firsts[0] == "1 worker, payment 3.00 s (not scaled)"
+        assert "1 worker (for 5)" in firsts
+    changes = "4 tasks at 2 s, 12 tasks at 7 s; in the true run 3 tasks at 20 s, 6 tasks at 60 s, 2 tasks at 90 s"
+    assert changes in found["scaling"].paragraphs[0]
+
+
+def test_no_row_contradicts_itself(lab_runs: list[RunResult], demo_runs: list[RunResult]) -> None:
+    for run in [*lab_runs, *demo_runs]:
+        figures = run.figures
+        assert figures.accepted + figures.rejected == figures.offered
+        assert figures.completed + figures.backlog_at_end == figures.accepted
+        assert figures.peak_backlog or figures.drain_seconds == 0, run.scenario.name
+        assert figures.drain_is_extrapolated == (figures.backlog_at_end > 0)
+        assert figures.customers_lost <= min(figures.customers, figures.rejected)

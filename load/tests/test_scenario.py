@@ -196,3 +196,20 @@ def test_quick_must_be_a_table(tmp_path: Path, *, quick: bool) -> None:
     path = write(tmp_path, SMALL.replace("quick = { workers = 2 }", "quick = 5"))
     with pytest.raises(ScenarioError, match="line 14: ecs:8: quick: must be a table of what is different with --quick"):
         load_scenarios(path, quick=quick)
+
+
+def test_the_quick_laboratory_has_one_factor_for_payments_phases_and_workers() -> None:
+    scaled = {
+        one.name: (one, one.stands_for)
+        for one in load_scenarios(SCENARIOS / "lab.toml", quick=True).scenarios
+        if one.stands_for is not None and one.stands_for_payment_seconds and not (one.is_limited or one.tasks)
+    }
+    sync = [f"sync:{shop}:{capacity}" for shop in ("naive", "protected") for capacity in (1, 5, "unlimited")]
+    queue = ["ecs:5", "ecs:20", "ecs:100"]
+    assert list(scaled) == [*sync, *queue, "lambda", "lambda-sqs"]  # the bursts have times of their own
+    for name in (*sync, *queue):
+        quick, true = scaled[name]
+        assert quick.payment_seconds == pytest.approx(true.payment_seconds / 5)
+        assert quick.line_seconds == pytest.approx(true.line_seconds / 5)
+        assert [phase.seconds for phase in quick.phases] == pytest.approx([phase.seconds / 5 for phase in true.phases])
+    assert [5 * scaled[name][0].workers for name in queue] == [5, 20, 100]

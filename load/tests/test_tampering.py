@@ -145,6 +145,11 @@ def miscount_charges(run: RunRecords) -> RunRecords:
     return replace(run, samples=[replace(one, charges=2 * one.charges) for one in run.samples])
 
 
+def miscount_charges_of_slow_answers(run: RunRecords) -> RunRecords:
+    run = miscount_charges(run)
+    return replace(run, samples=[replace(one, until=run.ending.at) for one in run.samples])
+
+
 def add_requests(run: RunRecords) -> RunRecords:
     last = run.requests[-1]
     more = [replace(last, user=last.user + number, order_id="", status=503) for number in range(1, 4)]
@@ -220,6 +225,7 @@ VARIANTS: tuple[tuple[str, Scenario, Tamper, str], ...] = (
         "workers",
     ),
     ("the provider's counts", SYNC, miscount_charges, "provider"),
+    ("the provider's counts, said to have come late", SYNC, miscount_charges_of_slow_answers, "provider"),
     # pauses after refusals
     (
         "refused sooner",
@@ -267,6 +273,22 @@ def test_a_scenario_with_other_workers_is_not_the_one_that_ran(honest: dict[str,
     run = honest[CLOSED.name]
     assert "slots" in failed(CLOSED.model_copy(update={"workers": 8}), run)
     assert {"slots", "capacity"} <= failed(CLOSED.model_copy(update={"workers": 2}), run)
+
+
+def test_a_provider_that_counts_late_is_believed_until_the_next_question(honest: dict[str, RunRecords]) -> None:
+    run = honest[SYNC.name]
+    ends = sorted(charge.finished_at for charge in run.charges)
+
+    def late(*, until: float) -> RunRecords:
+        """The second look is answered a second later."""
+        first, second, third, *rest = run.samples
+        counted = sum(end <= third.at for end in ends)
+        second = replace(second, at=second.at - 1.0, charges=counted, until=until)
+        return replace(run, samples=[first, second, third, *rest])
+
+    moment = run.samples[2].at
+    assert failed(SYNC, late(until=moment)) == set()
+    assert failed(SYNC, late(until=moment - 2.0)) == {"provider"}
 
 
 def test_who_was_refused_and_charged_is_named_without_an_invalid_run() -> None:

@@ -11,7 +11,7 @@ import pytest
 
 from mutation.__main__ import main, report
 from mutation.accepted import AcceptedSurvivors
-from mutation.campaign import Campaign, Tally
+from mutation.campaign import Campaign, PackageResult
 from mutation.mutants import Mutant, find_sites
 from mutation.workbench import Outcome, Verdict, Workbench, WorkbenchError, open_workbench
 
@@ -140,9 +140,9 @@ def test_running_out_of_time_counts_only_if_the_sound_suite_is_as_quick_as_befor
     project: Path, paces: list[float], needs: float, outcome: Outcome
 ) -> None:
     bench = _BusyBench(root=project, paces=paces, needs=needs)
-    tally = _campaign(bench, sample_size=1, modules="sums.py").run(MEMBER)
-    assert tally.timed_out == (outcome is Outcome.TIMED_OUT)
-    assert len(tally.survivors) == (outcome is Outcome.SURVIVED)
+    result = _campaign(bench, sample_size=1, modules="sums.py").run(MEMBER)
+    assert result.timed_out == (outcome is Outcome.TIMED_OUT)
+    assert len(result.survivors) == (outcome is Outcome.SURVIVED)
     assert bench.paces == []
 
 
@@ -155,10 +155,10 @@ def test_a_campaign_counts_what_became_of_its_sample(project: Path) -> None:
             accepted=AcceptedSurvivors(reasons={(SUMS.as_posix(), "unseen", unseen.before, "return None"): "why"}),
             say=said.append,
         )
-        tally = campaign.run(MEMBER)
-    assert tally.caught + tally.timed_out + len(tally.survivors) + len(tally.accepted) == 5
-    assert tally.caught
-    assert {mutant.scope for mutant in tally.survivors} == {"unseen"}
+        result = campaign.run(MEMBER)
+    assert result.caught + result.timed_out + len(result.survivors) + len(result.accepted) == 5
+    assert result.caught
+    assert {mutant.scope for mutant in result.survivors} == {"unseen"}
     assert sum(line.startswith("tiny ") for line in said) == 5
 
 
@@ -206,11 +206,11 @@ def test_the_equipment_of_tests_is_not_mutated(project: Path) -> None:
 
 
 def test_a_report_lists_survivors_and_counts_what_is_accepted_apart() -> None:
-    tally = Tally(package="tiny", sites=9, caught=2, timed_out=1)
-    tally.add(_mutant("return a - 1"), Outcome.SURVIVED, accepted=False)
-    tally.add(_mutant("return 8"), Outcome.SURVIVED, accepted=True)
-    assert tally.caught_percent == 75
-    assert report([tally], seed=5).splitlines() == [
+    result = PackageResult(package="tiny", sites=9, caught=2, timed_out=1)
+    result.add(_mutant("return a - 1"), Outcome.SURVIVED, accepted=False)
+    result.add(_mutant("return 8"), Outcome.SURVIVED, accepted=True)
+    assert result.caught_percent == 75
+    assert report([result], seed=5).splitlines() == [
         "libs/tiny/src/tiny/sums.py:6 in unseen",
         "- return a + 1",
         "+ return a - 1",

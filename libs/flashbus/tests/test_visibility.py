@@ -105,6 +105,38 @@ async def test_extensions_come_every_third_of_the_visibility_for_the_whole_of_it
     assert [change.after.total_seconds() for change in queue.changes] == pytest.approx([1.5] * 3, abs=0.01)
 
 
+async def test_an_extension_that_fails_is_tried_again_after_a_quarter_of_the_rhythm() -> None:
+    queue, visibility = TimedChanges(), timedelta(seconds=12)
+    queue.refuse = lambda _call, _receipt: loop_time() < 5.5
+    heartbeat = VisibilityHeartbeat(queue=queue, visibility=visibility, observer=Observer())
+    await queue.send("body", attributes={})
+    (message,) = await queue.receive(most=1, wait=timedelta(0), visibility=visibility)
+    heartbeat.hold(message)
+    async with asyncio.TaskGroup() as loops:
+        loops.create_task(heartbeat.run())
+        await asyncio.sleep(11)
+        heartbeat.close()
+    assert queue.moments == pytest.approx([4, 5, 6, 10], abs=0.05)
+
+
+async def test_a_hand_back_that_never_gets_through_is_tried_three_times_and_comes_back_by_itself() -> None:
+    queue, visibility = TimedChanges(), timedelta(seconds=30)
+    queue.refuse = lambda _call, _receipt: True
+    heartbeat = VisibilityHeartbeat(queue=queue, visibility=visibility, observer=Observer())
+    await queue.send("body", attributes={})
+    (message,) = await queue.receive(most=1, wait=timedelta(0), visibility=visibility)
+    heartbeat.hold(message)
+    async with asyncio.TaskGroup() as loops:
+        loops.create_task(heartbeat.run())
+        heartbeat.hand_back(message, after=timedelta(0))
+        await asyncio.sleep(29)
+        assert queue.visible() == []
+        heartbeat.close()
+    assert queue.moments == pytest.approx([0, 0.2, 0.4], abs=0.05)
+    await asyncio.sleep(2)
+    assert [stored.body for stored in queue.visible()] == ["body"]
+
+
 async def test_a_hand_back_that_fails_is_tried_again_after_a_pause() -> None:
     harness = ConsumerHarness(latency=timedelta(hours=1), wait=timedelta(seconds=1), drain=timedelta(seconds=2))
     await harness.place(1)
@@ -221,3 +253,18 @@ async def test_a_hand_back_close_to_the_limit_comes_no_later_than_it() -> None:
         heartbeat.close()
     assert [change.after.total_seconds() for change in queue.changes] == [pytest.approx(60, abs=0.01)]
     assert queue.stored["m1"].visible_at == pytest.approx(12 * HOUR - 60, abs=0.01)
+
+
+async def test_a_hand_back_beyond_the_limit_comes_at_once() -> None:
+    queue = FakeQueue()
+    heartbeat = VisibilityHeartbeat(queue=queue, visibility=timedelta(hours=12), observer=Observer())
+    await queue.send("body", attributes={})
+    (message,) = await queue.receive(most=1, wait=timedelta(0), visibility=timedelta(hours=12))
+    heartbeat.hold(message)
+    async with asyncio.TaskGroup() as loops:
+        loops.create_task(heartbeat.run())
+        await asyncio.sleep(12 * HOUR - 30)
+        heartbeat.hand_back(message, after=timedelta(minutes=5))
+        await asyncio.sleep(1)
+        heartbeat.close()
+    assert [change.after for change in queue.changes] == [timedelta(0)]

@@ -31,3 +31,25 @@ def test_a_form_reads_back_as_what_went_in(message: str, name: str, value: str) 
         f"{start}.MessageAttributes.entry.1.Value.DataType": "String",
         f"{start}.MessageAttributes.entry.1.Value.StringValue": value,
     }
+
+
+@given(
+    messages=st.lists(st.text(alphabet='a~{}":, %é'), min_size=1, max_size=10),
+    topic_arn=st.sampled_from(["arn:aws:sns:x:1:t", "arn~"]),
+)
+def test_every_message_of_a_batch_comes_back_from_the_form(messages: list[str], topic_arn: str) -> None:
+    entries = [
+        {
+            "Id": str(index),
+            "Message": message,
+            "MessageAttributes": {"note": {"DataType": "String", "StringValue": message[::-1]}},
+        }
+        for index, message in enumerate(messages)
+    ]
+    form = dict(parse_qsl(_form(topic_arn, entries).decode("ascii"), keep_blank_values=True))
+    found = [form[f"PublishBatchRequestEntries.member.{number + 1}.Message"] for number in range(len(messages))]
+    name = "PublishBatchRequestEntries.member.{}.MessageAttributes.entry.1.Value.StringValue"
+    notes = [form[name.format(number + 1)] for number in range(len(messages))]
+    assert found == messages
+    assert notes == [message[::-1] for message in messages]
+    assert form["TopicArn"] == topic_arn

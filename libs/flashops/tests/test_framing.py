@@ -123,28 +123,3 @@ def test_what_has_one_reading_is_taken(request_bytes: bytes) -> None:
     framing.follow(request_bytes)
     framing.follow(BARE)
     assert framing.heads == 2
-
-
-names = st.sampled_from([b"Host", b"Content-Length", b"content-length ", b"X-Content-Length", b" Content-Length", b"X"])
-field_values = st.sampled_from(
-    [b"3", b" 3\t", b"+3", b"", b"3\rContent-Length: 2", b"3\nX: 1", b"a\rb\nc", b"Content-Length", b"\x0b3"]
-)
-fields = st.lists(st.tuples(names, st.sampled_from([b":", b": ", b""]), field_values).map(b"".join), max_size=4)
-
-
-@given(fields=fields, method=st.sampled_from([b"POST", b"CONNECT", b"content-length:"]))
-def test_a_plain_head_is_read_as_one_that_is_looked_at_line_by_line(fields: list[bytes], method: bytes) -> None:
-    # What belongs to an upgrade is looked at line by line; in this place it says nothing.
-    plain, watched = (
-        outcome(headed(*extra, *fields, method=method, body=b"abc") + BARE) for extra in ([], [b"X-Note: upgrade"])
-    )
-    assert plain == watched
-
-
-def outcome(stream: bytes) -> tuple[int, bool] | str:
-    framing = Framing()
-    try:
-        framing.follow(stream)
-    except BadHttpMessage as exc:
-        return exc.message
-    return framing.heads, framing.head_begun

@@ -34,6 +34,7 @@ from flashpay.testing import (
     ManualClock,
     MemoryLedger,
     Reply,
+    cancel,
     refunder_of,
     sample_order,
     sample_reservation,
@@ -121,7 +122,7 @@ class Schedule:
         return None if not self.queued else await self.settler.settle(ORDER, reservation=RESERVATION, redriven=True)
 
     async def _cancel(self) -> object:
-        return await self.canceller.cancel(ORDER.order_id)
+        return await cancel(self.canceller, ORDER.order_id)
 
     async def _resume(self) -> object:
         """As the reconciler does."""

@@ -86,6 +86,12 @@ async def test_an_order_in_work_or_at_its_end_is_left_alone(
     assert gateway.lookups == []
 
 
+async def test_a_failed_order_is_not_opened_again(settler: Settler, memory: MemoryLedger, gateway: FakeGateway) -> None:
+    failed = await memory.fail(ORDER, reason="exhausted")
+    assert await settler.find_out(ORDER) == Duplicate(entry=failed)
+    assert gateway.lookups == []
+
+
 async def test_a_ledger_that_is_down_is_told(settler: Settler, memory: MemoryLedger) -> None:
     memory.unavailable = True
     with pytest.raises(LedgerUnavailableError):

@@ -16,12 +16,12 @@ REQUEST = ChargeRequest(
     customer_id=ORDER.customer_id,
 )
 LEASE = timedelta(seconds=30)
-WINDOW = timedelta(hours=24)
+WINDOW = timedelta(hours=24)  # a settler's own, unless it is told another
 
 
 @pytest.fixture
 def settler(memory: MemoryLedger, gateway: FakeGateway, clock: ManualClock) -> Settler:
-    return Settler(ledger=memory, gateway=gateway, owner="worker", lease=LEASE, key_window=WINDOW, clock=clock)
+    return Settler(ledger=memory, gateway=gateway, owner="worker", lease=LEASE, clock=clock)
 
 
 async def test_what_was_charged_before_a_worker_died_is_found_and_recorded(

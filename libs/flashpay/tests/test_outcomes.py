@@ -17,6 +17,7 @@ from flashpay.testing import (
     ManualClock,
     MemoryLedger,
     Reply,
+    cancel,
     refunder_of,
     sample_order,
     sample_reservation,
@@ -185,7 +186,7 @@ async def test_a_redriven_order_whose_units_others_have_is_told_as_sold_out(shop
 async def test_a_refund_is_told_after_the_payment_with_its_own_name(shop: Shop) -> None:
     await shop.settler().settle(ORDER)
     await shop.announcer.flush()
-    await shop.canceller.cancel(ORDER.order_id)
+    await cancel(shop.canceller, ORDER.order_id)
     await shop.announcer.flush()
     assert shop.told_of == ["completed.1", "refunded.1"]
     refund = shop.topic.published[-1][0].data
@@ -198,14 +199,14 @@ async def test_a_refund_that_overtakes_the_telling_of_the_payment_is_told_alone(
     await shop.settler().settle(ORDER)
     await shop.announcer.flush()
     shop.topic.down = False
-    await shop.canceller.cancel(ORDER.order_id)
+    await cancel(shop.canceller, ORDER.order_id)
     await shop.announcer.flush()
     assert shop.told_of == ["refunded.1"]
 
 
 async def test_an_order_that_is_cancelled_while_it_waits_is_told_once(shop: Shop) -> None:
     await shop.ledger.accept(ORDER)
-    await shop.canceller.cancel(ORDER.order_id)
+    await cancel(shop.canceller, ORDER.order_id)
     await shop.announcer.flush()
     await shop.settler().settle(ORDER)
     await shop.announcer.flush()
@@ -213,7 +214,7 @@ async def test_an_order_that_is_cancelled_while_it_waits_is_told_once(shop: Shop
 
 
 async def test_an_order_that_is_cancelled_before_the_ledger_met_it_is_told_by_who_brings_it(shop: Shop) -> None:
-    await shop.canceller.cancel(ORDER.order_id)
+    await cancel(shop.canceller, ORDER.order_id)
     await shop.announcer.flush()
     assert shop.topic.published == []
     await shop.settler().settle(ORDER)

@@ -2,6 +2,7 @@
 
 import asyncio
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -158,9 +159,9 @@ async def test_an_ending_that_was_decided_before_the_redrive_comes_too_late(
 
 async def counts(stock: FakeStock) -> bool:
     """Whether the order counts for its customer, who may have two."""
-    purchase = {"customer_id": ORDER.customer_id, "units": 2, "limit": 2}
+    purchase: dict[str, Any] = {"customer_id": ORDER.customer_id, "limits": {"gadget": 2}}
     try:
-        await stock.stock.limits.take("gadget", order_id="another", **purchase)
+        await stock.stock.limits.take({"gadget": 2}, order_id="another", **purchase)
     except LimitReachedError:
         return True
     await stock.stock.limits.release("gadget", customer_id=ORDER.customer_id, order_id="another")
@@ -170,7 +171,9 @@ async def counts(stock: FakeStock) -> bool:
 @pytest.fixture
 async def bought(stock: FakeStock) -> FakeStock:
     """The order counts for its customer."""
-    await stock.stock.limits.take("gadget", customer_id=ORDER.customer_id, order_id=ORDER.order_id, units=2, limit=2)
+    await stock.stock.limits.take(
+        {"gadget": 2}, customer_id=ORDER.customer_id, order_id=ORDER.order_id, limits={"gadget": 2}
+    )
     return stock
 
 

@@ -3,6 +3,7 @@
 import asyncio
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -225,12 +226,12 @@ async def test_a_reservation_where_no_stock_is_known_is_not_let_go(
 async def test_an_order_counts_for_its_customer_until_its_own_units_are_returned(
     settler: Settler, gateway: FakeGateway, stock: FakeStock, reply: Reply, brought: Reservation, *, counts: bool
 ) -> None:
-    purchase = {"customer_id": ORDER.customer_id, "units": 2, "limit": 2}
-    await stock.stock.limits.take("gadget", order_id=ORDER.order_id, **purchase)
+    purchase: dict[str, Any] = {"customer_id": ORDER.customer_id, "limits": {"gadget": 2}}
+    await stock.stock.limits.take({"gadget": 2}, order_id=ORDER.order_id, **purchase)
     gateway.plan(reply)
     await settler.settle(ORDER, reservation=OWN)
     await settler.settle(ORDER, reservation=brought)
-    another = stock.stock.limits.take("gadget", order_id="another", **purchase)
+    another = stock.stock.limits.take({"gadget": 2}, order_id="another", **purchase)
     if counts:
         with pytest.raises(LimitReachedError):
             await another

@@ -1,7 +1,8 @@
 """DynamoDB's errors in our words."""
 
 import socket
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -18,16 +19,19 @@ from botocore.exceptions import (
 )
 from botocore.parsers import ResponseParserError
 
+from flashmsg import OrderStatus
 from flashpay import (
     Approved,
     Claimed,
     DynamoLedger,
     FlashpayError,
+    LedgerEntry,
     LedgerRefusedError,
     LedgerUnavailableError,
+    Tombstone,
 )
-from flashpay.items import to_item
-from flashpay.testing import START, MemoryLedger, sample_order
+from flashpay.items import to_item, to_tombstone_item
+from flashpay.testing import START, sample_order
 
 ORDER = sample_order()
 LEASE = timedelta(seconds=30)
@@ -74,8 +78,12 @@ async def every_call(ledger: DynamoLedger) -> list[FlashpayError]:
         (client_error("ProvisionedThroughputExceededException", 400), "throttled"),
         (client_error("ThrottlingException", 400), "throttled"),
         (client_error("RequestLimitExceeded", 400), "throttled"),
+        (client_error("Throttling", 400), "throttled"),
+        (client_error("TransactionConflictException", 400), "contention"),
+        (client_error("TransactionInProgressException", 400), "contention"),
         (client_error("InternalServerError", 500), "server_error"),
         (client_error("ServiceUnavailable", 503), "server_error"),
+        (ClientError({"Error": {"Code": "Unheard"}}, "PutItem"), "server_error"),
         (client_error("ResourceNotFoundException", 400), "access"),
         (client_error("ExpiredTokenException", 400), "access"),
         (client_error("AccessDeniedException", 400), "access"),
@@ -96,13 +104,30 @@ async def test_surroundings_that_fail_make_the_ledger_unavailable(error: Excepti
     for raised in await every_call(DynamoLedger(client=FailingClient(error), table="orders")):
         assert isinstance(raised, LedgerUnavailableError)
         assert (raised.retryable, raised.reason, raised.__cause__) == (True, reason, error)
+        assert (repr(error) if reason == "garbled" else str(error)) in str(raised)
 
 
-async def test_a_request_that_dynamodb_calls_wrong_is_not_retried() -> None:
-    error = client_error("ValidationException", 400)
+@pytest.mark.parametrize(
+    "code", ["ValidationException", "SerializationException", "ItemCollectionSizeLimitExceededException"]
+)
+async def test_a_request_that_dynamodb_calls_wrong_is_not_retried(code: str) -> None:
+    error = client_error(code, 400)
     for raised in await every_call(DynamoLedger(client=FailingClient(error), table="orders")):
         assert isinstance(raised, LedgerRefusedError)
         assert (raised.retryable, raised.reason) == (False, "bad_request")
+        assert code in str(raised)
+
+
+async def test_an_entry_is_read_as_the_last_acknowledged_write_left_it() -> None:
+    asked: list[Mapping[str, object]] = []
+
+    class EmptyTable(FailingClient):
+        async def get_item(self, **arguments: object) -> Mapping[str, Any]:
+            asked.append(arguments)
+            return {}
+
+    assert await DynamoLedger(client=EmptyTable(TimeoutError()), table="orders").get(ORDER.order_id) is None
+    assert asked == [{"TableName": "orders", "Key": {"order_id": {"S": ORDER.order_id}}, "ConsistentRead": True}]
 
 
 async def test_an_update_whose_answer_has_no_item_may_not_have_happened() -> None:
@@ -125,15 +150,45 @@ async def test_an_item_that_is_not_ours_is_refused() -> None:
     assert caught.value.reason == "corrupt_entry"
 
 
-async def test_an_endless_race_for_a_claim_ends_as_contention() -> None:
-    memory = MemoryLedger()
-    failed = await memory.fail(ORDER, reason="too_many_receives")
-    lost = client_error("ConditionalCheckFailedException", 400, Item=to_item(failed))
-    with pytest.raises(LedgerUnavailableError) as caught:
-        await DynamoLedger(client=FailingClient(lost), table="orders").claim(
-            ORDER, owner="first", lease=LEASE, reopen=True
-        )
-    assert caught.value.reason == "contention"
+class RacingClient(FailingClient):
+    """Finds the same entry in its way again and again, as if another had just put it there."""
+
+    def __init__(self, standing: LedgerEntry) -> None:
+        super().__init__(client_error("ConditionalCheckFailedException", 400, Item=to_item(standing)))
+        self.updates = 0
+
+    async def update_item(self, **arguments: object) -> Mapping[str, Any]:
+        self.updates += 1
+        return await super().update_item(**arguments)
+
+
+FIRST = LedgerEntry.accepted_first(ORDER, owner="first", now=START)
+RACES: list[tuple[LedgerEntry, Callable[[DynamoLedger], Awaitable[object]]]] = [
+    (
+        replace(FIRST, status=OrderStatus.FAILED),
+        lambda ledger: ledger.claim(ORDER, owner="second", lease=LEASE, reopen=True),
+    ),
+    (FIRST, lambda ledger: ledger.fail(ORDER, reason="too_many_receives")),
+    (FIRST, lambda ledger: ledger.cancel(ORDER.order_id)),
+]
+
+
+@pytest.mark.parametrize(("standing", "call"), RACES, ids=["claim", "fail", "cancel"])
+async def test_an_endless_race_ends_as_contention_after_five_rounds(
+    standing: LedgerEntry, call: Callable[[DynamoLedger], Awaitable[object]]
+) -> None:
+    client = RacingClient(standing)
+    with pytest.raises(LedgerUnavailableError, match=ORDER.order_id) as caught:
+        await call(DynamoLedger(client=client, table="orders"))
+    assert (caught.value.reason, client.updates) == ("contention", 5)
+
+
+async def test_a_charge_is_not_recorded_over_a_tombstone() -> None:
+    tombstone = to_tombstone_item(Tombstone(order_id=ORDER.order_id, cancelled_at=START))
+    stands = client_error("ConditionalCheckFailedException", 400, Item=tombstone)
+    with pytest.raises(LedgerUnavailableError, match=f"{ORDER.order_id} has lost its entry") as caught:
+        await DynamoLedger(client=FailingClient(stands), table="orders").record(CLAIMED, Approved(charge_id="ch_1"))
+    assert caught.value.reason == "entry_missing"
 
 
 async def test_a_real_client_without_an_endpoint_makes_the_ledger_unavailable() -> None:

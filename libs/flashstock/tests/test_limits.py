@@ -19,7 +19,7 @@ Decided = Literal[Outcome.SOLD, Outcome.RETURNED, Outcome.REFUNDED]
 async def take(
     stock: Stock, order: str, units: int, *, limit: int = 3, customer: int = 1, product: str = "cap"
 ) -> None:
-    await stock.limits.take(product, customer_id=customer, order_id=order, units=units, limit=limit)
+    await stock.limits.take({product: units}, customer_id=customer, order_id=order, limits={product: limit})
 
 
 async def test_a_customer_may_buy_up_to_the_limit(stock: Stock) -> None:
@@ -53,6 +53,42 @@ async def test_customers_and_products_count_apart(stock: Stock) -> None:
             await take(stock, "fourth", 1, customer=customer, product=product)
 
 
+async def take_both(stock: Stock, order: str, *, caps: int, shoes: int) -> None:
+    units = {"cap": caps, "shoe": shoes, "unlimited": 9}
+    await stock.limits.take(units, customer_id=1, order_id=order, limits={"cap": 3, "shoe": 3})
+
+
+async def test_an_order_counts_with_all_of_its_products_or_with_none(stock: Stock) -> None:
+    await take(stock, "first", 3, product="shoe")
+    with pytest.raises(LimitReachedError) as caught:
+        await take_both(stock, "second", caps=2, shoes=1)
+    assert caught.value.product_id == "shoe"
+    await take(stock, "third", 3)
+    with pytest.raises(LimitReachedError):
+        await take(stock, "fourth", 1)
+
+
+async def test_an_order_of_several_products_counts_once_with_each(stock: Stock) -> None:
+    await take(stock, "first", 1)
+    for _ in range(3):
+        await take_both(stock, "first", caps=1, shoes=2)
+    await take_both(stock, "second", caps=2, shoes=1)
+    for product in ("cap", "shoe"):
+        with pytest.raises(LimitReachedError):
+            await take(stock, "third", 1, product=product)
+
+
+async def test_of_two_contents_of_one_order_the_greater_counts(stock: Stock) -> None:
+    await take(stock, "first", 1)
+    await take(stock, "second", 1)
+    with pytest.raises(LimitReachedError):
+        await take(stock, "first", 3)
+    await take(stock, "first", 2)
+    await take(stock, "first", 1)
+    with pytest.raises(LimitReachedError):
+        await take(stock, "third", 1)
+
+
 async def test_a_released_order_counts_no_more(stock: Stock) -> None:
     await take(stock, "first", 2)
     await take(stock, "second", 1)
@@ -61,6 +97,15 @@ async def test_a_released_order_counts_no_more(stock: Stock) -> None:
     await take(stock, "third", 2)
     with pytest.raises(LimitReachedError):
         await take(stock, "fourth", 1)
+
+
+async def test_an_order_can_be_counted_down_to_what_it_has(stock: Stock) -> None:
+    await take(stock, "first", 3)
+    for down_to in (3, 1, 2):
+        await stock.limits.release("cap", customer_id=1, order_id="first", down_to=down_to)
+    await take(stock, "second", 2)
+    with pytest.raises(LimitReachedError):
+        await take(stock, "third", 1)
 
 
 async def test_releasing_what_never_counted_changes_nothing(stock: Stock) -> None:

@@ -9,8 +9,9 @@ from typing import Protocol
 import pytest
 
 from flashstock.endings import Ending, Outcome
-from flashstock.errors import SessionClosedError, StockUnavailableError
+from flashstock.errors import SessionClosedError, StockError, StockUnavailableError
 from flashstock.observer import StockObserver
+from flashstock.pages import JournalEntry
 from flashstock.reclaimer import Reclaimer
 from flashstock.seller import Seller, SellerPatience
 from flashstock.stock import Stock
@@ -103,6 +104,26 @@ async def test_an_order_that_was_journaled_is_published_by_another_process(sale:
     assert sale.published == [hold.reservation]
     assert watching.orders == 1
     assert (await sale.level()).reserved == 2
+
+
+async def test_an_order_that_can_never_be_published_keeps_no_other_from_it(sale: Sale, kill: Kill) -> None:
+    async def publish(entry: JournalEntry) -> None:
+        if entry.reservation == never.reservation:
+            raise StockError("its entry in the ledger cannot be read")
+        await sale.publish(entry)
+
+    seller = await opened(sale)
+    never, other = await seller.reserve({"cap": 2}), await seller.reserve({"cap": 3})
+    await asyncio.gather(*(hold.commit("body", {}) for hold in (never, other)))
+    await kill(seller)
+    stop = asyncio.Event()
+    reclaiming = Reclaimer(stock=sale.stock, publish_again=publish, owner="reclaimer", lease=LEASE).run(stop)
+    task = asyncio.create_task(reclaiming)
+    await asyncio.sleep(SOON)
+    stop.set()
+    await task
+    assert other.reservation in sale.published
+    assert len(await sale.stock.sessions.list()) == 1, "what is not published stays where it is found"
 
 
 async def test_what_has_ended_is_not_published_again(sale: Sale, kill: Kill) -> None:

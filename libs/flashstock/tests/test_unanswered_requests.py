@@ -5,8 +5,10 @@ from collections.abc import Sequence
 from datetime import timedelta
 
 import pytest
+from structlog.testing import capture_logs
 
 from flashstock.errors import SoldOutError, StockUnavailableError
+from flashstock.levels import product_key
 from flashstock.seller import SellerPatience
 from flashstock.table import Write
 from flashstock.testing import FaultPlan, Sale
@@ -39,6 +41,40 @@ class Standstill(FaultPlan):
         if place == self._place and any(write.id.startswith(self._kind) for write in writes):
             self.met.set()
             await self.over.wait()
+
+
+async def contradict(sale: Sale, *, reserved: int) -> None:
+    """Have the counters say that fewer units are reserved than are."""
+    level, item = await sale.level(), sale.table.items[product_key("cap")]
+    item.update(reserved=reserved, available=level.total - reserved - level.sold)
+
+
+async def test_an_order_that_the_counters_contradict_is_withdrawn_once_they_are_mended(sale: Sale) -> None:
+    await sale.stock.counters.set_total("cap", 5)
+    async with sale.seller(patience=QUICK) as seller:
+        hold = await seller.reserve({"cap": 5})
+        await hold.commit("body", {})
+        await contradict(sale, reserved=4)
+        with capture_logs() as lines, pytest.raises(StockUnavailableError) as caught:
+            await hold.withdraw()
+        assert not caught.value.certain
+        assert ("order_not_withdrawn", "error") in {(line["event"], line["log_level"]) for line in lines}
+        await contradict(sale, reserved=5)
+        await asyncio.sleep(10)
+        assert (await sale.level()).available == 5
+
+
+async def test_what_cannot_be_withdrawn_is_left_to_a_reclaimer_and_not_removed(sale: Sale) -> None:
+    await sale.stock.counters.set_total("cap", 5)
+    async with sale.seller(patience=QUICK) as seller:
+        hold = await seller.reserve({"cap": 5})
+        await hold.commit("body", {})
+        await contradict(sale, reserved=4)
+        with pytest.raises(StockUnavailableError):
+            await hold.withdraw()
+    (session,) = await sale.stock.sessions.list()
+    pages = await sale.stock.pages.read(session.id, slots=8)
+    assert [entry.reservation for page in pages for entry in page.entries] == [hold.reservation]
 
 
 @pytest.mark.parametrize("place", ["called", "done"])

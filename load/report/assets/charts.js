@@ -131,8 +131,9 @@ const draw = (spec) => {
   canvas.setAttribute("role", "img");
   canvas.setAttribute("aria-label", spec.alt);
   canvas.tabIndex = 0;
-  canvas.addEventListener("keydown", (event) => readAlong(spec, plot, event));
+  canvas.addEventListener("keydown", (event) => { readAlong(spec, plot, event); zoomByKey(spec, plot, event); });
   canvas.addEventListener("blur", () => plot.setCursor({ left: -10, top: -10 }));
+  followFingers(spec, plot);
   drawn.set(spec.id, plot);
 };
 const drawAll = () => charts.forEach(draw);

@@ -31,6 +31,14 @@ async def test_all_ends_of_a_batch_are_told_when_it_is_answered(bench: Bench, ou
     assert not any(entry.event_owed for entry in bench.ledger.entries.values())
 
 
+async def test_the_answer_waits_for_a_topic_that_takes_its_time(bench: Bench, outcomes: FakeOutcomes) -> None:
+    outcomes.gate.clear()
+    asyncio.get_running_loop().call_later(0.05, outcomes.gate.set)
+    await consume(bench, message(ORDERS[0]))
+    assert outcomes.told == ["completed"]
+    assert not bench.ledger.entries[ORDERS[0].order_id].event_owed
+
+
 async def test_a_batch_is_done_whether_or_not_anybody_can_be_told(bench: Bench, outcomes: FakeOutcomes) -> None:
     outcomes.down = True
     answers = await consume(bench, *(message(order) for order in ORDERS))

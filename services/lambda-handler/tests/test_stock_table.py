@@ -6,6 +6,7 @@ import uuid
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from aiohttp import web
@@ -96,10 +97,10 @@ async def test_reservations_end_with_their_orders_once_each(shop: Shop) -> None:
 
 
 async def test_a_declined_order_counts_no_more_for_its_customer(shop: Shop) -> None:
-    bought = {"customer_id": DECLINED.customer_id, "units": 2, "limit": 2}
-    await shop.stock.limits.take("gadget", order_id=DECLINED.order_id, **bought)
+    bought: dict[str, Any] = {"customer_id": DECLINED.customer_id, "limits": {"gadget": 2}}
+    await shop.stock.limits.take({"gadget": 2}, order_id=DECLINED.order_id, **bought)
     assert await shop.invoke((DECLINED, THIRD)) == ["declined"]
-    await shop.stock.limits.take("gadget", order_id="another", **bought)
+    await shop.stock.limits.take({"gadget": 2}, order_id="another", **bought)
 
 
 async def test_what_a_function_left_that_was_killed_after_its_record_is_ended_by_the_next_delivery(shop: Shop) -> None:

@@ -1,12 +1,14 @@
 """`DELETE /orders/{order_id}` and its POST form: what a customer is told, and what has become of the order then."""
 
 import asyncio
+from datetime import timedelta
 
 import pytest
 
 from flashmsg import OrderStatus
-from flashpay import Settler
+from flashpay import LedgerRefusedError, Settler
 from flashpay.testing import Reply
+from order_api.app_keys import BOOK
 from order_api.testing import Answer, FakeStock, RunningApi, running_shop
 
 FORMS = [("DELETE", ""), ("POST", "/cancel")]
@@ -120,6 +122,60 @@ async def test_a_ledger_that_is_down_is_a_503_to_repeat(shop: RunningApi) -> Non
     assert answer.problem == (503, "ledger-unavailable")
     assert "Retry-After" in answer.headers
     assert shop.refunds.requests == []
+
+
+@pytest.mark.parametrize("form", FORMS)
+async def test_a_ledger_that_hangs_costs_a_cancellation_no_longer_than_the_timeout(
+    monkeypatch: pytest.MonkeyPatch, form: tuple[str, str]
+) -> None:
+    async def hang(_order_id: str) -> None:
+        await asyncio.Event().wait()
+
+    async with running_shop(PUBLISH_TIMEOUT_SECONDS="0.05") as shop:
+        order_id = await placed(shop)
+        monkeypatch.setattr(shop.ledger, "cancel", hang)
+        answer = await cancel(shop, order_id, form)
+        assert answer.problem == (503, "ledger-unavailable")
+        assert "not known whether" in answer.json["errors"][0]["message"]
+        assert int(answer.headers["Retry-After"]) >= 1
+        assert shop.runner.app[BOOK].outage > timedelta(0)
+        monkeypatch.undo()
+        assert (await cancel(shop, order_id, form)).json["status"] == "cancelled"
+        assert shop.runner.app[BOOK].outage == timedelta(0)
+
+
+async def test_a_refund_that_hangs_is_a_202_within_the_timeouts(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def hang(_request: object, **_options: object) -> None:
+        await asyncio.Event().wait()
+
+    async with running_shop(PUBLISH_TIMEOUT_SECONDS="0.5", PAYMENT_TIMEOUT_SECONDS="0.5") as shop:
+        order_id = await placed(shop, "sync")
+        monkeypatch.setattr(shop.refunds, "refund", hang)
+        answer = await cancel(shop, order_id)
+        assert (answer.status, answer.json["status"]) == (202, "refunding")
+        assert shop.runner.app[BOOK].outage == timedelta(0), "it is not the ledger that hangs"
+        monkeypatch.undo()
+        assert (await cancel(shop, order_id)).json["status"] == "refunded"
+
+
+async def test_an_entry_that_cannot_be_read_is_a_503_that_claims_nothing(
+    shop: RunningApi, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def refuse(_order: object, **_options: object) -> None:
+        raise LedgerRefusedError("not a ledger item", reason="corrupt_entry")
+
+    order_id = await placed(shop)
+    for method in ("accept", "cancel", "find", "get"):
+        monkeypatch.setattr(shop.ledger, method, refuse)
+    answers = [
+        await cancel(shop, order_id),
+        await cancel(shop, order_id, FORMS[1]),
+        await shop.request("GET", f"/orders/{order_id}"),
+        await shop.order("async", headers={"Idempotency-Key": "one"}),
+    ]
+    assert [answer.problem for answer in answers] == [(503, "ledger-unavailable")] * 4
+    assert all(int(answer.headers["Retry-After"]) >= 1 for answer in answers)
+    assert shop.runner.app[BOOK].outage == timedelta(0), "the others can be read"
 
 
 async def test_a_cancelled_key_stays_cancelled_and_is_not_published_again(shop: RunningApi) -> None:

@@ -7,6 +7,8 @@ import pytest
 
 from flashmsg import Reservation
 from flashstock.errors import LimitReachedError
+from flashstock.levels import product_key
+from flashstock.seller import SellerPatience
 from order_api.app_keys import SALE
 from order_api.testing import Answer, FakeStock, RunningApi, running_shop, wait_until
 
@@ -146,6 +148,29 @@ async def test_a_count_of_which_nobody_knows_leaves_the_journal_to_place_the_ord
     assert await stock.figures("pen") == (8, 2, 0)
 
 
+async def test_an_order_that_the_counters_contradict_is_of_unknown_outcome_until_they_are_mended(
+    stock: FakeStock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await stock.counters.set_customer_limit("pen", 10)
+    async with running_shop(stock=stock, STOCK_LEASE_SECONDS=QUIET) as shop:
+        seller = shop.runner.app[SALE]._seller
+        monkeypatch.setattr(seller, "_patience", SellerPatience(timeout=timedelta(seconds=0.2)))
+        shop.topic.gate.clear()
+        ordering = asyncio.create_task(shop.order("async", quantity=10))
+        await wait_until(lambda: shop.topic.in_flight)
+        stock.table.items[product_key("pen")].update(reserved=9, available=1)
+        shop.topic.down = True
+        shop.topic.gate.set()
+        assert_unknown(await ordering)
+        assert await stock.figures("pen") == (1, 9, 0)
+        stock.table.items[product_key("pen")].update(reserved=10, available=0)
+        # What is withdrawn counts no more: its customer may buy as much again.
+        await wait_until(lambda: stock.table.items["limit#pen#1"]["total"] == 0)
+        assert await stock.figures("pen") == (10, 0, 0)
+        shop.topic.down = False
+        assert (await shop.order("async", quantity=10)).status == 202
+
+
 async def close_the_session(stock: FakeStock) -> None:
     """Do what a reclaimer does to a process that it takes for dead."""
     (session,) = await stock.sessions.list()
@@ -174,9 +199,9 @@ async def test_a_page_of_which_nobody_knows_may_be_published(limited_shop: Runni
 async def test_an_order_over_the_limit_that_somebody_else_may_publish_is_of_unknown_outcome(
     stock: FakeStock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    async def take(product_id: str, **_options: object) -> None:
+    async def take(*_arguments: object, **_options: object) -> None:
         await close_the_session(stock)
-        raise LimitReachedError(product_id, limit=2)
+        raise LimitReachedError("pen", limit=2)
 
     await stock.counters.set_customer_limit("pen", 2)
     async with running_shop(stock=stock, STOCK_LEASE_SECONDS=QUIET) as shop:

@@ -129,6 +129,15 @@ async def test_answers_of_the_naive_shop_are_as_described() -> None:
         assert_described(answer, path="/orders/sync", method="post")
 
 
+def test_a_fault_of_ours_is_described_wherever_it_can_happen() -> None:
+    operations = [
+        (path, responses["responses"])
+        for path, methods in document()["paths"].items()
+        for responses in methods.values()
+    ]
+    assert [path for path, responses in operations if "500" not in responses] == ["/health"]
+
+
 def test_what_may_have_been_taken_is_described_for_placing_alone() -> None:
     paths = document()["paths"]
     for path, method in [("/orders/async", "post"), ("/orders/sync", "post")]:

@@ -100,3 +100,11 @@ def test_the_border_between_customer_and_key_counts() -> None:
     assert (
         IDS.candidates(customer_id=1, idempotency_key="23")[0] != IDS.candidates(customer_id=12, idempotency_key="3")[0]
     )
+
+
+def test_a_key_leads_to_the_id_that_every_version_made_of_it() -> None:
+    # A customer who repeats a request after an upgrade must meet the same order.
+    ids = OrderIds(secret=b"s" * 48)
+    expected = ("ord_n3xcaemh2dyknmpensljlpclacwjrpvxjj2wapfz",)
+    assert ids.candidates(customer_id=7, idempotency_key="abc") == expected
+    assert ids.candidates(customer_id=7, idempotency_key="abc") == expected  # and the keys are as they were

@@ -124,7 +124,7 @@ async def test_an_order_that_was_declined_meanwhile_counts_for_nobody(stock: Fak
     async with surviving(stock) as shop:
         async with DeadProcess(stock) as dead:
             hold = await dead.journal(order_of(1), limits='{"pen": 2}')
-            await stock.limits.take("pen", customer_id=1, order_id=order_id, units=2, limit=2)
+            await stock.limits.take({"pen": 2}, customer_id=1, order_id=order_id, limits={"pen": 2})
             claim = await shop.ledger.claim(
                 order_of(1), owner="worker", lease=timedelta(seconds=9), reservation=hold.reservation
             )
@@ -137,7 +137,7 @@ async def test_an_order_that_was_declined_meanwhile_counts_for_nobody(stock: Fak
 
 
 async def test_an_order_that_was_never_counted_and_is_over_the_limit_is_returned(stock: FakeStock) -> None:
-    await stock.limits.take("pen", customer_id=1, order_id="ord_earlier", units=1, limit=2)
+    await stock.limits.take({"pen": 1}, customer_id=1, order_id="ord_earlier", limits={"pen": 2})
     async with DeadProcess(stock) as dead:
         await dead.journal(order_of(1), limits='{"pen": 2}')
         await dead.journal(order_of(2), limits='{"pen": 2}')

@@ -11,7 +11,7 @@ from flashbus.queue import Message
 from flashmsg import Order, OrderPlaced, PricedLine, encode
 from order_processor.dlq.letters import Letter, read_letter
 from order_processor.dlq.places import QueueName
-from order_processor.dlq.reports import Tally, age, header, line, plain, whole
+from order_processor.dlq.reports import Summary, age, header, line, plain, whole
 from order_processor.dlq.selection import Selection
 
 NOW = datetime(2026, 11, 29, 12, tzinfo=UTC)
@@ -221,19 +221,19 @@ def test_an_age_is_said_in_its_largest_unit(seconds: int, said: str) -> None:
 
 
 def test_a_list_ends_with_what_it_comes_to() -> None:
-    tally = Tally()
-    assert tally.text() == "no dead letters"
+    summary = Summary()
+    assert summary.text() == "no dead letters"
     for letter in (given_up(hours=1), given_up(hours=5), given_up(body="{", reason="malformed")):
-        tally.add(letter, now=NOW)
-    assert tally.text() == (
+        summary.add(letter, now=NOW)
+    assert summary.text() == (
         "3 dead letters of 1 known customers, the oldest 5h: 2 exhausted (given-up), 1 malformed (given-up)"
     )
 
 
 def test_what_there_is_most_of_comes_first_and_one_letter_is_one() -> None:
-    tally = Tally()
-    tally.add(read_letter("function", Message(message_id="m", receipt="r", body="{}")), now=NOW)
-    assert tally.text() == "1 dead letter of 0 known customers, the oldest -: 1 unreadable (function)"
+    summary = Summary()
+    summary.add(read_letter("function", Message(message_id="m", receipt="r", body="{}")), now=NOW)
+    assert summary.text() == "1 dead letter of 0 known customers, the oldest -: 1 unreadable (function)"
     for _ in range(2):
-        tally.add(given_up(), now=NOW)
-    assert tally.text().endswith("2 exhausted (given-up), 1 unreadable (function)")
+        summary.add(given_up(), now=NOW)
+    assert summary.text().endswith("2 exhausted (given-up), 1 unreadable (function)")

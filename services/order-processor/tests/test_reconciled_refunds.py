@@ -14,6 +14,7 @@ from flashpay.testing import (
     ManualClock,
     MemoryLedger,
     Reply,
+    cancel,
     refunder_of,
     sample_order,
     sample_reservation,
@@ -57,7 +58,7 @@ class Shop:
     async def cancel(self) -> None:
         """As the API does, but for the end."""
         api = Canceller(ledger=self.ledger, refunder=self.refunder, reservations=self.reservations)
-        await api.cancel(ORDER.order_id)
+        await cancel(api, ORDER.order_id)
         assert self.status() is OrderStatus.REFUNDING
 
     async def reconcile(self, *, apply: bool = True) -> Outcome:

@@ -98,7 +98,9 @@ def test_a_wrong_variable_is_named(variable: str, value: str) -> None:
         Settings.from_environment(REQUIRED | {variable: value})
 
 
-@pytest.mark.parametrize(("workers", "pollers"), [(1, 1), (2, 2), (20, 2), (30, 3), (100, 4), (1000, 4)])
+@pytest.mark.parametrize(
+    ("workers", "pollers"), [(1, 1), (2, 2), (20, 2), (30, 3), (100, 4), (400, 4), (500, 5), (1000, 10)]
+)
 def test_pollers_follow_the_slots(workers: int, pollers: int) -> None:
     settings = Settings.from_environment(REQUIRED | {"WORKERS": str(workers)})
     assert settings.poller_count == pollers

@@ -94,11 +94,12 @@ def _checked(disposition: object) -> Disposition:
 
 
 def _log(disposition: Disposition, seconds: float) -> None:
-    log = structlog.get_logger().bind(outcome=disposition.outcome, duration_seconds=round(seconds, 6))
+    log = structlog.get_logger()
+    ended: dict[str, object] = {"outcome": disposition.outcome, "duration_seconds": round(seconds, 6)}
     match disposition:
         case Acknowledge(fields=fields):
-            log.info("message_handled", **fields)
+            log.info("message_handled", **{**ended, **fields})
         case HandBack(after=after, reason=reason):
-            log.info("message_handled", reason=reason, back_in_seconds=round(after.total_seconds(), 3))
+            log.info("message_handled", **ended, reason=reason, back_in_seconds=round(after.total_seconds(), 3))
         case DeadLetter(reason=reason, detail=detail):
-            log.warning("message_handled", reason=reason, detail=detail)
+            log.warning("message_handled", **ended, reason=reason, detail=detail)

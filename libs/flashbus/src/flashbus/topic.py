@@ -20,10 +20,10 @@ class Entry:
     @property
     def size_bytes(self) -> int:
         """What counts against the limit of a batch: the body, and name, type and value of attributes."""
-        attributes = sum(
-            len(name.encode()) + _STRING_TYPE_BYTES + len(value.encode()) for name, value in self.attributes.items()
-        )
-        return len(self.message.encode()) + attributes
+        size = len(self.message.encode())
+        for name, value in self.attributes.items():
+            size += len(name.encode()) + _STRING_TYPE_BYTES + len(value.encode())
+        return size
 
 
 class TopicError(Exception):

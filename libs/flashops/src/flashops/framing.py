@@ -15,7 +15,6 @@ _BLANK_LINE = b"\r\n\r\n"
 _LENGTH = re.compile(rb"[0-9]{1,15}")
 _CHUNK_SIZE = re.compile(rb"([0-9a-fA-F]{1,8})\r\n")
 _CHUNK_SIZE_BYTES = 10
-_LENGTH_LINE = re.compile(rb"\r\ncontent-length:[ \t]*([0-9]{1,15})[ \t]*\r\n")
 _LENGTH_FIELD, _CODING_FIELD, _UPGRADE_FIELD = b"content-length", b"transfer-encoding", b"upgrade"
 
 # Takes the bytes from a position on, and says where the next state begins, or None to wait for more.
@@ -68,13 +67,6 @@ class Framing:
         return self._next(data, end + len(_BLANK_LINE))
 
     def _frame(self, head: bytes) -> None:
-        length = _plain_length(head)
-        if length is None:
-            self._frame_by_lines(head)
-        else:
-            self._chunked, self._left, self._upgrade = False, length, False
-
-    def _frame_by_lines(self, head: bytes) -> None:
         request_line, *lines = head.split(b"\r\n")
         _require(head.count(b"\n") == len(lines), "A line ends without a carriage return")
         _require(not request_line.startswith(b"connect "), "CONNECT is not taken")
@@ -142,21 +134,6 @@ class Framing:
             self._begun = data[position:]
             return None
         return self._next(data, position + 2)
-
-
-def _plain_length(head: bytes) -> int | None:
-    """The length of the body of a head that nothing frames but one plain `Content-Length`, or nothing at all.
-
-    None for any other head, even if it is as good: it is looked at line by line, which costs several times as much.
-    """
-    lengths = head.count(_LENGTH_FIELD)
-    odd = _CODING_FIELD in head or _UPGRADE_FIELD in head or b"\n " in head or b"\n\t" in head
-    if odd or lengths > 1 or head.count(b"\n") != head.count(b"\r\n") or head.startswith(b"connect "):
-        return None
-    if not lengths:
-        return 0
-    line = _LENGTH_LINE.search(head)
-    return None if line is None else int(line[1])
 
 
 def _require(sound: bool, fault: str) -> None:  # noqa: FBT001 - reads as an assertion that stays on

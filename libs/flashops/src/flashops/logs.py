@@ -43,12 +43,7 @@ def configure_logging(
     target = sys.stdout if stream is None else stream
     threshold = logging.getLevelNamesMapping()[level.upper()]
     fixed = {"service": service} | ({"environment": environment} if environment else {})
-    shared: list[Processor] = [
-        structlog.contextvars.merge_contextvars,
-        structlog.processors.add_log_level,
-        structlog.processors.TimeStamper(fmt="iso", utc=True),
-        _adder(fixed),
-    ]
+    shared = _shared_processors(fixed)
     _bridge_standard_library(threshold)
     if target.isatty():
         structlog.configure(
@@ -58,16 +53,25 @@ def configure_logging(
         )
         return write_info
     factory = _logger_factory(target)
+    render: list[Processor] = [
+        structlog.processors.format_exc_info,
+        structlog.processors.JSONRenderer(serializer=_to_bytes),
+    ]
     structlog.configure(
-        processors=[
-            *shared,
-            structlog.processors.format_exc_info,
-            structlog.processors.JSONRenderer(serializer=_to_bytes),
-        ],
+        processors=[*shared, *render],
         wrapper_class=structlog.make_filtering_bound_logger(threshold),
         logger_factory=factory,
     )
     return _info_writer(factory(), fixed) if threshold <= logging.INFO else _write_nothing
+
+
+def _shared_processors(fixed: dict[str, str]) -> list[Processor]:
+    return [
+        structlog.contextvars.merge_contextvars,
+        structlog.processors.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        _adder(fixed),
+    ]
 
 
 class LineLogger:

@@ -29,6 +29,7 @@ from flashpay.errors import (
     OutcomeOwedError,
     RefundForgottenError,
     StockUnsettledError,
+    UnfinishedError,
     UnmetOrderError,
 )
 from flashpay.gateway import (
@@ -142,6 +143,7 @@ __all__ = [
     "Told",
     "Tombstone",
     "Unanswered",
+    "UnfinishedError",
     "UnmetOrderError",
     "UnsettledOrders",
     "decide",

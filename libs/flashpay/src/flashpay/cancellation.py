@@ -1,11 +1,12 @@
 """Calling an order off: before it is paid, or by paying it back."""
 
+import asyncio
 from dataclasses import dataclass
 from datetime import timedelta
 
 from flashmsg import OrderStatus
 from flashpay.entries import LedgerEntry, Tombstone
-from flashpay.errors import FlashpayError, RefundForgottenError, UnmetOrderError
+from flashpay.errors import FlashpayError, RefundForgottenError, UnfinishedError, UnmetOrderError
 from flashpay.gateway import NotRefunded, Refunded, RefundRequest, Refunds
 from flashpay.ledger import Clock, Ledger, utc_now
 from flashpay.outcomes import Announcer
@@ -78,7 +79,7 @@ class Cancellation:
     """
 
     entry: LedgerEntry | Tombstone
-    trouble: FlashpayError | None = None
+    trouble: FlashpayError | None
 
 
 class Canceller:
@@ -91,6 +92,7 @@ class Canceller:
         announcer: Tells of the ends that this brings; None where nobody is told.
         forgetful: Whether ended orders expire. One without an entry may then be paid and forgotten, and to call it
             cancelled would be wrong.
+        timeout: The most that all may take which follows a decision.
     """
 
     def __init__(
@@ -101,15 +103,17 @@ class Canceller:
         reservations: Reservations,
         announcer: Announcer | None = None,
         forgetful: bool = False,
+        timeout: timedelta = timedelta(seconds=30),
     ) -> None:
         self._ledger = ledger
         self._refunder = refunder
         self._reservations = reservations
         self._announcer = announcer
         self._forgetful = forgetful
+        self._timeout_seconds = timeout.total_seconds()
 
-    async def cancel(self, order_id: str, *, traceparent: str | None = None) -> Cancellation:
-        """Cancel an order, as far as it goes. Asked again it says the same, and goes on with what is not finished.
+    async def decide(self, order_id: str) -> LedgerEntry | Tombstone:
+        """Have the ledger decide about an order; its status tells. Asked again it says the same.
 
         Raises:
             UnmetOrderError: Orders expire, and the ledger has none of this id.
@@ -117,12 +121,20 @@ class Canceller:
         """
         if self._forgetful and await self._ledger.find(order_id) is None:
             raise UnmetOrderError(f"{order_id} is not in the ledger, or not any more", reason="unmet")
-        entry, trouble = await self._ledger.cancel(order_id), None
+        return await self._ledger.cancel(order_id)
+
+    async def finish(self, decided: LedgerEntry | Tombstone, *, traceparent: str | None = None) -> Cancellation:
+        """Do what follows from a decision, as far as it goes in time; after another decision it goes on."""
+        entry = decided
+        trouble: FlashpayError | None = None
         try:
-            if isinstance(entry, LedgerEntry):
-                entry = await self._finish(entry, traceparent)
+            if isinstance(decided, LedgerEntry):
+                async with asyncio.timeout(self._timeout_seconds):
+                    entry = await self._finish(decided, traceparent)
         except FlashpayError as error:
             trouble = error
+        except TimeoutError:
+            trouble = UnfinishedError(f"not finished within {self._timeout_seconds:g} seconds", reason="timeout")
         self._announce(entry)
         return Cancellation(entry=entry, trouble=trouble)
 

@@ -115,6 +115,12 @@ class OutcomeOwedError(FlashpayError):
     retryable = True
 
 
+class UnfinishedError(FlashpayError):
+    """No time was left for what follows from a cancellation: a repeat or the reconciler goes on. Reason: `timeout`."""
+
+    retryable = True
+
+
 class UnmetOrderError(FlashpayError):
     """The ledger has no entry of an order: it was accepted a moment ago, or ended long ago and is forgotten."""
 

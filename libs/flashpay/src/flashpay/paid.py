@@ -6,7 +6,7 @@ from typing import Any, Protocol
 
 from flashmsg import OrderStatus
 from flashpay.items import moment, text
-from flashpay.table import translated
+from flashpay.paging import order_ids
 
 
 class PaidOrders(Protocol):
@@ -32,23 +32,13 @@ class DynamoPaid:
 
     async def paid_since(self, since: datetime, /) -> AsyncIterator[str]:
         """See `PaidOrders.paid_since`; in no order."""
-        start: dict[str, object] = {}
-        while True:
-            page = await translated(
-                self._client.scan,
-                TableName=self._table,
-                FilterExpression="#status = :completed AND #completed_at >= :since",
-                ProjectionExpression="#order_id",
-                ExpressionAttributeNames={
-                    "#status": "status",
-                    "#completed_at": "completed_at",
-                    "#order_id": "order_id",
-                },
-                ExpressionAttributeValues={":completed": text(OrderStatus.COMPLETED), ":since": moment(since)},
-                **start,
-            )
-            for item in page["Items"]:
-                yield item["order_id"]["S"]
-            if "LastEvaluatedKey" not in page:
-                return
-            start = {"ExclusiveStartKey": page["LastEvaluatedKey"]}
+        found = order_ids(
+            self._client.scan,
+            TableName=self._table,
+            FilterExpression="#status = :completed AND #completed_at >= :since",
+            ProjectionExpression="#order_id",
+            ExpressionAttributeNames={"#status": "status", "#completed_at": "completed_at", "#order_id": "order_id"},
+            ExpressionAttributeValues={":completed": text(OrderStatus.COMPLETED), ":since": moment(since)},
+        )
+        async for order_id in found:
+            yield order_id

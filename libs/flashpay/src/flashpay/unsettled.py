@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any, Protocol
 
 from flashpay.items import SHARDS, UNSETTLED, moment, text
-from flashpay.table import translated
+from flashpay.paging import order_ids
 
 INDEX = "unsettled"
 
@@ -39,22 +39,13 @@ class DynamoUnsettled:
         """See `UnsettledOrders.untouched_since`; oldest first in each part of the index."""
         # Each time in another sequence: orders that always fail must not use up every run before the last parts.
         for shard in random.sample(SHARDS, len(SHARDS)):
-            start: dict[str, object] = {}
-            while True:
-                page = await self._page(shard, since, start)
-                for item in page["Items"]:
-                    yield item["order_id"]["S"]
-                if "LastEvaluatedKey" not in page:
-                    break
-                start = {"ExclusiveStartKey": page["LastEvaluatedKey"]}
-
-    async def _page(self, shard: str, since: datetime, start: Mapping[str, object]) -> Mapping[str, Any]:
-        return await translated(
-            self._client.query,
-            TableName=self._table,
-            IndexName=INDEX,
-            KeyConditionExpression="#shard = :shard AND #updated_at < :since",
-            ExpressionAttributeNames={"#shard": UNSETTLED, "#updated_at": "updated_at"},
-            ExpressionAttributeValues={":shard": text(shard), ":since": moment(since)},
-            **start,
-        )
+            found = order_ids(
+                self._client.query,
+                TableName=self._table,
+                IndexName=INDEX,
+                KeyConditionExpression="#shard = :shard AND #updated_at < :since",
+                ExpressionAttributeNames={"#shard": UNSETTLED, "#updated_at": "updated_at"},
+                ExpressionAttributeValues={":shard": text(shard), ":since": moment(since)},
+            )
+            async for order_id in found:
+                yield order_id

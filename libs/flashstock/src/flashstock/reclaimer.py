@@ -132,15 +132,21 @@ class Reclaimer:
         for ended in await self._stock.endings.ended(list(entries)):
             del entries[ended]
         waiting = list(entries.values())
+        unpublished = 0
         while waiting:
             now, waiting = waiting[:_PUBLISHES], waiting[_PUBLISHES:]
-            async with asyncio.TaskGroup() as group:
-                for entry in now:
-                    group.create_task(self._publish_one(entry), name=f"publish {entry.reservation.id} again")
+            unpublished += (await asyncio.gather(*map(self._published, now))).count(False)
+        if unpublished:
+            raise RuntimeError(f"{unpublished} orders are not known to be published")
 
-    async def _publish_one(self, entry: JournalEntry) -> None:
-        await self._publish_again(entry)
+    async def _published(self, entry: JournalEntry) -> bool:
+        try:
+            await self._publish_again(entry)
+        except Exception as error:  # noqa: BLE001 - one that can never be published must not keep the others from it
+            log.warning("order_not_published_again", reservation=entry.reservation.id, error=repr(error))
+            return False
         self._observer.republished()
+        return True
 
     async def _return_leftover(self, product: Product, session: Session, pages: Sequence[Page]) -> None:
         """Make available what was leased and is in no page; a lease that moved meanwhile is looked at again."""

@@ -18,6 +18,7 @@ class Withdrawals:
 
         Raises:
             SessionClosedError: The slot is closed: the order may be published, and may be withdrawn.
+            StockError: The counters contradict it: fewer units are reserved.
         """
         ending = Ending(reservation=reservation, outcome=Outcome.RETURNED)
         still_ours = Check(id=slot_key(session_id, slot), where=slot_is_open())

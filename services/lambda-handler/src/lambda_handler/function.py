@@ -78,7 +78,7 @@ class Function:
             time_left=timedelta(milliseconds=context.get_remaining_time_in_millis()),
             request_id=context.aws_request_id,
         )
-        outcomes = self._runner.run(consumer.consume(records, invocation)) if records else []
+        outcomes = self._runner.run(consumer.consume(records, invocation))
         return _answer(records, outcomes)
 
     def restored(self) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
 from flashmsg import OrderPlaced, decode_lambda_sns_record, decode_lambda_sqs_record
 
@@ -51,7 +52,7 @@ class QueueRecord:
         return _texts(self.record.get("messageAttributes"), "stringValue")
 
 
-Record = TopicRecord | QueueRecord
+Record: TypeAlias = TopicRecord | QueueRecord
 
 
 def read_records(event: object) -> Sequence[Record]:

@@ -13,6 +13,7 @@ from flashops.logs import WriteInfo, write_info
 from flashops.metrics import outcome_counter
 from flashops.owner import owner_name
 from flashpay import Canceller, Refunder, Reservations, Settler, utc_now
+from flashstock.stock import Stock
 from order_api import app_keys
 from order_api.async_orders import post_async_order
 from order_api.bodies import leave_expectation
@@ -87,6 +88,7 @@ def _add_parts(
     now: Callable[[], datetime],
 ) -> None:
     app[app_keys.RETRY_AFTER] = RetryAfter()
+    app[app_keys.CANCELLER] = _canceller(settings, connections, now)
     app[app_keys.BOOK] = OrderBook(ledger=connections.ledger, timeout=settings.publish_timeout)
     app[_CATALOGUE] = _catalogue(settings, connections.products, metrics)
     app[app_keys.INTAKE] = Intake(
@@ -97,7 +99,6 @@ def _add_parts(
     )
     app[app_keys.PUBLISHER] = _publisher(settings, connections.topic, metrics)
     app[app_keys.SETTLEMENT_LIMITER] = _settlement_limiter(settings, connections, metrics)
-    app[app_keys.CANCELLER] = _canceller(settings, connections, now)
 
 
 def _add_selling(
@@ -155,10 +156,7 @@ def _settlement_limiter(settings: Settings, connections: Connections, metrics: M
 
 
 def _canceller(settings: Settings, connections: Connections, now: Callable[[], datetime]) -> Canceller:
-    stock = connections.stock
-    reservations = Reservations(
-        stock=None if stock is None else stock.endings, limits=None if stock is None else stock.limits
-    )
+    reservations = _reservations(connections.stock)
     refunder = Refunder(
         ledger=connections.ledger,
         refunds=connections.refunds,
@@ -173,7 +171,13 @@ def _canceller(settings: Settings, connections: Connections, now: Callable[[], d
         reservations=reservations,
         announcer=connections.announcer,
         forgetful=settings.retention.keep is not None,
+        # A refund that is answered in time is noted, and more than that if all goes well.
+        timeout=settings.payment_timeout + settings.publish_timeout,
     )
+
+
+def _reservations(stock: Stock | None) -> Reservations:
+    return Reservations(stock=stock.endings, limits=stock.limits) if stock else Reservations(stock=None, limits=None)
 
 
 async def _running(app: web.Application) -> AsyncIterator[None]:

@@ -4,8 +4,9 @@ import structlog
 from aiohttp import web
 
 from flashmsg import OrderStatus
-from flashpay import Cancellation, FlashpayError, LedgerUnavailableError, UnmetOrderError
+from flashpay import Cancellation, UnmetOrderError
 from order_api.app_keys import BOOK, CANCELLER, METRICS, RETRY_AFTER, SETTINGS
+from order_api.order_book import OrderBookError
 from order_api.order_status import order_id_of
 from order_api.rejections import Rejection
 from order_api.responses import order_response
@@ -28,13 +29,14 @@ async def cancel_order(request: web.Request) -> web.Response:
     Asked again, the answer is the same; a refund that was not finished goes on. A body is not looked at.
     """
     order_id = order_id_of(request)
-    traceparent = str(request[REQUEST_CONTEXT].traceparent)
     try:
-        cancellation = await request.app[CANCELLER].cancel(order_id, traceparent=traceparent)
-    except LedgerUnavailableError as exc:
+        decided = await request.app[BOOK].answer(request.app[CANCELLER].decide(order_id))
+    except OrderBookError as exc:
         raise _undecided(request, exc) from exc
     except UnmetOrderError as exc:
         raise _unmet(request) from exc
+    traceparent = str(request[REQUEST_CONTEXT].traceparent)
+    cancellation = await request.app[CANCELLER].finish(decided, traceparent=traceparent)
     status = cancellation.entry.status
     if status not in _GRANTED:
         raise _too_late(request, status)
@@ -76,12 +78,12 @@ def _unmet(request: web.Request) -> Rejection:
     )
 
 
-def _undecided(request: web.Request, error: FlashpayError) -> Rejection:
+def _undecided(request: web.Request, error: OrderBookError) -> Rejection:
     request[REQUEST_CONTEXT].fields["error"] = str(error)
     return Rejection(
         503,
         "ledger_unavailable",
         "Orders cannot be cancelled right now",
-        errors=[("order_id", "It is not known whether the order is cancelled; ask again")],
+        errors=[("order_id", "It is not known whether the order is cancelled; repeat this, or ask for its status")],
         retry_after=request.app[RETRY_AFTER].spread(request.app[BOOK].outage),
     )

@@ -41,6 +41,10 @@ _TOO_LATE = (
     " only where ended orders expire. These two have a `Retry-After`. `already-declined`, `already-sold-out`,"
     " `already-failed`: it was not charged, and there is nothing to cancel."
 )
+_UNDECIDED = (
+    "It is not known whether the order is cancelled. Repeat the request after `Retry-After`, or ask for the order: what"
+    " was decided stands."
+)
 _INTAKE_REFUSALS = (400, 408, 409, 413, 415, 422, 500, 503)
 # These may come after the order was handed on.
 _MAYBE_TAKEN = frozenset({409, 500, 502, 503})
@@ -156,7 +160,7 @@ def _post_sync() -> dict[str, Any]:
 
 def _get_order() -> dict[str, Any]:
     known = "The order as far as it is known; `pending` again, where ended orders expire, once it is not any more."
-    responses = {200: _ok(OrderView, known), **_refused(404, 503)}
+    responses = {200: _ok(OrderView, known), **_refused(404, 500, 503)}
     return _operation("getOrder", "Tell how an order goes.", responses) | {"parameters": [_ORDER_ID, _TRACEPARENT]}
 
 
@@ -168,22 +172,23 @@ def _cancel(operation_id: str) -> dict[str, Any]:
     responses = {
         200: _ok(OrderView, "`cancelled`: it is not charged, ever; `refunded`: it was, and the money is back."),
         202: _ok(OrderView, "`refunding`: the money goes back, and it is not certain yet that it has."),
-        **_refused(404, 503),
+        **_refused(404, 500),
         409: conflict,
+        503: _refusal(503, maybe_taken=False) | {"description": _UNDECIDED},
     }
     summary = "Cancel an order, or pay it back. Repeated it gets the same answer. Who has the id may do so."
     return _operation(operation_id, summary, responses) | {"parameters": [_ORDER_ID, _TRACEPARENT]}
 
 
 def _get_products() -> dict[str, Any]:
-    responses = _cacheable(ProductList) | _refused(503)
+    responses = _cacheable(ProductList) | _refused(500, 503)
     return _operation("listProducts", "Tell what is for sale, at which price, and what is left.", responses) | {
         "parameters": [_IF_NONE_MATCH]
     }
 
 
 def _get_product() -> dict[str, Any]:
-    responses = _cacheable(ProductView) | _refused(404, 503)
+    responses = _cacheable(ProductView) | _refused(404, 500, 503)
     return _operation("getProduct", "Tell the price of a product and what is left of it.", responses) | {
         "parameters": [_PRODUCT_ID, _IF_NONE_MATCH]
     }

@@ -1,4 +1,4 @@
-"""The ledger as intake asks it: what a client's key already stands for, within a deadline."""
+"""The ledger as requests ask it: what a client's key or an order's id stands for, within a deadline."""
 
 import asyncio
 from collections.abc import Awaitable
@@ -8,7 +8,7 @@ from typing import TypeVar
 import structlog
 
 from flashmsg import Order, Reservation
-from flashpay import Acceptance, FlashpayError, Ledger, LedgerEntry, LedgerUnavailableError, Tombstone
+from flashpay import Acceptance, Ledger, LedgerEntry, LedgerRefusedError, LedgerUnavailableError, Tombstone
 from order_api.retry_after import Outage
 
 _T = TypeVar("_T")
@@ -17,13 +17,13 @@ log = structlog.get_logger()
 
 
 class OrderBookError(Exception):
-    """The ledger gave no answer in time; what it was asked to write down may have been written."""
+    """The ledger gave no answer in time, or none to go by; what it was asked to write down may have been written."""
 
     retryable = True
 
 
 class OrderBook:
-    """Looks up and writes down orders before they are published.
+    """Looks up and writes down orders before they are published, and asks the ledger for others.
 
     Args:
         ledger: Where orders are kept.
@@ -68,8 +68,16 @@ class OrderBook:
         """
         try:
             await self._answer(self._ledger.accept(order, reservation=reservation), self._timeout_seconds / 4)
-        except (OrderBookError, FlashpayError) as exc:
+        except OrderBookError as exc:
             log.warning("order_not_recorded", order_id=order.order_id, error=str(exc))
+
+    async def answer(self, call: Awaitable[_T]) -> _T:
+        """Await another call of the ledger, as one of these.
+
+        Raises:
+            OrderBookError: No answer in time.
+        """
+        return await self._answer(call, self._timeout_seconds)
 
     async def _answer(self, call: Awaitable[_T], seconds: float) -> _T:
         try:
@@ -77,6 +85,10 @@ class OrderBook:
                 answer = await call
         except (LedgerUnavailableError, TimeoutError) as exc:
             self._outage.failed()
+            raise OrderBookError(f"{type(exc).__name__}: {exc}") from exc
+        except LedgerRefusedError as exc:
+            # The ledger is there, and cannot tell of this order.
+            self._outage.ended()
             raise OrderBookError(f"{type(exc).__name__}: {exc}") from exc
         self._outage.ended()
         return answer

@@ -16,6 +16,7 @@ async def get_order(request: web.Request) -> web.Response:
     try:
         entry = await request.app[BOOK].find(order_id)
     except OrderBookError as exc:
+        request[REQUEST_CONTEXT].fields["error"] = str(exc)
         raise Rejection(
             503,
             "ledger_unavailable",

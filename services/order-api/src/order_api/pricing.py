@@ -36,21 +36,25 @@ def price(lines: Sequence[RequestedLine], *, find: Callable[[str], Product | Non
     Raises:
         UnpriceableError: A product is unknown, or the products have several currencies.
     """
-    known = _known([find(line.product_id) for line in lines])
-    currency = known[0].currency
-    foreign = [index for index, product in enumerate(known) if product.currency != currency]
+    items: list[PricedLine] = []
+    products: list[Product] = []
+    for line in lines:
+        product = find(line.product_id)
+        if product is None:
+            raise _unknown(lines, find)
+        products.append(product)
+        items.append(
+            PricedLine(product_id=line.product_id, quantity=line.quantity, unit_price_minor=product.unit_price_minor)
+        )
+    currency = products[0].currency
+    foreign = [index for index, product in enumerate(products) if product.currency != currency]
     if foreign:
         message = f"The product is not sold in {currency} like the first one; order it separately"
         raise UnpriceableError([(f"items.{index}.product_id", message) for index in foreign])
-    items = tuple(
-        PricedLine(product_id=line.product_id, quantity=line.quantity, unit_price_minor=product.unit_price_minor)
-        for line, product in zip(lines, known, strict=True)
-    )
-    return PricedBasket(items=items, currency=currency, total_minor=sum(item.total_minor for item in items))
+    total_minor = sum([item.quantity * item.unit_price_minor for item in items])
+    return PricedBasket(items=tuple(items), currency=currency, total_minor=total_minor)
 
 
-def _known(products: Sequence[Product | None]) -> list[Product]:
-    unknown = [f"items.{index}.product_id" for index, product in enumerate(products) if product is None]
-    if unknown:
-        raise UnpriceableError([(field, "There is no such product") for field in unknown])
-    return [product for product in products if product is not None]
+def _unknown(lines: Sequence[RequestedLine], find: Callable[[str], Product | None]) -> UnpriceableError:
+    unknown = [index for index, line in enumerate(lines) if find(line.product_id) is None]
+    return UnpriceableError([(f"items.{index}.product_id", "There is no such product") for index in unknown])

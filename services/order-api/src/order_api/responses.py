@@ -10,12 +10,8 @@ def acceptance_response(order_id: str) -> web.Response:
     return web.Response(
         status=202,
         body=OrderAccepted.json_of(order_id),
-        # The type among the headers: as an argument it is taken apart and put together again.
-        headers={
-            hdrs.CONTENT_TYPE: "application/json",
-            hdrs.LOCATION: status_url(order_id),
-            hdrs.CACHE_CONTROL: "no-store",
-        },
+        content_type="application/json",
+        headers={hdrs.LOCATION: status_url(order_id), hdrs.CACHE_CONTROL: "no-store"},
     )
 
 

@@ -34,7 +34,11 @@ def status_url(order_id: str) -> str:
 
 
 class OrderAccepted(BaseModel):
-    """The order is safely queued; ask `status_url` how it goes. A repeat gets this same answer."""
+    """The order is safely queued; ask `status_url` how it goes.
+
+    A repeat under its key gets this same answer, whatever has become of the order: also of one that was cancelled
+    meanwhile, or before it was taken up, and that is not queued any more. `status_url` tells.
+    """
 
     model_config = ConfigDict(frozen=True)
 

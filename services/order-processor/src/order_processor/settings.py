@@ -13,7 +13,9 @@ from flashpay import Retention, RetentionDays
 SERVICE = "order-processor"
 Duration = Annotated[timedelta, Seconds(gt=0)]
 
-_MOST_POLLERS = 4
+# Each ten slots have one, up to the first few; beyond those each hundred. Payments that began together end together,
+# and a thousand slots then wait for a hundred receives.
+_FIRST_POLLERS, _SLOTS_OF_ANOTHER = 4, 100
 
 
 class Settings(ServiceSettings):
@@ -37,7 +39,7 @@ class Settings(ServiceSettings):
     gateway_url: str = Field(pattern=r"^https?://[^/]+", description="Base URL of the payment gateway")
     workers: int = Field(default=20, ge=1, le=1000, description="Slots: the most payments at once")
     pollers: int = Field(
-        default=0, ge=0, le=64, description="Receives in progress at once; 0 chooses by WORKERS, 2 to 4"
+        default=0, ge=0, le=64, description="Receives in progress at once; 0 chooses by WORKERS, 2 to 10"
     )
     visibility: Annotated[timedelta, Seconds(ge=1, le=43200, whole=True)] = Field(
         default=timedelta(seconds=60), description="How long a message stays hidden unless extended"
@@ -93,7 +95,8 @@ class Settings(ServiceSettings):
         """Enough for one to be on its way while another comes back; few, so that each brings many."""
         if self.pollers:
             return self.pollers
-        return min(self.workers, max(2, min(_MOST_POLLERS, self.workers // BATCH_LIMIT)))
+        first = min(_FIRST_POLLERS, self.workers // BATCH_LIMIT)
+        return min(self.workers, max(2, first, self.workers // _SLOTS_OF_ANOTHER))
 
     @property
     def limits(self) -> ConsumerLimits:

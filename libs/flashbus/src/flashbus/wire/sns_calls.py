@@ -35,15 +35,18 @@ class SnsCalls:
 def _form(topic_arn: str, entries: Sequence[Mapping[str, Any]]) -> bytes:
     if not entries:
         raise ParamValidationError(report="PublishBatchRequestEntries is empty")
-    members = [_member(number, entry) for number, entry in enumerate(entries, 1)]
-    return b"".join([b"Action=PublishBatch&Version=2010-03-31&TopicArn=", _quoted(topic_arn), *members])
+    frames, texts = [], [topic_arn]
+    for number, entry in enumerate(entries, 1):
+        attributes = entry.get("MessageAttributes", {})
+        frames.append(_member_frame(number, tuple([(name, value["DataType"]) for name, value in attributes.items()])))
+        texts += (entry["Id"], entry["Message"], *[value["StringValue"] for value in attributes.values()])
+    return b"".join([b"Action=PublishBatch&Version=2010-03-31&TopicArn=%b", *frames]) % tuple(_all_quoted(texts))
 
 
-def _member(number: int, entry: Mapping[str, Any]) -> bytes:
-    attributes = entry.get("MessageAttributes", {})
-    kinds = tuple((name, value["DataType"]) for name, value in attributes.items())
-    texts = (entry["Id"], entry["Message"], *(value["StringValue"] for value in attributes.values()))
-    return _member_frame(number, kinds) % tuple(map(_quoted, texts))
+def _all_quoted(texts: Sequence[str]) -> Sequence[bytes]:
+    # All at once costs half of one by one. The sign between them is one that stays as it is.
+    quoted = _quoted("~".join(texts)).split(b"~")
+    return quoted if len(quoted) == len(texts) else [_quoted(text) for text in texts]
 
 
 @lru_cache(maxsize=256)

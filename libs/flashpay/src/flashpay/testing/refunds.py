@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 from datetime import timedelta
 
-from flashpay.cancellation import Refunder
+from flashpay.cancellation import Cancellation, Canceller, Refunder
 from flashpay.errors import ConflictingChargeError, GatewayRefusedError, GatewayUnavailableError, KeyReusedError
 from flashpay.gateway import Approved, NotRefunded, Refunded, RefundKnown, RefundRequest, Refunds
 from flashpay.ledger import Clock, Ledger, utc_now
@@ -101,6 +101,11 @@ def _repeated(known: FakeRefund, request: RefundRequest) -> Refunded:
     if known.request != replace(request, traceparent=None):
         raise KeyReusedError(f"{request.key} was used with another content", reason="key_reused")
     return known.result
+
+
+async def cancel(canceller: Canceller, order_id: str) -> Cancellation:
+    """Cancel an order, as far as it goes."""
+    return await canceller.finish(await canceller.decide(order_id))
 
 
 def refunder_of(

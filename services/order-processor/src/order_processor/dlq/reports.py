@@ -58,7 +58,7 @@ def whole(letter: Letter, *, now: datetime) -> str:
 
 
 @dataclass(kw_only=True)
-class Tally:
+class Summary:
     """Counts the letters that were listed."""
 
     reasons: Counter[tuple[str, str]] = field(default_factory=Counter)

@@ -36,18 +36,18 @@ class Listing:
     say: Print
     now: datetime
     failed: int = 0
-    _tally: reports.Tally = field(default_factory=reports.Tally)
+    _summary: reports.Summary = field(default_factory=reports.Summary)
 
     async def visit(self, letter: Letter, message: Message, walk: Walk) -> None:  # noqa: ARG002 - the protocol's
         """See `Visit`."""
-        if not self._tally.reasons:
+        if not self._summary.reasons:
             self.say(reports.header())
-        self._tally.add(letter, now=self.now)
+        self._summary.add(letter, now=self.now)
         self.say(reports.line(letter, now=self.now))
 
     def end(self) -> None:
         """See `Visit`."""
-        self.say(self._tally.text())
+        self.say(self._summary.text())
 
 
 @dataclass(kw_only=True)
