@@ -41,7 +41,7 @@ STEPS = (
         sync_share=0.5,
         plan=_STEPS_PLAN,
         reconciled=True,
-        patience_seconds=300,  # the sessions of all that died are reclaimed one after the other
+        patience_seconds=900,  # the 320 sessions of those that died are reclaimed one after the other
     ),
     Case(
         name="the function is killed 20 times at each of its steps",
@@ -67,7 +67,7 @@ STEPS = (
         plan=_STEPS_PLAN,
         ends=CANCELLED_TOO,
         reconciled=True,
-        patience_seconds=300,
+        patience_seconds=600,
     ),
     Case(
         name="the reconciler is killed 20 times at each step of a refund",
