@@ -1,8 +1,13 @@
 """Leaving: finish what is in flight, hand back the rest, lose nothing."""
 
 import asyncio
+import random
 from datetime import timedelta
 
+import pytest
+
+from flashbus.dispositions import Acknowledge, Disposition, HandBack
+from flashbus.queue import Message
 from flashbus.testing import ConsumerHarness, loop_time
 
 HOUR = timedelta(hours=1)
@@ -103,3 +108,36 @@ async def test_an_idle_consumer_leaves_when_its_polls_are_over() -> None:
         harness.stop.set()
         await consumer
     assert loop_time() <= 7
+
+
+@pytest.mark.parametrize("seed", range(12))
+async def test_whenever_the_stop_comes_each_delivery_is_worked_to_its_end_or_handed_back_and_every_slot_is_free(
+    seed: int,
+) -> None:
+    chance = random.Random(seed)  # noqa: S311 - a repeatable schedule, no secret
+    begun: list[str] = []
+    ended: list[str] = []
+
+    async def uneven(message: Message) -> Disposition:
+        begun.append(message.receipt)
+        await asyncio.sleep(chance.choice([0, 0.01, 0.1, 0.3]) * chance.uniform(0, 2))
+        if chance.random() < 0.05:
+            raise ValueError("a bug of the handler's")
+        if chance.random() < 0.1:
+            return HandBack(outcome="retry", after=timedelta(seconds=0.1), reason="r")
+        ended.append(message.receipt)
+        return Acknowledge()
+
+    slots, pollers = chance.choice([1, 5, 10, 30]), chance.choice([1, 2, 4])
+    harness = ConsumerHarness(handler=uneven, slots=slots, pollers=pollers, wait=timedelta(seconds=1))
+    harness.queue.round_trip = timedelta(seconds=chance.choice([0.002, 0.02, 0.2]))
+    await harness.place(150)
+    async with harness.running():
+        await harness.until(lambda: len(ended) > chance.uniform(0, 120))
+    assert len(begun) == len(set(begun)), "no delivery is worked twice"
+    assert len(harness.queue.deleted) == len(ended)
+    back = [change.receipt for change in harness.queue.changes if change.after < timedelta(seconds=1)]
+    assert len(back) == len(set(back))
+    assert not set(back) & set(ended), "what was handed back is not worked"
+    assert len(harness.queue.visible()) >= len(harness.queue.stored) - len(set(begun) - set(ended))
+    assert harness.consumer._slots.free == slots

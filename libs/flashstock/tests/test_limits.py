@@ -99,6 +99,15 @@ async def test_a_released_order_counts_no_more(stock: Stock) -> None:
         await take(stock, "fourth", 1)
 
 
+async def test_an_order_can_be_counted_down_to_what_it_has(stock: Stock) -> None:
+    await take(stock, "first", 3)
+    for down_to in (3, 1, 2):
+        await stock.limits.release("cap", customer_id=1, order_id="first", down_to=down_to)
+    await take(stock, "second", 2)
+    with pytest.raises(LimitReachedError):
+        await take(stock, "third", 1)
+
+
 async def test_releasing_what_never_counted_changes_nothing(stock: Stock) -> None:
     await stock.limits.release("cap", customer_id=1, order_id="first")
     await take(stock, "first", 3)

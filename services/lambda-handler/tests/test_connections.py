@@ -130,5 +130,5 @@ async def test_no_connection_is_used_again_that_a_freeze_may_have_killed() -> No
         connector: Any = settler._charger._gateway._session.connector
         assert connector._keepalive_timeout == 15
         for caller in (one._caller for one in calls):
-            assert caller._transport._session.connector._keepalive_timeout == 15
+            assert caller._transport._limits.keep_alive == timedelta(seconds=15)
             assert caller._signer._scope.startswith("eu-central-1/")

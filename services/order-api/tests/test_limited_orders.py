@@ -9,7 +9,7 @@ import pytest
 from flashmsg import Reservation
 from flashstock.table import Write
 from flashstock.testing.memory import no_checkpoint
-from order_api.testing import Answer, FakeStock, RunningApi, running_shop
+from order_api.testing import Answer, FakeStock, RunningApi, running_shop, wait_until
 
 KEY = {"Idempotency-Key": "basket-1"}
 OTHER_KEY = {"Idempotency-Key": "basket-2"}
@@ -198,6 +198,41 @@ async def test_a_key_with_another_body_is_refused_and_reserves_nothing(
         assert (await limited_shop.order(mode, headers=KEY, quantity=3)).problem == (422, "mismatch")
     await limited_shop.runner.cleanup()
     assert await stock.figures("pen") == (8, 2, 0)
+
+
+@pytest.mark.parametrize("mode", ["async", "sync"])
+async def test_of_two_bodies_under_one_key_only_the_order_that_stands_counts_for_its_customer(
+    stock: FakeStock, mode: str
+) -> None:
+    limits = {"pen": 3, "phone-x": 3}
+    await stock.counters.set_total("phone-x", 10)
+    for product, limit in limits.items():
+        await stock.counters.set_customer_limit(product, limit)
+    async with running_shop(stock=stock, STOCK_LEASE_SECONDS=QUIET) as shop:
+        orders = (shop.order(mode, product_id=product, quantity=3, headers=KEY) for product in limits)
+        answers = dict(zip(limits, await asyncio.gather(*orders), strict=True))
+        assert sorted(answer.status for answer in answers.values()) in ([200, 422], [202, 422])
+        (refused,) = (product for product, answer in answers.items() if answer.status == 422)
+        (taken,) = limits.keys() - {refused}
+        await wait_until(lambda: stock.table.items[f"limit#{refused}#1"]["total"] == 0)
+        assert stock.table.items[f"limit#{taken}#1"]["total"] == 3
+        assert (await shop.order("async", product_id=refused, quantity=3)).status == 202
+        assert (await shop.order("async", product_id=taken, quantity=1)).problem == (409, "limit-reached")
+
+
+@pytest.mark.parametrize("quantities", [(1, 3), (3, 1)])
+async def test_of_two_quantities_under_one_key_the_one_that_stands_counts(
+    stock: FakeStock, quantities: tuple[int, int]
+) -> None:
+    await stock.counters.set_customer_limit("pen", 4)
+    async with running_shop(stock=stock, STOCK_LEASE_SECONDS=QUIET) as shop:
+        answers = await asyncio.gather(*(shop.order("async", headers=KEY, quantity=n) for n in quantities))
+        assert sorted(answer.status for answer in answers) == [202, 422]
+        (event,) = shop.events
+        stands = event.data.items[0].quantity
+        await wait_until(lambda: stock.table.items["limit#pen#1"]["total"] == stands)
+        assert (await shop.order("async", quantity=4 - stands)).status == 202
+        assert (await shop.order("async", quantity=1)).problem == (409, "limit-reached")
 
 
 async def test_two_bodies_under_one_key_at_once_are_one_order(limited_shop: RunningApi, stock: FakeStock) -> None:

@@ -148,24 +148,27 @@ async def test_a_count_of_which_nobody_knows_leaves_the_journal_to_place_the_ord
     assert await stock.figures("pen") == (8, 2, 0)
 
 
-async def test_an_order_that_the_counters_contradict_is_of_unknown_outcome_and_given_back_once_they_are_mended(
-    limited_shop: RunningApi, stock: FakeStock, monkeypatch: pytest.MonkeyPatch
+async def test_an_order_that_the_counters_contradict_is_of_unknown_outcome_until_they_are_mended(
+    stock: FakeStock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    seller = limited_shop.runner.app[SALE]._seller
-    monkeypatch.setattr(seller, "_patience", SellerPatience(timeout=timedelta(seconds=0.2)))
-    limited_shop.topic.gate.clear()
-    ordering = asyncio.create_task(limited_shop.order("async", quantity=10))
-    await wait_until(lambda: limited_shop.topic.in_flight)
-    product = stock.table.items[product_key("pen")]
-    product.update(reserved=9, available=1)
-    limited_shop.topic.down = True
-    limited_shop.topic.gate.set()
-    assert_unknown(await ordering)
-    assert await stock.figures("pen") == (1, 9, 0)
-    product = stock.table.items[product_key("pen")]
-    product.update(reserved=10, available=0)
-    await wait_until(lambda: stock.table.items[product_key("pen")]["reserved"] == 0)
-    assert await stock.figures("pen") == (10, 0, 0)
+    await stock.counters.set_customer_limit("pen", 10)
+    async with running_shop(stock=stock, STOCK_LEASE_SECONDS=QUIET) as shop:
+        seller = shop.runner.app[SALE]._seller
+        monkeypatch.setattr(seller, "_patience", SellerPatience(timeout=timedelta(seconds=0.2)))
+        shop.topic.gate.clear()
+        ordering = asyncio.create_task(shop.order("async", quantity=10))
+        await wait_until(lambda: shop.topic.in_flight)
+        stock.table.items[product_key("pen")].update(reserved=9, available=1)
+        shop.topic.down = True
+        shop.topic.gate.set()
+        assert_unknown(await ordering)
+        assert await stock.figures("pen") == (1, 9, 0)
+        stock.table.items[product_key("pen")].update(reserved=10, available=0)
+        # What is withdrawn counts no more: its customer may buy as much again.
+        await wait_until(lambda: stock.table.items["limit#pen#1"]["total"] == 0)
+        assert await stock.figures("pen") == (10, 0, 0)
+        shop.topic.down = False
+        assert (await shop.order("async", quantity=10)).status == 202
 
 
 async def close_the_session(stock: FakeStock) -> None:

@@ -216,10 +216,10 @@ async def test_every_slot_has_its_connections_and_a_long_poll_its_time(stack: St
             connections.queue._client,
             connections.ledger._table._client,
         ]
-        polling, short, table = (client._caller._transport._session for client in clients)
-        assert (polling.timeout.sock_read, polling.connector.limit) == (25, settings.poller_count + 1)
-        assert short.timeout.sock_read < 20
-        assert table.connector.limit == 31
+        polling, short, table = (client._caller._transport._limits for client in clients)
+        assert (polling.read_timeout.total_seconds(), polling.connections) == (25, settings.poller_count + 1)
+        assert short.read_timeout.total_seconds() < 20
+        assert table.connections == 31
         connector = connections.gateway._session.connector
         assert connector is not None
         assert connector.limit == 31

@@ -51,15 +51,16 @@ class Limits:
                 return
         raise StockUnavailableError(f"too many others count {order_id}", reason="contention")
 
-    async def release(self, product_id: str, *, customer_id: int, order_id: str) -> None:
-        """Count an order no more; nothing if it does not count."""
+    async def release(self, product_id: str, *, customer_id: int, order_id: str, down_to: int = 0) -> None:
+        """Count an order no more, or with so many units at most; nothing if it does not count for more."""
         key, counted = _key(product_id, customer_id), _order(order_id)
         item: Any = (await self._table.read([key])).get(key, {})
-        if counted[0] not in item:
+        found = item.get(counted[0], 0)
+        if found <= down_to:
             return
-        units = item[counted[0]]
+        less = _count(key, counted, found, down_to) if down_to else _uncount(key, counted, found)
         try:
-            await self._table.write(_uncount(key, counted, units))
+            await self._table.write(less)
         except ConditionFailedError:
             return  # another call has released it
 

@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
+from functools import partial
 from types import TracebackType
 from typing import Self
 
@@ -103,13 +104,13 @@ class ReservedUnits:
         """Free the units of an order that is not published; whether it is certain that it never will be."""
         if self._hold is None:
             return True
+        # Not before it is withdrawn: until then somebody else may publish it, and it has to count.
+        release = None if self._limits is None else partial(release_purchase, self._limits, order, self._counted)
         try:
-            await self._over().withdraw()
+            await self._over().withdraw(afterwards=release)
         except StockUnavailableError as exc:
             log.warning("reservation_not_withdrawn", order_id=order.order_id, error=str(exc))
             return False
-        if self._limits is not None:
-            await release_purchase(self._limits, order, self._counted)
         return True
 
     def _over(self) -> Hold:

@@ -37,6 +37,8 @@ class Republisher:
             await self._stock.endings.settle([Ending(reservation=journaled.reservation, outcome=Outcome.RETURNED)])
         elif found := endings(entry, journaled.reservation):
             await self._reservations.end(found, entry, settled=False)
+            if entry.fingerprint != order.fingerprint:
+                await self._count_as_it_stands(entry, journaled)
         else:
             await self._publish(journaled)
 
@@ -48,6 +50,17 @@ class Republisher:
         except LimitReachedError:
             return None
         return (await self._ledger.accept(order, reservation=journaled.reservation)).entry
+
+    async def _count_as_it_stands(self, entry: LedgerEntry, journaled: JournalEntry) -> None:
+        """What a request of other content had counted under the key of an order is no part of that order."""
+        stands = {line.product_id: line.quantity for line in entry.items}
+        for product_id in journaled.reservation.units:
+            await self._stock.limits.release(
+                product_id,
+                customer_id=entry.customer_id,
+                order_id=entry.order_id,
+                down_to=stands.get(product_id, 0),
+            )
 
     async def _publish(self, journaled: JournalEntry) -> None:
         attributes = {name: value for name, value in journaled.attributes.items() if name != CUSTOMER_LIMITS}

@@ -53,7 +53,8 @@ async def _settled(request: web.Request, draft: Draft, order: Order, units: Rese
         raise _at_capacity(request, draft, exc) from exc
     except (DeadlinePassedError, FlashpayError) as exc:
         return await _unsettled(request, draft, order, units, exc)
-    if not isinstance(settlement, Busy):
+    # What a request of other content has counted is put right by the journal.
+    if not isinstance(settlement, Busy | Mismatch):
         units.handed_on()
     return await _answer(request, draft, order, units, settlement)
 

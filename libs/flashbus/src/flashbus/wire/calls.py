@@ -13,8 +13,9 @@ from botocore.retries.quota import RetryQuota
 
 from flashbus.parser_error import response_parser_error
 from flashbus.wire.account import Credentials
+from flashbus.wire.connection import Answer
 from flashbus.wire.signature import Signer
-from flashbus.wire.transport import Answer, Transport
+from flashbus.wire.transport import Transport
 
 if TYPE_CHECKING:
     from botocore.parsers import ResponseParser
@@ -117,9 +118,8 @@ def _may_pass(error: BotoCoreError | ClientError) -> bool:
 
 def _refusal(operation: str, answer: Answer, parser: "ResponseParser") -> ClientError:
     """An answer that is none, by botocore's own reading; what a JSON refusal says besides is kept, such as an item."""
-    headers = {name.lower(): value for name, value in answer.headers.items()}
     try:
-        parsed = parser.parse({"status_code": answer.status, "headers": headers, "body": answer.body}, None)
+        parsed = parser.parse({"status_code": answer.status, "headers": answer.headers, "body": answer.body}, None)
     except (ValueError, AttributeError, LookupError, TypeError) as error:
         raise response_parser_error()(f"{operation}: HTTP {answer.status} with a body that is no error") from error
     return ClientError({**_said(answer.body), **parsed}, operation)

@@ -11,9 +11,10 @@ from yarl import URL
 from flashbus.wire.account import Account, find_account
 from flashbus.wire.calls import Caller
 from flashbus.wire.json_calls import DynamoCalls, SqsCalls
+from flashbus.wire.limits import TransportLimits
 from flashbus.wire.signature import Signer
 from flashbus.wire.sns_calls import SnsCalls
-from flashbus.wire.transport import Transport, TransportLimits, open_transport
+from flashbus.wire.transport import Transport, open_transport
 
 if TYPE_CHECKING:
     from botocore.parsers import ResponseParser

@@ -1,12 +1,11 @@
-"""Bytes to an endpoint and back: aiohttp's session, and its errors by botocore's names."""
+"""Bytes to an endpoint and back: straight, or through a proxy by aiohttp's session."""
 
 import asyncio
 import ssl
 from collections.abc import AsyncIterator, Iterator, Mapping
-from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass
-from datetime import timedelta
+from contextlib import asynccontextmanager, closing, contextmanager
 from importlib.resources import files
+from typing import Protocol
 from urllib.parse import urlsplit
 from urllib.request import getproxies, proxy_bypass
 
@@ -22,49 +21,13 @@ from botocore.exceptions import (
 )
 from yarl import URL
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TransportLimits:
-    """How long one attempt may take, and how many are under way.
-
-    Attributes:
-        connect_timeout: Until there is a connection.
-        read_timeout: The longest silence of a connection in use.
-        connections: The most requests in flight; others wait for a connection.
-        keep_alive: How long an idle connection is kept.
-    """
-
-    connect_timeout: timedelta
-    read_timeout: timedelta
-    connections: int
-    keep_alive: timedelta
-
-    @property
-    def client_timeout(self) -> aiohttp.ClientTimeout:
-        """The two timeouts as aiohttp takes them."""
-        return aiohttp.ClientTimeout(
-            sock_connect=self.connect_timeout.total_seconds(), sock_read=self.read_timeout.total_seconds()
-        )
+from flashbus.wire.connection import Answer
+from flashbus.wire.direct import DirectTransport
+from flashbus.wire.limits import TransportLimits
 
 
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """What came back, whole."""
-
-    status: int
-    headers: Mapping[str, str]
-    body: bytes
-
-
-class Transport:
+class Transport(Protocol):
     """Posts bodies to one endpoint."""
-
-    def __init__(self, *, session: aiohttp.ClientSession, endpoint_url: str, proxy: str | None) -> None:
-        """Take an open session; whoever opened it closes it."""
-        self._session = session
-        self._endpoint_url = endpoint_url
-        self._url = URL(endpoint_url).with_path("/")
-        self._proxy = proxy
 
     async def post(self, body: bytes, headers: Mapping[str, str]) -> Answer:
         """Send one request, and read its answer to the end.
@@ -72,31 +35,56 @@ class Transport:
         Raises:
             BotoCoreError: There is no whole answer; the error is the one that aiobotocore raises for the same cause.
         """
+        ...
+
+
+class ProxiedTransport:
+    """Posts bodies to one endpoint through a proxy, by aiohttp's session."""
+
+    def __init__(self, *, session: aiohttp.ClientSession, endpoint_url: str, proxy: str) -> None:
+        """Take an open session; whoever opened it closes it."""
+        self._session = session
+        self._endpoint_url = endpoint_url
+        self._url = URL(endpoint_url).with_path("/")
+        self._proxy = proxy
+
+    async def post(self, body: bytes, headers: Mapping[str, str]) -> Answer:
+        """As `Transport.post`."""
         with _botocore_errors(self._endpoint_url, self._proxy):
             async with self._session.post(
                 self._url, data=body, headers=headers, proxy=self._proxy, allow_redirects=False
             ) as response:
-                return Answer(response.status, response.headers, await response.read())
+                headers = {name.lower(): value for name, value in response.headers.items()}
+                return Answer(response.status, headers, await response.read())
 
 
 @asynccontextmanager
 async def open_transport(
     endpoint_url: str, *, limits: TransportLimits, ca_bundle: str | None
 ) -> AsyncIterator[Transport]:
-    """Open a session for one endpoint; nothing is connected yet. It is closed with the block."""
-    connector = aiohttp.TCPConnector(
-        limit=limits.connections,
-        keepalive_timeout=limits.keep_alive.total_seconds(),
-        ssl=await _tls(endpoint_url, ca_bundle),
-    )
-    async with aiohttp.ClientSession(
-        connector=connector,
-        timeout=limits.client_timeout,
+    """Open the way to one endpoint; nothing is connected yet. It is closed with the block."""
+    tls, proxy = await _tls(endpoint_url, ca_bundle), _proxy(endpoint_url)
+    if proxy is not None:
+        async with _session(limits, tls) as session:
+            yield ProxiedTransport(session=session, endpoint_url=endpoint_url, proxy=proxy)
+        return
+    with closing(DirectTransport(endpoint_url, limits=limits, tls=tls)) as direct:
+        yield direct
+
+
+def _session(limits: TransportLimits, tls: ssl.SSLContext | None) -> aiohttp.ClientSession:
+    connect, read = limits.connect_timeout.total_seconds(), limits.read_timeout.total_seconds()
+    return aiohttp.ClientSession(
+        connector=aiohttp.TCPConnector(
+            limit=limits.connections,
+            keepalive_timeout=limits.keep_alive.total_seconds(),
+            ssl=True if tls is None else tls,
+        ),
+        timeout=aiohttp.ClientTimeout(sock_connect=connect, sock_read=read),
         auto_decompress=False,
         cookie_jar=aiohttp.DummyCookieJar(),
         skip_auto_headers=("Accept", "Accept-Encoding", "Content-Type", "User-Agent"),
-    ) as session:
-        yield Transport(session=session, endpoint_url=endpoint_url, proxy=_proxy(endpoint_url))
+    )
 
 
 def _proxy(url: str) -> str | None:
@@ -105,16 +93,16 @@ def _proxy(url: str) -> str | None:
     return None if proxy_bypass(parts.netloc) else getproxies().get(parts.scheme)
 
 
-async def _tls(endpoint_url: str, ca_bundle: str | None) -> ssl.SSLContext | bool:
+async def _tls(endpoint_url: str, ca_bundle: str | None) -> ssl.SSLContext | None:
     if URL(endpoint_url).scheme != "https":
-        return True
+        return None
     # It reads files.
     certificates = ca_bundle or str(files("botocore").joinpath("cacert.pem"))
     return await asyncio.to_thread(ssl.create_default_context, cafile=certificates)
 
 
 @contextmanager
-def _botocore_errors(url: str, proxy: str | None) -> Iterator[None]:
+def _botocore_errors(url: str, proxy: str) -> Iterator[None]:
     """Rename errors as aiobotocore's own session does: callers tell by them what may have arrived."""
     try:
         yield

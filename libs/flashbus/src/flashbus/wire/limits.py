@@ -1,0 +1,21 @@
+"""How long one attempt of a call may take, and how many are under way."""
+
+from dataclasses import dataclass
+from datetime import timedelta
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TransportLimits:
+    """How long one attempt may take, and how many are under way.
+
+    Attributes:
+        connect_timeout: Until there is a connection.
+        read_timeout: The longest silence of a connection in use.
+        connections: The most requests in flight; others wait for a connection.
+        keep_alive: How long an idle connection is kept.
+    """
+
+    connect_timeout: timedelta
+    read_timeout: timedelta
+    connections: int
+    keep_alive: timedelta
