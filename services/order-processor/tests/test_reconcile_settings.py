@@ -45,10 +45,10 @@ def test_what_cannot_be_meant_is_refused(variable: str, value: str) -> None:
 
 
 def test_the_least_that_can_be_meant_is_taken() -> None:
-    settings = Settings.from_environment(
-        NEEDED | {"RECONCILE_LIMIT": "1", "LEASE_SECONDS": "30", "RECONCILE_AFTER_SECONDS": "30.5"}
-    )
+    least = {"RECONCILE_LIMIT": "1", "LEASE_SECONDS": "30", "RECONCILE_AFTER_SECONDS": "30.5"}
+    settings = Settings.from_environment(NEEDED | least | {"PAYMENT_TIMEOUT_SECONDS": "0.001"})
     assert (settings.reconcile_limit, settings.reconcile_after) == (1, timedelta(seconds=30.5))
+    assert settings.payment_timeout == timedelta(milliseconds=1)
 
 
 def test_every_setting_says_what_it_is_for() -> None:
