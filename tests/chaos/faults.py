@@ -173,13 +173,15 @@ class GatewayBehaves:
 
 @dataclass(frozen=True, kw_only=True)
 class BadCustomers:
-    """A share of the customers of the case cannot be charged, from now on."""
+    """A share of the customers cannot be charged, from now on: of those of the case, and `times` as many in all."""
 
     share: float
+    times: int = 1
 
     async def strike(self, stage: Stage) -> None:
         """See `Fault`."""
-        bad = stage.rng.sample(stage.customers, round(self.share * len(stage.customers)))
+        customers = range(stage.customers.start, stage.customers.start + self.times * len(stage.customers))
+        bad = stage.rng.sample(customers, round(self.share * len(customers)))
         await stage.shopper.change_gateway(failing_customers=bad)
         stage.strikes += len(bad)
 

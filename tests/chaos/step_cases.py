@@ -82,13 +82,13 @@ STEPS = (
         name="the processor is killed 20 times at each step of giving up, and all is redriven",
         fault=InTurn(
             faults=(
-                BadCustomers(share=0.4),
-                ProcessorKilledAt(steps=GIVING_UP_STEPS, rounds=20, workers=4),
+                BadCustomers(share=0.2, times=6),
+                ProcessorKilledAt(steps=GIVING_UP_STEPS, rounds=20, workers=100),
                 Redriven(),
             )
         ),
-        orders=300,
-        rate=4,
+        orders=500,
+        rate=8,
         plan=StagePlan(processor=SHORTER_PROCESSOR | {"MAX_RECEIVES": "4"}),
     ),
     Case(

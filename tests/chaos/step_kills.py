@@ -33,7 +33,9 @@ API_STEPS = (
     *both_sides("stock.leases.change", "stock.pages.write", "ledger.accept", "topic.publish_batch"),
     *_SETTLING,
 )
-CANCELLING_STEPS = both_sides("ledger.cancel", "refunds.refund", "stock.endings.settle", "ledger.refunded")
+CANCELLING_STEPS = both_sides(
+    "ledger.cancel", "refunds.refund", "ledger.note_refund", "stock.endings.settle", "ledger.refunded"
+)
 FUNCTION_STEPS = _SETTLING
 
 
