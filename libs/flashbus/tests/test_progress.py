@@ -90,3 +90,16 @@ async def test_a_consumer_tells_of_a_stall_and_of_its_end() -> None:
         stuck = False
         await harness.until_empty()
         assert not stalled(harness.consumer)
+
+
+async def test_work_that_is_cut_short_has_not_come_to_its_end() -> None:
+    harness = ConsumerHarness(
+        stall=LIMIT, latency=timedelta(hours=1), drain=timedelta(seconds=1), wait=timedelta(seconds=1)
+    )
+    await harness.place(1)
+    async with harness.running():
+        await asyncio.sleep(8)
+        await harness.place(1)
+        await asyncio.sleep(2)
+        harness.stop.set()
+    assert stalled(harness.consumer)

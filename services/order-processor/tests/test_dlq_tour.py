@@ -106,6 +106,7 @@ async def test_showing_prints_the_letters_that_are_meant(shop: Shop) -> None:
     await shop.go(Showing(say=shop.printed.append, now=wall_clock()), Selection(message_id="m2"))
     assert "body 1" in "\n".join(shop.printed)
     assert "body 0" not in "\n".join(shop.printed)
+    assert "no dead letter is meant by this" not in shop.printed
     await shop.go(Showing(say=shop.printed.append, now=wall_clock()), Selection(message_id="m3"))
     assert shop.printed[-1] == "no dead letter is meant by this"
 

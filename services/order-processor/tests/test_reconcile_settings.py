@@ -5,6 +5,7 @@ from datetime import timedelta
 import pytest
 
 from flashops.settings import SettingsError
+from order_processor.reconcile.__main__ import main
 from order_processor.reconcile.settings import Settings
 
 NEEDED = {
@@ -44,11 +45,24 @@ def test_what_cannot_be_meant_is_refused(variable: str, value: str) -> None:
 
 
 def test_the_least_that_can_be_meant_is_taken() -> None:
-    settings = Settings.from_environment(
-        NEEDED | {"RECONCILE_LIMIT": "1", "LEASE_SECONDS": "30", "RECONCILE_AFTER_SECONDS": "30.5"}
-    )
+    least = {"RECONCILE_LIMIT": "1", "LEASE_SECONDS": "30", "RECONCILE_AFTER_SECONDS": "30.5"}
+    settings = Settings.from_environment(NEEDED | least | {"PAYMENT_TIMEOUT_SECONDS": "0.001"})
     assert (settings.reconcile_limit, settings.reconcile_after) == (1, timedelta(seconds=30.5))
+    assert settings.payment_timeout == timedelta(milliseconds=1)
 
 
 def test_every_setting_says_what_it_is_for() -> None:
     assert all(field.description for field in Settings.model_fields.values())
+
+
+@pytest.mark.parametrize("flags", [[], ["--apply"], ["--charges"]])
+def test_help_is_given_whatever_is_to_be_done(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], flags: list[str]
+) -> None:
+    # It replaces the streams of the process, which are pytest's here.
+    monkeypatch.setattr("order_processor.reconcile.__main__.guard_standard_streams", lambda: None)
+    monkeypatch.setattr("sys.argv", ["reconcile", *flags, "--help"])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    assert ended.value.code == 0
+    assert "RECONCILE_AFTER_SECONDS" in capsys.readouterr().out
