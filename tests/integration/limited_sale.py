@@ -122,18 +122,18 @@ class Auditor:
     async def watch(self, over: asyncio.Event) -> None:
         """Read until the sale is over."""
         while not over.is_set():
-            level = await self.look()
-            self.samples += 1
-            if min(level.available, level.reserved, level.sold) < 0 or level.total != total_of(level):
-                self.wrong.append(level)
+            await self.look()
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(0.02):
                     await over.wait()
 
     async def look(self) -> StockLevel:
-        """The counters as they are."""
+        """The counters as they are: one more sample."""
         level = await self.counters.get(PRODUCT)
         assert level is not None
+        self.samples += 1
+        if min(level.available, level.reserved, level.sold) < 0 or level.total != total_of(level):
+            self.wrong.append(level)
         return level
 
 
