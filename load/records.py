@@ -5,9 +5,9 @@ import json
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import TypeVar
+from typing import Self, TypeVar
 
-from load.scenario import Scenario
+from load.scenario import Phase, Scenario
 
 ACCEPTED_STATUSES = frozenset({200, 202})
 TERMINAL = frozenset({"completed", "declined", "sold_out", "failed", "cancelled", "refunded"})
@@ -176,6 +176,19 @@ class PhaseMark:
     started: float
     full: float
     ended: float
+
+    @classmethod
+    def of(cls, phase: Phase, *, started: float, full: float, ended: float) -> Self:
+        """What there is to say of a phase of a scenario."""
+        return cls(
+            name=phase.name,
+            arrivals=phase.arrivals.value,
+            users=phase.users,
+            rate=phase.rate,
+            started=started,
+            full=full,
+            ended=ended,
+        )
 
     @property
     def seconds(self) -> float:

@@ -2,7 +2,7 @@
 
 import math
 
-# 415 µs of CPU an order, as on a busy machine; docs/performance.md has 238 µs on a quiet one.
+# 415 µs of CPU an order, as on a busy machine; docs/performance.md has about half of that on a quiet one.
 ORDERS_PER_VCPU = 2400.0
 # A task that is busier than half of the time answers late, and has no room for the one that is replaced.
 _BUSY_SHARE = 0.5

@@ -99,17 +99,7 @@ def _marks(scenario: Scenario) -> list[PhaseMark]:
     for phase, begins, ended in zip(scenario.phases, ends, ends[1:], strict=False):
         load = workload(scenario, phase)
         full = begins + max(load.spawn_times()) if isinstance(load, ClosedLoop) else begins
-        marks.append(
-            PhaseMark(
-                name=phase.name,
-                arrivals=phase.arrivals.value,
-                users=phase.users,
-                rate=phase.rate,
-                started=begins,
-                full=full,
-                ended=ended,
-            )
-        )
+        marks.append(PhaseMark.of(phase, started=begins, full=full, ended=ended))
     return marks
 
 

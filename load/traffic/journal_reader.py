@@ -93,15 +93,5 @@ def _marks(scenario: Scenario, starts: Mapping[str, float], arrivals: list[float
         ended = starts[begun[index + 1].name] if index + 1 < len(begun) else end
         # Users stay from phase to phase, so the n-th arrival is the moment when n users were there.
         full = arrivals[phase.users - 1] if 0 < phase.users <= len(arrivals) else started
-        marks.append(
-            PhaseMark(
-                name=phase.name,
-                arrivals=phase.arrivals.value,
-                users=phase.users,
-                rate=phase.rate,
-                started=started,
-                full=min(max(full, started), ended),
-                ended=ended,
-            )
-        )
+        marks.append(PhaseMark.of(phase, started=started, full=min(max(full, started), ended), ended=ended))
     return marks

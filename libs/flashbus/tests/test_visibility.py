@@ -239,7 +239,8 @@ async def test_a_message_at_its_limit_keeps_no_other_from_being_extended() -> No
         heartbeat.close()
 
 
-async def test_a_hand_back_close_to_the_limit_comes_no_later_than_it() -> None:
+async def handed_back(*, at: float) -> FakeQueue:
+    """The queue of a message that was to come back in five minutes, so many seconds after it was received."""
     queue = FakeQueue()
     heartbeat = VisibilityHeartbeat(queue=queue, visibility=timedelta(hours=12), observer=Observer())
     await queue.send("body", attributes={})
@@ -247,24 +248,19 @@ async def test_a_hand_back_close_to_the_limit_comes_no_later_than_it() -> None:
     heartbeat.hold(message)
     async with asyncio.TaskGroup() as loops:
         loops.create_task(heartbeat.run())
-        await asyncio.sleep(12 * HOUR - 120)
+        await asyncio.sleep(at)
         heartbeat.hand_back(message, after=timedelta(minutes=5))
         await asyncio.sleep(1)
         heartbeat.close()
+    return queue
+
+
+async def test_a_hand_back_close_to_the_limit_comes_no_later_than_it() -> None:
+    queue = await handed_back(at=12 * HOUR - 120)
     assert [change.after.total_seconds() for change in queue.changes] == [pytest.approx(60, abs=0.01)]
     assert queue.stored["m1"].visible_at == pytest.approx(12 * HOUR - 60, abs=0.01)
 
 
 async def test_a_hand_back_beyond_the_limit_comes_at_once() -> None:
-    queue = FakeQueue()
-    heartbeat = VisibilityHeartbeat(queue=queue, visibility=timedelta(hours=12), observer=Observer())
-    await queue.send("body", attributes={})
-    (message,) = await queue.receive(most=1, wait=timedelta(0), visibility=timedelta(hours=12))
-    heartbeat.hold(message)
-    async with asyncio.TaskGroup() as loops:
-        loops.create_task(heartbeat.run())
-        await asyncio.sleep(12 * HOUR - 30)
-        heartbeat.hand_back(message, after=timedelta(minutes=5))
-        await asyncio.sleep(1)
-        heartbeat.close()
+    queue = await handed_back(at=12 * HOUR - 30)
     assert [change.after for change in queue.changes] == [timedelta(0)]

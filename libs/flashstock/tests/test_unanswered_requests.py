@@ -8,8 +8,9 @@ import pytest
 from structlog.testing import capture_logs
 
 from flashstock.errors import SoldOutError, StockUnavailableError
+from flashstock.hold import Hold
 from flashstock.levels import product_key
-from flashstock.seller import SellerPatience
+from flashstock.seller import Seller, SellerPatience
 from flashstock.table import Write
 from flashstock.testing import FaultPlan, Sale
 
@@ -49,12 +50,18 @@ async def contradict(sale: Sale, *, reserved: int) -> None:
     item.update(reserved=reserved, available=level.total - reserved - level.sold)
 
 
-async def test_an_order_that_the_counters_contradict_is_withdrawn_once_they_are_mended(sale: Sale) -> None:
+async def contradicted(sale: Sale, seller: Seller) -> Hold:
+    """Journal an order of five units of which the counters know four."""
     await sale.stock.counters.set_total("cap", 5)
+    hold = await seller.reserve({"cap": 5})
+    await hold.commit("body", {})
+    await contradict(sale, reserved=4)
+    return hold
+
+
+async def test_an_order_that_the_counters_contradict_is_withdrawn_once_they_are_mended(sale: Sale) -> None:
     async with sale.seller(patience=QUICK) as seller:
-        hold = await seller.reserve({"cap": 5})
-        await hold.commit("body", {})
-        await contradict(sale, reserved=4)
+        hold = await contradicted(sale, seller)
         with capture_logs() as lines, pytest.raises(StockUnavailableError) as caught:
             await hold.withdraw()
         assert not caught.value.certain
@@ -65,11 +72,8 @@ async def test_an_order_that_the_counters_contradict_is_withdrawn_once_they_are_
 
 
 async def test_what_cannot_be_withdrawn_is_left_to_a_reclaimer_and_not_removed(sale: Sale) -> None:
-    await sale.stock.counters.set_total("cap", 5)
     async with sale.seller(patience=QUICK) as seller:
-        hold = await seller.reserve({"cap": 5})
-        await hold.commit("body", {})
-        await contradict(sale, reserved=4)
+        hold = await contradicted(sale, seller)
         with pytest.raises(StockUnavailableError):
             await hold.withdraw()
     (session,) = await sale.stock.sessions.list()

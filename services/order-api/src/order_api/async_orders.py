@@ -10,9 +10,6 @@ async def post_async_order(request: web.Request) -> web.Response:
     """Answer 202 when the topic has acknowledged the order."""
     draft = await draft_of(request)
     order = await order_of(request, draft)
-    units = await reserved(request, draft, order)
-    if units.reservation is None:
-        return await queue(request, draft, order, units, mode="async")
-    async with units:
+    async with await reserved(request, draft, order) as units:
         await journaled(request, draft, order, units)
         return await queue(request, draft, order, units, mode="async")

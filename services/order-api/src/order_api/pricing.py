@@ -51,7 +51,7 @@ def price(lines: Sequence[RequestedLine], *, find: Callable[[str], Product | Non
     if foreign:
         message = f"The product is not sold in {currency} like the first one; order it separately"
         raise UnpriceableError([(f"items.{index}.product_id", message) for index in foreign])
-    total_minor = sum([item.quantity * item.unit_price_minor for item in items])
+    total_minor = sum([item.total_minor for item in items])
     return PricedBasket(items=tuple(items), currency=currency, total_minor=total_minor)
 
 
