@@ -56,7 +56,7 @@ TEST_PROCESSES ?= 3
 
 .PHONY: test
 test: tools ## Run every test, and print what they cover (ARGS=libs/flashpay: only those; TEST_PROCESSES=0: in one process)
-	$(BIN)/pytest --numprocesses $(TEST_PROCESSES) --dist loadfile $(or $(ARGS),--cov)
+	$(BIN)/pytest --numprocesses $(TEST_PROCESSES) --dist loadfile --no-loadscope-reorder $(or $(ARGS),--cov)
 
 .PHONY: check
 check: install ruff mypy imports lock-check ## Lint, types, import contracts, lock freshness

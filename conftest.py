@@ -19,6 +19,10 @@ def embedded_aws() -> Iterator[RunningEmulator]:
         yield running
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The long tests last: what is broken shows in the quick ones first, and a mutant costs seconds."""
-    items.sort(key=lambda item: item.get_closest_marker("long") is not None)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """The long tests last: what is broken shows in the quick ones first, and a mutant costs seconds.
+
+    Where several processes share the tests they come first: at the end, one process would be left alone with them.
+    """
+    are_shared = hasattr(config, "workerinput")
+    items.sort(key=lambda item: (item.get_closest_marker("long") is None) is are_shared)

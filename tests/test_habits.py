@@ -5,8 +5,9 @@ import subprocess
 import sys
 import tomllib
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
+import pytest
 import yaml
 
 from conftest import pytest_collection_modifyitems
@@ -76,7 +77,14 @@ class Item:
         return name if name in self._markers else None
 
 
-def test_long_tests_run_after_the_others_and_all_keep_their_sequence() -> None:
+class SharedConfig:
+    """The configuration of one of several processes that share the tests."""
+
+    workerinput: ClassVar[dict[str, object]] = {}
+
+
+@pytest.mark.parametrize(("config", "sequence"), [(object(), "bdac"), (SharedConfig(), "acbd")])
+def test_long_tests_run_after_the_others_or_before_them_where_they_are_shared(config: Any, sequence: str) -> None:  # noqa: ANN401 - a double
     items: list[Any] = [Item("a", "long"), Item("b"), Item("c", "long", "chaos"), Item("d", "chaos")]
-    pytest_collection_modifyitems(items)
-    assert [item.name for item in items] == ["b", "d", "a", "c"]
+    pytest_collection_modifyitems(config, items)
+    assert [item.name for item in items] == list(sequence)
