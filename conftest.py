@@ -1,5 +1,6 @@
 """What every test folder may use."""
 
+import signal
 from collections.abc import Iterator
 
 import hypothesis
@@ -17,6 +18,12 @@ def embedded_aws() -> Iterator[RunningEmulator]:
     """The embedded AWS, started once per session; tests keep apart by the names of their resources."""
     with blocking_emulator() as running:
         yield running
+
+
+def pytest_configure() -> None:
+    """Take Ctrl-C: a shell that runs the tests in the background has them, and what they start, ignore it."""
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -11,8 +11,8 @@ _PORTS = range(20_000, 32_000)
 # From another place in each process, so that those that run beside each other seldom meet.
 _candidates = itertools.islice(itertools.cycle(_PORTS), os.getpid() * 97 % len(_PORTS), None)
 # Where they meet all the same: who takes a port holds the UDP port of its number, which no service of ours wants and
-# whose end is that of the process. The last few are enough: the services of those before are long there.
-_claims: deque[socket.socket] = deque()
+# which ends with the process. The last few are enough: the services of those before are long there.
+_claims: deque[int] = deque()
 _CLAIMS = 64
 
 
@@ -29,9 +29,9 @@ def free_port() -> int:
         except OSError:
             claim.close()
             continue
-        _claims.append(claim)
+        _claims.append(claim.detach())
         if len(_claims) > _CLAIMS:
-            _claims.popleft().close()
+            socket.close(_claims.popleft())
         return port
     raise OSError("no port is free")
 

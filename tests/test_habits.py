@@ -77,6 +77,15 @@ class Item:
         return name if name in self._markers else None
 
 
+def test_what_the_tests_start_can_be_interrupted_though_a_shell_runs_them_in_the_background() -> None:
+    script = (
+        "import signal, conftest; signal.signal(signal.SIGINT, signal.SIG_IGN); conftest.pytest_configure();"
+        " print(signal.getsignal(signal.SIGINT) is signal.default_int_handler)"
+    )
+    command = [sys.executable, "-c", script]
+    assert subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, check=True).stdout == "True\n"  # noqa: S603 - ours
+
+
 class SharedConfig:
     """The configuration of one of several processes that share the tests."""
 
