@@ -206,21 +206,24 @@ async def test_a_bad_key_is_a_400(client: Client, store: ChargeStore, key: str |
 
 
 @pytest.mark.parametrize(
-    ("headers", "body", "status"),
+    ("headers", "body", "status", "title"),
     [
-        ({"Content-Type": "text/plain"}, GOOD, 415),
-        ({"Content-Encoding": "gzip"}, GOOD, 415),
-        ({}, b" " * 17_000, 413),
+        ({"Content-Type": "text/plain"}, GOOD, 415, "Unsupported media type"),
+        ({"Content-Encoding": "gzip"}, GOOD, 415, "Unsupported content encoding"),
+        ({}, b" " * 17_000, 413, "Body too large"),
+        ({}, b"{", 400, "Not JSON"),
+        ({}, b"[" * 20 + b"]" * 20, 400, "JSON nested too deeply"),
     ],
 )
 async def test_what_cannot_be_read_is_refused(
-    client: Client, headers: dict[str, str], body: bytes, status: int
+    client: Client, headers: dict[str, str], body: bytes, status: int, title: str
 ) -> None:
     all_headers = {"Idempotency-Key": "k1", "Content-Type": "application/json"} | headers
     session = aiohttp.ClientSession(auto_decompress=False)
     async with session, session.post(client.make_url("/v1/charges"), data=body, headers=all_headers) as answer:
         assert answer.status == status
         assert answer.content_type == "application/problem+json"
+        assert (await answer.json(content_type=None))["title"] == title
 
 
 async def test_a_body_that_does_not_arrive_is_given_up(
