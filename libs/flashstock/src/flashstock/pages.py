@@ -102,7 +102,7 @@ class Pages:
         """Those of the slots that exist, of any sessions."""
         keys = {slot_key(*slot): slot for slot in slots}
         items = await self._table.read(list(keys))
-        return {keys[key]: _read(item) for key, item in items.items()}
+        return {keys[key]: read_page(item) for key, item in items.items()}
 
 
 def slot_key(session_id: str, slot: int) -> str:
@@ -120,6 +120,7 @@ def slot_is_open() -> list[Where]:
     return [Where(("id",), "exists"), Where(("closed",), "missing")]
 
 
-def _read(item: Item) -> Page:
+def read_page(item: Item) -> Page:
+    """What the item of a slot says."""
     values: Any = item
     return Page(sequence=values["sequence"], text=values["entries"], used=json.loads(values["used"]))

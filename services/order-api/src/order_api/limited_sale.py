@@ -1,7 +1,7 @@
 """The sale of limited products: what of an order is limited, and whose its units are until it is handed on."""
 
 import json
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
 from functools import partial
@@ -175,14 +175,11 @@ class LimitedSale:
             hold = await self._seller.reserve({level.product_id: units[level.product_id] for level in levels})
         return ReservedUnits(hold, levels=levels, limits=self._limits)
 
-    async def journaled(self, order_ids: Collection[str]) -> bool:
-        """Whether one of these orders is in a journal, of this process or another, and may still be placed.
-
-        Raises:
-            StockUnavailableError: It cannot be found out.
-        """
+    @property
+    def journals(self) -> JournalSearch:
+        """Where an order is that nobody else knows of yet, of this process or another."""
         assert self._journals is not None  # noqa: S101 - as above
-        return bool(await self._journals.find(order_ids))
+        return self._journals
 
     @contextmanager
     def _noted(self) -> Iterator[None]:
