@@ -78,7 +78,8 @@ async def test_a_removed_session_cannot_beat(journaling: Stock) -> None:
 
 async def test_a_page_is_read_as_it_was_written(journaling: Stock) -> None:
     await write(journaling, 1)
-    assert (await pages(journaling))[1] == Page(sequence=1, entries=[ENTRY], used=USED)
+    page = (await pages(journaling))[1]
+    assert (page.sequence, page.entries, page.used) == (1, [ENTRY], USED)
 
 
 async def test_a_late_page_does_not_replace_a_later_one(journaling: Stock) -> None:

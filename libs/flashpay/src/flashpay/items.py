@@ -31,7 +31,7 @@ EXPIRES_AT = "expires_at"
 SHARDS = "abcdefghijklmnopqrstuvwxyz234567"
 # Only the item of a tombstone has it.
 TOMBSTONE = "tombstone"
-BURIED: Attribute = {"BOOL": True}
+MARKED: Attribute = {"BOOL": True}
 
 
 def text(value: str) -> Attribute:
@@ -84,7 +84,7 @@ def to_tombstone_item(tombstone: Tombstone) -> Item:
     item = {
         "order_id": text(tombstone.order_id),
         "status": text(tombstone.status),
-        TOMBSTONE: BURIED,
+        TOMBSTONE: MARKED,
         "updated_at": cancelled_at,
         "completed_at": cancelled_at,
     }
