@@ -7,6 +7,7 @@ chunk extensions and trailers of any length. What stands here looks at the bytes
 
 import re
 from collections.abc import Callable
+from typing import TypeAlias
 
 from aiohttp.http_exceptions import BadHttpMessage
 
@@ -18,7 +19,7 @@ _CHUNK_SIZE_BYTES = 10
 _LENGTH_FIELD, _CODING_FIELD, _UPGRADE_FIELD = b"content-length", b"transfer-encoding", b"upgrade"
 
 # Takes the bytes from a position on, and says where the next state begins, or None to wait for more.
-_State = Callable[[bytes, int], int | None]
+_State: TypeAlias = Callable[[bytes, int], int | None]
 
 
 class Framing:
