@@ -1,6 +1,7 @@
 """What customers are told holds: who was told "not accepted" is not charged, who repeats as told pays once."""
 
 import asyncio
+import os
 import signal
 import sys
 from collections.abc import AsyncIterator
@@ -175,6 +176,9 @@ async def change_price(dynamodb: Any, shop: RunningShop, price_minor: int) -> No
     )
 
 
+# The short version, without processes, is order-api's `test_unreclaimed_orders.py`.
+@pytest.mark.chaos
+@pytest.mark.skipif("CHAOS_ROUNDS" not in os.environ, reason="a second API and its death: make chaos")
 async def test_a_repeat_of_an_order_that_only_the_journal_of_a_killed_api_knows_is_not_told_sold_out(
     shop_opener: OpenShop, tmp_path: Path
 ) -> None:

@@ -53,7 +53,7 @@ class Stage:
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        async with asyncio.TaskGroup() as loops:
+        async with asyncio.timeout(60), asyncio.TaskGroup() as loops:
             loops.create_task(self.acks.run())
             yield
             await self.acks.close()

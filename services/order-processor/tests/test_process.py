@@ -233,7 +233,9 @@ async def test_the_garbage_collector_is_relaxed_once_all_is_wired(
     relaxed = asyncio.Event()
     monkeypatch.setattr("order_processor.__main__.relax_garbage_collection", relaxed.set)
     required = {name: value for name, value in stack.variables.items() if not name.startswith("AWS_")}
-    serving = asyncio.create_task(serve(Settings.from_environment(required), streams=StandardStreams([])))
+    serving = asyncio.create_task(
+        serve(Settings.from_environment(required), streams=StandardStreams([]), write_line=lambda *_: None)
+    )
     try:
         async with asyncio.timeout(15):
             assert await relaxed.wait()

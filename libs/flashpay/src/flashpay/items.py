@@ -32,6 +32,8 @@ SHARDS = "abcdefghijklmnopqrstuvwxyz234567"
 # Only the item of a tombstone has it.
 TOMBSTONE = "tombstone"
 MARKED: Attribute = {"BOOL": True}
+# Characters of a fault that are told.
+_FAULT_LIMIT = 500
 
 
 def text(value: str) -> Attribute:
@@ -124,8 +126,9 @@ def from_item(item: Item) -> LedgerEntry | Tombstone:
             event_owed=status.is_terminal and UNSETTLED in item,
             expires_at=_expiry(item),
         )
-    except (KeyError, ValueError, ValidationError, OverflowError) as error:
-        raise LedgerRefusedError(f"not a ledger item: {error}", reason="corrupt_entry") from error
+    except (KeyError, ValueError, TypeError, AttributeError, OverflowError) as error:
+        # Python and pydantic quote what they refuse, and an attribute may hold 400 KB.
+        raise LedgerRefusedError(f"not a ledger item: {str(error)[:_FAULT_LIMIT]}", reason="corrupt_entry") from error
 
 
 def _expiry(item: Item) -> datetime | None:

@@ -144,11 +144,6 @@ class LimitedSale:
         """How long no reservation has got an answer."""
         return self._outage.lasting
 
-    @property
-    def is_known(self) -> bool:
-        """Whether it is known what is limited."""
-        return self._levels.is_loaded
-
     def limited(self, order: Order) -> Sequence[StockLevel]:
         """The limited products of an order; looked up in memory.
 
