@@ -2,6 +2,8 @@
 
 import re
 
+from cloudformation.delivery.preflight import plan
+from cloudformation.tests.evaluation import Evaluation
 from cloudformation.tests.template_reading import Document, of_kind, walk
 
 # Letters and digits for 256 bits, as many as the hash has that certifies with it.
@@ -23,6 +25,16 @@ def test_a_role_is_taken_by_one_service_of_aws(whole: Document) -> None:
         (statement,) = role["AssumeRolePolicyDocument"]["Statement"]
         assert set(statement["Principal"]) == {"Service"}, title
         assert str(statement["Principal"]["Service"]).endswith(".amazonaws.com"), title
+
+
+def test_a_ready_role_is_asked_for_all_services_that_would_take_roles_of_ours(whole: Document) -> None:
+    defaults = {name: str(parameter["Default"]) for name, parameter in whole["Parameters"].items()}
+    given = defaults | {"ImageTag": "v1", "ArtifactBucket": "abc", "ArtifactKey": "a.zip", "Consumer": "lambda"}
+    made = Evaluation(template=whole, parameters=given).resources()
+    roles = [r["Properties"] for r in made.values() if r["Type"] == "AWS::IAM::Role"]
+    takers = {role["AssumeRolePolicyDocument"]["Statement"][0]["Principal"]["Service"] for role in roles}
+    # Without roles of ours nobody moves the alias bit by bit.
+    assert takers - {"codedeploy.amazonaws.com"} == plan(given | {"RoleArn": "a/b"}).assumed_by
 
 
 def test_a_role_allows_what_its_one_policy_says_and_nothing_else(whole: Document) -> None:
