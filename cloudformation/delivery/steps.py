@@ -42,7 +42,7 @@ def image_commands(*, tag: str, architecture: str) -> list[Command]:
     return [
         command(
             "docker", "buildx", "build", "--platform", PLATFORMS[architecture], "--load",
-            "--file", f"services/{service}/Dockerfile", "--tag", f"{service}:{tag}", ".",
+            "--file", "services/Dockerfile", "--build-arg", f"SERVICE={service}", "--tag", f"{service}:{tag}", ".",
         )
         for service in REPOSITORIES
     ]  # fmt: skip

@@ -5,14 +5,13 @@ import re
 
 import pytest
 
-from cloudformation.delivery.artifact import PROJECT
 from cloudformation.resources import services
 from cloudformation.resources.security_groups import API_OPERATIONS_PORT, API_PORT
+from cloudformation.tests.dockerfile import image
 from cloudformation.tests.template_reading import Document, container, of_kind
 from order_api.settings import Settings as ApiSettings
 from order_processor.settings import Settings as ProcessorSettings
 
-SERVICES = PROJECT / "services"
 API_ENVIRONMENT = {
     "ORDERS_TOPIC_ARN": "arn:aws:sns:eu-central-1:1:t",
     "ORDERS_TABLE": "o",
@@ -36,9 +35,9 @@ def test_the_api_waits_for_the_listener_that_leads_to_it(whole: Document) -> Non
 
 def test_the_gateway_may_write_where_its_image_keeps_the_charge_store(whole: Document) -> None:
     (mount,) = container(whole, "GatewayTask")["MountPoints"]
-    image = SERVICES.joinpath("payment-gateway", "Dockerfile").read_text(encoding="utf-8")
-    assert f"VOLUME {mount['ContainerPath']}\n" in image
-    assert f"CHARGE_STORE_PATH={mount['ContainerPath']}/" in image
+    gateway = image("payment-gateway")
+    assert gateway.instructions("VOLUME") == [mount["ContainerPath"]]
+    assert gateway.variables["CHARGE_STORE_PATH"].startswith(f"{mount['ContainerPath']}/")
 
 
 def test_a_task_is_stopped_only_after_it_could_drain(whole: Document) -> None:
