@@ -262,7 +262,7 @@ def _sampled(scenario: Scenario, records: RunRecords, taken: Sequence[float]) ->
     samples = []
     for moment in moments:
         paid = bisect_right(ends, moment)
-        busy = min(bisect_right(taken, moment) - paid, history.at(moment))
+        busy = max(0, min(bisect_right(taken, moment) - paid, history.at(moment)))
         samples.append(
             Sample(at=moment, visible=history.at(moment) - busy, in_flight=busy, slots_busy=busy, charges=paid)
         )

@@ -71,17 +71,19 @@ class ScanClient:
 
 
 @pytest.mark.parametrize(
-    "outcome",
+    ("outcome", "said"),
     [
-        {"message": "<html>welcome</html>"},
-        UnicodeDecodeError("utf-8", b"\xff", 0, 1, "invalid start byte"),
-        AttributeError("'list' object has no attribute 'get'"),
-        ResponseParserError("no JSON"),
+        ({"message": "<html>welcome</html>"}, "the answer has no items"),
+        (UnicodeDecodeError("utf-8", b"\xff", 0, 1, "invalid start byte"), "UnicodeDecodeError: .*invalid start byte"),
+        (AttributeError("'list' object has no attribute 'get'"), "AttributeError: 'list' object"),
+        (ResponseParserError("no JSON"), "ResponseParserError: no JSON"),
     ],
     ids=repr,
 )
-async def test_what_is_no_answer_of_dynamodb_is_no_empty_shop(outcome: Mapping[str, Any] | Exception) -> None:
-    with pytest.raises(CatalogueError):
+async def test_what_is_no_answer_of_dynamodb_is_no_empty_shop(
+    outcome: Mapping[str, Any] | Exception, said: str
+) -> None:
+    with pytest.raises(CatalogueError, match=said):
         await DynamoProducts(client=ScanClient(outcome), table="products").load()
 
 

@@ -1,13 +1,17 @@
 """Journal slots: the orders about to be published, where a reclaimer finds them when their process has died."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from json.encoder import encode_basestring_ascii as _quoted
+from typing import Any, TypeAlias
 
 from flashmsg import Reservation
 from flashstock.errors import SessionClosedError
 from flashstock.table import ConditionFailedError, Item, Put, StockTable, Update, Where
+
+Slot: TypeAlias = tuple[str, int]
+"""A session and the number of one of its slots."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,8 +23,11 @@ class JournalEntry:
     attributes: Mapping[str, str]
 
     def to_json(self) -> str:
-        """The entry as one JSON object."""
-        return json.dumps([self.reservation.id, dict(self.reservation.units), self.body, dict(self.attributes)])
+        """The entry as one JSON array."""
+        # Written down, as every order of a limited product comes here: only texts of others need escapes.
+        units = ",".join([f'"{product_id}":{units}' for product_id, units in self.reservation.units.items()])
+        attributes = ",".join([f"{_quoted(name)}:{_quoted(value)}" for name, value in self.attributes.items()])
+        return f'["{self.reservation.id}",{{{units}}},{_quoted(self.body)},{{{attributes}}}]'
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,14 +35,22 @@ class Page:
     """What a slot holds.
 
     Attributes:
-        sequence: Counts the pages of a session.
-        entries: The orders, of which some may be published already.
+        sequence: Counts the pages of a session; 0 for none yet.
+        text: Its orders, as they are written.
         used: Units per product that the session had journaled when it wrote this page, in all its life.
     """
 
     sequence: int
-    entries: Sequence[JournalEntry]
+    text: str
     used: Mapping[str, int]
+
+    @property
+    def entries(self) -> Sequence[JournalEntry]:
+        """The orders, of which some may be published already."""
+        return [
+            JournalEntry(reservation=Reservation(id=name, units=units), body=body, attributes=attributes)
+            for name, units, body, attributes in json.loads(self.text)
+        ]
 
 
 class Pages:
@@ -47,7 +62,7 @@ class Pages:
     async def write(
         self, session_id: str, slot: int, *, sequence: int, entries: Sequence[str], used: Mapping[str, int]
     ) -> None:
-        """Overwrite a slot with a page, whose entries are JSON objects.
+        """Overwrite a slot with a page, whose entries are JSON arrays.
 
         A request that arrives late changes nothing: not after a later page of the slot, not once it is closed, and
         not when it is removed.
@@ -85,8 +100,13 @@ class Pages:
 
     async def read(self, session_id: str, *, slots: int) -> Sequence[Page]:
         """The pages of a session."""
-        items = await self._table.read([slot_key(session_id, number) for number in range(slots)])
-        return [_read(item) for item in items.values()]
+        return list((await self.read_slots([(session_id, number) for number in range(slots)])).values())
+
+    async def read_slots(self, slots: Iterable[Slot]) -> Mapping[Slot, Page]:
+        """Those of the slots that exist, of any sessions."""
+        keys = {slot_key(*slot): slot for slot in slots}
+        items = await self._table.read(list(keys))
+        return {keys[key]: _read(item) for key, item in items.items()}
 
 
 def slot_key(session_id: str, slot: int) -> str:
@@ -106,11 +126,4 @@ def slot_is_open() -> list[Where]:
 
 def _read(item: Item) -> Page:
     values: Any = item
-    return Page(
-        sequence=values["sequence"],
-        entries=[
-            JournalEntry(reservation=Reservation(id=name, units=units), body=body, attributes=attributes)
-            for name, units, body, attributes in json.loads(values["entries"])
-        ],
-        used=json.loads(values["used"]),
-    )
+    return Page(sequence=values["sequence"], text=values["entries"], used=json.loads(values["used"]))

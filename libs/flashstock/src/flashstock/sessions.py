@@ -70,9 +70,13 @@ class Sessions:
 
     async def list(self) -> Sequence[Session]:
         """Every session that is not removed."""
-        listed: Any = (await self._table.read([_SESSIONS_KEY])).get(_SESSIONS_KEY, {}).get("ids", frozenset())
-        items = await self._table.read([session_key(one) for one in sorted(listed)])
+        items = await self._table.read([session_key(one) for one in await self.ids()])
         return [_read(item) for item in items.values()]
+
+    async def ids(self) -> Sequence[str]:
+        """The names of every session that is not removed."""
+        listed: Any = (await self._table.read([_SESSIONS_KEY])).get(_SESSIONS_KEY, {}).get("ids", frozenset())
+        return sorted(listed)
 
     async def close(self, session: Session) -> bool:
         """Close a session that has not beaten since it was seen; whether it is closed now."""

@@ -1,7 +1,7 @@
 """The sale of limited products: what of an order is limited, and whose its units are until it is handed on."""
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import timedelta
 from functools import partial
@@ -14,6 +14,7 @@ from flashbus.topic import Entry
 from flashmsg import Order, Reservation
 from flashstock.errors import LimitReachedError, SoldOutError, StockError, StockUnavailableError
 from flashstock.hold import Hold
+from flashstock.journal_search import JournalSearch
 from flashstock.levels import StockLevel
 from flashstock.limits import Limits
 from flashstock.seller import Seller
@@ -126,12 +127,16 @@ class LimitedSale:
         levels: Which products are limited.
         seller: Sells them; None where nothing is limited.
         limits: Where purchases are counted; None likewise.
+        journals: Where orders are that nobody else knows of yet; None likewise.
     """
 
-    def __init__(self, *, levels: StockLevels, seller: Seller | None, limits: Limits | None) -> None:
+    def __init__(
+        self, *, levels: StockLevels, seller: Seller | None, limits: Limits | None, journals: JournalSearch | None
+    ) -> None:
         self._levels = levels
         self._seller = seller
         self._limits = limits
+        self._journals = journals
         self._outage = Outage()
 
     @property
@@ -164,6 +169,15 @@ class LimitedSale:
         with self._noted():
             hold = await self._seller.reserve({level.product_id: units[level.product_id] for level in levels})
         return ReservedUnits(hold, levels=levels, limits=self._limits)
+
+    async def journaled(self, order_ids: Collection[str]) -> bool:
+        """Whether one of these orders is in a journal, of this process or another, and may still be placed.
+
+        Raises:
+            StockUnavailableError: It cannot be found out.
+        """
+        assert self._journals is not None  # noqa: S101 - as above
+        return bool(await self._journals.find(order_ids))
 
     @contextmanager
     def _noted(self) -> Iterator[None]:
