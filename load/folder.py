@@ -5,7 +5,7 @@ from typing import Literal
 
 from pydantic import ValidationError
 
-from load.scenario import Data, ScenarioError, ScenarioFile
+from load.scenario import Data, ScenarioError, ScenarioFile, first_error
 
 OUTLINE = "experiment.json"
 Kind = Literal["demo", "lab"]
@@ -30,5 +30,7 @@ def read_outline(folder: Path) -> Outline | None:
         return None
     try:
         return Outline.model_validate_json(path.read_bytes())
-    except (OSError, ValidationError) as exc:
-        raise ScenarioError(f"{path}: {exc}") from exc
+    except OSError as exc:
+        raise ScenarioError(f"{path}: {exc.strerror}") from exc
+    except ValidationError as exc:
+        raise ScenarioError(f"{path}: {first_error(exc)}") from exc

@@ -3,7 +3,7 @@
 from enum import StrEnum
 from typing import Annotated, Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from flashstock.levels import MAX_UNITS
 from load.model import LABORATORY_OVERHEAD_SECONDS as OVERHEAD_SECONDS
@@ -21,6 +21,13 @@ Seconds = Annotated[float, Field(gt=0, le=86_400)]
 
 class ScenarioError(Exception):
     """A scenario file that cannot be used; the message names the file and the field."""
+
+
+def first_error(exc: ValidationError) -> str:
+    """The first field that is wrong, and what is wrong with it."""
+    first = exc.errors()[0]
+    where = ".".join(str(part) for part in first["loc"])
+    return f"{where}: {first['msg']}" if where else first["msg"]
 
 
 class Arm(StrEnum):

@@ -25,7 +25,7 @@ from flashpay.testing import FakeGateway, MemoryLedger, Reply
 from flashpay.testing.orders import sample_order
 from lambda_handler.app import build_consumer
 from lambda_handler.connections import Connections
-from lambda_handler.consumer import Consumer
+from lambda_handler.consumer import BatchConsumer
 from lambda_handler.json_log import JsonLog
 from lambda_handler.record_outcomes import Invocation, Known, RecordOutcome
 from lambda_handler.records import QueueRecord, Record, TopicRecord
@@ -224,8 +224,8 @@ class ScriptedSettler:
 
 def consumer_of(
     record_settler: ScriptedSettler, stream: io.StringIO, clock: Callable[[], float] = time.monotonic
-) -> Consumer:
-    return Consumer(record_settler=record_settler, log=JsonLog(stream), clock=clock)  # type: ignore[arg-type]  # as far as it is used
+) -> BatchConsumer:
+    return BatchConsumer(record_settler=record_settler, log=JsonLog(stream), clock=clock)  # type: ignore[arg-type]  # as far as it is used
 
 
 async def test_a_line_tells_all_that_is_known_of_a_record() -> None:

@@ -184,6 +184,13 @@ class OnePage:
         row("pen-2", currency="euro"),
         {"product_id": {"S": "pen-2"}},
         {"product_id": {"S": "pen-2"}, "name": {"N": "1"}, "unit_price_minor": {"S": "x"}, "currency": {"S": "EUR"}},
+        row("pen-2") | {"name": {"S": "a lone surrogate \ud83d"}},
+        row("pen-2") | {"name": {"S": 7}},
+        row("pen-2") | {"name": {"S": "\N{EURO SIGN}" * 342}},
+        row("pen-2") | {"currency": {"S": None}},
+        row("pen-2") | {"product_id": {"S": ["pen-2"]}},
+        "pen-2",
+        None,
     ],
 )
 async def test_a_bad_row_is_left_out_and_the_others_stay_for_sale(bad: object) -> None:
@@ -191,6 +198,22 @@ async def test_a_bad_row_is_left_out_and_the_others_stay_for_sale(bad: object) -
         products = await DynamoProducts(client=OnePage(bad, row("pen")), table="t").load()
     assert list(products) == ["pen"]
     assert [line["event"] for line in lines] == ["product_invalid"]
+
+
+async def test_a_name_has_at_most_a_kilobyte() -> None:
+    longest = "\N{EURO SIGN}" * 341 + "."
+    products = await DynamoProducts(client=OnePage(row("pen") | {"name": {"S": longest}}), table="t").load()
+    assert products["pen"].name == longest
+
+
+@pytest.mark.parametrize("items", [None, 7, "pen", {"pen": 1}])
+async def test_an_answer_without_a_list_of_rows_is_no_catalogue(items: object) -> None:
+    class Page(OnePage):
+        async def scan(self, **_arguments: object) -> Mapping[str, Any]:
+            return {"Items": items}
+
+    with pytest.raises(CatalogueError, match="the answer has no items"):
+        await DynamoProducts(client=Page(), table="t").load()
 
 
 async def test_a_bad_row_of_the_largest_size_makes_a_short_line() -> None:
