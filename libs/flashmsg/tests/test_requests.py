@@ -107,6 +107,13 @@ def test_a_long_name_is_shown_by_its_first_sixty_four_letters() -> None:
         assert [found.pointer for found in error.errors] == [f"/{shown}"]
 
 
+@pytest.mark.parametrize("lines", [1, 2, 50])
+def test_a_sound_request_is_read_once(monkeypatch: pytest.MonkeyPatch, lines: int) -> None:
+    items = ",".join(f'{{"product_id":"p{number}","quantity":1}}' for number in range(lines))
+    monkeypatch.setattr("flashmsg.requests.read_text", lambda _body: pytest.fail("it is examined"))
+    assert len(parse_request(f'{{"customer_id":1,"items":[{items}]}}'.encode()).items) == lines
+
+
 def test_number_of_lines_is_limited() -> None:
     lines = [{"product_id": f"p{n}", "quantity": 1} for n in range(51)]
     assert parse_request(json.dumps({"customer_id": 1, "items": lines[:50]}).encode()).items[49].product_id == "p49"
