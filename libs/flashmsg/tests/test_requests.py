@@ -77,6 +77,15 @@ def test_not_strict_json_names_the_place(old: bytes, new: bytes, pointer: str) -
     assert not error.well_formed
 
 
+@pytest.mark.parametrize(
+    ("digits", "said"),
+    [(20, "Input should be less than or equal to 9007199254740991"), (21, "Number out of range")],
+)
+def test_a_number_of_more_than_twenty_digits_is_not_even_read(digits: int, said: str) -> None:
+    error = refusal(GOOD.replace(b'"customer_id":1', b'"customer_id":' + b"9" * digits))
+    assert [str(found) for found in error.errors] == [f"/customer_id: {said}"]
+
+
 @pytest.mark.parametrize("body", [b"null", b"[]", b"1", b'"text"', b"true"])
 def test_other_json_is_refused(body: bytes) -> None:
     error = refusal(body)
