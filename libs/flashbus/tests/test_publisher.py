@@ -109,8 +109,9 @@ async def test_a_topic_that_does_not_answer_costs_the_timeout_and_no_more() -> N
     topic.gate.clear()
     async with publisher(topic, timeout=timedelta(milliseconds=50)) as publish:
         started = asyncio.get_running_loop().time()
-        with pytest.raises(PublishError, match="unavailable"):
+        with pytest.raises(PublishError, match="unavailable") as caught:
             await publish.publish(Entry("late"))
+        assert caught.value.retryable
         assert asyncio.get_running_loop().time() - started < LONG.total_seconds()
     assert topic.published == []
 
