@@ -71,8 +71,8 @@ def measured(
 ) -> Iterator[Running]:
     """One contender, once its port answers if it listens to one, until the end of the block."""
     port = free_port()
-    variables = {**_variables(stub_port), "PORT": str(port), **(environment or {})}
-    process = _start(command, core=cores()[0], environment=variables, stdout=subprocess.DEVNULL)
+    environ = {**variables(stub_port), "PORT": str(port), **(environment or {})}
+    process = _start(command, core=cores()[0], environment=environ, stdout=subprocess.DEVNULL)
     try:
         if listens:
             _wait_for(port, process)
@@ -83,8 +83,8 @@ def measured(
 
 def report_of(module: str, *, stub_port: int, environment: Mapping[str, str]) -> dict[str, float]:
     """Run a contender that measures itself, and return what it printed."""
-    variables = {**_variables(stub_port), **environment}
-    process = _start([module], core=cores()[0], environment=variables, stdout=subprocess.PIPE)
+    environ = {**variables(stub_port), **environment}
+    process = _start([module], core=cores()[0], environment=environ, stdout=subprocess.PIPE)
     printed = process.communicate(timeout=600)[0].splitlines()
     answer: dict[str, float] = json.loads(printed[-1])
     return answer
@@ -105,7 +105,8 @@ def progress(stub_port: int) -> dict[str, Any]:
     return answer
 
 
-def _variables(stub_port: int) -> dict[str, str]:
+def variables(stub_port: int) -> dict[str, str]:
+    """What every contender finds in its environment."""
     stub_url = f"http://127.0.0.1:{stub_port}"
     return {
         "AWS_ENDPOINT_URL": stub_url,
@@ -162,3 +163,5 @@ def _end(process: "subprocess.Popen[bytes]") -> None:
     except subprocess.TimeoutExpired:
         process.kill()
         process.wait()
+    if process.stdout is not None:
+        process.stdout.close()

@@ -12,9 +12,10 @@ from pathlib import Path
 from statistics import quantiles
 
 from bench import processes
-from bench.limited import limited_product
+from bench.limited import limit_product
 from bench.peers import Peer, installed
 from bench.processes import PROJECT, Running, measured, progress, shop, stub
+from bench.stock_table import NAME
 
 Figures = Mapping[str, float]
 _BARE, _PUBLISH, _PLAIN, _TIMED = (
@@ -72,7 +73,7 @@ def _intake_rows(effort: Effort) -> Iterator[tuple[str, Row]]:
     yield "4", _latency_row(effort)
     contenders = {
         "limited": lambda: _limited_intake(effort),
-        "unlimited": lambda: _limited_intake(effort, STOCK_TABLE=""),
+        "unlimited": ours(64),
     }
     yield "12", Row(title="intake of a limited product, 64 connections", contenders=contenders, must=0.8)
 
@@ -158,13 +159,11 @@ def _intake(program: str, connections: int, effort: Effort) -> Figures:
         return _load(intake, effort, connections=connections)
 
 
-def _limited_intake(effort: Effort, **environment: str) -> Figures:
-    with (
-        limited_product() as tables,
-        stub(round_trip_ms=_ROUND_TRIP_MS) as aws,
-        measured("order_api", stub_port=aws.port, environment={**tables, **environment}) as intake,
-    ):
-        return _load(intake, effort, connections=64)
+def _limited_intake(effort: Effort) -> Figures:
+    with stub(round_trip_ms=_ROUND_TRIP_MS) as aws:
+        limit_product(processes.variables(aws.port))
+        with measured("order_api", stub_port=aws.port, environment={"STOCK_TABLE": NAME}) as intake:
+            return _load(intake, effort, connections=64)
 
 
 def _accept(effort: Effort, rate: float) -> Figures:

@@ -2,10 +2,10 @@
 
     python -m bench.stub --round-trip-ms 5 --payment-ms 100 --messages 10000
 
-It prints its port. It checks nothing and keeps nothing but the items of the ledger, so that it costs little. Messages
-come at once, or at `--rate` a second; of a hundred, `--poison` are no orders and the payments of `--hanging` are never
-made nor answered. `GET /` tells how many messages were given and acknowledged, and of each healthy order that came at a
-rate how many milliseconds after it was due it was recorded.
+It prints its port. It checks nothing and keeps nothing but the items of the ledger, so that it costs little, and the
+stock table (`bench/stock_table.py`). Messages come at once, or at `--rate` a second; of a hundred, `--poison` are no
+orders and the payments of `--hanging` are never made nor answered. `GET /` tells how many messages were given and
+acknowledged, and of each healthy order that came at a rate how many milliseconds after it was due it was recorded.
 """
 
 import argparse
@@ -18,8 +18,10 @@ import random
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Any
 
+from bench.stock_table import RemoteStock
 from flashmsg import OrderPlaced, encode
 from flashpay.testing import sample_order
 
@@ -50,6 +52,7 @@ class Service:
 
     round_trip: float
     payment: float
+    stock: RemoteStock
     messages: int
     body: str = _BODY
     queue_url: str = ""
@@ -181,6 +184,7 @@ class Connection(asyncio.Protocol):
         self._service = service
         self._held = b""
         self._transport: asyncio.Transport | None = None
+        self._asking: asyncio.Task[None] | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Keep what to write to."""
@@ -209,8 +213,15 @@ class Connection(asyncio.Protocol):
         if head.startswith(b"GET"):
             self._write(self._service.progress())
             return
+        if self._service.stock.is_asked(name, body):
+            self._asking = asyncio.get_running_loop().create_task(self._ask_stock(name, body))
+            return
         after, answer = self._service.answer(name, body)
         asyncio.get_running_loop().call_later(after, self._write, answer)
+
+    async def _ask_stock(self, name: str, body: bytes) -> None:
+        status, answer = await self._service.stock.answer(name, body)
+        self._write(answer, status)
 
     def _write(self, body: bytes, status: bytes = b"200 OK") -> None:
         if self._transport is not None and not self._transport.is_closing():
@@ -246,6 +257,7 @@ def main() -> None:
     options = _options()
     service = Service(
         round_trip=options.round_trip_ms / 1e3,
+        stock=RemoteStock(round_trip=timedelta(milliseconds=options.round_trip_ms)),
         payment=options.payment_ms / 1e3,
         messages=options.messages,
         body=options.body,

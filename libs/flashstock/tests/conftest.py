@@ -14,7 +14,7 @@ from flashstock.dynamo import DynamoTable
 from flashstock.seller import Seller
 from flashstock.stock import Stock
 from flashstock.table import Delete, Item, Put, StockTable, Update, Write
-from flashstock.testing import MemoryTable, Sale
+from flashstock.testing import MemoryDynamo, MemoryTable, Sale
 
 
 def pytest_asyncio_loop_factories(
@@ -78,11 +78,16 @@ async def _dynamo_table(session: AioSession, environment: Mapping[str, str]) -> 
         await client.delete_table(TableName=name)
 
 
-@pytest.fixture(params=["memory", pytest.param("dynamo", marks=pytest.mark.embedded_aws)])
+@pytest.fixture(
+    params=["memory", "memory behind DynamoDB's calls", pytest.param("dynamo", marks=pytest.mark.embedded_aws)]
+)
 async def table(request: pytest.FixtureRequest, aws_session: AioSession) -> AsyncIterator[StockTable]:
     """Every table that keeps the contract, empty."""
     if request.param == "memory":
         yield MemoryTable()
+        return
+    if request.param.startswith("memory"):
+        yield DynamoTable(client=MemoryDynamo(MemoryTable()), name="stock")
         return
     environment = request.getfixturevalue("embedded_aws").environment
     async with _dynamo_table(aws_session, environment) as dynamo:

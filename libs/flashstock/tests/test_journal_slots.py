@@ -1,5 +1,6 @@
 """Sessions and their journal slots: what a closed one can no longer do."""
 
+import json
 from collections.abc import Mapping, Sequence
 
 import pytest
@@ -78,7 +79,16 @@ async def test_a_removed_session_cannot_beat(journaling: Stock) -> None:
 
 async def test_a_page_is_read_as_it_was_written(journaling: Stock) -> None:
     await write(journaling, 1)
-    assert (await pages(journaling))[1] == Page(sequence=1, entries=[ENTRY], used=USED)
+    page = (await pages(journaling))[1]
+    assert (page.sequence, page.entries, page.used) == (1, [ENTRY], USED)
+
+
+@pytest.mark.parametrize("text", ['{"a":"b"}', 'é "\\ \n\x00\x7f \u2028 \U0001f9e2', ""])
+def test_an_entry_is_the_json_of_its_parts(text: str) -> None:
+    reservation = Reservation(id="rsv_" + "a" * 24, units={"cap": 2, "a-shoe": 1})
+    entry = JournalEntry(reservation=reservation, body=text, attributes={"type": text, text: "t"})
+    parts = [reservation.id, {"cap": 2, "a-shoe": 1}, text, {"type": text, text: "t"}]
+    assert json.loads(entry.to_json()) == parts
 
 
 async def test_a_late_page_does_not_replace_a_later_one(journaling: Stock) -> None:

@@ -1,6 +1,7 @@
 """What a seller does for one order and for many, while all is well."""
 
 import asyncio
+from collections.abc import Sequence
 from datetime import timedelta
 
 import pytest
@@ -10,7 +11,8 @@ from flashstock.errors import SoldOutError, StockError, StockUnavailableError
 from flashstock.levels import StockLevel
 from flashstock.observer import StockObserver
 from flashstock.seller import SellerPatience
-from flashstock.testing import Sale
+from flashstock.table import Put, Write
+from flashstock.testing import FaultPlan, Sale
 
 QUICK = SellerPatience(linger=timedelta(milliseconds=5), timeout=timedelta(seconds=1), drain=timedelta(seconds=5))
 
@@ -279,3 +281,43 @@ async def test_a_page_has_a_bounded_number_of_orders(sale: Sale) -> None:
         assert sorted(len(page.entries) for page in pages) == [1, 250]
         for hold in holds:
             hold.published()
+
+
+class SlowPages(FaultPlan):
+    """Every page takes a while."""
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+
+    async def meet(self, place: str, writes: Sequence[Write]) -> None:
+        if place == "called" and any(isinstance(write, Put) and write.id.startswith("slot#") for write in writes):
+            await asyncio.sleep(self._seconds)
+
+
+async def test_who_has_lingered_behind_a_page_is_on_the_next_one_at_once(sale: Sale) -> None:
+    await sale.stock.counters.set_total("cap", 10)
+    loop = asyncio.get_running_loop()
+    async with sale.seller() as seller:
+        sale.faults = SlowPages(0.1)
+        began = loop.time()
+        async with asyncio.TaskGroup() as group:
+            group.create_task(sale.buy(seller, cap=1))
+            await asyncio.sleep(0.05)
+            group.create_task(sale.buy(seller, cap=1))
+        assert loop.time() - began == pytest.approx(0.005 + 0.1 + 0.1, abs=1e-6)
+
+
+async def test_orders_that_gave_a_page_up_are_withdrawn_however_late_it_is_written(sale: Sale) -> None:
+    await sale.stock.counters.set_total("cap", 10)
+    async with sale.seller(patience=QUICK) as seller:
+        first, second = [await seller.reserve({"cap": 1}) for _ in range(2)]
+        sale.faults = SlowPages(3.0)
+        first_commit = asyncio.create_task(first.commit("first", {}))
+        await asyncio.sleep(0.5)
+        with pytest.raises(StockUnavailableError) as caught:
+            await second.commit("second", {})
+        assert (caught.value.reason, caught.value.certain) == ("too_slow", True)
+        with pytest.raises(StockUnavailableError) as caught:
+            await first_commit
+        assert (caught.value.reason, caught.value.certain) == ("too_slow", False)
+    assert (await sale.level()).available == 10

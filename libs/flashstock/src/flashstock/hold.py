@@ -62,8 +62,7 @@ class Hold:
             self._put_back()
             raise
         try:
-            async with asyncio.timeout(self._timeout_seconds):
-                self._slot = await asyncio.shield(ticket.slot)
+            self._slot = await ticket.slot
         except StockUnavailableError:
             self._put_back()
             raise
@@ -118,6 +117,7 @@ class Hold:
         if self._session.journal.remove(ticket):
             self._put_back()
             return True
+        ticket.await_anew()
         self._session.background(self._give_back_when_written(ticket), name=f"withdraw {self.reservation.id}")
         self._end()
         return False

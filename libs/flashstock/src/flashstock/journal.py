@@ -3,8 +3,9 @@
 import asyncio
 from collections import Counter, deque
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import timedelta
+from heapq import heappop, heappush
 
 import structlog
 
@@ -23,11 +24,41 @@ log = structlog.get_logger()
 
 @dataclass(slots=True, eq=False)
 class Ticket:
-    """An order on its way into the journal; `slot` becomes the slot that it is written to."""
+    """An order on its way into the journal.
+
+    Attributes:
+        entry: The order.
+        text: The same, encoded.
+        since: When it began to wait, by the loop's clock.
+        slot: Becomes the slot that it is written to; TimeoutError when that takes too long.
+        outcome: The slot, or why there is none, also when nobody waited any more.
+        given_up: Whether who appended it has stopped waiting.
+    """
 
     entry: JournalEntry
     text: str
-    slot: asyncio.Future[int] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
+    since: float
+    slot: asyncio.Future[int]
+    outcome: int | StockUnavailableError | None = None
+    given_up: bool = False
+
+    def settle(self, outcome: int | StockUnavailableError) -> None:
+        """Tell whoever waits, if anybody does."""
+        self.outcome = outcome
+        if self.slot.done():
+            return
+        if isinstance(outcome, int):
+            self.slot.set_result(outcome)
+        else:
+            self.slot.set_exception(outcome.again())
+            self.slot.exception()  # who waited may have gone
+
+    def await_anew(self) -> None:
+        """Have the outcome told once more, to somebody with more patience than who appended it."""
+        self.given_up = True
+        self.slot = asyncio.get_running_loop().create_future()
+        if self.outcome is not None:
+            self.settle(self.outcome)
 
 
 class Journal:
@@ -40,18 +71,31 @@ class Journal:
         session_id: Whose they are.
         slots: How many pages can hold orders that are not over.
         on_closed: Called when the journal turns out to be closed.
-        linger: How long the first order of a page waits for company.
+        linger: How long the first order of a page waits for company, the page before it included.
+        timeout: How long whoever appends an order waits for its slot.
     """
 
     def __init__(
-        self, *, pages: Pages, session_id: str, slots: int, on_closed: Callable[[], object], linger: timedelta
+        self,
+        *,
+        pages: Pages,
+        session_id: str,
+        slots: int,
+        on_closed: Callable[[], object],
+        linger: timedelta,
+        timeout: timedelta,
     ) -> None:
         self._pages = pages
         self._session_id = session_id
         self._on_closed = on_closed
         self._linger_seconds = linger.total_seconds()
+        self._timeout_seconds = timeout.total_seconds()
+        self._loop = asyncio.get_running_loop()
+        self._timer: asyncio.TimerHandle | None = None
         self._waiting: deque[Ticket] = deque()
-        self._free = deque(range(slots))
+        self._under_way: list[Ticket] = []
+        # The lowest first: who looks for orders in journals need not read more than were ever full at once.
+        self._free = list(range(slots))
         self._unfinished: Counter[int] = Counter()
         self._used: Counter[str] = Counter()
         self._sequence = 0
@@ -65,13 +109,15 @@ class Journal:
             StockError: It is too large for a page.
             SessionClosedError: The journal is closed.
         """
-        ticket = Ticket(entry, entry.to_json())
-        if len(ticket.text) > _ENTRY_BYTES:
-            raise StockError(f"an order of {len(ticket.text)} bytes is too large for the journal")
+        text = entry.to_json()
+        if len(text) > _ENTRY_BYTES:
+            raise StockError(f"an order of {len(text)} bytes is too large for the journal")
         if self._closed:
             raise SessionClosedError("the journal is closed", certain=True)
+        ticket = Ticket(entry, text, since=self._loop.time(), slot=self._loop.create_future())
         self._waiting.append(ticket)
         self._wake.set()
+        self._set_timer(ticket)
         return ticket
 
     def remove(self, ticket: Ticket) -> bool:
@@ -86,7 +132,7 @@ class Journal:
         """One order of this slot needs the journal no more."""
         self._unfinished[slot] -= 1
         if self._unfinished[slot] == 0:
-            self._free.append(slot)
+            heappush(self._free, slot)
             self._wake.set()
 
     def close(self) -> None:
@@ -94,8 +140,7 @@ class Journal:
         self._closed = True
         self._wake.set()
         while self._waiting:
-            ticket = self._waiting.popleft()
-            _fail(ticket, SessionClosedError("the journal is closed", certain=True))
+            self._waiting.popleft().settle(SessionClosedError("the journal is closed", certain=True))
 
     async def run(self) -> None:
         """Write pages until the journal is closed or this is cancelled."""
@@ -104,9 +149,26 @@ class Journal:
                 self._wake.clear()
                 await self._wake.wait()
                 continue
-            await asyncio.sleep(self._linger_seconds)
+            # Who waited for the page before has lingered meanwhile.
+            await asyncio.sleep(max(0.0, self._waiting[0].since + self._linger_seconds - self._loop.time()))
             if self._waiting and not self._closed:
                 await self._write(self._next_page())
+
+    def _set_timer(self, oldest: Ticket) -> None:
+        # One for all: each gets the same time, so they are late in the sequence they came.
+        if self._timer is None:
+            self._timer = self._loop.call_at(oldest.since + self._timeout_seconds, self._look_for_late)
+
+    def _look_for_late(self) -> None:
+        self._timer = None
+        now = self._loop.time()
+        for ticket in (*self._under_way, *self._waiting):
+            if ticket.given_up or ticket.slot.done():
+                continue
+            if ticket.since + self._timeout_seconds > now:
+                self._set_timer(ticket)
+                break
+            ticket.slot.set_exception(TimeoutError())
 
     def _next_page(self) -> list[Ticket]:
         page: list[Ticket] = []
@@ -119,7 +181,8 @@ class Journal:
         return page
 
     async def _write(self, page: list[Ticket]) -> None:
-        slot = self._free.popleft()
+        slot = heappop(self._free)
+        self._under_way = page
         self._sequence += 1
         used = self._used.copy()
         for ticket in page:
@@ -131,13 +194,14 @@ class Journal:
             return
         except BaseException:
             for ticket in page:
-                _fail(ticket, StockUnavailableError("the journal was stopped", reason="closed"))
+                ticket.settle(StockUnavailableError("the journal was stopped", reason="closed"))
             raise
+        finally:
+            self._under_way = []
         self._used = used
         self._unfinished[slot] = len(page)
         for ticket in page:
-            if not ticket.slot.done():
-                ticket.slot.set_result(slot)
+            ticket.settle(slot)
 
     async def _write_until_certain(self, slot: int, entries: list[str], used: Counter[str]) -> None:
         pause = _FIRST_PAUSE_SECONDS
@@ -157,14 +221,8 @@ class Journal:
 
     def _refused(self, page: list[Ticket], slot: int, error: StockUnavailableError) -> None:
         for ticket in page:
-            _fail(ticket, error)
+            ticket.settle(error)
         if isinstance(error, SessionClosedError):
             self._on_closed()
         else:
-            self._free.append(slot)
-
-
-def _fail(ticket: Ticket, error: StockUnavailableError) -> None:
-    if not ticket.slot.done():
-        ticket.slot.set_exception(error.again())
-        ticket.slot.exception()  # who waited may have gone
+            heappush(self._free, slot)

@@ -2,7 +2,6 @@
 
 import asyncio
 import secrets
-from base64 import b32encode
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -22,6 +21,7 @@ from flashstock.stock import Stock
 
 _BEATS_PER_LEASE = 6
 _IDLE_SECONDS = 1.0
+_BASE_32 = b"abcdefghijklmnopqrstuvwxyz234567" * 8
 
 log = structlog.get_logger()
 
@@ -190,6 +190,7 @@ class Seller:
             slots=self._slots,
             lease=self._lease,
             linger=self._patience.linger,
+            timeout=self._patience.timeout,
             opened_at=opened_at,
             observer=self._observer,
         )
@@ -219,4 +220,5 @@ def _broken(task: asyncio.Task[None]) -> None:
 
 
 def _new_id() -> str:
-    return "rsv_" + b32encode(secrets.token_bytes(15)).decode("ascii").lower()
+    # 24 characters of 5 random bits each; base64's own base 32 is written in Python.
+    return "rsv_" + secrets.token_bytes(24).translate(_BASE_32).decode("ascii")

@@ -32,6 +32,7 @@ class SellingSession:
         slots: Its journal slots.
         lease: How long without a heartbeat it is taken for alive.
         linger: How long the first order of a journal page waits for company.
+        timeout: How long an order waits for its page.
         opened_at: When it was about to be opened, by the loop's clock.
         observer: Told of the counters.
     """
@@ -44,6 +45,7 @@ class SellingSession:
         slots: int,
         lease: timedelta,
         linger: timedelta,
+        timeout: timedelta,
         opened_at: float,
         observer: StockObserver,
     ) -> None:
@@ -53,7 +55,12 @@ class SellingSession:
         self.idle = asyncio.Event()
         self.idle.set()
         self.journal = Journal(
-            pages=stock.pages, session_id=session_id, slots=slots, on_closed=self.close, linger=linger
+            pages=stock.pages,
+            session_id=session_id,
+            slots=slots,
+            on_closed=self.close,
+            linger=linger,
+            timeout=timeout,
         )
         self._slots = slots
         self._observer = observer

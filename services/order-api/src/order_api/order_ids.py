@@ -2,6 +2,7 @@
 
 import base64
 import hmac
+import re
 from dataclasses import dataclass, field
 from typing import Self
 
@@ -12,7 +13,11 @@ MIN_SECRET_BYTES = 32
 _ID_BYTES = 15
 _TAG_BYTES = 10
 _ENCODED_CHARACTERS = 40
-_LOWER_CASE = bytes.maketrans(b"ABCDEFGHIJKLMNOPQRSTUVWXYZ", b"abcdefghijklmnopqrstuvwxyz")
+_MENTION = re.compile(rf"{PREFIX}[a-z2-7]{{{_ENCODED_CHARACTERS}}}")
+_ALPHABET = "abcdefghijklmnopqrstuvwxyz234567"
+# Of ten bits each. base64's own base 32 takes twice as long, and was the largest piece of an id.
+_PAIRS = [first + second for first in _ALPHABET for second in _ALPHABET]
+_SHIFTS = range(8 * (_ID_BYTES + _TAG_BYTES) - 10, -1, -10)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,8 +43,8 @@ class _Keys:
         return _digest(self.tag, identity)[:_TAG_BYTES]
 
     def certified(self, identity: bytes) -> str:
-        encoded = base64.b32encode(identity + self.tag_of(identity))
-        return PREFIX + encoded.translate(_LOWER_CASE).decode("ascii")
+        number = int.from_bytes(identity + self.tag_of(identity))
+        return PREFIX + "".join([_PAIRS[number >> shift & 1023] for shift in _SHIFTS])
 
     def derived(self, pair: bytes) -> str:
         return self.certified(_digest(self.derivation, pair)[:_ID_BYTES])
@@ -86,7 +91,7 @@ class OrderIds:
         """
         # The customer comes first and is digits only, so no two pairs share an encoding.
         pair = b"%d:%s" % (customer_id, idempotency_key.encode())
-        return tuple(keys.derived(pair) for keys in self._accepted)
+        return tuple([keys.derived(pair) for keys in self._accepted])
 
     def owns(self, order_id: str) -> bool:
         """Tell whether an API that knows one of these secrets issued the id."""
@@ -101,3 +106,8 @@ class OrderIds:
             return False
         identity, tag = decoded[:_ID_BYTES], decoded[_ID_BYTES:]
         return any(hmac.compare_digest(tag, keys.tag_of(identity)) for keys in self._accepted)
+
+
+def mentioned(text: str) -> set[str]:
+    """What looks like an order id in a text: some 40 times faster than reading its messages."""
+    return set(_MENTION.findall(text))
