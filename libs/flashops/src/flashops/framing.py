@@ -8,6 +8,7 @@ first and knows one reading.
 
 import re
 from collections.abc import Callable
+from typing import TypeAlias
 
 from aiohttp.http_exceptions import BadHttpMessage
 
@@ -20,7 +21,7 @@ _CHUNK_SIZE_BYTES = 10
 _LENGTH_FIELD, _CODING_FIELD, _UPGRADE_FIELD = b"content-length", b"transfer-encoding", b"upgrade"
 
 # Takes the bytes from a position on, and says where the next state begins, or None to wait for more.
-_State = Callable[[bytes, int], int | None]
+_State: TypeAlias = Callable[[bytes, int], int | None]
 
 
 class Framing:
