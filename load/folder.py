@@ -5,7 +5,7 @@ from typing import Literal
 
 from pydantic import ValidationError
 
-from load.scenario import Data, ScenarioError, ScenarioFile
+from load.scenario import Data, ScenarioError, ScenarioFile, first_error
 
 OUTLINE = "experiment.json"
 Kind = Literal["demo", "lab"]
@@ -16,6 +16,16 @@ class Outline(Data):
 
     kind: Kind
     file: ScenarioFile
+
+
+def make_folder(folder: Path, *, is_new: bool = False) -> None:
+    """Make a folder for a report. Raises ScenarioError, and FileExistsError where it must be a new one."""
+    try:
+        folder.mkdir(parents=True, exist_ok=not is_new)
+    except OSError as exc:
+        if is_new and folder.exists():
+            raise
+        raise ScenarioError(f"{folder}: {exc.strerror}") from exc
 
 
 def write_outline(folder: Path, outline: Outline) -> None:
@@ -30,5 +40,7 @@ def read_outline(folder: Path) -> Outline | None:
         return None
     try:
         return Outline.model_validate_json(path.read_bytes())
-    except (OSError, ValidationError) as exc:
-        raise ScenarioError(f"{path}: {exc}") from exc
+    except OSError as exc:
+        raise ScenarioError(f"{path}: {exc.strerror}") from exc
+    except ValidationError as exc:
+        raise ScenarioError(f"{path}: {first_error(exc)}") from exc

@@ -1,13 +1,15 @@
 """What a run leaves behind: requests, orders, charges, samples, marks. Times are epoch seconds."""
 
-import csv
 import json
-from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass, fields
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Self, TypeVar
+from typing import Self
 
-from load.scenario import Phase, Scenario
+from pydantic import TypeAdapter, ValidationError
+
+from load.rows import Count, Number, RecordsError, read_rows, write_rows
+from load.scenario import Phase, Scenario, first_error
 
 ACCEPTED_STATUSES = frozenset({200, 202})
 TERMINAL = frozenset({"completed", "declined", "sold_out", "failed", "cancelled", "refunded"})
@@ -34,15 +36,15 @@ class Request:
     `product` is what was ordered, if it was one line; `problem` the type of the problem that was answered.
     """
 
-    due: float
-    sent: float
-    done: float
-    status: int
+    due: Number
+    sent: Number
+    done: Number
+    status: Count
     order_id: str = ""
     order_status: str = ""
     phase: str = ""
-    user: int = 0
-    think_seconds: float = 0.0
+    user: Count = 0
+    think_seconds: Number = 0.0
     reason: str = ""
     product: str = ""
     problem: str = ""
@@ -74,11 +76,11 @@ class Order:
 
     order_id: str
     status: str
-    created_at: float = 0.0
-    completed_at: float = 0.0
+    created_at: Number = 0.0
+    completed_at: Number = 0.0
     charge_id: str = ""
-    total_minor: int = 0
-    attempt: int = 1
+    total_minor: Count = 0
+    attempt: Count = 1
     reason: str = ""
 
     @property
@@ -89,36 +91,36 @@ class Order:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Charge:
-    """One answer of the payment provider, from its own ledger; `amount_minor` is 0 in records that do not have it."""
+    """One answer of the payment provider, from its own ledger."""
 
     order_id: str
     charge_id: str
     status: str
-    started_at: float = 0.0
-    finished_at: float = 0.0
-    attempts: int = 1
-    amount_minor: int = 0
+    started_at: Number = 0.0
+    finished_at: Number = 0.0
+    attempts: Count = 1
+    amount_minor: Count = 0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Sample:
     """The state of the shop at one second; the payment provider had counted `until` then, 0 if that was not noted."""
 
-    at: float
-    until: float = 0.0
-    visible: int = 0
-    in_flight: int = 0
-    slots_busy: float = 0.0
-    charging: int = 0
-    waiting: int = 0
-    charges: int = 0
+    at: Number
+    until: Number = 0.0
+    visible: Count = 0
+    in_flight: Count = 0
+    slots_busy: Number = 0.0
+    charging: Count = 0
+    waiting: Count = 0
+    charges: Count = 0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class StockSample:
     """The counters of one limited product at the moment of a sample: total = available + reserved + sold."""
 
-    at: float
+    at: Number
     product: str
     total: int
     available: int
@@ -130,39 +132,36 @@ class StockSample:
 class ProcessSample:
     """What one process uses: percent of one core, bytes of memory."""
 
-    at: float
+    at: Number
     process: str
-    cpu_percent: float
-    rss_bytes: int
+    cpu_percent: Number
+    rss_bytes: Count
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ColdStart:
     """A function's start: process start → ready."""
 
-    at: float
-    init_seconds: float
+    at: Number
+    init_seconds: Number
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Invocation:
-    """One function invocation as the platform bills it.
+    """One function invocation as the platform bills it; `memory_mb` is the most that it used."""
 
-    `memory_mb` is the most it used; `duration_seconds` is 0 in records that do not have it.
-    """
-
-    at: float
-    billed_seconds: float
-    memory_mb: int
-    duration_seconds: float = 0.0
+    at: Number
+    billed_seconds: Number
+    memory_mb: Count
+    duration_seconds: Number
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class WorkersSet:
     """From this moment on, this many workers serve."""
 
-    at: float
-    workers: int
+    at: Number
+    workers: Count
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -171,11 +170,11 @@ class PhaseMark:
 
     name: str
     arrivals: str
-    users: int
-    rate: float
-    started: float
-    full: float
-    ended: float
+    users: Count
+    rate: Number
+    started: Number
+    full: Number
+    ended: Number
 
     @classmethod
     def of(cls, phase: Phase, *, started: float, full: float, ended: float) -> Self:
@@ -198,17 +197,14 @@ class PhaseMark:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Ending:
-    """What independent witnesses say at the end of the run.
+    """What independent witnesses say at the end of the run; `stopped_early` means that the drain limit ended it."""
 
-    The counts are None where the arm has no such witness. `stopped_early` means that the drain limit ended the run.
-    """
-
-    at: float
-    queued: int | None = None
-    dead_letters: int = 0
-    server_accepted: int | None = None
-    server_rejected: int | None = None
-    stopped_early: bool = False
+    at: Number
+    queued: Count
+    dead_letters: Count
+    server_accepted: Count
+    server_rejected: Count
+    stopped_early: bool
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -248,78 +244,65 @@ def run_folder(experiment: Path, folder_name: str) -> Path:
 
 
 def finished_run(experiment: Path, scenario: Scenario) -> RunRecords | None:
-    """The records of a finished run of exactly this scenario; None when there is none in the experiment's folder."""
+    """The records of a finished run of exactly this scenario; None when there is none in the experiment's folder.
+
+    Raises RecordsError.
+    """
     folder = run_folder(experiment, scenario.folder_name)
-    marker = folder / FINISHED
-    if not marker.exists() or Scenario.model_validate_json(marker.read_bytes()) != scenario:
+    if not (folder / FINISHED).exists() or finished_scenario(folder) != scenario:
         return None
     return read_records(folder)
 
 
-Row = TypeVar(
-    "Row",
-    PhaseMark,
-    Request,
-    Order,
-    Charge,
-    Sample,
-    StockSample,
-    ProcessSample,
-    ColdStart,
-    Invocation,
-    WorkersSet,
-    Ending,
-)
-
-
-def _write(path: Path, kind: type[Row], rows: Iterable[Row]) -> None:
-    names = [field.name for field in fields(kind)]
-    with path.open("w", encoding="utf-8", newline="") as stream:
-        writer = csv.DictWriter(stream, names)
-        writer.writeheader()
-        writer.writerows(asdict(row) for row in rows)
-
-
-_PARSERS = {"float": float, "int": int, "str": str}
-
-
-def _read(path: Path, kind: type[Row]) -> list[Row]:
-    parsers = {field.name: _PARSERS[getattr(field.type, "__name__", str(field.type))] for field in fields(kind)}
-    if not path.exists():
-        return []  # written by a version that did not know this kind
-    with path.open(encoding="utf-8", newline="") as stream:
-        return [kind(**{name: parsers[name](text) for name, text in row.items()}) for row in csv.DictReader(stream)]
+def finished_scenario(folder: Path) -> Scenario:
+    """What was run to its end here. Raises RecordsError."""
+    try:
+        return Scenario.model_validate_json((folder / FINISHED).read_bytes())
+    except ValidationError as exc:
+        raise RecordsError(f"{folder / FINISHED}: {first_error(exc)}") from exc
 
 
 def write_records(folder: Path, records: RunRecords) -> None:
     """Write the records as tidy CSV files, one kind of row per file, and `ending.json`."""
     folder.mkdir(parents=True, exist_ok=True)
-    _write(folder / "phases.csv", PhaseMark, records.phases)
-    _write(folder / "requests.csv", Request, records.requests)
-    _write(folder / "orders.csv", Order, records.orders)
-    _write(folder / "charges.csv", Charge, records.charges)
-    _write(folder / "samples.csv", Sample, records.samples)
+    write_rows(folder / "phases.csv", PhaseMark, records.phases)
+    write_rows(folder / "requests.csv", Request, records.requests)
+    write_rows(folder / "orders.csv", Order, records.orders)
+    write_rows(folder / "charges.csv", Charge, records.charges)
+    write_rows(folder / "samples.csv", Sample, records.samples)
     if records.stock:
-        _write(folder / "stock.csv", StockSample, records.stock)
-    _write(folder / "processes.csv", ProcessSample, records.processes)
-    _write(folder / "cold_starts.csv", ColdStart, records.cold_starts)
-    _write(folder / "invocations.csv", Invocation, records.invocations)
-    _write(folder / "workers.csv", WorkersSet, records.workers)
+        write_rows(folder / "stock.csv", StockSample, records.stock)
+    write_rows(folder / "processes.csv", ProcessSample, records.processes)
+    write_rows(folder / "cold_starts.csv", ColdStart, records.cold_starts)
+    write_rows(folder / "invocations.csv", Invocation, records.invocations)
+    write_rows(folder / "workers.csv", WorkersSet, records.workers)
     (folder / "ending.json").write_text(json.dumps(asdict(records.ending), indent=1) + "\n", encoding="utf-8")
 
 
 def read_records(folder: Path) -> RunRecords:
-    """Read what write_records() wrote."""
+    """Read what write_records() wrote. Raises RecordsError."""
+    stock, phases = folder / "stock.csv", read_rows(folder / "phases.csv", PhaseMark)
+    if not phases:
+        raise RecordsError(f"{folder / 'phases.csv'}: there is no phase")
     return RunRecords(
-        phases=_read(folder / "phases.csv", PhaseMark),
-        requests=_read(folder / "requests.csv", Request),
-        orders=_read(folder / "orders.csv", Order),
-        charges=_read(folder / "charges.csv", Charge),
-        samples=_read(folder / "samples.csv", Sample),
-        processes=_read(folder / "processes.csv", ProcessSample),
-        cold_starts=_read(folder / "cold_starts.csv", ColdStart),
-        invocations=_read(folder / "invocations.csv", Invocation),
-        workers=_read(folder / "workers.csv", WorkersSet),
-        stock=_read(folder / "stock.csv", StockSample),
-        ending=Ending(**json.loads((folder / "ending.json").read_text(encoding="utf-8"))),
+        phases=phases,
+        requests=read_rows(folder / "requests.csv", Request),
+        orders=read_rows(folder / "orders.csv", Order),
+        charges=read_rows(folder / "charges.csv", Charge),
+        samples=read_rows(folder / "samples.csv", Sample),
+        processes=read_rows(folder / "processes.csv", ProcessSample),
+        cold_starts=read_rows(folder / "cold_starts.csv", ColdStart),
+        invocations=read_rows(folder / "invocations.csv", Invocation),
+        workers=read_rows(folder / "workers.csv", WorkersSet),
+        stock=read_rows(stock, StockSample) if stock.exists() else [],
+        ending=_read_ending(folder / "ending.json"),
     )
+
+
+def _read_ending(path: Path) -> Ending:
+    try:
+        return TypeAdapter(Ending).validate_json(path.read_bytes())
+    except OSError as exc:
+        raise RecordsError(f"{path}: {exc.strerror}") from exc
+    except ValidationError as exc:
+        raise RecordsError(f"{path}: {first_error(exc)}") from exc

@@ -31,6 +31,11 @@ class RunningEmulator:
     pid: int
 
     @property
+    def temporary(self) -> Path:
+        """The folder of what is to last as long as it runs."""
+        return _temporary(self.log_path.parent)
+
+    @property
     def address(self) -> tuple[str, int]:
         """Host and port."""
         host, _, port = self.endpoint_url.removeprefix("http://").partition(":")
@@ -60,7 +65,7 @@ def emulator_command() -> str:
 
 def emulator_process(*, port: int, folder: Path) -> ManagedProcess:
     """The emulator as a process that keeps its log and its temporary files under `folder`."""
-    temporary = folder / "emulator-tmp"
+    temporary = _temporary(folder)
     temporary.mkdir(parents=True, exist_ok=True)
     return ManagedProcess(
         name="embedded AWS",
@@ -70,6 +75,10 @@ def emulator_process(*, port: int, folder: Path) -> ManagedProcess:
         ready_url=f"http://127.0.0.1:{port}/_ministack/health",
         stop_seconds=5,
     )
+
+
+def _temporary(folder: Path) -> Path:
+    return folder / "emulator-tmp"
 
 
 def _environment(port: int, temporary: Path) -> dict[str, str]:
@@ -95,7 +104,7 @@ async def emulator(folder: Path) -> AsyncIterator[RunningEmulator]:
     port = free_port()
     async with emulator_process(port=port, folder=folder) as process:
         yield _running(process, port)
-    shutil.rmtree(folder / "emulator-tmp", ignore_errors=True)
+    shutil.rmtree(_temporary(folder), ignore_errors=True)
 
 
 @contextmanager

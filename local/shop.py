@@ -13,6 +13,7 @@ from local.catalogue import Product, load_catalogue, seed_catalogue, seed_stock,
 from local.emulator import RunningEmulator
 from local.ports import free_port
 from local.processes import ManagedProcess, service_process
+from local.shared_code import shared_code
 from local.stack import delete_stack, deploy_stack, upload
 
 ARTIFACT_BUCKET = "flash-artifacts"
@@ -148,7 +149,7 @@ async def _deploy(plan: ShopPlan, emulator: RunningEmulator, gateway_url: str) -
     parameters = {"Consumer": consumer, "GatewayUrl": gateway_url, "RetainData": "false"}
     parameters["OutcomeEvents"] = "true" if plan.outcomes else "false"
     if consumer != "ecs":
-        artifact = await asyncio.to_thread(build_local_artifact)
+        artifact = await asyncio.to_thread(lambda: shared_code(build_local_artifact(), emulator.temporary))
         await upload(emulator.environment, bucket=ARTIFACT_BUCKET, key=artifact.name, file=artifact)
         parameters |= {"ArtifactBucket": ARTIFACT_BUCKET, "ArtifactKey": artifact.name}
     return await deploy_stack(

@@ -17,7 +17,7 @@ from prometheus_client import CollectorRegistry
 
 from flashmsg import Order, OrderStatus, Reservation
 from flashops.garbage import relax_garbage_collection
-from flashops.logs import configure_logging
+from flashops.logs import WriteInfo, configure_logging
 from flashops.streams import guard_standard_streams
 from flashpay import Approved, ChargeKnown, ChargeRequest, ChargeResult, LedgerEntry, NotCharged, utc_now
 from flashpay.claims import Claim, Claimed
@@ -94,13 +94,15 @@ class Payments:
         self._in_flight += change
 
 
-async def _main() -> dict[str, float]:
+async def _main(write_line: WriteInfo) -> dict[str, float]:
     settings, stop = Settings.from_environment(os.environ), asyncio.Event()
     payment, seconds = float(os.environ["PAYMENT_SECONDS"]), float(os.environ["SECONDS"])
     payments = Payments(payment)
     async with open_connections(settings) as real:
         connections = replace(real, ledger=NoLedger(), gateway=payments)
-        consumer = build_consumer(settings, connections=connections, registry=CollectorRegistry(), stop=stop)
+        consumer = build_consumer(
+            settings, connections=connections, registry=CollectorRegistry(), stop=stop, write_line=write_line
+        )
         relax_garbage_collection()
         running = asyncio.create_task(consumer.run())
         await asyncio.sleep(float(os.environ["WARM_UP"]))
@@ -119,5 +121,5 @@ async def _main() -> dict[str, float]:
 
 if __name__ == "__main__":
     guard_standard_streams()
-    configure_logging(service=SERVICE, stream=sys.stderr)
-    print(json.dumps(asyncio.run(_main())))  # noqa: T201 - read by who started it
+    write_line = configure_logging(service=SERVICE, stream=sys.stderr)
+    print(json.dumps(asyncio.run(_main(write_line))))  # noqa: T201 - read by who started it

@@ -174,7 +174,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             archive = build_artifact(target, options.output)
             _forget_older(target, archive)
             sys.stdout.write(f"{archive}  {archive.stat().st_size / 1e6:.1f} MB\n")
-    except ArtifactError as error:
+    except (ArtifactError, OSError) as error:
         sys.stderr.write(f"{error}\n")
         return 1
     return 0

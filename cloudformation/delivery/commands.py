@@ -1,5 +1,6 @@
 """Commands of other tools: run one after the other from the project's root, or only shown."""
 
+import contextlib
 import shlex
 import subprocess
 import sys
@@ -7,6 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from cloudformation.delivery.artifact import PROJECT
+
+CLEANING_SECONDS = 5
 
 
 class CommandFailedError(Exception):
@@ -51,11 +54,29 @@ def output_of(asked: Command) -> str:
 def _run(each: Command, *, capture: bool = False) -> str:
     fed = None if each.fed_by is None else _run(each.fed_by, capture=True)
     try:
-        done = subprocess.run(  # noqa: S603  # words we put together ourselves, no shell
-            each.words, input=fed, text=True, check=False, cwd=PROJECT, stdout=subprocess.PIPE if capture else None
+        process = subprocess.Popen(  # noqa: S603  # words we put together ourselves, no shell
+            each.words,
+            stdin=None if fed is None else subprocess.PIPE,
+            stdout=subprocess.PIPE if capture else None,
+            text=True,
+            cwd=PROJECT,
         )
     except FileNotFoundError:
         raise CommandFailedError(f"{each.words[0]} is not installed") from None
-    if done.returncode != 0:
-        raise CommandFailedError(f"{each} failed with exit code {done.returncode}")
-    return done.stdout or ""
+    printed = _answer(process, fed)
+    if process.returncode != 0:
+        raise CommandFailedError(f"{each} failed with exit code {process.returncode}")
+    return printed or ""
+
+
+def _answer(process: "subprocess.Popen[str]", fed: str | None) -> str | None:
+    """What the process prints, once it has read `fed`; of an interruption it may clean up behind itself."""
+    with process:
+        try:
+            return process.communicate(fed)[0]
+        except KeyboardInterrupt:
+            # The terminal interrupts both. Only who interrupts us alone has to be waited for no longer.
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(CLEANING_SECONDS)
+            process.terminate()
+            raise

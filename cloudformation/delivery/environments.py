@@ -11,13 +11,14 @@ from pathlib import Path
 
 from cloudformation.build import build_template
 from cloudformation.delivery.artifact import PROJECT
+from cloudformation.delivery.given_parameters import RefusedError
 
 FOLDER = PROJECT / "cloudformation" / "environments"
 # What a release brings, which is no trait of an environment: it stays as it is until another is given.
 RELEASED = ("ArtifactBucket", "ArtifactKey", "ImageTag")
 
 
-class EnvironmentFileError(Exception):
+class EnvironmentFileError(RefusedError):
     """An environment cannot be used; the message names the file and what to do."""
 
 

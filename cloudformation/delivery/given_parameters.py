@@ -12,6 +12,10 @@ LONGEST_STACK_NAME = 50
 STACK_NAME = re.compile(f"[A-Za-z][A-Za-z0-9-]{{0,{LONGEST_STACK_NAME - 1}}}")
 
 
+class RefusedError(Exception):
+    """What was asked for cannot be done, whatever the account is like; the message says what to ask for."""
+
+
 def refusals(given: Mapping[str, str]) -> list[str]:
     """A sentence for each of these parameters that the template does not take."""
     asked = {title: parameter.to_dict() for title, parameter in build_template("all").parameters.items()}
@@ -42,12 +46,12 @@ def _refusal(name: str, value: str, parameter: Mapping[str, Any]) -> str | None:
     if "AllowedPattern" in parameter and not re.fullmatch(parameter["AllowedPattern"], value):
         return f"{name}={value} is refused: {parameter['ConstraintDescription']}."
     if parameter["Type"] == "Number" and not _is_within(value, parameter["MinValue"], parameter["MaxValue"]):
-        return f"{name}={value} is refused: give a number from {parameter['MinValue']} to {parameter['MaxValue']}."
+        return (
+            f"{name}={value} is refused: give a whole number from {parameter['MinValue']} to {parameter['MaxValue']}."
+        )
     return None
 
 
-def _is_within(value: str, low: float, high: float) -> bool:
-    try:
-        return low <= float(value) <= high
-    except ValueError:
-        return False
+def _is_within(value: str, low: int, high: int) -> bool:
+    # CloudFormation takes 60.5 for a number, and the queue that is made with it does not.
+    return re.fullmatch("[0-9]{1,9}", value) is not None and low <= int(value) <= high

@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import Any
 
-from botocore.exceptions import ClientError
+from botocore.exceptions import BotoCoreError, ClientError
 from botocore.session import get_session
 
 # As many as botocore keeps connections for.
@@ -57,8 +57,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("table", help="name of the table in use")
     parser.add_argument("--replace", action="store_true", help="what is there, too: for the catalogue, not for orders")
     options = parser.parse_args(arguments)
-    client = get_session().create_client("dynamodb")
-    put_backs, stayed = put_back(client, restored=options.restored, table=options.table, replace=options.replace)
+    if options.restored == options.table:
+        parser.error("a table cannot be put back into itself")
+    try:
+        client = get_session().create_client("dynamodb")
+        put_backs, stayed = put_back(client, restored=options.restored, table=options.table, replace=options.replace)
+    except (BotoCoreError, ClientError) as error:
+        sys.stderr.write(f"{error}: what was put back so far stays, and the same call puts back the rest\n")
+        return 1
     sys.stdout.write(f"{put_backs} put back, {stayed} stayed as they are\n")
     return 0
 

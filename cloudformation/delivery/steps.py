@@ -15,10 +15,11 @@ from cloudformation.build import build_template
 from cloudformation.delivery.archive import ArtifactError
 from cloudformation.delivery.artifact import PROJECT, TARGETS, build_artifact
 from cloudformation.delivery.change_set import preview
+from cloudformation.delivery.command_line import PLATFORMS, parse
 from cloudformation.delivery.commands import Command, CommandFailedError, carry_out, command, output_of
-from cloudformation.delivery.environments import EnvironmentFileError, load_environment
-from cloudformation.delivery.given_parameters import refusals, stack_refusal
-from cloudformation.delivery.operations import FUNCTION, QUEUES, SERVICES, logs_commands, status_commands
+from cloudformation.delivery.environments import load_environment
+from cloudformation.delivery.given_parameters import RefusedError, refusals, stack_refusal
+from cloudformation.delivery.operations import FUNCTION, QUEUES, logs_commands, status_commands
 from cloudformation.delivery.preflight import findings, plan
 from cloudformation.delivery.retained import BUCKET_STAYS, retained_titles, what_stays
 from cloudformation.delivery.running_stack import RunningStack, find_stack
@@ -32,7 +33,8 @@ REPOSITORIES = {
     "order-processor": "ProcessorRepositoryUri",
     "payment-gateway": "GatewayRepositoryUri",
 }
-PLATFORMS = {"arm64": "linux/arm64", "x86_64": "linux/amd64"}
+# As a shell says it of a command that SIGINT ended.
+INTERRUPTED = 130
 
 
 def image_commands(*, tag: str, architecture: str) -> list[Command]:
@@ -40,7 +42,7 @@ def image_commands(*, tag: str, architecture: str) -> list[Command]:
     return [
         command(
             "docker", "buildx", "build", "--platform", PLATFORMS[architecture], "--load",
-            "--file", f"services/{service}/Dockerfile", "--tag", f"{service}:{tag}", ".",
+            "--file", "services/Dockerfile", "--build-arg", f"SERVICE={service}", "--tag", f"{service}:{tag}", ".",
         )
         for service in REPOSITORIES
     ]  # fmt: skip
@@ -58,10 +60,10 @@ def push_commands(*, tag: str, outputs: Mapping[str, str]) -> list[Command]:
     return [login, *pushes]
 
 
-def deployment(*, stack: str, parameters: Mapping[str, str], s3_bucket: str, execute: bool = True) -> Command:
+def deployment(*, stack: str, parameters: Mapping[str, str], s3_bucket: str | None, execute: bool = True) -> Command:
     """Create or update the stack, or make the change set alone; only these parameters are set.
 
-    The template goes through `s3_bucket`; empty for the one that `cloudformation/deploy` makes.
+    The template goes through `s3_bucket`; without one the one that `cloudformation/deploy` makes.
     """
     overrides = [f"{name}={value}" for name, value in sorted(parameters.items())]
     return command(
@@ -126,7 +128,7 @@ def _check_sale(asked: Mapping[str, str], running: RunningStack) -> None:
     """Refuse a sale that is asked for and cannot be; of one that the stack still has it is only said."""
     found = sale_findings({**running.parameters, **asked}, now=datetime.now(UTC))
     if found and asked.get("SaleStart"):
-        raise CommandFailedError(found[0])
+        raise RefusedError(found[0])
     sys.stderr.write("".join(f"{sentence}\n" for sentence in found))
 
 
@@ -202,10 +204,10 @@ def _stack(options: argparse.Namespace) -> str:
 
 
 def _refuse(options: argparse.Namespace) -> None:
-    """Raise CommandFailedError for a name or a value that the template does not take."""
+    """Raise RefusedError for a name or a value that the template does not take."""
     wrong = [stack_refusal(_stack(options)), *refusals(_parameters(options))]
     if sentences := [sentence for sentence in wrong if sentence]:
-        raise CommandFailedError("\n".join(sentences))
+        raise RefusedError("\n".join(sentences))
 
 
 def _parameters(options: argparse.Namespace) -> dict[str, str]:
@@ -271,27 +273,17 @@ STEPS: dict[str, Callable[[argparse.Namespace], list[Command]]] = {
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Carry out one step; returns the exit code."""
-    parser = argparse.ArgumentParser(prog="python -m cloudformation.delivery", description="Images and stack.")
-    parser.add_argument("step", choices=STEPS)
-    parser.add_argument(
-        "--environment", metavar="NAME", help="stack and parameters of cloudformation/environments/NAME.toml"
-    )
-    parser.add_argument("--stack", help="name of the stack (the environment's, or flash-sale)")
-    parser.add_argument("--tag", default="", help="tag of the images (images, push, scan: the git revision)")
-    parser.add_argument("--architecture", choices=PLATFORMS, help="CPU of tasks and function (images: arm64)")
-    parser.add_argument("--s3-bucket", default="", metavar="NAME", help="deploy: a bucket of your own on the way")
-    parser.add_argument("--service", choices=(*SERVICES, FUNCTION), default="", help="logs: of this one alone")
-    parser.add_argument("--filter", default="", metavar="PATTERN", help="logs: only lines that match")
-    parser.add_argument("--dry-run", action="store_true", help="print the commands and run none")
-    parser.add_argument("--yes", action="store_true", help="destroy without asking")
-    parser.add_argument("parameters", nargs="*", metavar="NAME=VALUE", help="deploy: parameters of the stack")
-    options = parser.parse_intermixed_args(arguments)
-    if wrong := [pair for pair in options.parameters if "=" not in pair]:
-        parser.error(f"not NAME=VALUE: {' '.join(wrong)}")
+    options = parse(arguments, steps=STEPS)
     try:
         _refuse(options)
         carry_out(STEPS[options.step](options), dry_run=options.dry_run)
-    except (CommandFailedError, ArtifactError, EnvironmentFileError) as error:
+    except RefusedError as error:
+        sys.stderr.write(f"{error}\n")
+        return 2
+    except (CommandFailedError, ArtifactError) as error:
         sys.stderr.write(f"{error}\n")
         return 1
+    except KeyboardInterrupt:
+        sys.stderr.write("interrupted: what AWS was told already goes on there (make status)\n")
+        return INTERRUPTED
     return 0

@@ -14,7 +14,7 @@ from cloudformation.resources.iam import add_role
 from cloudformation.resources.network import Network
 from cloudformation.resources.repositories import Repositories
 
-# As the Dockerfiles create it; they also say where it listens.
+# As in services/Dockerfile, which also says where each listens.
 USER = "10001:10001"
 # About 20,000 of our lines: some ten seconds of a task under full load.
 LOG_BUFFER = "10m"

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from cloudformation.resources.security_groups import GATEWAY_PORT
 from cloudformation.resources.services import GATEWAY_NAME
-from cloudformation.tests.dockerfile import dockerfile
+from cloudformation.tests.dockerfile import image
 from cloudformation.tests.template_reading import Document
 from local.aws import aws_client
 from local.emulator import RunningEmulator
@@ -72,14 +72,14 @@ async def _order_id_secret(aws: RunningEmulator, stack: str) -> str:
 
 def process(task: Task, *, aws: RunningEmulator, folder: Path, namespace: str, gateway: str) -> ManagedProcess:
     """The task as a process that reaches the embedded AWS, and finds at `gateway` what its DNS calls so."""
-    image = dockerfile(task.name)
+    shipped = image(task.name)
     answers = {f"http://{GATEWAY_NAME}.{namespace}:{GATEWAY_PORT}": gateway}
-    api = "OPERATIONS_PORT" in image.variables
+    api = "OPERATIONS_PORT" in shipped.variables
     return ManagedProcess(
         name=task.name,
-        argv=[sys.executable, *image.command[1:]],
+        argv=[sys.executable, *shipped.command[1:]],
         environment={
-            **image.variables,
+            **shipped.variables,
             **{name: answers.get(value, value) for name, value in task.environment.items()},
             **aws.environment,
             "PYTHONPATH": "",

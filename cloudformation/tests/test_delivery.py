@@ -31,7 +31,8 @@ def test_images_are_built_for_the_chosen_cpu(calls: Path) -> None:
     lines = calls.read_text().splitlines()
     assert len(lines) == 3
     assert lines[0] == (
-        "docker buildx build --platform linux/amd64 --load --file services/order-api/Dockerfile --tag order-api:v1 ."
+        "docker buildx build --platform linux/amd64 --load"
+        " --file services/Dockerfile --build-arg SERVICE=order-api --tag order-api:v1 ."
     )
 
 

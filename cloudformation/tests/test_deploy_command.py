@@ -80,7 +80,7 @@ def test_the_template_from_the_pipe_arrives_in_a_file_and_the_arguments_are_pass
 
 
 def test_what_is_given_is_not_added(fake_aws: FakeAws) -> None:
-    given = ("--tags", "a=b", "--capabilities", "CAPABILITY_IAM", "--fail-on-empty-changeset")
+    given = ("--stack-name", "s", "--tags", "a=b", "--capabilities", "CAPABILITY_IAM", "--fail-on-empty-changeset")
     deploy(*given, template="{}", environment=fake_aws.environment)
     assert fake_aws.words[4:] == list(given)
 
@@ -97,14 +97,19 @@ def test_what_is_given_is_not_added(fake_aws: FakeAws) -> None:
 def test_only_a_template_above_the_inline_limit_goes_through_the_bucket(
     fake_aws: FakeAws, size: int, arguments: list[str], added: list[str]
 ) -> None:
-    given = ("--tags", "a=b", "--capabilities", "c", "--fail-on-empty-changeset", *arguments)
+    given = ("--stack-name", "s", "--tags", "a=b", "--capabilities", "c", "--fail-on-empty-changeset", *arguments)
     assert deploy(*given, template="x" * size, environment=fake_aws.environment).returncode == 0
     assert fake_aws.words[4:] == [*given, *added]
 
 
 @pytest.mark.parametrize("form", ["{}\n{}", "{}={}"])
 def test_the_bucket_is_looked_for_in_the_account_and_region_of_the_stack(fake_aws: FakeAws, form: str) -> None:
-    options = {"--region": "eu-central-1", "--profile": "my shop", "--endpoint-url": "http://aws.test"}
+    options = {
+        "--stack-name": "s",
+        "--region": "eu-central-1",
+        "--profile": "my shop",
+        "--endpoint-url": "http://aws.test",
+    }
     words = [word for pair in options.items() for word in form.format(*pair).splitlines()]
     template = "x" * (INLINE_LIMIT_BYTES + 1)
     assert deploy(*words, template=template, environment=fake_aws.environment).returncode == 0
@@ -171,6 +176,9 @@ def test_the_exit_code_is_kept_and_the_file_is_gone(fake_aws: FakeAws, code: str
         (["--stack-name", "s"], "", 2, "standard input held no template"),
         (["--template-file", "x"], "{}", 2, "the template comes from standard input"),
         (["--template-file=x"], "{}", 2, "the template comes from standard input"),
+        ([], '{"Type": "AWS::ECS::Service"}', 2, "--stack-name NAME is missing"),
+        (["--stack-name="], '{"Type": "AWS::ECS::Service"}', 2, "--stack-name NAME is missing"),
+        (["--stack-name", "--region"], '{"Type": "AWS::ECS::Service"}', 2, "--stack-name NAME is missing"),
     ],
 )
 def test_a_wrong_call_says_what_is_wrong(
@@ -180,6 +188,7 @@ def test_a_wrong_call_says_what_is_wrong(
     assert done.returncode == code
     assert sentence in done.stderr
     assert not (fake_aws.folder / "seen").exists()
+    assert not (fake_aws.folder / "seen.before").exists(), "nothing is made for a call that goes nowhere"
 
 
 def test_without_the_command_line_it_says_so(tmp_path: Path) -> None:

@@ -73,12 +73,12 @@ def test_what_cannot_be_read_says_so(tmp_path: Path, name: str) -> None:
 
 def test_a_value_that_is_refused_is_named(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     file = written(tmp_path, 'stack = "s"\n[parameters]\nWorkers = [5]\n')
-    assert main(["deploy", "--dry-run", "--environment", file]) == 1
+    assert main(["deploy", "--dry-run", "--environment", file]) == 2
     assert "Workers=[5] is refused: give one of 1, 5, 20, 100." in capsys.readouterr().err
 
 
 def test_an_unknown_environment_names_the_known_ones(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["deploy", "--dry-run", "--environment", "nowhere"]) == 1
+    assert main(["deploy", "--dry-run", "--environment", "nowhere"]) == 2
     assert "choose one of production, trial" in capsys.readouterr().err
 
 

@@ -24,8 +24,9 @@ PARTITIONS = ("aws", "aws-cn", "aws-us-gov")
         ("=5", "'' is no parameter of the template, docs/deploy.md names them all."),
         ("Workers=7", "Workers=7 is refused: give one of 1, 5, 20, 100."),
         ("Architecture=riscv", "Architecture=riscv is refused: give one of arm64, x86_64."),
-        ("VisibilitySeconds=5", "VisibilitySeconds=5 is refused: give a number from 45 to 43200."),
-        ("VisibilitySeconds=long", "VisibilitySeconds=long is refused: give a number from 45 to 43200."),
+        ("VisibilitySeconds=5", "VisibilitySeconds=5 is refused: give a whole number from 45 to 43200."),
+        ("VisibilitySeconds=60.5", "VisibilitySeconds=60.5 is refused: give a whole number from 45 to 43200."),
+        ("VisibilitySeconds=long", "VisibilitySeconds=long is refused: give a whole number from 45 to 43200."),
         ("RoleArn=LabRole", "RoleArn=LabRole is refused: must be the ARN of a role without a path."),
         ("SaleStart=noon", "SaleStart=noon is refused: must be a time of UTC like 2027-11-26T08:50:00."),
     ],
@@ -33,18 +34,38 @@ PARTITIONS = ("aws", "aws-cn", "aws-us-gov")
 def test_a_parameter_that_is_refused_is_named_before_anything_is_called(
     calls: Path, capsys: pytest.CaptureFixture[str], step: str, given: str, sentence: str
 ) -> None:
-    assert main([step, given]) == 1
+    assert main([step, given]) == 2
     assert capsys.readouterr().err == f"{sentence}\n"
     assert not calls.exists()
 
 
 def test_every_sentence_is_said_at_once(calls: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["deploy", "--stack", "my_shop", "--tag", "v 1", "Workers=7"]) == 1
+    assert main(["deploy", "--stack", "my_shop", "--tag", "v 1", "Workers=7"]) == 2
     assert [line.partition(" ")[0] for line in capsys.readouterr().err.splitlines()] == [
         "'my_shop'",
         "ImageTag=v",
         "Workers=7",
     ]
+    assert not calls.exists()
+
+
+@pytest.mark.parametrize("option", ["--stack", "--environment", "--tag", "--s3-bucket"])
+def test_an_unset_variable_is_not_another_stack(calls: Path, capsys: pytest.CaptureFixture[str], option: str) -> None:
+    with pytest.raises(SystemExit) as exit_:
+        main(["destroy", "--yes", option, ""])
+    assert exit_.value.code == 2
+    assert f"argument {option}: is empty" in capsys.readouterr().err
+    assert not calls.exists()
+
+
+@pytest.mark.parametrize("step", ["push", "scan", "destroy", "status", "logs", "targets"])
+def test_a_parameter_that_a_step_does_not_set_is_refused(
+    calls: Path, capsys: pytest.CaptureFixture[str], step: str
+) -> None:
+    with pytest.raises(SystemExit) as exit_:
+        main([step, "--yes", "RetainData=false"])
+    assert exit_.value.code == 2
+    assert f"{step} sets no parameters: deploy RetainData=false first" in capsys.readouterr().err
     assert not calls.exists()
 
 

@@ -1,10 +1,9 @@
-"""What each Dockerfile installs, installed into an empty folder, and the service started from it."""
+"""What the Dockerfile installs for each service, installed into an empty folder, and the service started from it."""
 
 import contextlib
 import hashlib
 import itertools
 import platform
-import re
 import shutil
 import subprocess
 import sys
@@ -18,7 +17,7 @@ import pytest
 from cloudformation.build import render_template
 from cloudformation.delivery.artifact import PROJECT, TARGETS
 from cloudformation.resources.security_groups import API_OPERATIONS_PORT, API_PORT, GATEWAY_PORT, PROCESSOR_PORT
-from cloudformation.tests.dockerfile import dockerfile
+from cloudformation.tests.dockerfile import DOCKERIGNORE, image
 from local.emulator import RunningEmulator
 from local.ports import free_port
 from local.processes import ManagedProcess
@@ -27,9 +26,9 @@ from local.stack import delete_stack, deploy_stack
 SERVICES = ("order-api", "order-processor", "payment-gateway")
 
 
-def left_out(service: str) -> list[str]:
-    """The names that stay out of an image wherever they are, as its `.dockerignore` says."""
-    ignored = (PROJECT / "services" / service / "Dockerfile.dockerignore").read_text(encoding="utf-8").splitlines()
+def left_out() -> list[str]:
+    """The names that stay out of every image wherever they are, as its `.dockerignore` says."""
+    ignored = DOCKERIGNORE.read_text(encoding="utf-8").splitlines()
     # Of two patterns that match the last one counts, so what is left out everywhere comes after what is let in.
     return [line.removeprefix("**/") for line in ignored[max(i for i, x in enumerate(ignored) if x[0] == "!") + 1 :]]
 
@@ -45,11 +44,11 @@ def for_this_machine(words: list[str]) -> list[str]:
 
 @pytest.fixture(scope="session")
 def installed(request: pytest.FixtureRequest) -> Callable[[str], Path]:
-    """What a service's Dockerfile installs from its lock; done once, or found from the last run."""
+    """What the Dockerfile installs from a service's lock; done once, or found from the last run."""
     cache: Path = request.config.cache.mkdir("images")
 
     def install(service: str) -> Path:
-        pip, *words = dockerfile(service).install
+        pip, *words = image(service).install
         assert pip == "pip"
         lock = PROJECT / "services" / service / "requirements.lock"
         key = "\0".join([sys.version, *words, lock.read_text(encoding="utf-8")])
@@ -92,17 +91,17 @@ async def test_the_service_starts_from_what_its_image_holds(
     service: str,
 ) -> None:
     app = tmp_path / "app"
-    for source in dockerfile(service).sources:
-        shutil.copytree(source, app, dirs_exist_ok=True, ignore=shutil.ignore_patterns(*left_out(service)))
+    for source in image(service).sources:
+        shutil.copytree(source, app, dirs_exist_ok=True, ignore=shutil.ignore_patterns(*left_out()))
     assert not list(app.rglob("testing"))
     port, operations_port = free_port(), free_port()
     url = f"http://127.0.0.1:{operations_port if service == 'order-api' else port}/livez"
     process = ManagedProcess(
         name=service,
         # -S: nothing but the image's own folder can be imported
-        argv=[sys.executable, "-S", *dockerfile(service).command[1:]],
+        argv=[sys.executable, "-S", *image(service).command[1:]],
         environment={
-            **dockerfile(service).variables,
+            **image(service).variables,
             **embedded_aws.environment,
             "PYTHONPATH": f"{app}:{installed(service)}",
             "HOST": "127.0.0.1",
@@ -135,19 +134,18 @@ async def test_the_service_starts_from_what_its_image_holds(
     ],
 )
 def test_an_image_listens_where_the_template_sends(service: str, ports: dict[str, int]) -> None:
-    variables = dockerfile(service).variables
+    variables = image(service).variables
     assert {name: int(value) for name, value in variables.items() if name.endswith("PORT")} == ports
     assert {value for name, value in variables.items() if name.endswith("HOST")} == {"0.0.0.0"}  # noqa: S104
-    (exposed,) = re.findall(r"^EXPOSE (.+)$", dockerfile(service).text, re.MULTILINE)
+    (exposed,) = image(service).instructions("EXPOSE")
     assert {int(port) for port in exposed.split()} == set(ports.values())
 
 
 @pytest.mark.parametrize("service", SERVICES)
 def test_an_image_for_another_cpu_needs_no_emulation(service: str) -> None:
-    file = dockerfile(service)
-    build, shipped = file.text.split("\nFROM ")[1:]
-    assert build.startswith("--platform=$BUILDPLATFORM python:")
-    assert not re.search(r"^RUN ", shipped, re.MULTILINE), "it would run on the target's CPU"
+    file = image(service)
+    assert file.build.startswith("FROM --platform=$BUILDPLATFORM python:")
+    assert file.instructions("RUN") == [], "it would run on the target's CPU"
     # As of the function's zip, whose targets are held to what Lambda takes.
     assert file.cpus == {"amd64": "x86_64", "arm64": "aarch64"}
     for cpu, target in (("x86_64", TARGETS["x86_64"]), ("aarch64", TARGETS["arm64"])):
@@ -159,14 +157,14 @@ def test_an_image_for_another_cpu_needs_no_emulation(service: str) -> None:
 
 @pytest.mark.parametrize("service", SERVICES)
 def test_an_image_is_small_unprivileged_and_stops_when_told(service: str) -> None:
-    text = dockerfile(service).text
-    assert text.count("\nFROM ") == 2, "what builds is not shipped"
-    assert "--require-hashes" in dockerfile(service).install
-    assert re.search(r"^USER 10001:10001$", text, re.MULTILINE)
-    assert re.search(r"^STOPSIGNAL SIGTERM$", text, re.MULTILINE)
-    assert dockerfile(service).command[0] == "python", "exec form: no shell between the signal and the service"
-    assert "compileall" in text
-    copied = {str(source.relative_to(PROJECT)) for source in dockerfile(service).sources}
-    ignored = (PROJECT / "services" / service / "Dockerfile.dockerignore").read_text(encoding="utf-8").splitlines()
+    file = image(service)
+    assert file.shipped[-1].startswith("FROM python:"), "what builds is not shipped"
+    assert "--require-hashes" in file.install
+    assert file.instructions("USER") == ["10001:10001"]
+    assert file.instructions("STOPSIGNAL") == ["SIGTERM"]
+    assert file.command == ["python", "-m", service.replace("-", "_")], "exec form: no shell between signal and service"
+    assert "compileall" in file.build
+    copied = {str(source.relative_to(PROJECT)) for source in file.sources}
+    ignored = DOCKERIGNORE.read_text(encoding="utf-8").splitlines()
     assert ignored[0] == "*"
-    assert copied <= {line.removeprefix("!") for line in ignored}
+    assert copied | {f"services/{service}/requirements.lock"} <= {line.removeprefix("!") for line in ignored}

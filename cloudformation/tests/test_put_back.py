@@ -51,3 +51,17 @@ def test_what_is_missing_comes_back_and_what_is_there_stays(tables: Any, capsys:
 def test_a_catalogue_may_go_back_as_a_whole(tables: Any) -> None:  # noqa: ANN401  # the same
     assert put_back(tables, restored="restored", table="in-use", replace=True) == (2, 0)
     assert statuses(tables) == {"ord_1": "processing", "ord_2": "processing"}
+
+
+@pytest.mark.embedded_aws
+def test_a_table_that_is_not_there_is_a_sentence(tables: Any, capsys: pytest.CaptureFixture[str]) -> None:  # noqa: ANN401  # the same
+    assert main(["restored", "nowhere"]) == 1
+    assert "the same call puts back the rest" in capsys.readouterr().err
+    assert statuses(tables) == {"ord_1": "completed"}
+
+
+def test_a_table_is_not_put_back_into_itself(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as exit_:
+        main(["orders", "orders", "--replace"])
+    assert exit_.value.code == 2
+    assert "cannot be put back into itself" in capsys.readouterr().err

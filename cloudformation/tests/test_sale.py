@@ -115,7 +115,7 @@ def test_a_sale_to_come_and_no_sale_are_nothing_to_say(whole: Document) -> None:
 def test_a_sale_that_is_over_is_refused_when_asked_for_and_said_of_a_stack_that_has_it(
     calls: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert main(["deploy", "--s3-bucket", "mine", "SaleStart=2020-01-01T00:00:00", "SaleEnd=2020-01-02T00:00:00"]) == 1
+    assert main(["deploy", "--s3-bucket", "mine", "SaleStart=2020-01-01T00:00:00", "SaleEnd=2020-01-02T00:00:00"]) == 2
     assert "The sale ended at" in capsys.readouterr().err
     assert "cloudformation deploy" not in calls.read_text()
     kept = [("SaleStart", "2020-01-01T00:00:00"), ("SaleEnd", "2020-01-02T00:00:00")]

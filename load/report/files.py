@@ -8,14 +8,15 @@ from pydantic import ValidationError
 
 from load.analysis.predicted import predicted
 from load.analysis.results import Results, RunResult, result
-from load.folder import read_outline
+from load.folder import make_folder, read_outline
 from load.model import load_prices
-from load.records import FINISHED, finished_run, run_folder
+from load.records import FINISHED, finished_run, finished_scenario, run_folder
 from load.report.comparison import comparison_page, sides
 from load.report.markdown import markdown
 from load.report.page import report_page
 from load.report.study import answers
-from load.scenario import Scenario, ScenarioError
+from load.rows import RecordsError
+from load.scenario import Scenario, ScenarioError, first_error
 
 RESULTS = "results.json"
 PAGE = "report.html"
@@ -24,7 +25,7 @@ LOST = "its records are not in the folder; figures without records are not shown
 
 def write_report(folder: Path, results: Results, *, prices: Path | None = None) -> Path:
     """Write results.json, report.md and report.html into `folder`; returns the page's path."""
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     (folder / RESULTS).write_text(results.model_dump_json(indent=1) + "\n", encoding="utf-8")
     price_list = load_prices(prices)
     found = answers(results, price_list)
@@ -37,8 +38,8 @@ def write_report(folder: Path, results: Results, *, prices: Path | None = None) 
 def read_results(folder: Path) -> Results:
     """Read an experiment. Every figure, check and prediction is worked out anew from the records of its finished runs.
 
-    results.json only tells where and when they were measured; whatever else it says is not believed.
-    Raises ScenarioError when the folder holds no results.
+    results.json only tells where and when they were measured; nothing else in it is believed. A run whose records
+    cannot be read is named among the failures. Raises ScenarioError when the folder holds no results.
     """
     path = folder / RESULTS
     try:
@@ -48,38 +49,46 @@ def read_results(folder: Path) -> Results:
         scenarios = list(outline.file.scenarios) if outline else _finished_scenarios(folder, list(told))
         if outline is not None:
             content |= {"kind": outline.kind} | outline.file.model_dump(include={"title", "summary", "seed"})
-        runs = [run for one in scenarios if (run := _run(folder, one, is_lab=content["kind"] == "lab"))]
+        runs, unread = _runs(folder, scenarios, is_lab=content["kind"] == "lab")
         missing = [*(one.name for one in scenarios), *told, *content["unfinished"]]
         unfinished = [name for name in dict.fromkeys(missing) if name not in {run.scenario.name for run in runs}]
-        failures = content.get("failures", {}) | {name: LOST for name in unfinished if name in told}
+        failures = content.get("failures", {}) | {name: LOST for name in unfinished if name in told} | unread
         return Results.model_validate(content | {"runs": runs, "unfinished": unfinished, "failures": failures})
     except ValidationError as exc:
-        first = exc.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
-        raise ScenarioError(f"{path}: {where}: {first['msg']}") from exc
-    except (OSError, ValueError, KeyError, TypeError) as exc:
+        raise ScenarioError(f"{path}: {first_error(exc)}") from exc
+    except (KeyError, TypeError) as exc:
+        raise ScenarioError(f"{path}: not the results of an experiment ({exc})") from exc
+    except (OSError, ValueError) as exc:
         raise ScenarioError(f"{path}: {exc}") from exc
 
 
 def _finished_scenarios(folder: Path, order: list[str]) -> list[Scenario]:
     """Of every finished run in a folder without an outline, those that results.json names first."""
     markers = sorted(run_folder(folder, "").glob(f"*/{FINISHED}"))
-    found = [Scenario.model_validate_json(marker.read_bytes()) for marker in markers]
+    found = [finished_scenario(marker.parent) for marker in markers]
     return sorted(found, key=lambda one: order.index(one.name) if one.name in order else len(order))
 
 
-def _run(folder: Path, scenario: Scenario, *, is_lab: bool) -> RunResult | None:
-    records = finished_run(folder, scenario)
-    if records is None:
-        return None
-    return result(scenario, records, predicted(scenario) if is_lab else [])
+def _runs(folder: Path, scenarios: Sequence[Scenario], *, is_lab: bool) -> tuple[list[RunResult], dict[str, str]]:
+    """The runs that were finished; and by name, why the records of one cannot be read."""
+    runs: list[RunResult] = []
+    unread: dict[str, str] = {}
+    for scenario in scenarios:
+        try:
+            records = finished_run(folder, scenario)
+        except RecordsError as exc:
+            unread[scenario.name] = str(exc)
+            continue
+        if records is not None:
+            runs.append(result(scenario, records, predicted(scenario) if is_lab else []))
+    return runs, unread
 
 
 def write_comparison(
     folder: Path, found: Sequence[tuple[Path, Results]], *, against: Sequence[tuple[Path, Results]] = ()
 ) -> Path:
     """Write a page that sets several experiments side by side."""
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     page = folder / PAGE
     page.write_text(comparison_page(sides(_named(found), _named(against))), encoding="utf-8")
     return page

@@ -76,7 +76,8 @@ def synthetic_run(scenario: Scenario) -> RunRecords:
         workers=_workers(scenario),
         ending=Ending(
             at=cut,
-            queued=None if scenario.arm is Arm.LAMBDA else len(paid) - len(ended),
+            queued=0 if scenario.arm is Arm.LAMBDA else len(paid) - len(ended),
+            dead_letters=0,
             server_accepted=len(accepted),
             server_rejected=len(requests) - len(accepted),
             stopped_early=last > cut,
@@ -262,7 +263,7 @@ def _sampled(scenario: Scenario, records: RunRecords, taken: Sequence[float]) ->
     samples = []
     for moment in moments:
         paid = bisect_right(ends, moment)
-        busy = min(bisect_right(taken, moment) - paid, history.at(moment))
+        busy = max(0, min(bisect_right(taken, moment) - paid, history.at(moment)))
         samples.append(
             Sample(at=moment, visible=history.at(moment) - busy, in_flight=busy, slots_busy=busy, charges=paid)
         )

@@ -1,7 +1,9 @@
 """What customers are told holds: who was told "not accepted" is not charged, who repeats as told pays once."""
 
 import asyncio
+import os
 import signal
+import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -16,6 +18,7 @@ from local.emulator import RunningEmulator
 from local.ports import free_port
 from local.processes import ManagedProcess
 from local.shop import RunningShop
+from local.waiting import wait_until
 from tests.chaos.tcp_proxy import CutReply, tcp_proxy
 from tests.integration.conftest import OpenShop
 from tests.integration.shopper import Reply, Shopper, queue_depth
@@ -26,14 +29,17 @@ LAMP_MINOR = 3995
 
 
 @asynccontextmanager
-async def second_api(shop: RunningShop, session: aiohttp.ClientSession, folder: Path) -> AsyncIterator[Shopper]:
-    """Another API process of the same shop, and a shopper who orders from it."""
+async def second_api(
+    shop: RunningShop, session: aiohttp.ClientSession, folder: Path, *, failpoint: str | None = None
+) -> AsyncIterator[Shopper]:
+    """Another API process of the same shop, which may end at a failpoint, and a shopper who orders from it."""
     port, operations_port = free_port(), free_port()
     url = f"http://127.0.0.1:{port}"
     process = ManagedProcess(
         name="second order API",
-        argv=shop.api._argv,
-        environment=shop.api._environment | {"PORT": str(port), "OPERATIONS_PORT": str(operations_port)},
+        argv=[sys.executable, "-m", "tests.chaos.failpoints", "order_api"] if failpoint else shop.api._argv,
+        environment=shop.api._environment
+        | {"PORT": str(port), "OPERATIONS_PORT": str(operations_port), "FAILPOINT": failpoint or ""},
         log_path=folder / "second-api.log",
         ready_url=f"http://127.0.0.1:{operations_port}/readyz",
     )
@@ -168,3 +174,30 @@ async def change_price(dynamodb: Any, shop: RunningShop, price_minor: int) -> No
         UpdateExpression="SET unit_price_minor = :price",
         ExpressionAttributeValues={":price": {"N": str(price_minor)}},
     )
+
+
+# The short version, without processes, is order-api's `test_unreclaimed_orders.py`.
+@pytest.mark.chaos
+@pytest.mark.skipif("CHAOS_ROUNDS" not in os.environ, reason="a second API and its death: make chaos")
+async def test_a_repeat_of_an_order_that_only_the_journal_of_a_killed_api_knows_is_not_told_sold_out(
+    shop_opener: OpenShop, tmp_path: Path
+) -> None:
+    sale = shop_opener(stock={"desk-lamp": 1}, api_environment={"STOCK_LEASE_SECONDS": "3"})
+    async with sale as (shop, shopper), aiohttp.ClientSession() as session:
+        async with second_api(shop, session, tmp_path, failpoint="ledger.accept.called") as doomed:
+            with pytest.raises(aiohttp.ClientError):
+                await doomed.order(key="basket-1")
+            told = await shopper.order(key="basket-1")
+            other = await shopper.order(key="basket-1", customer_id=2)
+        assert is_unknown(told)
+        assert int(told.headers["Retry-After"]) >= 3
+        assert (other.status, other.body["type"].rpartition(":")[2]) == (409, "sold-out")
+
+        async def accepted() -> bool:
+            again = await shopper.order(key="basket-1")
+            assert is_unknown(again) or again.status == 202, again
+            return again.status == 202
+
+        await wait_until(accepted, seconds=30, every=0.2)
+        assert await shopper.settled([told.body["order_id"]]) == {"completed": 1}
+        assert await shopper.charges() == {told.body["order_id"]: 1}

@@ -85,21 +85,23 @@ async def test_a_dead_letter_that_cannot_be_kept_now_is_tried_again_later() -> N
 
 
 async def test_work_is_timed_in_seconds() -> None:
-    harness = ConsumerHarness(latency=timedelta(seconds=3))
+    harness = ConsumerHarness(latency=timedelta(seconds=3.123456))
     await harness.place(1)
     with capture_logs() as lines:
         async with harness.running():
             await harness.until_empty()
-    assert harness.observer.seconds == [pytest.approx(3)]
+    assert harness.observer.seconds == [pytest.approx(3.123456)]
     (line,) = (line for line in lines if line["event"] == "message_handled")
-    assert line["duration_seconds"] == pytest.approx(3)
+    assert line["duration_seconds"] == 3.123456
 
 
 async def test_a_message_that_is_cut_short_comes_again_at_once() -> None:
     harness = ConsumerHarness(latency=timedelta(hours=1), drain=timedelta(seconds=1), wait=timedelta(seconds=1))
     await harness.place(1)
-    async with harness.running():
-        await harness.until(lambda: harness.in_flight)
-        harness.stop.set()
+    with capture_logs() as lines:
+        async with harness.running():
+            await harness.until(lambda: harness.in_flight)
+            harness.stop.set()
     assert [change.after for change in harness.queue.changes] == [timedelta(0)]
     assert harness.observer.outcomes == {}
+    assert [line["event"] for line in lines] == ["drain_started", "drain_finished"]

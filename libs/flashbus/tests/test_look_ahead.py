@@ -70,13 +70,24 @@ def test_work_that_becomes_long_ends_it() -> None:
 
 @pytest.mark.parametrize(
     ("slots", "work", "company"),
-    [(1000, 0.1, 10), (20, 0.1, 10), (20, 0.5, 2), (5, 0.1, 2), (1, 0.1, 0), (100, 0.9, 5)],
+    [(1000, 0.1, 10), (20, 0.1, 10), (20, 0.5, 2), (5, 0.1, 2), (1, 0.1, 0), (100, 0.9, 5), (100, 1, 0), (5, 0.001, 5)],
 )
 def test_a_receive_waits_for_as_many_as_become_free_within_the_linger(slots: int, work: float, company: int) -> None:
     looking = LookAhead(slots)
     for _ in range(slots):
         looking.worked(work)
     assert looking.company == company
+
+
+def test_the_newest_time_counts_for_a_fifth() -> None:
+    looking = LookAhead(1000)
+    for seconds in (0.1,) * 1000:
+        looking.worked(seconds)
+    for seconds in (0.01, 0.06):
+        looking.received(seconds, at_once=True)
+    assert looking.messages == 1000 * 0.02 / 0.1 + 10
+    looking.worked(0.6)
+    assert looking.messages == 1000 * 0.02 / 0.2 + 10
 
 
 class Watched(FakeQueue):

@@ -1,7 +1,10 @@
 import asyncio
+from dataclasses import dataclass
+from typing import cast
 
 import pytest
 
+from flashbus.look_ahead import LookAhead
 from flashbus.slots import Slots
 
 
@@ -41,3 +44,38 @@ def test_giving_back_what_was_not_taken_is_a_bug() -> None:
 def test_there_is_at_least_one_slot() -> None:
     with pytest.raises(ValueError, match="at least 1"):
         Slots(0)
+
+
+@dataclass(kw_only=True)
+class Ahead:
+    """Says the same all the time."""
+
+    messages: int
+    company: int
+
+
+def slots_of(limit: int, **ahead: int) -> Slots:
+    return Slots(limit, look_ahead=cast("LookAhead", Ahead(**ahead)))
+
+
+@pytest.mark.parametrize(("messages", "company", "taken"), [(3, 2, [3, 2]), (1, 1, [1, 1]), (1, 0, [1, 1])])
+async def test_with_all_slots_taken_some_are_taken_ahead_once_the_company_is_there(
+    messages: int, company: int, taken: list[int]
+) -> None:
+    slots, stop = slots_of(4, messages=messages, company=company), asyncio.Event()
+    assert await slots.take(4, stop=stop) == 4
+    assert await slots.take(10, stop=stop) == taken[0]
+    waiting = asyncio.create_task(slots.take(10, stop=stop))
+    for _ in range(taken[1]):
+        await asyncio.sleep(1)
+        assert not waiting.done()
+        slots.give_back()
+    assert await waiting == taken[1]
+    assert slots.free == -messages
+
+
+async def test_an_empty_slot_waits_for_no_company() -> None:
+    slots, stop = slots_of(1, messages=0, company=5), asyncio.Event()
+    assert await slots.take(10, stop=stop) == 1
+    slots.give_back()
+    assert await slots.take(10, stop=stop) == 1

@@ -119,6 +119,24 @@ async def test_an_extension_that_fails_is_tried_again_after_a_quarter_of_the_rhy
     assert queue.moments == pytest.approx([4, 5, 6, 10], abs=0.05)
 
 
+@pytest.mark.parametrize(("finished", "extended"), [(1.0, 4.0), (3.9, 4.9)])
+async def test_a_delete_has_a_quarter_of_the_rhythm_before_its_message_is_extended_again(
+    finished: float, extended: float
+) -> None:
+    queue, visibility = TimedChanges(), timedelta(seconds=12)
+    heartbeat = VisibilityHeartbeat(queue=queue, visibility=visibility, observer=Observer())
+    await queue.send("body", attributes={})
+    (message,) = await queue.receive(most=1, wait=timedelta(0), visibility=visibility)
+    heartbeat.hold(message)
+    async with asyncio.TaskGroup() as loops:
+        loops.create_task(heartbeat.run())
+        await asyncio.sleep(finished)
+        heartbeat.finish(message)
+        await asyncio.sleep(6 - finished)
+        heartbeat.close()
+    assert queue.moments == pytest.approx([extended], abs=1e-3)
+
+
 async def test_a_hand_back_that_never_gets_through_is_tried_three_times_and_comes_back_by_itself() -> None:
     queue, visibility = TimedChanges(), timedelta(seconds=30)
     queue.refuse = lambda _call, _receipt: True

@@ -17,6 +17,8 @@ from flashpay import (
 from flashpay.testing import START, sample_order
 
 COOL_DOWN = timedelta(milliseconds=30)
+# What has not come by then never comes: the test fails, and does not hang.
+LONGEST_SECONDS = 20
 ENTRY = LedgerEntry.claimed_first(sample_order(), owner="w", lease_until=START, now=START)
 SETTLED = Settled(entry=ENTRY, attempt=1)
 DOWN = GatewayUnavailableError("500", reason="server_error", status=500)
@@ -63,7 +65,8 @@ class Stage:
 
     async def end(self, order_id: str, end: Settlement | Exception = SETTLED) -> Settlement | BaseException:
         self.ends[order_id] = end
-        return (await asyncio.gather(self.run(order_id), return_exceptions=True))[0]
+        async with asyncio.timeout(LONGEST_SECONDS):
+            return (await asyncio.gather(self.run(order_id), return_exceptions=True))[0]
 
     async def open(self, error: FlashpayError = DOWN) -> list[asyncio.Task[Settlement]]:
         """Fail three orders; the last of them, which opens the breaker, waits in its slot."""
@@ -73,8 +76,9 @@ class Stage:
         assert await self.end("failed 1", error) is error
         assert self.breaker.allowance(9) == 9
         held = asyncio.create_task(self.run("failed 2"))
-        while self.breaker.closed:  # noqa: ASYNC110 - a few turns of the loop
-            await asyncio.sleep(0)
+        async with asyncio.timeout(LONGEST_SECONDS):
+            while self.breaker.closed:  # noqa: ASYNC110 - a few turns of the loop
+                await asyncio.sleep(0)
         return [held]
 
 

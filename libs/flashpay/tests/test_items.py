@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from flashmsg import OrderStatus, PricedLine, Reservation
 from flashpay import LedgerEntry, LedgerRefusedError
-from flashpay.items import from_item, to_item
+from flashpay.items import Attribute, from_item, to_item
 from flashpay.testing import START, sample_order
 
 LINES = st.lists(
@@ -115,9 +115,19 @@ def test_a_corrupt_item_of_the_largest_size_is_refused_in_a_sentence(lines: str)
     assert len(str(caught.value)) < 1_000
 
 
+@pytest.mark.parametrize("broken", [{"S": "x" * 390_000}, {"N": "x" * 390_000}], ids=["S", "N"])
+@pytest.mark.parametrize("name", ["status", "customer_id", "created_at"])
+def test_a_corrupt_attribute_of_the_largest_size_is_refused_in_a_sentence(name: str, broken: Attribute) -> None:
+    item = dict(to_item(LedgerEntry.failed_unclaimed(sample_order(), reason="other", now=START)))
+    with pytest.raises(LedgerRefusedError) as caught:
+        from_item(item | {name: broken})
+    assert caught.value.reason == "corrupt_entry"
+    assert len(str(caught.value)) < 1_000
+
+
 @pytest.mark.parametrize("name", ["status", "items", "customer_id", "created_at"])
-@pytest.mark.parametrize("broken", [None, {"S": "\ufffd"}, {"N": "many"}])
-def test_a_missing_or_malformed_attribute_is_refused(name: str, broken: dict[str, str] | None) -> None:
+@pytest.mark.parametrize("broken", [None, {"S": "\ufffd"}, {"N": "many"}, {"S": None}, {"N": None}, {"L": []}])
+def test_a_missing_or_malformed_attribute_is_refused(name: str, broken: Attribute | None) -> None:
     item = dict(to_item(LedgerEntry.failed_unclaimed(sample_order(), reason="other", now=START)))
     if broken is None:
         del item[name]

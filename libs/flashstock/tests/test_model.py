@@ -10,9 +10,9 @@ from collections.abc import Callable
 import pytest
 
 from libs.flashstock.tests.model.rules import Rules, World
-from libs.flashstock.tests.model.scenarios import FAILING, LAST_UNIT, LATE_ANSWER, ONE_ORDER, SAME_KEY, WORLDS
+from libs.flashstock.tests.model.scenarios import FAILING, LAST_UNIT, LATE_ANSWER, ONE_ORDER, REPEATED, SAME_KEY, WORLDS
 from libs.flashstock.tests.model.search import search
-from libs.flashstock.tests.model.state import End, Guard, Stage, State, Status
+from libs.flashstock.tests.model.state import SOLD_OUT, End, Guard, Stage, State, Status
 from libs.flashstock.tests.model.variants import VARIANTS, Variant
 
 
@@ -54,6 +54,10 @@ def _one_order_of_two_reservations_is_sold_once(state: State) -> bool:
     return state.is_quiet and state.accepted == (True, True) and (state.available, state.sold) == (1, 1)
 
 
+def _repeated_and_truly_sold_out(state: State) -> bool:
+    return state.is_quiet and SOLD_OUT in state.accepted and state.available == 1
+
+
 def _redriven_and_sold(state: State) -> bool:
     return state.is_quiet and state.endings[0] == Guard(End.SOLD, opened=1) and state.sold == 1
 
@@ -71,6 +75,7 @@ def _paid_after_it_was_returned(state: State) -> bool:
         (LAST_UNIT, _withdrawn_and_sold_elsewhere),
         (FAILING, _redriven_and_sold),
         (LATE_ANSWER, _paid_after_it_was_returned),
+        (REPEATED, _repeated_and_truly_sold_out),
         (SAME_KEY, _one_order_of_two_reservations_is_sold_once),
     ],
     ids=lambda value: getattr(value, "__name__", None) or value.name,

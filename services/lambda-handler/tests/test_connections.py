@@ -17,7 +17,7 @@ from flashbus.clients import aws_client
 from flashpay import DynamoLedger, HttpGateway, Settler
 from flashpay.testing import sample_order
 from lambda_handler.app import open_consumer
-from lambda_handler.consumer import Consumer
+from lambda_handler.consumer import BatchConsumer
 from lambda_handler.dead_letters import QueueDeadLetters
 from lambda_handler.json_log import JsonLog
 from lambda_handler.record_outcomes import Invocation
@@ -83,7 +83,7 @@ async def test_an_order_is_paid_and_recorded_and_poison_is_dead_lettered(stack: 
     assert [json.loads(line)["event"] for line in stream.getvalue().splitlines()] == ["record_consumed"] * 2
 
 
-def settler_of(consumer: Consumer) -> Settler:
+def settler_of(consumer: BatchConsumer) -> Settler:
     assert isinstance(consumer.record_settler.settler, Settler)
     return consumer.record_settler.settler
 
@@ -127,7 +127,8 @@ async def test_no_connection_is_used_again_that_a_freeze_may_have_killed() -> No
         assert isinstance(settler._charger._gateway, HttpGateway)
         assert isinstance(consumer.record_settler.dead_letters, QueueDeadLetters)
         calls: list[Any] = [settler._ledger._table._client, await consumer.record_settler.dead_letters._open_client()]
-        connector: Any = settler._charger._gateway._session.connector
+        exchange: Any = settler._charger._gateway._exchange
+        connector = exchange._session.connector
         assert connector._keepalive_timeout == 15
         for caller in (one._caller for one in calls):
             assert caller._transport._limits.keep_alive == timedelta(seconds=15)

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from flashbus.testing import VirtualTimeLoop
 from flashmsg import Order, OrderPlaced, OrderStatus, encode
 from flashpay import (
     ChargeRequest,
@@ -24,7 +25,7 @@ from flashpay.testing import FakeGateway, MemoryLedger, Reply
 from flashpay.testing.orders import sample_order
 from lambda_handler.app import build_consumer
 from lambda_handler.connections import Connections
-from lambda_handler.consumer import Consumer
+from lambda_handler.consumer import BatchConsumer
 from lambda_handler.json_log import JsonLog
 from lambda_handler.record_outcomes import Invocation, Known, RecordOutcome
 from lambda_handler.records import QueueRecord, Record, TopicRecord
@@ -223,8 +224,8 @@ class ScriptedSettler:
 
 def consumer_of(
     record_settler: ScriptedSettler, stream: io.StringIO, clock: Callable[[], float] = time.monotonic
-) -> Consumer:
-    return Consumer(record_settler=record_settler, log=JsonLog(stream), clock=clock)  # type: ignore[arg-type]  # as far as it is used
+) -> BatchConsumer:
+    return BatchConsumer(record_settler=record_settler, log=JsonLog(stream), clock=clock)  # type: ignore[arg-type]  # as far as it is used
 
 
 async def test_a_line_tells_all_that_is_known_of_a_record() -> None:
@@ -263,6 +264,28 @@ async def test_the_last_second_of_an_invocation_is_kept_back(left: float, deadli
     within = Invocation(time_left=timedelta(seconds=left), request_id="r1")
     await consumer_of(record_settler, io.StringIO(), clock=lambda: 100.0).consume([message(sample_order())], within)
     assert record_settler.deadlines == [deadline]
+
+
+@pytest.mark.parametrize(("left", "answered"), [(30.0, 29.5), (0.6, 0.3)])
+def test_the_cancelled_have_half_a_second_to_end_or_half_of_what_is_left(left: float, answered: float) -> None:
+    async def answered_after() -> float:
+        go_on, clock = asyncio.Event(), asyncio.get_running_loop().time
+
+        async def work() -> RecordOutcome:
+            with suppress(asyncio.CancelledError):
+                await asyncio.Event().wait()
+            await go_on.wait()
+            return RecordOutcome(done=True, outcome="completed")
+
+        consumer = consumer_of(ScriptedSettler(work), io.StringIO(), clock=clock)
+        within, began = Invocation(time_left=timedelta(seconds=left), request_id="r1"), clock()
+        await consumer.consume([message(sample_order())], within)
+        seconds = clock() - began
+        go_on.set()
+        return seconds
+
+    with asyncio.Runner(loop_factory=VirtualTimeLoop) as runner:
+        assert runner.run(answered_after()) == pytest.approx(answered, abs=1e-3)
 
 
 @pytest.mark.parametrize("end", [RuntimeError("a bug"), asyncio.CancelledError(), None], ids=repr)

@@ -14,7 +14,7 @@ from flashmsg import OrderPlaced, encode
 from flashpay import Settler
 from flashpay.testing import FakeGateway, MemoryLedger, Reply
 from flashpay.testing.orders import sample_order
-from lambda_handler.consumer import Consumer
+from lambda_handler.consumer import BatchConsumer
 from lambda_handler.function import Function, RecordFailedError
 from lambda_handler.json_log import JsonLog
 from lambda_handler.record_settler import RecordSettler
@@ -54,12 +54,12 @@ def bench(opened: list[str]) -> Iterator[Bench]:
     log = JsonLog(stream)
 
     @asynccontextmanager
-    async def parts() -> AsyncIterator[Callable[[], Consumer]]:
+    async def parts() -> AsyncIterator[Callable[[], BatchConsumer]]:
         opened.append("open")
         ledger, timeout = MemoryLedger(), timedelta(seconds=1)
         settler = Settler(ledger=ledger, gateway=gateway, owner="f", payment_timeout=timeout)
         record_settler = RecordSettler(settler=settler, dead_letters=None, max_receives=5, payment_timeout=timeout)
-        yield lambda: Consumer(record_settler=record_settler, log=log)
+        yield lambda: BatchConsumer(record_settler=record_settler, log=log)
         opened.append("close")
 
     function = Function(parts(), log=log)
@@ -86,16 +86,16 @@ def test_a_settled_batch_reports_no_failures(bench: Bench) -> None:
 
 
 def test_a_restored_environment_has_its_consumer_before_the_first_event() -> None:
-    made: list[Consumer] = []
+    made: list[BatchConsumer] = []
 
     @asynccontextmanager
-    async def opened() -> AsyncIterator[Callable[[], Consumer]]:
-        def make() -> Consumer:
+    async def opened() -> AsyncIterator[Callable[[], BatchConsumer]]:
+        def make() -> BatchConsumer:
             settler = Settler(ledger=MemoryLedger(), gateway=FakeGateway(), owner="function")
             record_settler = RecordSettler(
                 settler=settler, dead_letters=None, max_receives=3, payment_timeout=timedelta(seconds=10)
             )
-            made.append(Consumer(record_settler=record_settler, log=log))
+            made.append(BatchConsumer(record_settler=record_settler, log=log))
             return made[-1]
 
         yield make

@@ -103,7 +103,7 @@ async def test_a_topic_that_hangs_costs_less_than_a_second_too(shop: RunningApi)
 async def test_before_the_first_catalogue_nothing_is_sold_and_the_api_is_not_ready() -> None:
     source = FakeProducts(PEN, PHONE)
     source.down = True
-    async with running_shop(products=source, CATALOGUE_REFRESH_SECONDS="0.01") as shop:
+    async with running_shop(products=source, wait_ready=False, CATALOGUE_REFRESH_SECONDS="0.01") as shop:
         answer = await shop.order("async")
         assert (answer.status, answer.json["type"]) == (503, "urn:flash-sale:problem:catalogue-unavailable")
         assert "Retry-After" in answer.headers

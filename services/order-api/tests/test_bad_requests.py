@@ -17,6 +17,19 @@ from order_api.testing import Answer, RunningApi, exchange, read_answer
 
 CASES: list[dict[str, Any]] = json.loads((Path(__file__).parent / "corpus" / "bad_requests.json").read_text())
 INTAKE = ("/orders/async", "/orders/sync")
+# By these words clients and dashboards tell one refusal from another.
+KINDS = {
+    (400, "idempotency-key"),
+    (400, "malformed"),
+    (404, "not-found"),
+    (404, "unknown-order"),
+    (405, "method-not-allowed"),
+    (413, "too-large"),
+    (415, "content-encoding"),
+    (415, "media-type"),
+    (422, "invalid"),
+    (422, "unpriceable"),
+}
 PROTOCOL_CASES = [case for case in CASES if case.get("protocol")]
 HTTP_CASES = [case for case in CASES if not case.get("protocol")]
 TARGETS = [(case, path) for case in HTTP_CASES for path in ([case["path"]] if "path" in case else INTAKE)]
@@ -79,6 +92,7 @@ async def test_a_bad_request_is_the_clients_fault_and_leaves_no_trace(
 ) -> None:
     answer = await exchange(shop.port, request_of(case, path))
     assert answer.status == case["status"]
+    assert answer.problem in KINDS
     assert_is_problem(answer)
     assert case["field"] is None or case["field"] in answer.fields
     assert shop.topic.calls == []

@@ -21,7 +21,7 @@ async def test_a_body_announced_too_large_is_refused_before_it_is_sent(shop: Run
         answer = await read_answer(reader)
         assert await reader.read() == b""
         writer.close()
-    assert (answer.status, answer.fields) == (413, ["body"])
+    assert (answer.problem, answer.fields) == ((413, "too-large"), ["body"])
     assert answer.headers["Connection"] == "close"
 
 
@@ -40,7 +40,7 @@ async def test_a_chunked_body_without_end_is_cut_off(shop: RunningApi) -> None:
                 await asyncio.sleep(0.001)
         answer = await answering
         writer.close()
-    assert (answer.status, answer.fields) == (413, ["body"])
+    assert (answer.problem, answer.fields) == ((413, "too-large"), ["body"])
     assert sent < 100_000_000
     assert shop.topic.calls == []
 
@@ -57,7 +57,7 @@ async def test_a_body_that_trickles_in_is_given_up_after_the_deadline() -> None:
             await asyncio.sleep(0.01)
         answer = await answering
         writer.close()
-        assert (answer.status, answer.fields) == (408, ["body"])
+        assert (answer.problem, answer.fields) == ((408, "slow-body"), ["body"])
         assert answer.headers["Connection"] == "close"
         assert shop.topic.calls == []
 

@@ -71,17 +71,19 @@ class ScanClient:
 
 
 @pytest.mark.parametrize(
-    "outcome",
+    ("outcome", "said"),
     [
-        {"message": "<html>welcome</html>"},
-        UnicodeDecodeError("utf-8", b"\xff", 0, 1, "invalid start byte"),
-        AttributeError("'list' object has no attribute 'get'"),
-        ResponseParserError("no JSON"),
+        ({"message": "<html>welcome</html>"}, "the answer has no items"),
+        (UnicodeDecodeError("utf-8", b"\xff", 0, 1, "invalid start byte"), "UnicodeDecodeError: .*invalid start byte"),
+        (AttributeError("'list' object has no attribute 'get'"), "AttributeError: 'list' object"),
+        (ResponseParserError("no JSON"), "ResponseParserError: no JSON"),
     ],
     ids=repr,
 )
-async def test_what_is_no_answer_of_dynamodb_is_no_empty_shop(outcome: Mapping[str, Any] | Exception) -> None:
-    with pytest.raises(CatalogueError):
+async def test_what_is_no_answer_of_dynamodb_is_no_empty_shop(
+    outcome: Mapping[str, Any] | Exception, said: str
+) -> None:
+    with pytest.raises(CatalogueError, match=said):
         await DynamoProducts(client=ScanClient(outcome), table="products").load()
 
 
@@ -182,6 +184,13 @@ class OnePage:
         row("pen-2", currency="euro"),
         {"product_id": {"S": "pen-2"}},
         {"product_id": {"S": "pen-2"}, "name": {"N": "1"}, "unit_price_minor": {"S": "x"}, "currency": {"S": "EUR"}},
+        row("pen-2") | {"name": {"S": "a lone surrogate \ud83d"}},
+        row("pen-2") | {"name": {"S": 7}},
+        row("pen-2") | {"name": {"S": "\N{EURO SIGN}" * 342}},
+        row("pen-2") | {"currency": {"S": None}},
+        row("pen-2") | {"product_id": {"S": ["pen-2"]}},
+        "pen-2",
+        None,
     ],
 )
 async def test_a_bad_row_is_left_out_and_the_others_stay_for_sale(bad: object) -> None:
@@ -189,6 +198,22 @@ async def test_a_bad_row_is_left_out_and_the_others_stay_for_sale(bad: object) -
         products = await DynamoProducts(client=OnePage(bad, row("pen")), table="t").load()
     assert list(products) == ["pen"]
     assert [line["event"] for line in lines] == ["product_invalid"]
+
+
+async def test_a_name_has_at_most_a_kilobyte() -> None:
+    longest = "\N{EURO SIGN}" * 341 + "."
+    products = await DynamoProducts(client=OnePage(row("pen") | {"name": {"S": longest}}), table="t").load()
+    assert products["pen"].name == longest
+
+
+@pytest.mark.parametrize("items", [None, 7, "pen", {"pen": 1}])
+async def test_an_answer_without_a_list_of_rows_is_no_catalogue(items: object) -> None:
+    class Page(OnePage):
+        async def scan(self, **_arguments: object) -> Mapping[str, Any]:
+            return {"Items": items}
+
+    with pytest.raises(CatalogueError, match="the answer has no items"):
+        await DynamoProducts(client=Page(), table="t").load()
 
 
 async def test_a_bad_row_of_the_largest_size_makes_a_short_line() -> None:

@@ -100,7 +100,7 @@ async def test_a_sync_order_is_charged_at_the_price_of_its_async_acceptance() ->
 async def test_before_the_first_catalogue_a_known_key_still_has_its_answer() -> None:
     source = FakeProducts(PEN)
     source.down = True
-    async with running_shop(products=source) as shop:
+    async with running_shop(products=source, wait_ready=False) as shop:
         order = Order.model_validate(
             {
                 "order_id": shop.ids.candidates(customer_id=1, idempotency_key=KEY["Idempotency-Key"])[0],

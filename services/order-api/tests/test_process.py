@@ -16,8 +16,11 @@ import pytest
 
 from flashbus.clients import aws_client
 from flashmsg import decode_sqs_body
+from flashops.streams import StandardStreams
 from local.emulator import RunningEmulator
 from local.ports import free_port
+from order_api.__main__ import serve
+from order_api.settings import Settings
 from order_api.testing import environment
 
 BODY = {"customer_id": 1, "items": [{"product_id": "pen", "quantity": 1}]}
@@ -196,6 +199,22 @@ async def test_with_sns_unreachable_orders_are_refused_in_under_a_second(stack: 
     # The setting is the promise (`test_settings` holds it under a second); the rest is this machine's noise.
     assert max(durations) < 3
     assert await stack.published() == set()
+
+
+@pytest.mark.embedded_aws
+async def test_the_garbage_collector_is_relaxed_once_all_is_wired(
+    stack: Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    relaxed = asyncio.Event()
+    monkeypatch.setattr("order_api.__main__.relax_garbage_collection", relaxed.set)
+    settings = Settings.from_environment({name: stack.variables[name] for name in environment()})
+    serving = asyncio.create_task(serve(settings, streams=StandardStreams([]), write_line=lambda *_, **__: None))
+    try:
+        async with asyncio.timeout(15):
+            assert await relaxed.wait()
+    finally:
+        serving.cancel()
+        await asyncio.wait([serving])
 
 
 class Strangers:

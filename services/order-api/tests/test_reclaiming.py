@@ -2,69 +2,16 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from datetime import UTC, datetime, timedelta
-from typing import Self
+from datetime import timedelta
 
-from flashmsg import Order, OrderPlaced, PricedLine, encode
+import pytest
+
 from flashpay.claims import Claimed
 from flashpay.gateway import Approved, Declined
-from flashstock.hold import Hold
-from flashstock.pages import JournalEntry
-from flashstock.seller import Seller
 from order_api.limited_sale import CUSTOMER_LIMITS
-from order_api.order_ids import OrderIds
-from order_api.testing import SECRET, FakeStock, RunningApi, running_shop, wait_until
+from order_api.testing import DeadProcess, FakeStock, RunningApi, order_of, running_shop, wait_until
 
 LEASE_SECONDS = "0.3"
-IDS = OrderIds(secret=SECRET.encode())
-
-
-def order_of(customer_id: int, *, quantity: int = 2) -> Order:
-    return Order(
-        order_id=IDS.candidates(customer_id=customer_id, idempotency_key="basket-1")[0],
-        customer_id=customer_id,
-        items=(PricedLine(product_id="pen", quantity=quantity, unit_price_minor=250),),
-        currency="EUR",
-        total_minor=250 * quantity,
-        created_at=datetime.now(UTC),
-    )
-
-
-class DeadProcess:
-    """Sells like a process of the API until it dies; it never says that it has gone."""
-
-    def __init__(self, stock: FakeStock) -> None:
-        self._stock = stock
-        self._seller: Seller | None = None
-
-    async def __aenter__(self) -> Self:
-        self._seller = Seller(
-            stock=self._stock, publish_again=self._never, owner="dead", lease=timedelta(seconds=3600), slots=4
-        )
-        await self._seller.__aenter__()
-        return self
-
-    async def __aexit__(self, *_arguments: object) -> None:
-        # Nothing of it runs on, and nothing is written any more: session, leases and pages stay in the table.
-        assert self._seller is not None
-        assert self._seller._session is not None
-        for task in self._seller._tasks:
-            task.cancel()
-        await self._seller._session.stop()
-
-    async def journal(self, order: Order, *, limits: str | None = None) -> Hold:
-        assert self._seller is not None
-        hold = await self._seller.reserve({"pen": order.items[0].quantity})
-        event = OrderPlaced.of(order, reservation=hold.reservation)
-        await hold.commit(encode(event), {"type": event.type} | ({CUSTOMER_LIMITS: limits} if limits else {}))
-        return hold
-
-    async def reserve(self, units: int) -> Hold:
-        assert self._seller is not None
-        return await self._seller.reserve({"pen": units})
-
-    async def _never(self, _entry: JournalEntry) -> None:
-        raise AssertionError("it is dead")
 
 
 @asynccontextmanager
@@ -157,6 +104,26 @@ async def test_while_the_topic_is_down_nothing_is_given_up(stock: FakeStock) -> 
         assert shop.events == []
         assert (await stock.figures("pen"))[1] >= 2
         shop.topic.down = False
+        await until_reclaimed(stock)
+        assert len(shop.events) == 1
+    assert await stock.figures("pen") == (8, 2, 0)
+
+
+async def test_an_order_that_can_never_be_placed_is_counted_and_keeps_its_own_units_alone(
+    stock: FakeStock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with DeadProcess(stock) as dead:
+        await dead.journal(order_of(1))
+        await dead.reserve(5)
+
+    async def unreadable(_order_id: str) -> None:
+        raise ValueError("its entry cannot be read")
+
+    async with surviving(stock) as shop:
+        monkeypatch.setattr(shop.ledger, "get", unreadable)
+        await wait_until(lambda: shop.metric("stock_orders_stuck_total") >= 2)
+        assert await stock.figures("pen") == (8, 2, 0)
+        monkeypatch.undo()
         await until_reclaimed(stock)
         assert len(shop.events) == 1
     assert await stock.figures("pen") == (8, 2, 0)

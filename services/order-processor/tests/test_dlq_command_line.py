@@ -10,8 +10,8 @@ from botocore.exceptions import ClientError
 
 from flashmsg import OrderPlaced, encode
 from flashpay.testing import sample_order
+from order_processor.dlq.audit_log import Author
 from order_processor.dlq.command_line import parse
-from order_processor.dlq.journal import Author
 from order_processor.dlq.places import Places, UnknownPlaceError
 from order_processor.dlq.selection import Selection
 
@@ -58,8 +58,8 @@ def test_a_redrive_has_a_pace_and_a_way() -> None:
 
 
 def test_a_discard_has_an_author() -> None:
-    command = parse(["discard", "--message", "m", "--by", "ada", "--why", "spam", "--journal", "j"])
-    assert (command.author, command.journal) == (Author(by="ada", why="spam"), Path("j"))
+    command = parse(["discard", "--message", "m", "--by", "ada", "--why", "spam", "--audit-log", "j"])
+    assert (command.author, command.audit_log) == (Author(by="ada", why="spam"), Path("j"))
 
 
 def test_an_edit_is_an_event_in_a_file(tmp_path: Path) -> None:
@@ -109,7 +109,7 @@ def test_every_word_of_the_command_line_is_explained(capsys: pytest.CaptureFixtu
     for command, words in {
         "list": "queue|message ID|order ID|reason|customer N|product ID|older-than AGE|newer-than AGE|limit N",
         "show": "stack NAME",
-        "discard": "all|dry-run|rate N|by WHO|why TEXT|journal FILE",
+        "discard": "all|dry-run|rate N|by WHO|why TEXT|audit-log FILE",
         "redrive": "to|edit FILE",
     }.items():
         with pytest.raises(SystemExit):

@@ -228,6 +228,8 @@ def test_a_list_ends_with_what_it_comes_to() -> None:
     assert summary.text() == (
         "3 dead letters of 1 known customers, the oldest 5h: 2 exhausted (given-up), 1 malformed (given-up)"
     )
+    summary.add(given_up(body=encode(OrderPlaced.of(ORDER.model_copy(update={"customer_id": 8})))), now=NOW)
+    assert summary.text().startswith("4 dead letters of 2 known customers")
 
 
 def test_what_there_is_most_of_comes_first_and_one_letter_is_one() -> None:

@@ -129,7 +129,7 @@ async def test_ctrl_c_leaves_what_was_not_redriven_where_it_was_and_visible(oper
     assert (len(sent), len(kept)) == (1, 5)
 
 
-async def test_what_is_discarded_is_only_in_the_journal(operator: Operator) -> None:
+async def test_what_is_discarded_is_only_in_the_audit_log(operator: Operator) -> None:
     await operator.send("DEAD_LETTER_QUEUE_URL", "{", PARKED)
     status, said = await operator.run("discard", "--reason", "exhausted", "--by", "ada", "--why", "spam")
     assert (status, said.splitlines()[-1]) == (0, "1 discarded, 0 failed")

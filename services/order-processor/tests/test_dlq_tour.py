@@ -14,7 +14,7 @@ from flashbus.queue import BATCH_LIMIT, Queue, QueueUnavailableError
 from flashbus.testing import FakeQueue, loop_time
 from flashbus.topic import Entry, Refusal, TopicError
 from order_processor.dlq.actions import Action, Discard, Edit, Redrive
-from order_processor.dlq.journal import Author, Journal
+from order_processor.dlq.audit_log import AuditLog, Author
 from order_processor.dlq.places import Home, QueueName
 from order_processor.dlq.selection import Selection
 from order_processor.dlq.tour import Tour
@@ -44,15 +44,15 @@ class Shop:
     printed: list[str] = field(default_factory=list)
 
     @property
-    def journal(self) -> Journal:
-        return Journal(path=self.folder / "journal.jsonl")
+    def audit_log(self) -> AuditLog:
+        return AuditLog(path=self.folder / "audit.jsonl")
 
     @property
-    def journaled(self) -> list[dict[str, str]]:
-        return [json.loads(line) for line in self.journal.path.read_text().splitlines()]
+    def audited(self) -> list[dict[str, str]]:
+        return [json.loads(line) for line in self.audit_log.path.read_text().splitlines()]
 
     def redrive(self, *, to: Home | None = None, edit: Edit | None = None) -> Redrive:
-        return Redrive(senders={"queue": self.queue, "topic": self.topic}, journal=self.journal, to=to, edit=edit)
+        return Redrive(senders={"queue": self.queue, "topic": self.topic}, audit_log=self.audit_log, to=to, edit=edit)
 
     async def fill(self, count: int, *, reason: str = "exhausted", queue: FakeQueue | None = None) -> None:
         for number in range(count):
@@ -199,7 +199,7 @@ async def test_what_holds_no_message_stays(shop: Shop) -> None:
 
 async def test_without_a_named_way_back_a_letter_stays(shop: Shop) -> None:
     await shop.fill(1)
-    acting = await shop.act(Redrive(senders={"topic": shop.topic}, journal=shop.journal))
+    acting = await shop.act(Redrive(senders={"topic": shop.topic}, audit_log=shop.audit_log))
     assert acting.failed == 1
     assert shop.printed[0] == "m1: not done: it goes back to the queue, which nobody named"
     assert untouched(shop.given_up, 1)
@@ -213,7 +213,7 @@ async def test_what_fails_again_at_once_is_not_sent_round_and_round(shop: Shop) 
             await asyncio.sleep(0.1)
             await shop.given_up.send(body, attributes=attributes)
 
-    acting = await shop.act(Redrive(senders={"queue": Returning()}, journal=shop.journal))
+    acting = await shop.act(Redrive(senders={"queue": Returning()}, audit_log=shop.audit_log))
     assert acting.done == 1
     assert untouched(shop.given_up, 1)
 
@@ -246,7 +246,7 @@ async def test_an_edit_sends_another_body_and_says_whose_it_is(shop: Shop) -> No
     assert sent.body == "better"
     assert sent.attributes["dead_letter_edited_by"] == "ada"
     assert sent.attributes["dead_letter_edited_why"] == "a typing mistake"
-    (line,) = shop.journaled
+    (line,) = shop.audited
     assert (line["action"], line["by"], line["why"]) == ("edit", "ada", "a typing mistake")
     assert (line["body"], line["new_body"]) == ("body 0", "better")
 
@@ -259,11 +259,11 @@ async def test_an_edit_has_its_author_beside_it_however_many_attributes_there_ar
     assert sent.attributes["dead_letter_edited_by"] == "ada"
 
 
-async def test_what_is_discarded_is_in_the_journal_first(shop: Shop) -> None:
+async def test_what_is_discarded_is_in_the_audit_log_first(shop: Shop) -> None:
     await shop.fill(2)
-    await shop.act(Discard(journal=shop.journal, author=AUTHOR))
+    await shop.act(Discard(audit_log=shop.audit_log, author=AUTHOR))
     assert shop.given_up.stored == {}
-    assert [(line["action"], line["by"], line["body"]) for line in shop.journaled] == [
+    assert [(line["action"], line["by"], line["body"]) for line in shop.audited] == [
         ("discard", "ada", "body 0"),
         ("discard", "ada", "body 1"),
     ]
@@ -272,15 +272,15 @@ async def test_what_is_discarded_is_in_the_journal_first(shop: Shop) -> None:
 async def test_what_was_discarded_and_not_removed_is_told_of(shop: Shop) -> None:
     await shop.fill(1)
     shop.given_up.refuse = lambda call, _receipt: call == "delete"
-    await shop.act(Discard(journal=shop.journal, author=AUTHOR))
+    await shop.act(Discard(audit_log=shop.audit_log, author=AUTHOR))
     assert shop.printed == ["m1: not done: it was not removed", "0 done, 1 failed"]
     assert untouched(shop.given_up, 1)
 
 
-async def test_what_the_journal_cannot_take_is_not_discarded(shop: Shop) -> None:
+async def test_what_the_audit_log_cannot_take_is_not_discarded(shop: Shop) -> None:
     await shop.fill(2)
     with pytest.raises(OSError, match="directory"):
-        await shop.act(Discard(journal=Journal(path=shop.folder), author=AUTHOR))
+        await shop.act(Discard(audit_log=AuditLog(path=shop.folder), author=AUTHOR))
     assert untouched(shop.given_up, 2)
 
 

@@ -22,10 +22,12 @@ from flashbus.clients import aws_client
 from flashbus.sqs import SqsQueue
 from flashbus.testing import wait_until
 from flashmsg import OrderPlaced, encode
-from flashpay import DynamoLedger, HttpGateway
+from flashops.streams import StandardStreams
+from flashpay import ANSWER_LIMIT_BYTES, DynamoLedger, HttpGateway
 from flashpay.testing import sample_order
 from local.emulator import RunningEmulator
 from local.ports import free_port
+from order_processor.__main__ import serve
 from order_processor.connections import open_connections
 from order_processor.settings import Settings
 
@@ -220,6 +222,25 @@ async def test_every_slot_has_its_connections_and_a_long_poll_its_time(stack: St
         assert (polling.read_timeout.total_seconds(), polling.connections) == (25, settings.poller_count + 1)
         assert short.read_timeout.total_seconds() < 20
         assert table.connections == 31
-        connector = connections.gateway._session.connector
-        assert connector is not None
-        assert connector.limit == 31
+        exchange: Any = connections.gateway._exchange
+        paying = exchange._connections._limits
+        assert (paying.connections, paying.answer_bytes) == (31, ANSWER_LIMIT_BYTES)
+        # A payment's own timeout comes first.
+        assert min(paying.connect_timeout, paying.read_timeout) > settings.payment_timeout
+
+
+async def test_the_garbage_collector_is_relaxed_once_all_is_wired(
+    stack: Stack, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    relaxed = asyncio.Event()
+    monkeypatch.setattr("order_processor.__main__.relax_garbage_collection", relaxed.set)
+    required = {name: value for name, value in stack.variables.items() if not name.startswith("AWS_")}
+    serving = asyncio.create_task(
+        serve(Settings.from_environment(required), streams=StandardStreams([]), write_line=lambda *_: None)
+    )
+    try:
+        async with asyncio.timeout(15):
+            assert await relaxed.wait()
+    finally:
+        serving.cancel()
+        await asyncio.wait([serving])

@@ -13,7 +13,7 @@ from flashbus.acks import Acknowledger
 from flashbus.admission import Admission, AdmitAll
 from flashbus.backoff import Backoff
 from flashbus.dead_letters import DeadLetters
-from flashbus.dispatcher import Dispatcher
+from flashbus.dispatcher import Dispatcher, WriteLine, write_line
 from flashbus.dispositions import Acknowledge, Handler
 from flashbus.look_ahead import LookAhead
 from flashbus.observer import Observer
@@ -63,9 +63,10 @@ class Consumer:
         admission: Asked before every receive how many to take; all, by default.
         observer: Told of everything that is worth a metric.
         backoff: How long a message stays away whose handler crashed, or that the dead-letter queue did not take.
+        write_line: Writes the line of every message that is finished or handed back; structlog, by default.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - the parts it joins, each named
         self,
         *,
         queue: Queue,
@@ -76,6 +77,7 @@ class Consumer:
         admission: Admission | None = None,
         observer: Observer | None = None,
         backoff: Backoff | None = None,
+        write_line: WriteLine = write_line,
     ) -> None:
         limits, observer = limits or ConsumerLimits(), observer or Observer()
         self._admission = admission or AdmitAll()
@@ -92,6 +94,7 @@ class Consumer:
             backoff=backoff or Backoff(),
             progress=self._progress,
             observer=observer,
+            write_line=write_line,
         )
         self._stop = stop
         self._drain = limits.drain.total_seconds()

@@ -1,7 +1,9 @@
 """One message from its slot to its end, with one line of log."""
 
 import asyncio
+from collections.abc import Callable, Mapping
 from datetime import timedelta
+from typing import TypeAlias
 
 import structlog
 
@@ -13,6 +15,14 @@ from flashbus.observer import Observer
 from flashbus.progress import Progress
 from flashbus.queue import Message, QueueUnavailableError
 from flashbus.visibility import VisibilityHeartbeat
+
+WriteLine: TypeAlias = Callable[[str, Mapping[str, object]], None]
+"""Writes a line of level info of its event and its fields, which are all that there is to say."""
+
+
+def write_line(event: str, fields: Mapping[str, object]) -> None:
+    """Write a line as any other, through structlog as it is configured."""
+    structlog.get_logger().info(event, **fields)
 
 
 class Dispatcher:
@@ -28,6 +38,7 @@ class Dispatcher:
         backoff: Backoff,
         progress: Progress,
         observer: Observer,
+        write_line: WriteLine = write_line,
     ) -> None:
         self._handler = handler
         self._acks = acks
@@ -36,6 +47,7 @@ class Dispatcher:
         self._backoff = backoff
         self._progress = progress
         self._observer = observer
+        self._write_line = write_line
 
     async def work(self, message: Message) -> Disposition:
         """Bring a held message to its end, and tell which; when cancelled, hand it back at once."""
@@ -59,7 +71,20 @@ class Dispatcher:
 
     def _tell(self, message: Message, disposition: Disposition, *, seconds: float) -> None:
         self._observer.handled(message, disposition, seconds=seconds)
-        _log(disposition, seconds)
+        self._log(disposition, seconds)
+
+    def _log(self, disposition: Disposition, seconds: float) -> None:
+        ended: dict[str, object] = {"outcome": disposition.outcome, "duration_seconds": round(seconds, 6)}
+        match disposition:
+            case Acknowledge(fields=fields):
+                ended |= fields
+            case HandBack(after=after, reason=reason):
+                ended |= {"reason": reason, "back_in_seconds": round(after.total_seconds(), 3)}
+            case DeadLetter(reason=reason, detail=detail):
+                structlog.get_logger().warning("message_handled", **ended, reason=reason, detail=detail)
+                return
+        # Whoever writes it may leave the context out.
+        self._write_line("message_handled", structlog.contextvars.get_contextvars() | ended)
 
     async def _handle(self, message: Message) -> Disposition:
         try:
@@ -91,15 +116,3 @@ def _checked(disposition: object) -> Disposition:
     if not isinstance(disposition, Disposition):
         raise TypeError(f"a handler returned {disposition!r}, which is no disposition")
     return disposition
-
-
-def _log(disposition: Disposition, seconds: float) -> None:
-    log = structlog.get_logger()
-    ended: dict[str, object] = {"outcome": disposition.outcome, "duration_seconds": round(seconds, 6)}
-    match disposition:
-        case Acknowledge(fields=fields):
-            log.info("message_handled", **{**ended, **fields})
-        case HandBack(after=after, reason=reason):
-            log.info("message_handled", **ended, reason=reason, back_in_seconds=round(after.total_seconds(), 3))
-        case DeadLetter(reason=reason, detail=detail):
-            log.warning("message_handled", **ended, reason=reason, detail=detail)

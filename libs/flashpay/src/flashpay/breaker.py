@@ -16,7 +16,7 @@ from flashpay.errors import (
     LedgerUnavailableError,
     StockUnsettledError,
 )
-from flashpay.rooms import AWAY, Rooms
+from flashpay.eviction import AWAY, EvictionPolicy
 from flashpay.settlement import Settled, Settlement
 from flashpay.tally import Tally
 
@@ -56,14 +56,14 @@ class CircuitBreaker:
     It opens when everything fails, not when single orders do (see `Tally`). While it is open every message stays in
     its slot, as each round through the queue would cost it a receive. After each cool-down one attempt finds out:
     first an order that has not failed yet, then the one that was tried the longest ago. A success closes it.
-    When failing orders hold all slots, one of them leaves now and then (see `Rooms`), so that another is tried.
+    When failing orders hold all slots, one is evicted now and then (see `EvictionPolicy`), so that another is tried.
 
     Args:
         slots: How many attempts there are at once, at most.
         ask_ledger: Asks the ledger for something else than the order that failed; raises when it does not answer.
         threshold: Failures that open it.
         cool_down: How long it stays open before the next probe.
-        patience: After how long an order that may be in flight may make room.
+        patience: After how long an order that may be in flight may be evicted.
         on_open: Called with the failure that opened it.
         on_close: Called with how long it was open.
     """
@@ -86,7 +86,7 @@ class CircuitBreaker:
         self._on_open = on_open
         self._on_close = on_close
         self._gateway, self._ledger = Tally(threshold=threshold), Tally(threshold=threshold)
-        self._rooms = Rooms(slots=slots, patience=patience)
+        self._eviction = EvictionPolicy(slots=slots, patience=patience)
         self._inside: dict[Held, None] = {}
         self._tried_at: dict[str, float] = {}
         self._opened_at: float | None = None
@@ -160,11 +160,11 @@ class CircuitBreaker:
             self._end_turn(held)
 
     def _admit(self, held: Held) -> None:
-        if self._rooms.searching(now=self._now()):
+        if self._eviction.slot_is_reserved(now=self._now()):
             if held.order_id not in self._tried_at:
-                self._rooms.found()
+                self._eviction.slot_taken()
             elif held.receives_left > 0:
-                raise HeldBackError("the room is for an order that was not tried yet", after=AWAY)
+                raise HeldBackError("the slot is for an order that was not tried yet", after=AWAY)
         self._inside[held] = None
 
     async def _turn(self, held: Held) -> None:
@@ -246,7 +246,7 @@ class CircuitBreaker:
             open_for = timedelta(seconds=self._now() - self._opened_at)
             self._opened_at = None
             self._tried_at.clear()
-            self._rooms.reset()
+            self._eviction.reset()
             if self._on_close is not None:
                 self._on_close(open_for)
         self._dispatch()
@@ -259,7 +259,7 @@ class CircuitBreaker:
             _release(self._waiting())
         else:
             # Before a turn is given: who is to leave may be the next to try.
-            self._make_room()
+            self._evict()
             self._give_turn()
         self._set_timer()
         self._changed.set()
@@ -274,9 +274,9 @@ class CircuitBreaker:
             self._probe = min(waiting, key=lambda held: self._tried_at.get(held.order_id, -math.inf))
             _release([self._probe])
 
-    def _make_room(self) -> None:
+    def _evict(self) -> None:
         silent = self._gateway.silent or self._ledger.silent
-        leaves = self._rooms.who_leaves(list(self._inside), now=self._now(), silent=silent)
+        leaves = self._eviction.choose(list(self._inside), now=self._now(), silent=silent)
         if leaves is not None and leaves.receives_left > 0:
             _release([leaves], HeldBackError("another order shall be tried", after=AWAY))
         elif leaves is not None:
@@ -288,7 +288,7 @@ class CircuitBreaker:
             self._timer = None
         if self.closed or self._stopped:
             return
-        moments = [] if self._rooms.due is None else [self._rooms.due]
+        moments = [] if self._eviction.due is None else [self._eviction.due]
         if self._probe is None and self._waiting():
             moments.append(self._due)
         if moments:

@@ -156,7 +156,7 @@ class DynamoLedger:
     async def cancel(self, order_id: str) -> LedgerEntry | Tombstone:
         """See `Ledger.cancel`. One write for an order that the ledger has not met, two for any other."""
         now = self._now()
-        outcome = await self._table.bury(self._retention.tombstone(order_id, now=now))
+        outcome = await self._table.insert_tombstone(self._retention.tombstone(order_id, now=now))
         for _ in range(_ROUNDS):
             entry = outcome.entry
             if isinstance(outcome, Written) or isinstance(entry, Tombstone):
@@ -192,8 +192,8 @@ class DynamoLedger:
         """Write a first entry, or let a tombstone in its place have its content."""
         outcome = await self._table.insert(entry)
         if isinstance(outcome.entry, Tombstone):
-            unearthed = self._retention.ended(entry.called_off(outcome.entry), now=self._now())
-            return Unchanged(entry=(await self._table.unearth(unearthed)).entry)
+            called_off = self._retention.ended(entry.called_off(outcome.entry), now=self._now())
+            return Unchanged(entry=(await self._table.replace_tombstone(called_off)).entry)
         return outcome
 
     async def _call_off(self, entry: LedgerEntry, status: OrderStatus, now: datetime) -> Written | Unchanged:

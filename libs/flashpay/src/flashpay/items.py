@@ -31,7 +31,9 @@ EXPIRES_AT = "expires_at"
 SHARDS = "abcdefghijklmnopqrstuvwxyz234567"
 # Only the item of a tombstone has it.
 TOMBSTONE = "tombstone"
-BURIED: Attribute = {"BOOL": True}
+MARKED: Attribute = {"BOOL": True}
+# Characters of a fault that are told.
+_FAULT_LIMIT = 500
 
 
 def text(value: str) -> Attribute:
@@ -84,7 +86,7 @@ def to_tombstone_item(tombstone: Tombstone) -> Item:
     item = {
         "order_id": text(tombstone.order_id),
         "status": text(tombstone.status),
-        TOMBSTONE: BURIED,
+        TOMBSTONE: MARKED,
         "updated_at": cancelled_at,
         "completed_at": cancelled_at,
     }
@@ -124,8 +126,9 @@ def from_item(item: Item) -> LedgerEntry | Tombstone:
             event_owed=status.is_terminal and UNSETTLED in item,
             expires_at=_expiry(item),
         )
-    except (KeyError, ValueError, ValidationError, OverflowError) as error:
-        raise LedgerRefusedError(f"not a ledger item: {error}", reason="corrupt_entry") from error
+    except (KeyError, ValueError, TypeError, AttributeError, OverflowError) as error:
+        # Python and pydantic quote what they refuse, and an attribute may hold 400 KB.
+        raise LedgerRefusedError(f"not a ledger item: {str(error)[:_FAULT_LIMIT]}", reason="corrupt_entry") from error
 
 
 def _expiry(item: Item) -> datetime | None:

@@ -9,7 +9,7 @@ from botocore.exceptions import BotoCoreError, ClientError, ConnectTimeoutError,
 
 from flashpay.entries import LedgerEntry, Tombstone
 from flashpay.errors import FlashpayError, LedgerRefusedError, LedgerUnavailableError
-from flashpay.items import BURIED, EXPIRES_AT, TOMBSTONE, Attribute, Item, from_item, to_item, to_tombstone_item
+from flashpay.items import EXPIRES_AT, MARKED, TOMBSTONE, Attribute, Item, from_item, to_item, to_tombstone_item
 from flashstock.dynamo import garbled
 
 _THROTTLED = {
@@ -75,15 +75,15 @@ class OrdersTable:
         """Write the entry of an order that is not there yet."""
         return await self._insert(entry, to_item(entry))
 
-    async def bury(self, tombstone: Tombstone) -> Written | Unchanged:
+    async def insert_tombstone(self, tombstone: Tombstone) -> Written | Unchanged:
         """Write the tombstone of an order that is not there yet."""
         return await self._insert(tombstone, to_tombstone_item(tombstone))
 
-    async def unearth(self, entry: LedgerEntry) -> Written | Unchanged:
+    async def replace_tombstone(self, entry: LedgerEntry) -> Written | Unchanged:
         """Put an entry in the place of its tombstone."""
         item = {name: value for name, value in to_item(entry).items() if name != "order_id"}
         gone = tuple(name for name in (TOMBSTONE, EXPIRES_AT) if name not in item)
-        return await self.update(entry.order_id, assign=item, remove=gone, where={TOMBSTONE: (BURIED,)})
+        return await self.update(entry.order_id, assign=item, remove=gone, where={TOMBSTONE: (MARKED,)})
 
     async def _insert(self, entry: LedgerEntry | Tombstone, item: Item) -> Written | Unchanged:
         try:

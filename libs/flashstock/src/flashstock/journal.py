@@ -5,6 +5,7 @@ from collections import Counter, deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
+from heapq import heappop, heappush
 
 import structlog
 
@@ -93,7 +94,8 @@ class Journal:
         self._timer: asyncio.TimerHandle | None = None
         self._waiting: deque[Ticket] = deque()
         self._under_way: list[Ticket] = []
-        self._free = deque(range(slots))
+        # The lowest first: who looks for orders in journals need not read more than were ever full at once.
+        self._free = list(range(slots))
         self._unfinished: Counter[int] = Counter()
         self._used: Counter[str] = Counter()
         self._sequence = 0
@@ -130,7 +132,7 @@ class Journal:
         """One order of this slot needs the journal no more."""
         self._unfinished[slot] -= 1
         if self._unfinished[slot] == 0:
-            self._free.append(slot)
+            heappush(self._free, slot)
             self._wake.set()
 
     def close(self) -> None:
@@ -179,7 +181,7 @@ class Journal:
         return page
 
     async def _write(self, page: list[Ticket]) -> None:
-        slot = self._free.popleft()
+        slot = heappop(self._free)
         self._under_way = page
         self._sequence += 1
         used = self._used.copy()
@@ -224,4 +226,4 @@ class Journal:
         if isinstance(error, SessionClosedError):
             self._on_closed()
         else:
-            self._free.append(slot)
+            heappush(self._free, slot)

@@ -1,7 +1,7 @@
 """What must hold in every state, and what must hold once everything has come to rest."""
 
 from libs.flashstock.tests.model.rules import World
-from libs.flashstock.tests.model.state import End, State, Status
+from libs.flashstock.tests.model.state import SOLD_OUT, End, State, Status
 
 
 def fault(state: State, world: World) -> str | None:
@@ -26,6 +26,8 @@ def _at_every_moment(state: State, world: World) -> str | None:
         told = {said for said, its in zip(state.accepted, world.orders, strict=True) if its == order}
         if is_charged and told == {False}:
             return f"order {order} is charged and was told that it is not accepted"
+        if is_charged and SOLD_OUT in told and True not in told:
+            return f"order {order} is charged and its repeat was told that it is sold out"
     return None
 
 
@@ -34,7 +36,7 @@ def _at_rest(state: State, world: World) -> str | None:
     if state.reserved:
         return f"{state.reserved} reserved by nobody, for ever"
     for said, order in zip(state.accepted, world.orders, strict=True):
-        if said and state.ledger[order] is None:
+        if said is True and state.ledger[order] is None:
             return f"order {order} was accepted and is lost"
     unbacked = sum(guard is not None and guard.end is End.UNBACKED for guard in state.endings)
     if unbacked and not world.late_answers:

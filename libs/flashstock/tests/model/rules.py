@@ -23,12 +23,14 @@ class Rules:
     slots_close_before_lease: bool = True
     lease_closes_at_its_sequence: bool = True
     lease_closes_before_slots_go: bool = True
+    slots_wait_for_publish: bool = True
     endings_are_guarded: bool = True
     guard_is_of_the_reservation: bool = True
     ledger_keeps_the_reservation: bool = True
     reopening_keeps_the_guard: bool = True
     ending_names_its_reopening: bool = True
     late_answer_takes_a_unit: bool = True
+    repeat_looks_into_journals: bool = True
 
 
 WRITES = ("lease", "page", "publish", "withdrawal", "closing", "ending")
@@ -58,6 +60,9 @@ class World:
     reopens_first: bool = False  # before the redrive's claim, not after it
     # Whether a failed order may be completed by an answer that comes late, as decision 13 has it.
     late_answers: bool = False
+    # Whether the second request of an order is a repeat, sent when the first has come as far as the journal; it is told
+    # "sold out" where nothing is left.
+    repeats: bool = False
 
     @property
     def sessions(self) -> int:

@@ -79,6 +79,17 @@ LATE_ANSWER = World(
     fails=True,
     late_answers=True,
 )
+REPEATED = World(
+    name="an order of the last unit is repeated at another process",
+    total=1,
+    places=(0, 1),
+    orders=(0, 0),
+    late=0,
+    unanswered=("publish",),
+    leases=1,
+    refusals=False,
+    repeats=True,
+)
 
 WORLDS = (
     ONE_ORDER,
@@ -92,6 +103,7 @@ WORLDS = (
     FAILING,
     REOPENED_FIRST,
     LATE_ANSWER,
+    REPEATED,
 )
 
 # Too wide for a test: `python -m libs.flashstock.tests.model` takes some minutes for them.

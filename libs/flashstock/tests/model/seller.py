@@ -3,7 +3,19 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from libs.flashstock.tests.model.state import Life, Page, Process, Session, Slot, Stage, State, Write, put
+from libs.flashstock.tests.model.state import (
+    SOLD_OUT,
+    Life,
+    Page,
+    Process,
+    Session,
+    Slot,
+    Stage,
+    State,
+    Told,
+    Write,
+    put,
+)
 from libs.flashstock.tests.model.table import Table
 
 Step = tuple[str, State]
@@ -155,6 +167,25 @@ class Seller:
             used = memory.used + (not self.table.rules.orders_are_journaled)
             taken = self._remember(state, idle=memory.idle - 1, used=used)
             yield self._say(f"holds a unit for {number}"), _stage(taken, number, held)
+        elif not (state.available or memory.fenced) and self._may_say_sold_out(state, number):
+            refused = _tell(_stage(state, number, Stage.DONE), number, accepted=SOLD_OUT)
+            yield self._say(f"tells {number} that it is sold out"), refused
+
+    def _may_say_sold_out(self, state: State, number: int) -> bool:
+        orders = self.table.world.orders
+        firsts = [other for other in range(number) if orders[other] == orders[number]]
+        if not (self.table.world.repeats and firsts):
+            return False
+        # A client repeats when its first request has failed: not before that one has come as far as it ever will.
+        if any(state.stages[first] in {Stage.NEW, Stage.HELD, Stage.PAGED} for first in firsts):
+            return False
+        return not self.table.rules.repeat_looks_into_journals or not any(
+            state.queue[first] or self._is_journaled(state, first) or state.ledger[orders[first]] for first in firsts
+        )
+
+    def _is_journaled(self, state: State, number: int) -> bool:
+        pages = [slot.page for session in state.sessions for slot in session.slots if slot]
+        return any(number in page.entries for page in pages) and state.endings[self.table.guard(number)] is None
 
     def _published(self, state: State, number: int, stage: Stage) -> State:
         return _tell(_stage(self.table.publish(state, number), number, stage), number, accepted=True)
@@ -197,5 +228,5 @@ def _stages(state: State, numbers: tuple[int, ...], stage: Stage) -> State:
     return state
 
 
-def _tell(state: State, number: int, *, accepted: bool) -> State:
+def _tell(state: State, number: int, *, accepted: Told) -> State:
     return state._replace(accepted=put(state.accepted, number, accepted))

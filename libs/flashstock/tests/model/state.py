@@ -1,11 +1,13 @@
 """One state of everything: the table, the processes, the topic with its queue, the ledger, and what is on its way."""
 
 from enum import Enum, auto
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple, TypeAlias, TypeVar
 
 from libs.flashstock.tests.model.rules import World
 
 Item = TypeVar("Item")
+SOLD_OUT = "sold out"
+Told: TypeAlias = bool | str | None
 
 
 class Named(Enum):
@@ -112,7 +114,7 @@ class State(NamedTuple):
     sessions: tuple[Session, ...]
     processes: tuple[Process, ...]
     stages: tuple[Stage, ...]
-    accepted: tuple[bool | None, ...]  # told to the client: 202, "not accepted", or nothing that binds
+    accepted: tuple[Told, ...]  # told to the client: 202, "not accepted", "sold out", or nothing that binds
     slots: tuple[int, ...]  # where the process journaled a reservation
     endings: tuple[Guard | None, ...]
     ledger: tuple[Entry | None, ...]

@@ -12,6 +12,7 @@ from libs.flashstock.tests.model.scenarios import (
     ONE_ORDER,
     ONE_SLOT,
     REOPENED,
+    REPEATED,
     SAME_KEY,
     TWO_SLOTS,
 )
@@ -29,6 +30,7 @@ class Variant:
 
 LEAK = "reserved by nobody"
 LIE = "was told that it is not accepted"
+UNTRUE = "its repeat was told that it is sold out"
 NEGATIVE = "a count is negative"
 OVERSOLD = "oversold"
 UNEQUAL = "units are sold"
@@ -126,6 +128,12 @@ VARIANTS = (
         world=ONE_ORDER,
         fault=NEGATIVE,
     ),
+    Variant(
+        name="slots deleted although an order of theirs is not published",
+        rules=Rules(slots_wait_for_publish=False),
+        world=IDLE_UNIT,
+        fault=LEAK,
+    ),
     # Endings.
     Variant(name="ended without a guard", rules=Rules(endings_are_guarded=False), world=ONE_ORDER, fault=NEGATIVE),
     Variant(
@@ -158,5 +166,11 @@ VARIANTS = (
         rules=Rules(late_answer_takes_a_unit=False),
         world=LATE_ANSWER,
         fault=UNEQUAL,
+    ),
+    Variant(
+        name="a repeat is told sold out without a look into the journals",
+        rules=Rules(repeat_looks_into_journals=False),
+        world=REPEATED,
+        fault=UNTRUE,
     ),
 )

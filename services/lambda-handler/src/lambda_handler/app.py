@@ -6,14 +6,14 @@ from contextlib import asynccontextmanager
 
 from flashpay import Settler
 from lambda_handler.connections import Connections, open_connections
-from lambda_handler.consumer import Consumer
+from lambda_handler.consumer import BatchConsumer
 from lambda_handler.json_log import JsonLog
 from lambda_handler.record_settler import RecordSettler
 from lambda_handler.settings import SERVICE, Settings
 
 
 @asynccontextmanager
-async def open_consumer(settings: Settings, *, log: JsonLog) -> AsyncIterator[Callable[[], Consumer]]:
+async def open_consumer(settings: Settings, *, log: JsonLog) -> AsyncIterator[Callable[[], BatchConsumer]]:
     """Open the connections.
 
     Yields:
@@ -23,7 +23,7 @@ async def open_consumer(settings: Settings, *, log: JsonLog) -> AsyncIterator[Ca
         yield lambda: build_consumer(settings, connections=connections, log=log)
 
 
-def build_consumer(settings: Settings, *, connections: Connections, log: JsonLog) -> Consumer:
+def build_consumer(settings: Settings, *, connections: Connections, log: JsonLog) -> BatchConsumer:
     """Join the parts of a consumer; the same for real connections and for fakes."""
     record_settler = RecordSettler(
         settler=_settler(settings, connections),
@@ -31,7 +31,7 @@ def build_consumer(settings: Settings, *, connections: Connections, log: JsonLog
         max_receives=settings.max_receives,
         payment_timeout=settings.payment_timeout,
     )
-    return Consumer(record_settler=record_settler, announcer=connections.announcer, log=log)
+    return BatchConsumer(record_settler=record_settler, announcer=connections.announcer, log=log)
 
 
 def _settler(settings: Settings, connections: Connections) -> Settler:

@@ -19,7 +19,7 @@ _FAREWELL_SECONDS = 0.5
 
 
 @dataclass(kw_only=True)
-class Consumer:
+class BatchConsumer:
     """Gives every record of an invocation to the record_settler, and ends in time whatever the record_settler is doing.
 
     A record that is not done in time is cancelled. What does not end by that either, such as a write on its way to

@@ -9,7 +9,7 @@ from datetime import timedelta
 from typing import Protocol
 
 from lambda_handler.cold_start import seconds_since_process_start
-from lambda_handler.consumer import Consumer
+from lambda_handler.consumer import BatchConsumer
 from lambda_handler.json_log import JsonLog
 from lambda_handler.record_outcomes import Invocation, RecordOutcome
 from lambda_handler.records import QueueRecord, Record, TopicRecord, read_records
@@ -40,7 +40,7 @@ class Function:
 
     def __init__(
         self,
-        opened: AbstractAsyncContextManager[Callable[[], Consumer]],
+        opened: AbstractAsyncContextManager[Callable[[], BatchConsumer]],
         *,
         log: JsonLog,
         from_snapshot: bool = False,
@@ -56,7 +56,7 @@ class Function:
         self._runner = asyncio.Runner()
         self._opened = opened
         self._make_consumer = self._runner.run(_enter(opened))
-        self._consumer: Consumer | None = None
+        self._consumer: BatchConsumer | None = None
         self._log = log
         self._cold_start_told = False
         self._init_seconds: float | None = None if from_snapshot else seconds_since_process_start()
@@ -99,7 +99,7 @@ class Function:
         seconds = None if self._init_seconds is None else round(self._init_seconds, 4)
         self._log.write("cold_start", init_seconds=seconds, request_id=context.aws_request_id)
 
-    def _begin(self) -> Consumer:
+    def _begin(self) -> BatchConsumer:
         random.seed()
         self._consumer = self._make_consumer()
         return self._consumer
@@ -115,9 +115,9 @@ def _answer(records: Sequence[Record], outcomes: Sequence[RecordOutcome]) -> dic
     return {"batchItemFailures": failed} if any(isinstance(record, QueueRecord) for record in records) else None
 
 
-async def _enter(opened: AbstractAsyncContextManager[Callable[[], Consumer]]) -> Callable[[], Consumer]:
+async def _enter(opened: AbstractAsyncContextManager[Callable[[], BatchConsumer]]) -> Callable[[], BatchConsumer]:
     return await opened.__aenter__()
 
 
-async def _leave(opened: AbstractAsyncContextManager[Callable[[], Consumer]]) -> None:
+async def _leave(opened: AbstractAsyncContextManager[Callable[[], BatchConsumer]]) -> None:
     await opened.__aexit__(None, None, None)

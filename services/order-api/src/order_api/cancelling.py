@@ -7,7 +7,7 @@ from flashmsg import OrderStatus
 from flashpay import Cancellation, UnmetOrderError
 from order_api.app_keys import BOOK, CANCELLER, METRICS, RETRY_AFTER, SETTINGS
 from order_api.order_book import OrderBookError
-from order_api.order_status import order_id_of
+from order_api.order_paths import order_id_of
 from order_api.rejections import Rejection
 from order_api.responses import order_response
 from order_api.telemetry import REQUEST_CONTEXT

@@ -14,6 +14,7 @@ from order_api.catalogue import CatalogueError, Product
 
 _PRODUCT_ID = re.compile(r"[a-z0-9][a-z0-9-]{0,63}")
 _CURRENCY = re.compile(r"[A-Z]{3}")
+_NAME_LIMIT_BYTES = 1024
 _SHOWN_CHARACTERS = 100
 
 log = structlog.get_logger()
@@ -64,7 +65,7 @@ class DynamoProducts:
             )
         except (BotoCoreError, ClientError, aiohttp.ClientError, OSError, *garbled()) as exc:
             raise CatalogueError(f"{type(exc).__name__}: {exc}") from exc
-        if "Items" not in page:  # a proxy's page, not an empty shop
+        if not isinstance(page.get("Items"), list):  # a proxy's page, not an empty shop
             raise CatalogueError("the answer has no items")
         return page
 
@@ -78,7 +79,7 @@ def _products(rows: Iterable[Any]) -> Iterator[Product]:
             yield product
 
 
-def _product(row: Mapping[str, Mapping[str, str]]) -> Product | None:
+def _product(row: Any) -> Product | None:  # noqa: ANN401 - whatever the table holds
     try:
         product = Product(
             product_id=row["product_id"]["S"],
@@ -86,16 +87,18 @@ def _product(row: Mapping[str, Mapping[str, str]]) -> Product | None:
             unit_price_minor=int(row["unit_price_minor"]["N"]),
             currency=row["currency"]["S"],
         )
+        sound = (
+            _PRODUCT_ID.fullmatch(product.product_id)
+            and _CURRENCY.fullmatch(product.currency)
+            and 0 <= product.unit_price_minor <= MAX_UNIT_PRICE_MINOR
+            # It is in every listing: one that cannot be encoded, or is huge, would be everybody's trouble.
+            and len(str.encode(product.name)) <= _NAME_LIMIT_BYTES
+        )
     except (KeyError, ValueError, TypeError):
         return None
-    sound = (
-        _PRODUCT_ID.fullmatch(product.product_id)
-        and _CURRENCY.fullmatch(product.currency)
-        and 0 <= product.unit_price_minor <= MAX_UNIT_PRICE_MINOR
-    )
     return product if sound else None
 
 
-def _shown(row: Mapping[str, Mapping[str, str]]) -> str:
+def _shown(row: Any) -> str:  # noqa: ANN401 - likewise
     # A row may hold 400 KB, and is read again every half minute: enough of it to find it by.
-    return str(row.get("product_id"))[:_SHOWN_CHARACTERS]
+    return str(row.get("product_id") if isinstance(row, dict) else row)[:_SHOWN_CHARACTERS]

@@ -13,6 +13,7 @@ from flashbus.topic import Entry
 from flashmsg import Order, Reservation
 from flashstock.errors import LimitReachedError, SoldOutError, StockError, StockUnavailableError
 from flashstock.hold import Hold
+from flashstock.journal_search import JournalSearch
 from flashstock.levels import StockLevel
 from flashstock.limits import Limits
 from flashstock.seller import Seller
@@ -127,23 +128,22 @@ class LimitedSale:
         levels: Which products are limited.
         seller: Sells them; None where nothing is limited.
         limits: Where purchases are counted; None likewise.
+        journals: Where orders are that nobody else knows of yet; None likewise.
     """
 
-    def __init__(self, *, levels: StockLevels, seller: Seller | None, limits: Limits | None) -> None:
+    def __init__(
+        self, *, levels: StockLevels, seller: Seller | None, limits: Limits | None, journals: JournalSearch | None
+    ) -> None:
         self._levels = levels
         self._seller = seller
         self._limits = limits
+        self._journals = journals
         self._outage = Outage()
 
     @property
     def outage(self) -> timedelta:
         """How long no reservation has got an answer."""
         return self._outage.lasting
-
-    @property
-    def is_known(self) -> bool:
-        """Whether it is known what is limited."""
-        return self._levels.is_loaded
 
     def limited(self, order: Order) -> Sequence[StockLevel]:
         """The limited products of an order; looked up in memory.
@@ -177,6 +177,12 @@ class LimitedSale:
             raise
         self._outage.ended()
         return ReservedUnits(hold, levels=levels, limits=self._limits)
+
+    @property
+    def journals(self) -> JournalSearch:
+        """Where an order is that nobody else knows of yet, of this process or another."""
+        assert self._journals is not None  # noqa: S101 - as above
+        return self._journals
 
 
 async def count_purchase(limits: Limits, order: Order, customer_limits: Mapping[str, int]) -> None:

@@ -1,8 +1,8 @@
 """Order ids that certify themselves, so that intake needs no write but the publish."""
 
 import base64
-import hashlib
 import hmac
+import re
 from dataclasses import dataclass, field
 from typing import Self
 
@@ -13,56 +13,51 @@ MIN_SECRET_BYTES = 32
 _ID_BYTES = 15
 _TAG_BYTES = 10
 _ENCODED_CHARACTERS = 40
+_MENTION = re.compile(rf"{PREFIX}[a-z2-7]{{{_ENCODED_CHARACTERS}}}")
 _ALPHABET = "abcdefghijklmnopqrstuvwxyz234567"
 # Of ten bits each. base64's own base 32 takes twice as long, and was the largest piece of an id.
 _PAIRS = [first + second for first in _ALPHABET for second in _ALPHABET]
 _SHIFTS = range(8 * (_ID_BYTES + _TAG_BYTES) - 10, -1, -10)
-_BLOCK_BYTES = 64  # of SHA-256
-
-
-class _Keyed:
-    """HMAC-SHA-256 that has taken its key in: copies of two begun digests go on (RFC 2104).
-
-    Copying the standard library's HMAC costs twice as much as both.
-    """
-
-    def __init__(self, secret: bytes, purpose: bytes) -> None:
-        block = hmac.digest(secret, purpose, "sha256").ljust(_BLOCK_BYTES, b"\0")
-        self._inner = hashlib.sha256(bytes([byte ^ 0x36 for byte in block]))
-        self._outer = hashlib.sha256(bytes([byte ^ 0x5C for byte in block]))
-
-    def digest(self, message: bytes) -> bytes:
-        inner, outer = self._inner.copy(), self._outer.copy()
-        inner.update(message)
-        outer.update(inner.digest())
-        return outer.digest()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Keys:
-    """What is made of one secret: a key per purpose, so that a tag can never be passed off as an id or the reverse."""
+    """What is made of one secret: a key per purpose, so that a tag can never be passed off as an id or the reverse.
 
-    tag: _Keyed = field(repr=False)
-    derivation: _Keyed = field(repr=False)
+    Each is an HMAC that has taken its key in: a copy of it costs less than to begin anew.
+    """
+
+    tag: hmac.HMAC = field(repr=False)
+    derivation: hmac.HMAC = field(repr=False)
 
     @classmethod
     def of(cls, secret: bytes) -> Self:
         if len(secret) < MIN_SECRET_BYTES:
             raise ValueError(f"the order id secret must have at least {MIN_SECRET_BYTES} bytes")
         return cls(
-            tag=_Keyed(secret, b"order-id/tag/v1"),
-            derivation=_Keyed(secret, b"order-id/idempotency/v1"),
+            tag=_keyed(secret, b"order-id/tag/v1"),
+            derivation=_keyed(secret, b"order-id/idempotency/v1"),
         )
 
     def tag_of(self, identity: bytes) -> bytes:
-        return self.tag.digest(identity)[:_TAG_BYTES]
+        return _digest(self.tag, identity)[:_TAG_BYTES]
 
     def certified(self, identity: bytes) -> str:
         number = int.from_bytes(identity + self.tag_of(identity))
         return PREFIX + "".join([_PAIRS[number >> shift & 1023] for shift in _SHIFTS])
 
     def derived(self, pair: bytes) -> str:
-        return self.certified(self.derivation.digest(pair)[:_ID_BYTES])
+        return self.certified(_digest(self.derivation, pair)[:_ID_BYTES])
+
+
+def _keyed(secret: bytes, purpose: bytes) -> hmac.HMAC:
+    return hmac.new(hmac.digest(secret, purpose, "sha256"), digestmod="sha256")
+
+
+def _digest(keyed: hmac.HMAC, message: bytes) -> bytes:
+    begun = keyed.copy()
+    begun.update(message)
+    return begun.digest()
 
 
 class OrderIds:
@@ -111,3 +106,8 @@ class OrderIds:
             return False
         identity, tag = decoded[:_ID_BYTES], decoded[_ID_BYTES:]
         return any(hmac.compare_digest(tag, keys.tag_of(identity)) for keys in self._accepted)
+
+
+def mentioned(text: str) -> set[str]:
+    """What looks like an order id in a text: some 40 times faster than reading its messages."""
+    return set(_MENTION.findall(text))

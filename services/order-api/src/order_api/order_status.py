@@ -2,8 +2,9 @@
 
 from aiohttp import web
 
-from order_api.app_keys import BOOK, INTAKE, RETRY_AFTER
+from order_api.app_keys import BOOK, RETRY_AFTER
 from order_api.order_book import OrderBookError
+from order_api.order_paths import order_id_of
 from order_api.rejections import Rejection
 from order_api.responses import order_response
 from order_api.telemetry import REQUEST_CONTEXT
@@ -25,16 +26,3 @@ async def get_order(request: web.Request) -> web.Response:
             retry_after=request.app[RETRY_AFTER].spread(request.app[BOOK].outage),
         ) from exc
     return order_response(OrderView.pending(order_id) if entry is None else OrderView.of(entry))
-
-
-def order_id_of(request: web.Request) -> str:
-    """The order in the path. Nobody can guess one: who has it may ask about the order, and cancel it.
-
-    Raises:
-        Rejection: 404 for an id that is not ours.
-    """
-    order_id = request.match_info["order_id"]
-    if not request.app[INTAKE].ids.owns(order_id):
-        raise Rejection.of_field(404, "unknown_order", "order_id", "There is no such order")
-    request[REQUEST_CONTEXT].fields["order_id"] = order_id
-    return order_id

@@ -12,11 +12,13 @@ from prometheus_client import CollectorRegistry
 from flashbus.publisher import GroupCommitPublisher
 from flashops.owner import owner_name
 from flashpay import Ledger
+from flashstock.journal_search import JournalSearch
 from flashstock.reclaimer import Reclaimer
 from flashstock.seller import Seller
 from flashstock.sessions import MAX_SLOTS
 from flashstock.stock import Stock
 from order_api.limited_sale import LimitedSale
+from order_api.order_ids import mentioned
 from order_api.republishing import Republisher
 from order_api.settings import SERVICE, Settings
 from order_api.stock_levels import StockLevels
@@ -36,16 +38,17 @@ class Selling:
     levels: StockLevels
     sale: LimitedSale
     seller: Seller | None = None
+    journals: JournalSearch | None = None
     reclaimer: Reclaimer | None = None
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """Know what is left, sell it, and look after what dead sellers left; within the life of the publisher."""
         async with self.levels:
-            if self.seller is None or self.reclaimer is None:
+            if self.seller is None or self.journals is None or self.reclaimer is None:
                 yield
                 return
-            async with self.seller:
+            async with self.journals, self.seller:
                 watching = asyncio.create_task(_reclaim(self.reclaimer), name="reclaimer")
                 try:
                     yield
@@ -67,7 +70,7 @@ def selling(
     """Wire what sells limited products, if there is a stock."""
     if stock is None:
         levels = StockLevels(source=None, refresh=settings.stock_refresh)
-        return Selling(levels=levels, sale=LimitedSale(levels=levels, seller=None, limits=None))
+        return Selling(levels=levels, sale=LimitedSale(levels=levels, seller=None, limits=None, journals=None))
     metrics = StockMetrics(registry)
     levels = StockLevels(
         source=stock.counters,
@@ -89,8 +92,9 @@ def selling(
     reclaimer = Reclaimer(
         stock=stock, publish_again=publish_again, owner=owner, lease=settings.stock_lease, observer=metrics
     )
-    sale = LimitedSale(levels=levels, seller=seller, limits=stock.limits)
-    return Selling(levels=levels, sale=sale, seller=seller, reclaimer=reclaimer)
+    journals = JournalSearch(stock=stock, names=mentioned, timeout=settings.publish_timeout)
+    sale = LimitedSale(levels=levels, seller=seller, limits=stock.limits, journals=journals)
+    return Selling(levels=levels, sale=sale, seller=seller, journals=journals, reclaimer=reclaimer)
 
 
 async def _reclaim(reclaimer: Reclaimer) -> None:

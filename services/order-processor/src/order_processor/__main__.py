@@ -11,7 +11,7 @@ from flashops.command_line import load_settings
 from flashops.garbage import relax_garbage_collection
 from flashops.health import Health
 from flashops.lifecycle import Shutdown
-from flashops.logs import configure_logging
+from flashops.logs import WriteInfo, configure_logging
 from flashops.metrics import process_registry
 from flashops.operations import operations_server
 from flashops.streams import StandardStreams, guard_standard_streams
@@ -21,11 +21,13 @@ from order_processor.settings import SERVICE, Settings
 from order_processor.stall_log import log_stalls
 
 
-async def serve(settings: Settings, *, streams: StandardStreams) -> None:
+async def serve(settings: Settings, *, streams: StandardStreams, write_line: WriteInfo) -> None:
     """Work the queue until SIGTERM or SIGINT, finish what is in flight, return."""
     health, registry = Health(), process_registry(lines_dropped=lambda: streams.dropped)
     async with Shutdown() as shutdown, open_connections(settings) as connections:
-        consumer = build_consumer(settings, connections=connections, registry=registry, stop=shutdown.event)
+        consumer = build_consumer(
+            settings, connections=connections, registry=registry, stop=shutdown.event, write_line=write_line
+        )
 
         _add_checks(health, consumer)
         relax_garbage_collection()
@@ -76,8 +78,8 @@ def main() -> None:
         argv=sys.argv[1:],
         environ=os.environ,
     )
-    configure_logging(service=SERVICE, level=settings.log_level, environment=settings.environment)
-    asyncio.run(serve(settings, streams=streams))
+    write_line = configure_logging(service=SERVICE, level=settings.log_level, environment=settings.environment)
+    asyncio.run(serve(settings, streams=streams, write_line=write_line))
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ from prometheus_client import CollectorRegistry
 
 from flashbus.backoff import Backoff
 from flashbus.consumer import Consumer
+from flashops.logs import WriteInfo, write_info
 from flashops.metrics import outcome_counter
 from flashops.owner import owner_name
 from flashpay import CircuitBreaker, Clock, FlashpayError, Ledger, Settler, utc_now
@@ -29,6 +30,7 @@ def build_consumer(
     registry: CollectorRegistry,
     stop: asyncio.Event,
     clock: Clock = utc_now,
+    write_line: WriteInfo = write_info,
 ) -> Consumer:
     """Join the parts of a processor; the same for real connections and for fakes.
 
@@ -38,6 +40,7 @@ def build_consumer(
         registry: Where its metrics are shown.
         stop: Set, it begins the drain.
         clock: The wall clock that leases are compared with.
+        write_line: Writes the line of a message.
     """
     metrics, backoff = Metrics(registry), Backoff()
     breaker = _breaker(settings, connections.ledger)
@@ -52,14 +55,19 @@ def build_consumer(
         admission=breaker,
         observer=MetricsObserver(metrics),
         backoff=backoff,
+        write_line=write_line,
     )
     if connections.announcer is not None:
         connections.announcer.on_told = outcome_counter(registry)
     metrics.slots.set(settings.workers)
+    _show_state(metrics, consumer, breaker)
+    return consumer
+
+
+def _show_state(metrics: Metrics, consumer: Consumer, breaker: CircuitBreaker) -> None:
     metrics.slots_busy.set_function(lambda: consumer.busy)
     metrics.paused.set_function(lambda: 0 if breaker.closed else 1)
     metrics.stalled.set_function(lambda: int(consumer.stalled))
-    return consumer
 
 
 def _settler(settings: Settings, connections: Connections, clock: Clock) -> Settler:

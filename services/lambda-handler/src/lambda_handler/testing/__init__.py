@@ -10,7 +10,7 @@ from datetime import timedelta
 from flashmsg import Order, OrderPlaced, encode
 from flashpay import Announcer, Gateway, Settler
 from flashpay.testing import FakeGateway, MemoryLedger
-from lambda_handler.consumer import Consumer
+from lambda_handler.consumer import BatchConsumer
 from lambda_handler.json_log import JsonLog
 from lambda_handler.record_outcomes import Invocation, RecordOutcome
 from lambda_handler.record_settler import RecordSettler, Settles
@@ -69,7 +69,7 @@ class Bench:
 
     def consumer(
         self, *, payment_timeout: float = 1, gateway: Gateway | None = None, settler: Settles | None = None
-    ) -> Consumer:
+    ) -> BatchConsumer:
         """The consumer under test."""
         record_settler = RecordSettler(
             settler=settler or self.settler(payment_timeout=payment_timeout, gateway=gateway),
@@ -79,7 +79,7 @@ class Bench:
             jitter=lambda: self.jitter,
             sleep=self.sleep,
         )
-        return Consumer(record_settler=record_settler, announcer=self.announcer, log=JsonLog(self.stream))
+        return BatchConsumer(record_settler=record_settler, announcer=self.announcer, log=JsonLog(self.stream))
 
     async def sleep(self, seconds: float) -> None:
         """Note a pause."""

@@ -22,7 +22,6 @@ from flashpay import Announcer, Retention
 from flashpay.testing import FakeGateway, FakeOutcomes, FakeRefunds, MemoryLedger
 from flashstock.stock import Stock
 from order_api.app import create_app
-from order_api.app_keys import SALE
 from order_api.catalogue import Product
 from order_api.connections import Connections
 from order_api.order_ids import OrderIds
@@ -191,7 +190,9 @@ async def running_shop(
     app = create_app(settings, connections=fakes.connections(source, stock), health=health, registry=registry)
     async with _serving(app, settings, health, registry) as (runner, operations), aiohttp.ClientSession() as session:
         if wait_ready:
-            await wait_until(lambda: source.loads and app[SALE].is_known)
+            async with asyncio.timeout(10):
+                while not (await health.ready()).ready:  # noqa: ASYNC110 - it is asked for, and tells nobody
+                    await asyncio.sleep(0.005)
         yield RunningApi(
             port=int(runner.addresses[0][1]),
             operations_port=operations,

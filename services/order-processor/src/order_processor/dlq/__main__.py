@@ -8,9 +8,9 @@ from flashops.command_line import EXIT_USAGE
 from flashops.lifecycle import Shutdown
 from flashpay import utc_now
 from order_processor.dlq.actions import Action, Discard, Redrive
+from order_processor.dlq.audit_log import AuditLog
 from order_processor.dlq.command_line import PROGRAM, Command, parse
 from order_processor.dlq.connections import Connections, open_connections
-from order_processor.dlq.journal import Journal
 from order_processor.dlq.places import UnknownPlaceError
 from order_processor.dlq.tour import Tour
 from order_processor.dlq.visits import Acting, Listing, Showing, Visit
@@ -52,10 +52,10 @@ def _visit(command: Command, connections: Connections, tour: Tour) -> Visit:
 
 
 def _action(command: Command, connections: Connections) -> Action:
-    journal = Journal(path=command.journal)
+    audit_log = AuditLog(path=command.audit_log)
     if command.name == "discard" and command.author is not None:
-        return Discard(journal=journal, author=command.author)
-    return Redrive(senders=connections.senders, journal=journal, to=command.to, edit=command.edit)
+        return Discard(audit_log=audit_log, author=command.author)
+    return Redrive(senders=connections.senders, audit_log=audit_log, to=command.to, edit=command.edit)
 
 
 def _say(text: str) -> None:

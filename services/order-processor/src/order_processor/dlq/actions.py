@@ -6,7 +6,7 @@ from typing import Protocol
 
 from flashbus.dead_letters import dead_letter_attributes
 from flashbus.queue import Message, MessageSender
-from order_processor.dlq.journal import Author, Journal
+from order_processor.dlq.audit_log import AuditLog, Author
 from order_processor.dlq.letters import Letter
 from order_processor.dlq.places import HOMES, Home
 from order_processor.dlq.walk import Walk
@@ -48,11 +48,11 @@ class Redrive:
         senders: To where letters go home.
         to: Where all of them go instead, as when the consumer was exchanged meanwhile.
         edit: What is sent in place of the body.
-        journal: Where an edit is written down.
+        audit_log: Where an edit is written down.
     """
 
     senders: Mapping[Home, MessageSender]
-    journal: Journal
+    audit_log: AuditLog
     to: Home | None = None
     edit: Edit | None = None
 
@@ -66,7 +66,7 @@ class Redrive:
         if body is None:
             raise NotDoneError("it holds no message that could be sent")
         if self.edit is not None:
-            self.journal.write("edit", letter, self.edit.author, new_body=body)
+            self.audit_log.write("edit", letter, self.edit.author, new_body=body)
         await sender.send(body, attributes=self._attributes(letter))
         if not await walk.remove(message):
             raise NotDoneError("it was sent, but not removed: it will be seen once more")
@@ -81,13 +81,13 @@ class Redrive:
 
 @dataclass(frozen=True, kw_only=True)
 class Discard:
-    """Removes a letter for good; the journal has it."""
+    """Removes a letter for good; the audit log has it."""
 
-    journal: Journal
+    audit_log: AuditLog
     author: Author
 
     async def __call__(self, letter: Letter, message: Message, walk: Walk) -> None:
         """See `Action`."""
-        self.journal.write("discard", letter, self.author)
+        self.audit_log.write("discard", letter, self.author)
         if not await walk.remove(message):
             raise NotDoneError("it was not removed")

@@ -9,7 +9,7 @@ from typing import Literal, get_args
 
 from flashmsg import FlashmsgError, decode
 from order_processor.dlq.actions import Edit
-from order_processor.dlq.journal import Author
+from order_processor.dlq.audit_log import Author
 from order_processor.dlq.places import QUEUE_NAMES, Home
 from order_processor.dlq.selection import Selection
 
@@ -42,7 +42,7 @@ class Command:
     to: Home | None = None
     edit: Edit | None = None
     author: Author | None = None
-    journal: Path = Path()
+    audit_log: Path = Path()
 
 
 def parse(argv: Sequence[str]) -> Command:
@@ -72,7 +72,7 @@ def parse(argv: Sequence[str]) -> Command:
         to=given.to if given.command == "redrive" else None,
         edit=_edit(parser, given, author) if given.command == "redrive" else None,
         author=author,
-        journal=given.journal,
+        audit_log=given.audit_log,
     )
 
 
@@ -109,7 +109,7 @@ def _parser() -> argparse.ArgumentParser:
         ("list", "one line each, and what they come to"),
         ("show", "everything that is known of each, its body included"),
         ("redrive", "send them back; each order is settled once, however often it is sent"),
-        ("discard", "remove them for good; the journal keeps them"),
+        ("discard", "remove them for good; the audit log keeps them"),
     ):
         command = commands.add_parser(name, help=text, description=f"{name}: {text}.")
         _add_selection(command)
@@ -143,7 +143,7 @@ def _add_action(command: argparse.ArgumentParser) -> None:
     command.add_argument("--by", metavar="WHO", help="who acts, for the record")
     command.add_argument("--why", metavar="TEXT", help="and why")
     command.add_argument(
-        "--journal",
+        "--audit-log",
         type=Path,
         default=Path("dead-letters.jsonl"),
         metavar="FILE",

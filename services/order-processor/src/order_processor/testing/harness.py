@@ -10,6 +10,7 @@ from prometheus_client import CollectorRegistry
 from flashbus.consumer import Consumer
 from flashbus.testing import FakeQueue, loop_time
 from flashmsg import Order, OrderPlaced, OrderStatus, PricedLine, encode
+from flashops.logs import WriteInfo, write_info
 from flashpay import Announcer, Retention
 from flashpay.testing import FakeGateway, FakeOutcomes, FakeStock, MemoryLedger
 from order_processor.app import build_consumer
@@ -51,6 +52,7 @@ class ProcessorHarness:
         self.stock = FakeStock()
         self.registry = CollectorRegistry()
         self.stop = asyncio.Event()
+        self.write_line: WriteInfo = write_info
         self.consumer: Consumer | None = None
         self._placed = 0
 
@@ -90,6 +92,7 @@ class ProcessorHarness:
             registry=self.registry,
             stop=self.stop,
             clock=self.now,
+            write_line=self.write_line,
         )
         task = asyncio.create_task(self.consumer.run(), name="consumer")
         try:

@@ -1,4 +1,4 @@
-"""The breaker and its rooms: who leaves when failing orders hold every slot, and who may take the place."""
+"""The breaker evicts: who leaves when failing orders hold every slot, and who may take the slot."""
 
 import asyncio
 import inspect
@@ -21,7 +21,7 @@ from flashpay import (
     Unanswered,
 )
 from flashpay.breaker import Held
-from flashpay.rooms import AWAY
+from flashpay.eviction import AWAY
 from flashpay.testing import START, sample_order
 
 ENTRY = LedgerEntry.claimed_first(sample_order(), owner="w", lease_until=START, now=START)
@@ -35,8 +35,8 @@ Task = asyncio.Task[Settlement]
 @pytest.fixture(autouse=True)
 def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     """Minutes and hours are hundredths of a second here."""
-    monkeypatch.setattr("flashpay.rooms._FIRST_SECONDS", PAUSE)
-    monkeypatch.setattr("flashpay.rooms._LAST_RECEIVE_SECONDS", PAUSE)
+    monkeypatch.setattr("flashpay.eviction._FIRST_SECONDS", PAUSE)
+    monkeypatch.setattr("flashpay.eviction._LAST_RECEIVE_SECONDS", PAUSE)
     monkeypatch.setattr("flashpay.breaker._LEDGER_PATIENCE_SECONDS", PAUSE)
 
 
@@ -79,8 +79,8 @@ class Shop:
             await asyncio.sleep(0)
         return self.start("first", receives_left=receives_left[0]), second
 
-    async def with_a_room(self) -> Task:
-        """Wait until one of two has made room; the other."""
+    async def after_an_eviction(self) -> Task:
+        """Wait until one of two was evicted; the other."""
         leaving, staying = await self.fill(5, 4)
         await asyncio.wait([leaving])
         return staying
@@ -97,7 +97,7 @@ def failure(task: Task) -> BaseException | None:
     return task.exception() if task.done() else None
 
 
-async def test_who_has_the_most_receives_left_makes_room_and_is_away_for_two_minutes(shop: Shop) -> None:
+async def test_who_has_the_most_receives_left_is_evicted_and_is_away_for_two_minutes(shop: Shop) -> None:
     leaving, staying = await shop.fill(5, 4)
     await asyncio.wait([leaving])
     error = failure(leaving)
@@ -124,21 +124,21 @@ async def test_one_receive_that_is_left_is_enough_to_come_back(shop: Shop) -> No
     assert isinstance(failure(leaving), HeldBackError)
     again = shop.start("first", receives_left=1)
     await asyncio.wait([again])
-    assert str(failure(again)) == "the room is for an order that was not tried yet"
+    assert str(failure(again)) == "the slot is for an order that was not tried yet"
 
 
-async def test_the_room_is_for_an_order_that_was_not_tried_yet(shop: Shop) -> None:
-    await shop.with_a_room()
+async def test_the_slot_is_for_an_order_that_was_not_tried_yet(shop: Shop) -> None:
+    await shop.after_an_eviction()
     again = shop.start("first")
     await asyncio.wait([again])
     error = failure(again)
     assert isinstance(error, HeldBackError)
-    assert (str(error), error.after) == ("the room is for an order that was not tried yet", AWAY)
+    assert (str(error), error.after) == ("the slot is for an order that was not tried yet", AWAY)
     shop.good.add("fresh")
     assert await shop.start("fresh") == SETTLED
     assert shop.breaker.closed
     # The next outage begins anew.
-    assert shop.breaker._rooms._left == 0
+    assert shop.breaker._eviction._evictions == 0
     assert "first" not in shop.breaker._tried_at
 
 
@@ -159,15 +159,15 @@ async def test_an_order_whose_stock_does_not_answer_has_been_tried(shop: Shop) -
 
 
 async def test_once_it_is_taken_nobody_is_turned_away(shop: Shop) -> None:
-    await shop.with_a_room()
+    await shop.after_an_eviction()
     fresh, again = shop.start("fresh"), shop.start("first")
     await asyncio.sleep(0)
     assert not fresh.done()
     assert not again.done()
 
 
-async def test_an_order_that_failed_without_a_word_before_makes_room_like_the_others(shop: Shop) -> None:
-    staying = await shop.with_a_room()
+async def test_an_order_that_failed_without_a_word_before_is_evicted_like_the_others(shop: Shop) -> None:
+    staying = await shop.after_an_eviction()
     shop.tells = False
     held = [staying, shop.start("third")]
     async with asyncio.timeout(2):
@@ -176,13 +176,13 @@ async def test_an_order_that_failed_without_a_word_before_makes_room_like_the_ot
 
 
 async def test_nobody_is_turned_away_on_the_last_receive(shop: Shop) -> None:
-    await shop.with_a_room()
+    await shop.after_an_eviction()
     last = shop.start("first", receives_left=0)
     await asyncio.sleep(0)
     assert not last.done()
 
 
-async def test_nobody_makes_room_while_an_order_that_has_not_failed_holds_a_slot(shop: Shop) -> None:
+async def test_nobody_is_evicted_while_an_order_that_has_not_failed_holds_a_slot(shop: Shop) -> None:
     shop.hanging.add("fresh")
     failed, other = await shop.fill(5, 5)
     failed.cancel()
@@ -199,7 +199,7 @@ async def test_on_their_last_receive_they_leave_with_their_own_failure(shop: Sho
     assert [failure(task) for task in done] == [DOWN]
 
 
-async def test_nobody_makes_room_where_the_gateway_answers_nothing(shop: Shop) -> None:
+async def test_nobody_is_evicted_where_the_gateway_answers_nothing(shop: Shop) -> None:
     shop.alive = False
     held = await shop.fill(5, 5)
     await asyncio.sleep(5 * PAUSE)
@@ -207,7 +207,7 @@ async def test_nobody_makes_room_where_the_gateway_answers_nothing(shop: Shop) -
     assert not any(task.done() for task in held)
 
 
-async def test_nobody_makes_room_where_the_ledger_answers_nothing(shop: Shop) -> None:
+async def test_nobody_is_evicted_where_the_ledger_answers_nothing(shop: Shop) -> None:
     shop.error, shop.ledger_hangs = THROTTLED, True
     held = await shop.fill(5, 5)
     while len(shop.tries) < 5:  # noqa: ASYNC110 - as they come: each waits for the ledger first

@@ -10,8 +10,8 @@ _FIRST_SECONDS = 30.0
 _LONGEST_SECONDS = 3600.0
 # So many leave at the same pace, for several bad orders may be waiting; then each waits twice as long.
 _EVEN = 8
-_SEARCH_SECONDS = 60.0
-# How long one that leaves stays away, so that the orders behind it are tried first.
+_RESERVED_SECONDS = 60.0
+# How long an evicted order stays away, so that the orders behind it are tried first.
 AWAY = timedelta(minutes=2)
 # SQS shows a message again after 12 h whatever is done, and moves one on its last receive without a reason.
 _LAST_RECEIVE_SECONDS = 11 * 3600.0
@@ -31,16 +31,16 @@ class Occupant(Protocol):
 _O = TypeVar("_O", bound=Occupant)
 
 
-class Rooms:
-    """Says who leaves, and when. Rarely, since it costs a receive: soon every hour only.
+class EvictionPolicy:
+    """Chooses the order that leaves, and when. Rarely, since it costs a receive: soon every hour only.
 
     It takes 30 s at first; an order whose charge may be in flight is given the whole patience, then four times as
     long each time. While a dependency answers nothing at all nobody leaves: that is an outage, and no order's own
     fault. An order on its last receive leaves, and is given up, only where the others have none left either and
     nobody was settled for hours.
 
-    The room is for an order that was not tried yet: for a minute others are turned away (`searching`), lest one bad
-    order makes room for another for ever.
+    The slot is for an order that was not tried yet: for a minute others are turned away (`slot_is_reserved`), lest one
+    bad order is evicted for another for ever.
 
     Attributes:
         due: When to ask again; None when not before something changes.
@@ -54,26 +54,26 @@ class Rooms:
         self._slots = slots
         self._patience = max(patience.total_seconds(), _FIRST_SECONDS)
         self._full_since: float | None = None
-        self._search_until = 0.0
-        self._left = 0
+        self._reserved_until = 0.0
+        self._evictions = 0
         self.due: float | None = None
 
     def reset(self) -> None:
         """Begin anew: an order was settled."""
         self._full_since = self.due = None
-        self._left = 0
-        self._search_until = 0.0
+        self._evictions = 0
+        self._reserved_until = 0.0
 
-    def searching(self, *, now: float) -> bool:
-        """Whether the room that was made last still waits for an order that was not tried."""
-        return now < self._search_until
+    def slot_is_reserved(self, *, now: float) -> bool:
+        """Whether the slot that was freed last still waits for an order that was not tried."""
+        return now < self._reserved_until
 
-    def found(self) -> None:
+    def slot_taken(self) -> None:
         """An order that was not tried has come."""
-        self._search_until = 0.0
+        self._reserved_until = 0.0
 
-    def who_leaves(self, inside: Sequence[_O], *, now: float, silent: bool) -> _O | None:
-        """Who leaves now, if anybody."""
+    def choose(self, inside: Sequence[_O], *, now: float, silent: bool) -> _O | None:
+        """The order that leaves now, if any."""
         self.due = None
         if len(inside) < self._slots or any(held.error is None for held in inside):
             self._full_since = None
@@ -88,9 +88,9 @@ class Rooms:
         if now < due:
             self.due = due
             return None
-        self._left += 1
+        self._evictions += 1
         self._full_since = None
-        self._search_until = now + _SEARCH_SECONDS
+        self._reserved_until = now + _RESERVED_SECONDS
         return chosen
 
     def _pause(self, held: Occupant) -> float:
@@ -98,12 +98,12 @@ class Rooms:
             return _LAST_RECEIVE_SECONDS
         if _in_flight(held):
             # The next charge is one more in flight than there are slots.
-            return float(min(self._patience * 4.0 ** min(self._left, 20), _LAST_RECEIVE_SECONDS))
-        return float(min(_FIRST_SECONDS * 2.0 ** min(max(self._left - _EVEN + 1, 0), 20), _LONGEST_SECONDS))
+            return float(min(self._patience * 4.0 ** min(self._evictions, 20), _LAST_RECEIVE_SECONDS))
+        return float(min(_FIRST_SECONDS * 2.0 ** min(max(self._evictions - _EVEN + 1, 0), 20), _LONGEST_SECONDS))
 
 
 def _in_flight(held: Occupant) -> bool:
     error = held.error
     return isinstance(error, GatewayInFlightError) or (
-        isinstance(error, GatewayUnavailableError) and not error.answered
+        isinstance(error, GatewayUnavailableError) and not error.answered and not error.absent
     )

@@ -20,7 +20,7 @@ class Author:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Journal:
+class AuditLog:
     """A file that is only appended to. With it, what was discarded or replaced can be brought back by hand."""
 
     path: Path
