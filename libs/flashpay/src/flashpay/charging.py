@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import Protocol, TypeAlias
 
 from flashpay.errors import GatewayInFlightError, GatewayUnavailableError
-from flashpay.gateway import Approved, ChargeKnown, ChargeRequest, ChargeResult, Declined, Gateway
+from flashpay.gateway import Approved, ChargeKnown, ChargeRequest, ChargeResult, Declined, Gateway, NotCharged
 from flashpay.ledger import Clock
 
 _LOOKUP_TIMEOUT = timedelta(seconds=5)
@@ -126,6 +126,7 @@ class Charger:
             return found
         if isinstance(found, GatewayInFlightError):
             raise found from error
+        error.absent = isinstance(found, NotCharged)
         raise error
 
     async def _is_alive(self, request: ChargeRequest, found: _Found) -> bool:
