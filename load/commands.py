@@ -14,6 +14,7 @@ from load.folder import Outline, read_outline, write_outline
 from load.model import load_prices
 from load.report import words
 from load.report.console import console, list_scenarios, print_checks, print_table, summary
+from load.report.differences import unlike
 from load.report.files import read_results, write_comparison, write_report
 from load.run.experiment import Experiment, new_folder
 from load.run.progress import Progress
@@ -211,6 +212,8 @@ def run_report(arguments: argparse.Namespace) -> int:
         page = write_comparison(arguments.output or new_folder(), found, against=against)
     out = console()
     out.print(f"Report: {page}", soft_wrap=True, highlight=False)
+    for sentence in unlike([results for _, results in (*found, *against)]).values():
+        out.print(f"[yellow]NOTE[/yellow] {sentence}", soft_wrap=True, highlight=False)
     for sentence in exceeded:
         out.print(f"[red]FAILED[/red] {sentence}", soft_wrap=True, highlight=False)
     return 1 if exceeded else 0

@@ -269,5 +269,9 @@ async def test_one_connection_too_many_is_refused_and_counted(opened: Open) -> N
         await port.until("http_server_open_connections", 2)
         answer = await port.exchange(SECOND.replace(b"Host", b"Connection: close\r\nHost"))
         assert statuses(answer) == [200]
+        await port.until("http_server_open_connections", 2)
+        writers.append((await port.open())[1])
+        await port.until("http_server_open_connections", 3)
+        assert statuses(await port.exchange(b"")) == [503]
         for writer in writers:
             writer.close()

@@ -105,6 +105,12 @@ def test_secrets_show_in_no_representation() -> None:
     assert settings.signing_key.get_secret_value() == "hunter2"
 
 
+def test_a_value_that_is_refused_is_not_told() -> None:
+    with pytest.raises(ValidationError) as caught:
+        Example.model_validate({"orders_table": "orders", "port": "hunter2"})
+    assert "hunter2" not in str(caught.value)
+
+
 def test_settings_are_frozen() -> None:
     settings = Example.from_environment({"ORDERS_TABLE": "orders"})
     with pytest.raises(ValidationError):

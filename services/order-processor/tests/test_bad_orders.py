@@ -70,7 +70,7 @@ def _charge(order: Order) -> ChargeRequest:
     )
 
 
-def rig_of(*, workers: int, **variables: object) -> ProcessorHarness:
+def harness_of(*, workers: int, **variables: object) -> ProcessorHarness:
     processor = ProcessorHarness(workers=workers, **variables)
     processor.gateway.latency = PAYMENT
     processor.ledger = ContendedLedger(processor)
@@ -100,7 +100,7 @@ def dead_letter_of(processor: ProcessorHarness, order: Order) -> StoredMessage:
 @pytest.mark.parametrize("workers", [1, 8, 20])
 @pytest.mark.parametrize("kind", KINDS)
 async def test_at_one_order_a_minute_the_good_ones_are_paid_at_once(kind: str, workers: int) -> None:
-    processor = rig_of(workers=workers)
+    processor = harness_of(workers=workers)
     good: list[Order] = []
     await place_bad(processor, kind)
     async with processor.running():
@@ -117,7 +117,7 @@ async def test_at_one_order_a_minute_the_good_ones_are_paid_at_once(kind: str, w
 @pytest.mark.parametrize("workers", [8, 20])
 @pytest.mark.parametrize("kind", KINDS)
 async def test_a_saturated_shop_keeps_its_throughput(kind: str, workers: int) -> None:
-    alone, beside = rig_of(workers=workers), rig_of(workers=workers)
+    alone, beside = harness_of(workers=workers), harness_of(workers=workers)
     orders = await alone.place(150 * workers)
     async with alone.running():
         undisturbed = await seconds_to_complete(alone, orders)
@@ -131,7 +131,7 @@ async def test_a_saturated_shop_keeps_its_throughput(kind: str, workers: int) ->
 
 @pytest.mark.parametrize("kind", sorted(REASONS))
 async def test_the_bad_one_ends_in_the_dead_letters_within_its_receives(kind: str) -> None:
-    processor = rig_of(workers=4, max_receives=8)
+    processor = harness_of(workers=4, max_receives=8)
     (bad,) = await place_bad(processor, kind)
     async with processor.running():
         while not processor.dead.stored and loop_time() < HOUR:
@@ -147,7 +147,7 @@ async def test_the_bad_one_ends_in_the_dead_letters_within_its_receives(kind: st
 
 @pytest.mark.parametrize("kind", ["fails", "ledger item"])
 async def test_a_fifth_of_all_orders_being_bad_stops_nobody_for_ten_hours(kind: str) -> None:
-    processor = rig_of(workers=20)
+    processor = harness_of(workers=20)
     good: list[Order] = []
     bad: list[Order] = []
     async with processor.running():
@@ -164,7 +164,7 @@ async def test_a_fifth_of_all_orders_being_bad_stops_nobody_for_ten_hours(kind: 
 
 @pytest.mark.parametrize("kind", ["fails", "hangs", "ledger item"])
 async def test_bad_orders_on_every_slot_make_room_in_the_end(kind: str) -> None:
-    processor = rig_of(workers=4)
+    processor = harness_of(workers=4)
     await place_bad(processor, kind, 10)
     good = await processor.place(20)
     async with processor.running():

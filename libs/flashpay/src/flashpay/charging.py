@@ -155,7 +155,7 @@ class Charger:
         return patient and hold.overtaken < _OVERTAKEN
 
     async def _pause(self, seconds: float, found: GatewayUnavailableError) -> None:
-        asked = 0.0 if found.retry_after is None else found.retry_after.total_seconds()
+        asked = (found.retry_after or timedelta(0)).total_seconds()
         pause = min(max(seconds, asked), _LONGEST_PAUSE_SECONDS) * random.uniform(0.8, 1.2)  # noqa: S311 - jitter, no secret
         sleeping = asyncio.ensure_future(self._sleep(pause))
         stopped = asyncio.create_task(self._impatient.wait(), name="out of patience")
