@@ -1,7 +1,9 @@
 """What every test folder may use."""
 
 import signal
+import subprocess
 from collections.abc import Iterator
+from pathlib import Path
 
 import hypothesis
 import pytest
@@ -18,6 +20,21 @@ def embedded_aws() -> Iterator[RunningEmulator]:
     """The embedded AWS, started once per session; tests keep apart by the names of their resources."""
     with blocking_emulator() as running:
         yield running
+
+
+@pytest.fixture(scope="session")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A certificate for 127.0.0.1, signed by itself, in one file with its key."""
+    folder = tmp_path_factory.mktemp("tls")
+    subprocess.run(  # noqa: S603 - fixed arguments
+        ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=127.0.0.1",  # noqa: S607 - found on the path
+         "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", folder / "key.pem", "-out", folder / "cert.pem"],
+        check=True,
+        capture_output=True,
+    )  # fmt: skip
+    whole = folder / "both.pem"
+    whole.write_bytes((folder / "key.pem").read_bytes() + (folder / "cert.pem").read_bytes())
+    return whole
 
 
 def pytest_configure() -> None:

@@ -18,6 +18,7 @@ from flashpay import (
     HttpGateway,
     LedgerEntry,
     Retention,
+    SessionExchange,
     refund_request,
 )
 from flashpay.testing import sample_order
@@ -129,6 +130,6 @@ async def _open_records(stage: Stage) -> AsyncIterator[_Records]:
     async with aws_client("dynamodb", variables) as dynamodb, aws_client("sqs", variables) as sqs:
         yield _Records(
             ledger=DynamoLedger(client=dynamodb, table=outputs["OrdersTableName"], retention=Retention(announced=True)),
-            gateway=HttpGateway(session=stage.session, base_url=stage.shop.gateway_url),
+            gateway=HttpGateway(SessionExchange(stage.session, base_url=stage.shop.gateway_url)),
             dead_letters=SqsQueue(url=outputs["DeadLetterQueueUrl"], client=sqs),
         )

@@ -5,7 +5,8 @@ from typing import Any, Protocol
 
 import aiohttp
 
-from flashpay import Approved, Gateway, HttpGateway
+from flashpay import Approved, Gateway, HttpGateway, SessionExchange
+from flashpay.exchanges import Exchange
 from flashpay.testing import FakeGateway, Reply
 from local.waiting import wait_until
 
@@ -89,8 +90,8 @@ _FAULTS = {Reply.FAIL: "failing_customers", Reply.HANG: "hanging_customers"}
 class ProcessStage:
     """The real gateway in a process of its own."""
 
-    def __init__(self, *, session: aiohttp.ClientSession, url: str) -> None:
-        self.gateway = HttpGateway(session=session, base_url=url)
+    def __init__(self, *, session: aiohttp.ClientSession, url: str, exchange: Exchange | None = None) -> None:
+        self.gateway = HttpGateway(exchange or SessionExchange(session, base_url=url))
         self._session = session
         self._url = url
 

@@ -13,11 +13,15 @@ import pytest
 
 from examples.card_provider import CardProvider
 from examples.tests.card_provider_server import card_provider_server
+from flashbus.wire.direct import open_direct
+from flashbus.wire.limits import TransportLimits
 from flashpay import (
+    ANSWER_LIMIT_BYTES,
     Approved,
     ChargeRequest,
     ConflictingChargeError,
     Declined,
+    DirectExchange,
     GatewayInFlightError,
     GatewayRefusedError,
     GatewayUnavailableError,
@@ -28,10 +32,17 @@ from tests.contracts.gateway_stages import FakeStage, ProcessStage, Stage
 
 TIMEOUT = timedelta(seconds=10)
 SHORT = timedelta(milliseconds=50)
+LIMITS = TransportLimits(
+    connect_timeout=TIMEOUT,
+    read_timeout=timedelta(hours=1),
+    connections=100,
+    keep_alive=TIMEOUT,
+    answer_bytes=ANSWER_LIMIT_BYTES,
+)
 SLOW = timedelta(milliseconds=700)
 
 
-@pytest.fixture(params=["fake", "process", "example"])
+@pytest.fixture(params=["fake", "process", "process_direct", "example"])
 async def stage(request: pytest.FixtureRequest) -> AsyncIterator[Stage]:
     """Every gateway that keeps the contract; a new charge is approved at once."""
     if request.param == "fake":
@@ -43,8 +54,9 @@ async def stage(request: pytest.FixtureRequest) -> AsyncIterator[Stage]:
             yield FakeStage(fake=server.gateway, adapter=provider)
         return
     url = request.getfixturevalue("gateway_url")
-    async with aiohttp.ClientSession() as session:
-        process = ProcessStage(session=session, url=url)
+    async with aiohttp.ClientSession() as session, open_direct(url, limits=LIMITS) as connections:
+        direct = DirectExchange(connections, base_url=url) if request.param == "process_direct" else None
+        process = ProcessStage(session=session, url=url, exchange=direct)
         await process.behave(Reply.APPROVE)
         yield process
 

@@ -4,7 +4,6 @@ import asyncio
 import contextlib
 import json
 import ssl
-import subprocess
 import zlib
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
@@ -243,21 +242,6 @@ async def test_an_endpoint_may_have_an_address_of_the_new_kind(open_client: Open
     async with serving(lambda: web.Response(text=OK), host="::1") as (service, url):
         assert (await get_item(open_client, url))["Item"]
     assert service.asked[0].headers["host"] == url.removeprefix("http://")
-
-
-@pytest.fixture(scope="module")
-def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A certificate for 127.0.0.1, signed by itself, in one file with its key."""
-    folder = tmp_path_factory.mktemp("tls")
-    subprocess.run(  # noqa: S603 - fixed arguments
-        ["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=127.0.0.1",  # noqa: S607 - found on the path
-         "-addext", "subjectAltName=IP:127.0.0.1", "-keyout", folder / "key.pem", "-out", folder / "cert.pem"],
-        check=True,
-        capture_output=True,
-    )  # fmt: skip
-    whole = folder / "both.pem"
-    whole.write_bytes((folder / "key.pem").read_bytes() + (folder / "cert.pem").read_bytes())
-    return whole
 
 
 @pytest.mark.parametrize("trusted", [True, False])

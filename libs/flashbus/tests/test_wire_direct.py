@@ -60,7 +60,12 @@ class Endpoint:
 
 @asynccontextmanager
 async def transport_to(
-    serve: Serve, *, connections: int = 4, read_timeout: float = 5, keep_alive: float = 5
+    serve: Serve,
+    *,
+    connections: int = 4,
+    read_timeout: float = 5,
+    keep_alive: float = 5,
+    answer_bytes: int | None = None,
 ) -> AsyncIterator[DirectTransport]:
     serving: set[asyncio.Task[None] | None] = set()
 
@@ -79,6 +84,7 @@ async def transport_to(
         read_timeout=timedelta(seconds=read_timeout),
         connections=connections,
         keep_alive=timedelta(seconds=keep_alive),
+        answer_bytes=answer_bytes,
     )
     transport = DirectTransport(f"http://127.0.0.1:{port}", limits=limits, tls=None)
     try:
@@ -235,6 +241,55 @@ async def test_there_are_no_more_connections_than_allowed_and_all_are_served() -
         answers = await asyncio.gather(*[post(transport) for _ in range(50)])
     assert [answer.body for answer in answers] == [b"ok"] * 50
     assert 1 <= endpoint.most_open <= 3
+
+
+async def pour(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, head: bytes, more: bytes) -> None:
+    """Answer without end."""
+    await reader.readuntil(b"{}")
+    writer.write(head)
+    while True:
+        writer.write(more)
+        await writer.drain()
+
+
+async def test_an_answer_over_the_limit_is_cut_off_and_is_the_last_of_its_connection() -> None:
+    head, connections = b"HTTP/1.1 402 No\r\nContent-Length: 99999999\r\n\r\n", 0
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        nonlocal connections
+        connections += 1
+        await pour(reader, writer, head, b"x" * 500)
+
+    async with transport_to(serve, answer_bytes=1000) as transport:
+        for _ in range(2):
+            answer = await post(transport)
+            assert (answer.status, answer.is_whole) == (402, False)
+            assert set(answer.body) == set(b"x")
+    assert connections == 2
+
+
+async def test_a_head_without_end_is_no_answer() -> None:
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await pour(reader, writer, b"HTTP/1.1 200 OK\r\n", b"x-more: 1\r\n" * 50)
+
+    async with transport_to(serve, answer_bytes=1000) as transport:
+        with pytest.raises(ConnectionClosedError):
+            await post(transport)
+
+
+async def test_answers_within_the_limit_are_whole_however_many_a_connection_has_had() -> None:
+    endpoint = Endpoint()
+    async with transport_to(endpoint.serve, answer_bytes=len(OK)) as transport:
+        answers = [await post(transport) for _ in range(5)]
+    assert [answer.is_whole for answer in answers] == [True] * 5
+    assert endpoint.connections == 1
+
+
+async def test_a_request_without_a_body_says_so() -> None:
+    endpoint = Endpoint()
+    async with transport_to(endpoint.serve) as transport:
+        assert (await transport.request("GET", "/v1/charges/a%2Fb", b"", {"host": "pay.test"})).body == b"ok"
+    assert endpoint.requests == [b"GET /v1/charges/a%2Fb HTTP/1.1\r\nhost: pay.test\r\ncontent-length: 0\r\n\r\n"]
 
 
 async def test_nobody_there_is_an_endpoint_that_cannot_be_reached() -> None:

@@ -9,10 +9,22 @@ from typing import Any, Protocol
 import pytest
 from aiobotocore.session import AioSession
 
-from flashpay import DynamoClient, DynamoLedger, DynamoPaid, Ledger, PaidOrders, Settler
+from flashbus.wire.direct import open_direct
+from flashbus.wire.limits import TransportLimits
+from flashpay import (
+    ANSWER_LIMIT_BYTES,
+    DirectExchange,
+    DynamoClient,
+    DynamoLedger,
+    DynamoPaid,
+    Ledger,
+    PaidOrders,
+    Settler,
+)
+from flashpay.exchanges import Exchange
 from flashpay.retention import Retention
 from flashpay.testing import FakeGateway, FakeStock, ManualClock, MemoryLedger
-from flashpay.testing.provider import Provider, running_provider
+from flashpay.testing.provider import OpenExchange, Provider, running_provider, session_exchange
 from flashpay.unsettled import INDEX, DynamoUnsettled, UnsettledOrders
 
 
@@ -124,9 +136,29 @@ def settler(memory: MemoryLedger, gateway: FakeGateway, stock: FakeStock, clock:
     )
 
 
+@asynccontextmanager
+async def direct_exchange(base_url: str) -> AsyncIterator[Exchange]:
+    patience = timedelta(seconds=15)
+    limits = TransportLimits(
+        connect_timeout=patience,
+        read_timeout=patience,
+        connections=4,
+        keep_alive=patience,
+        answer_bytes=ANSWER_LIMIT_BYTES,
+    )
+    async with open_direct(base_url, limits=limits) as connections:
+        yield DirectExchange(connections, base_url=base_url)
+
+
+@pytest.fixture(params=["session", "direct"])
+def open_exchange(request: pytest.FixtureRequest) -> OpenExchange:
+    """Both ways to a gateway."""
+    return {"session": session_exchange, "direct": direct_exchange}[request.param]
+
+
 @pytest.fixture
-async def provider() -> AsyncIterator[Provider]:
-    async with running_provider() as running:
+async def provider(open_exchange: OpenExchange) -> AsyncIterator[Provider]:
+    async with running_provider(open_exchange) as running:
         yield running
 
 

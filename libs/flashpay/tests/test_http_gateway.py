@@ -3,6 +3,7 @@
 import asyncio
 import json
 import socket
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -11,17 +12,20 @@ import aiohttp
 import pytest
 from aiohttp import web
 
+from flashbus.wire.connection import Answer
 from flashpay import (
     Approved,
     ConflictingChargeError,
     Declined,
+    DirectExchange,
     FlashpayError,
     GatewayInFlightError,
     GatewayRefusedError,
     GatewayUnavailableError,
     HttpGateway,
+    SessionExchange,
 )
-from flashpay.testing.provider import RECEIPT, REQUEST, Provider
+from flashpay.testing.provider import RECEIPT, REQUEST, OpenExchange, Provider
 
 TIMEOUT = timedelta(seconds=5)
 
@@ -159,6 +163,16 @@ async def test_a_body_that_is_not_the_gateways_is_no_answer(provider: Provider, 
     assert caught.value.reason == "bad_response"
 
 
+async def test_an_answer_of_64_kib_is_read_and_no_longer_one(provider: Provider) -> None:
+    whole = json.dumps(RECEIPT).encode().ljust(64 * 1024)
+    provider.answer(200, whole)
+    assert await provider.gateway.charge(REQUEST, timeout=TIMEOUT) == Approved(charge_id="ch_1")
+    provider.answer(200, whole + b" ")
+    with pytest.raises(GatewayUnavailableError, match="too long") as caught:
+        await provider.gateway.charge(REQUEST, timeout=TIMEOUT)
+    assert (caught.value.reason, caught.value.answered) == ("bad_response", True)
+
+
 @pytest.mark.parametrize("status", [200, 402])
 async def test_an_answer_nested_too_deeply_is_not_parsed(provider: Provider, status: int) -> None:
     # Both would be definite without the list, which nothing looks at.
@@ -228,11 +242,11 @@ async def test_a_dropped_connection_is_no_answer(provider: Provider, after_bytes
     assert len(provider.bodies) == 1
 
 
-async def test_nobody_listening_is_no_answer() -> None:
+async def test_nobody_listening_is_no_answer(open_exchange: OpenExchange) -> None:
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))  # bound, not listening: every connection is refused
-        async with aiohttp.ClientSession() as session:
-            gateway = HttpGateway(session=session, base_url=f"http://127.0.0.1:{unused.getsockname()[1]}")
+        async with open_exchange(f"http://127.0.0.1:{unused.getsockname()[1]}") as exchange:
+            gateway = HttpGateway(exchange)
             with pytest.raises(GatewayUnavailableError) as caught:
                 await gateway.charge(REQUEST, timeout=TIMEOUT)
     assert caught.value.reason == "connection"
@@ -242,4 +256,11 @@ async def test_nobody_listening_is_no_answer() -> None:
 async def test_a_base_url_that_cannot_work_is_refused_at_once(url: str) -> None:
     async with aiohttp.ClientSession() as session:
         with pytest.raises(ValueError, match="payment gateway's URL"):
-            HttpGateway(session=session, base_url=url)
+            SessionExchange(session, base_url=url)
+    with pytest.raises(ValueError, match="payment gateway's URL"):
+        DirectExchange(NobodyAsked(), base_url=url)
+
+
+class NobodyAsked:
+    async def request(self, method: str, target: str, body: bytes, headers: Mapping[str, str]) -> Answer:
+        raise NotImplementedError

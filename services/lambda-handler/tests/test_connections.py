@@ -127,7 +127,8 @@ async def test_no_connection_is_used_again_that_a_freeze_may_have_killed() -> No
         assert isinstance(settler._charger._gateway, HttpGateway)
         assert isinstance(consumer.record_settler.dead_letters, QueueDeadLetters)
         calls: list[Any] = [settler._ledger._table._client, await consumer.record_settler.dead_letters._open_client()]
-        connector: Any = settler._charger._gateway._session.connector
+        exchange: Any = settler._charger._gateway._exchange
+        connector = exchange._session.connector
         assert connector._keepalive_timeout == 15
         for caller in (one._caller for one in calls):
             assert caller._transport._limits.keep_alive == timedelta(seconds=15)

@@ -23,7 +23,7 @@ from flashbus.sqs import SqsQueue
 from flashbus.testing import wait_until
 from flashmsg import OrderPlaced, encode
 from flashops.streams import StandardStreams
-from flashpay import DynamoLedger, HttpGateway
+from flashpay import ANSWER_LIMIT_BYTES, DynamoLedger, HttpGateway
 from flashpay.testing import sample_order
 from local.emulator import RunningEmulator
 from local.ports import free_port
@@ -222,9 +222,11 @@ async def test_every_slot_has_its_connections_and_a_long_poll_its_time(stack: St
         assert (polling.read_timeout.total_seconds(), polling.connections) == (25, settings.poller_count + 1)
         assert short.read_timeout.total_seconds() < 20
         assert table.connections == 31
-        connector = connections.gateway._session.connector
-        assert connector is not None
-        assert connector.limit == 31
+        exchange: Any = connections.gateway._exchange
+        paying = exchange._connections._limits
+        assert (paying.connections, paying.answer_bytes) == (31, ANSWER_LIMIT_BYTES)
+        # A payment's own timeout comes first.
+        assert min(paying.connect_timeout, paying.read_timeout) > settings.payment_timeout
 
 
 async def test_the_garbage_collector_is_relaxed_once_all_is_wired(

@@ -32,6 +32,7 @@ from flashpay.errors import (
     UnfinishedError,
     UnmetOrderError,
 )
+from flashpay.exchanges import ANSWER_LIMIT_BYTES, DirectExchange, SessionExchange
 from flashpay.gateway import (
     Approved,
     ChargeKnown,
@@ -69,6 +70,7 @@ from flashpay.table import DynamoClient
 from flashpay.unsettled import DynamoUnsettled, UnsettledOrders
 
 __all__ = [
+    "ANSWER_LIMIT_BYTES",
     "Acceptance",
     "Accepted",
     "Acknowledge",
@@ -92,6 +94,7 @@ __all__ = [
     "DeadLetter",
     "Declined",
     "Delivery",
+    "DirectExchange",
     "Disposition",
     "Duplicate",
     "DynamoClient",
@@ -134,6 +137,7 @@ __all__ = [
     "Reservations",
     "Retention",
     "RetentionDays",
+    "SessionExchange",
     "Settled",
     "Settlement",
     "Settler",

@@ -1,13 +1,12 @@
 """The payment gateway behind HTTP, and which of its answers are definite."""
 
+import json
 import re
-from dataclasses import asdict, dataclass
 from datetime import timedelta
 from http import HTTPStatus
 from typing import Literal, TypeVar
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
-import aiohttp
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from flashmsg import too_deep
@@ -19,6 +18,7 @@ from flashpay.errors import (
     GatewayUnavailableError,
     KeyReusedError,
 )
+from flashpay.exchanges import Exchange, GatewayAnswer
 from flashpay.gateway import (
     Approved,
     ChargeKnown,
@@ -34,7 +34,7 @@ from flashpay.gateway import (
 
 _Model = TypeVar("_Model", bound=BaseModel)
 
-_BODY_LIMIT_BYTES = 64 * 1024
+_CHARGES, _REFUNDS = "/v1/charges", "/v1/refunds"
 _REASON_LIMIT = 200
 # The gateway found fault with our access, not with this order: no order may be given up for it.
 _ACCESS = {
@@ -79,42 +79,34 @@ class _Unknown(BaseModel):
 
 
 class HttpGateway:
-    """Charges by `POST {base_url}/v1/charges` with the request's key as `Idempotency-Key`, looks up by GET of the key.
+    """Charges by `POST` to `/v1/charges` with the request's key as `Idempotency-Key`, looks up by GET of the key.
 
     Refunds are asked for at `/v1/refunds` in the same way.
 
     Definite answers are a 200 whose receipt names this very order and amount, and a 402 that says why. A lookup
     also knows a 404 that says in so many words that there is no such charge; a bare one comes from somebody who has
     no lookups. Everything else is no answer.
-
-    Args:
-        session: Opened and closed by the caller.
-        base_url: Where the gateway is, such as `http://127.0.0.1:8090`.
     """
 
-    def __init__(self, *, session: aiohttp.ClientSession, base_url: str) -> None:
-        url = urlsplit(base_url)
-        if url.scheme not in {"http", "https"} or not url.hostname:
-            raise ValueError(f"the payment gateway's URL must be http(s)://host[:port], not {base_url!r}")
-        self._session = session
-        self._charges = f"{base_url.rstrip('/')}/v1/charges"
-        self._refunds = f"{base_url.rstrip('/')}/v1/refunds"
+    def __init__(self, exchange: Exchange) -> None:
+        """Ask over an exchange; whoever opened it closes it."""
+        self._exchange = exchange
 
     async def charge(self, request: ChargeRequest, *, timeout: timedelta) -> ChargeResult:  # noqa: ASYNC109 - becomes aiohttp's own total timeout
         """See `Gateway.charge`; `timeout` covers everything, the wait for a connection included."""
-        return _charged(await self._ask("POST", self._charges, request, timeout), request)
+        return _charged(await self._ask("POST", _CHARGES, request, timeout), request)
 
     async def lookup(self, request: ChargeRequest, *, timeout: timedelta) -> ChargeKnown:  # noqa: ASYNC109 - as above
         """See `Gateway.lookup`."""
-        return _looked_up(await self._ask("GET", _of(self._charges, request), request, timeout), request)
+        return _looked_up(await self._ask("GET", _of(_CHARGES, request), request, timeout), request)
 
     async def refund(self, request: RefundRequest, *, timeout: timedelta) -> Refunded:  # noqa: ASYNC109 - as above
         """See `Refunds.refund`."""
-        return _refunded(await self._ask("POST", self._refunds, request, timeout), request)
+        return _refunded(await self._ask("POST", _REFUNDS, request, timeout), request)
 
     async def lookup_refund(self, request: RefundRequest, *, timeout: timedelta) -> RefundKnown:  # noqa: ASYNC109 - as above
         """See `Refunds.lookup_refund`."""
-        answer = await self._ask("GET", _of(self._refunds, request), request, timeout)
+        answer = await self._ask("GET", _of(_REFUNDS, request), request, timeout)
         if answer.status == HTTPStatus.NOT_FOUND and _says_unknown(answer.body, request):
             return NotRefunded()
         try:
@@ -125,66 +117,37 @@ class HttpGateway:
     async def _ask(
         self,
         method: str,
-        url: str,
+        path: str,
         request: ChargeRequest | RefundRequest,
         timeout: timedelta,  # noqa: ASYNC109 - as above
-    ) -> "_Answer":
-        try:
-            async with self._session.request(
-                method,
-                url,
-                json=_body(request) if method == "POST" else None,
-                headers=_headers(request),
-                timeout=aiohttp.ClientTimeout(total=timeout.total_seconds()),
-                allow_redirects=False,
-            ) as response:
-                return _Answer(
-                    status=response.status, body=await _limited_body(response), retry_after=_retry_after(response)
-                )
-        except TimeoutError as error:
-            raise GatewayUnavailableError(
-                f"no answer from the payment gateway in {timeout.total_seconds():g} s", reason="timeout"
-            ) from error
-        except (aiohttp.ClientError, OSError) as error:
-            raise GatewayUnavailableError(
-                f"the connection to the payment gateway failed: {error}", reason="connection"
-            ) from error
+    ) -> GatewayAnswer:
+        headers = {"Idempotency-Key": request.key}
+        if request.traceparent is not None:
+            headers["traceparent"] = request.traceparent
+        body = b""
+        if method == "POST":
+            headers["Content-Type"] = "application/json"
+            body = _body(request)
+        return await self._exchange.ask(method, path, body=body, headers=headers, timeout=timeout)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Answer:
-    status: int
-    body: bytes
-    retry_after: timedelta | None
+def _of(path: str, request: ChargeRequest | RefundRequest) -> str:
+    return f"{path}/{quote(request.key, safe='')}"
 
 
-def _of(url: str, request: ChargeRequest | RefundRequest) -> str:
-    return f"{url}/{quote(request.key, safe='')}"
+def _body(request: ChargeRequest | RefundRequest) -> bytes:
+    said: dict[str, str | int] = {
+        "order_id": request.order_id,
+        "amount_minor": request.amount_minor,
+        "currency": request.currency,
+        "customer_id": request.customer_id,
+    }
+    if isinstance(request, RefundRequest):
+        said["charge_id"] = request.charge_id
+    return json.dumps(said).encode()
 
 
-def _body(request: ChargeRequest | RefundRequest) -> dict[str, str | int]:
-    return {name: value for name, value in asdict(request).items() if name != "traceparent"}
-
-
-def _headers(request: ChargeRequest | RefundRequest) -> dict[str, str]:
-    headers = {"Idempotency-Key": request.key}
-    if request.traceparent is not None:
-        headers["traceparent"] = request.traceparent
-    return headers
-
-
-async def _limited_body(response: aiohttp.ClientResponse) -> bytes:
-    body = bytearray()
-    async for chunk in response.content.iter_any():
-        body += chunk
-        if len(body) > _BODY_LIMIT_BYTES:
-            raise GatewayUnavailableError(
-                "the payment gateway's answer is too long", reason="bad_response", status=response.status
-            )
-    return bytes(body)
-
-
-def _charged(answer: _Answer, request: ChargeRequest) -> ChargeResult:
+def _charged(answer: GatewayAnswer, request: ChargeRequest) -> ChargeResult:
     if answer.status == HTTPStatus.OK:
         return _approved(answer, request)
     if answer.status == HTTPStatus.PAYMENT_REQUIRED:
@@ -192,7 +155,7 @@ def _charged(answer: _Answer, request: ChargeRequest) -> ChargeResult:
     raise _no_answer(answer, request)
 
 
-def _looked_up(answer: _Answer, request: ChargeRequest) -> ChargeKnown:
+def _looked_up(answer: GatewayAnswer, request: ChargeRequest) -> ChargeKnown:
     if answer.status == HTTPStatus.OK:
         return _approved(answer, request)
     if answer.status == HTTPStatus.PAYMENT_REQUIRED:
@@ -203,7 +166,7 @@ def _looked_up(answer: _Answer, request: ChargeRequest) -> ChargeKnown:
     raise error if isinstance(error, GatewayUnavailableError) else _refused_question(error, answer)
 
 
-def _refunded(answer: _Answer, request: RefundRequest) -> Refunded:
+def _refunded(answer: GatewayAnswer, request: RefundRequest) -> Refunded:
     if answer.status != HTTPStatus.OK:
         raise _no_answer(answer, request)
     receipt = _parsed(_RefundReceipt, answer.body)
@@ -213,12 +176,12 @@ def _refunded(answer: _Answer, request: RefundRequest) -> Refunded:
     return Refunded(refund_id=receipt.refund_id)
 
 
-def _refused_question(error: FlashpayError, answer: _Answer) -> GatewayUnavailableError:
+def _refused_question(error: FlashpayError, answer: GatewayAnswer) -> GatewayUnavailableError:
     # A question that is refused says nothing about what it is about.
     return GatewayUnavailableError(str(error), reason="bad_response", status=answer.status)
 
 
-def _approved(answer: _Answer, request: ChargeRequest) -> Approved:
+def _approved(answer: GatewayAnswer, request: ChargeRequest) -> Approved:
     receipt = _parsed(_Receipt, answer.body)
     if receipt is None:
         raise _unreadable("not a receipt of the payment gateway", answer)
@@ -234,7 +197,7 @@ def _check(name: str, receipt: _Receipt | _RefundReceipt, request: ChargeRequest
         )
 
 
-def _declined(answer: _Answer, request: ChargeRequest) -> Declined:
+def _declined(answer: GatewayAnswer, request: ChargeRequest) -> Declined:
     refusal = _parsed(_Refusal, answer.body)
     if refusal is None:
         # A 402 of somebody in between is no word of the gateway.
@@ -257,21 +220,21 @@ def _parsed(model: type[_Model], body: bytes) -> _Model | None:
         return None
 
 
-def _unreadable(message: str, answer: _Answer) -> GatewayUnavailableError:
+def _unreadable(message: str, answer: GatewayAnswer) -> GatewayUnavailableError:
     return GatewayUnavailableError(message, reason="bad_response", status=answer.status)
 
 
-def _no_answer(answer: _Answer, request: ChargeRequest | RefundRequest) -> FlashpayError:
+def _no_answer(answer: GatewayAnswer, request: ChargeRequest | RefundRequest) -> FlashpayError:
     status = answer.status
     said = f"the payment gateway answers {status} to {request.order_id}"
     if status == HTTPStatus.CONFLICT:
-        return GatewayInFlightError(said, reason="in_flight", retry_after=answer.retry_after, status=status)
+        return GatewayInFlightError(said, reason="in_flight", retry_after=_retry_after(answer), status=status)
     if status == HTTPStatus.UNPROCESSABLE_ENTITY:
         return KeyReusedError(said, reason="key_reused")
     reason = _indefinite(status)
     if reason is None:
         return GatewayRefusedError(said, reason="bad_request")
-    return GatewayUnavailableError(said, reason=reason, retry_after=answer.retry_after, status=status)
+    return GatewayUnavailableError(said, reason=reason, retry_after=_retry_after(answer), status=status)
 
 
 def _indefinite(status: int) -> str | None:
@@ -286,7 +249,7 @@ def _indefinite(status: int) -> str | None:
     return None if client_error else "server_error"
 
 
-def _retry_after(response: aiohttp.ClientResponse) -> timedelta | None:
+def _retry_after(answer: GatewayAnswer) -> timedelta | None:
     # Only the seconds form: the date form needs two clocks to agree, and no gateway of ours sends it.
-    value = response.headers.get("Retry-After", "").strip()
+    value = answer.retry_after.strip()
     return timedelta(seconds=int(value)) if re.fullmatch(r"[0-9]{1,6}", value) else None

@@ -13,7 +13,7 @@ from flashbus.sns import SnsTopic
 from flashbus.topic import Entry, Topic
 from flashbus.wire.clients import dynamo_client, sns_client, sqs_client
 from flashmsg import Reservation
-from flashpay import Announcer, DynamoLedger, Gateway, HttpGateway, Ledger, OpenStock, open_stock
+from flashpay import Announcer, DynamoLedger, Gateway, HttpGateway, Ledger, OpenStock, SessionExchange, open_stock
 from lambda_handler.dead_letters import QueueDeadLetters
 from lambda_handler.json_log import JsonLog
 from lambda_handler.record_settler import DeadLetters
@@ -65,7 +65,7 @@ async def open_connections(settings: Settings, *, log: JsonLog) -> AsyncIterator
             )
         yield Connections(
             ledger=ledger,
-            gateway=HttpGateway(session=http, base_url=settings.gateway_url),
+            gateway=HttpGateway(SessionExchange(http, base_url=settings.gateway_url)),
             dead_letters=dead_letters,
             stock=stock,
             announcer=announcer,

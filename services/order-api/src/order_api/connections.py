@@ -14,7 +14,7 @@ from flashbus.sns_publisher import open_publisher
 from flashbus.topic import Topic
 from flashbus.wire.clients import dynamo_client, sns_client
 from flashmsg import Reservation
-from flashpay import Announcer, DynamoLedger, Gateway, HttpGateway, Ledger, Refunds
+from flashpay import Announcer, DynamoLedger, Gateway, HttpGateway, Ledger, Refunds, SessionExchange
 from flashstock.dynamo import DynamoClient, dynamo_stock
 from flashstock.observer import StockObserver
 from flashstock.stock import Stock
@@ -66,8 +66,8 @@ async def open_connections(settings: Settings) -> AsyncIterator[Connections]:
         yield Connections(
             topic=SnsTopic(client=sns, topic_arn=settings.orders_topic_arn),
             ledger=ledger,
-            gateway=HttpGateway(session=charging, base_url=settings.gateway_url),
-            refunds=HttpGateway(session=refunding, base_url=settings.gateway_url),
+            gateway=HttpGateway(SessionExchange(charging, base_url=settings.gateway_url)),
+            refunds=HttpGateway(SessionExchange(refunding, base_url=settings.gateway_url)),
             products=DynamoProducts(client=dynamo, table=settings.products_table),
             stock=_stock(dynamo, settings.stock_table),
             announcer=announcer,

@@ -60,10 +60,14 @@ def build_consumer(
     if connections.announcer is not None:
         connections.announcer.on_told = outcome_counter(registry)
     metrics.slots.set(settings.workers)
+    _show_state(metrics, consumer, breaker)
+    return consumer
+
+
+def _show_state(metrics: Metrics, consumer: Consumer, breaker: CircuitBreaker) -> None:
     metrics.slots_busy.set_function(lambda: consumer.busy)
     metrics.paused.set_function(lambda: 0 if breaker.closed else 1)
     metrics.stalled.set_function(lambda: int(consumer.stalled))
-    return consumer
 
 
 def _settler(settings: Settings, connections: Connections, clock: Clock) -> Settler:

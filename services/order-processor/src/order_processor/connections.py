@@ -5,7 +5,6 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 
-import aiohttp
 import structlog
 from aiobotocore.session import get_session
 
@@ -13,8 +12,20 @@ from flashbus.queue import MessageSender, Queue
 from flashbus.sns_publisher import open_publisher
 from flashbus.sqs import SqsQueue
 from flashbus.wire.clients import dynamo_client, sqs_client
+from flashbus.wire.direct import open_direct
+from flashbus.wire.limits import TransportLimits
 from flashmsg import Reservation
-from flashpay import Announcer, DynamoLedger, Gateway, HttpGateway, Ledger, OpenStock, open_stock
+from flashpay import (
+    ANSWER_LIMIT_BYTES,
+    Announcer,
+    DirectExchange,
+    DynamoLedger,
+    Gateway,
+    HttpGateway,
+    Ledger,
+    OpenStock,
+    open_stock,
+)
 from order_processor.settings import Settings
 
 
@@ -57,18 +68,28 @@ async def open_connections(settings: Settings) -> AsyncIterator[Connections]:
         if settings.outcomes_topic_arn:
             publish = await exits.enter_async_context(open_publisher(settings.outcomes_topic_arn, session=session))
             announcer = await exits.enter_async_context(Announcer(ledger=ledger, publish=publish))
-        # The slots bound the connections; aiohttp's own limit would hold payments up unseen.
-        http = await exits.enter_async_context(
-            aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=settings.workers + 1))
-        )
+        paying = await exits.enter_async_context(open_direct(settings.gateway_url, limits=_gateway_limits(settings)))
         yield Connections(
             queue=SqsQueue(url=settings.queue_url, client=sqs, polling_client=polling),
             dead_letter_queue=SqsQueue(url=settings.dead_letter_queue_url, client=sqs, polling_client=polling),
             ledger=ledger,
-            gateway=HttpGateway(session=http, base_url=settings.gateway_url),
+            gateway=HttpGateway(DirectExchange(paying, base_url=settings.gateway_url)),
             stock=stock,
             announcer=announcer,
         )
+
+
+def _gateway_limits(settings: Settings) -> TransportLimits:
+    # Every request brings its own timeout, the whole of it and never longer than this.
+    patience = settings.payment_timeout + timedelta(seconds=5)
+    return TransportLimits(
+        connect_timeout=patience,
+        read_timeout=patience,
+        # The slots bound the connections; a limit below them would hold payments up unseen.
+        connections=settings.workers + 1,
+        keep_alive=timedelta(seconds=15),
+        answer_bytes=ANSWER_LIMIT_BYTES,
+    )
 
 
 def tell_oversold(reservation: Reservation) -> None:

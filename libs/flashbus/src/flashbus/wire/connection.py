@@ -1,6 +1,7 @@
 """One connection to an endpoint: a request, its answer, and then perhaps the next one."""
 
 import asyncio
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import cast
@@ -12,11 +13,12 @@ _FIRST_FINAL_STATUS = 200
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What came back, whole; the names of `headers` are in lower case."""
+    """What came back; the names of `headers` are in lower case. Only one over the limit of its length is not whole."""
 
     status: int
     headers: Mapping[str, str]
     body: bytes
+    is_whole: bool = True
 
 
 class NoAnswerError(ConnectionError):
@@ -30,9 +32,11 @@ class SilenceError(TimeoutError):
 class Connection(asyncio.Protocol):
     """Carries one request at a time; httptools reads the answers, and calls the methods `on_…`."""
 
-    def __init__(self, *, silence_seconds: float) -> None:
-        """Give up an answer after so many seconds in which nothing came."""
+    def __init__(self, *, silence_seconds: float, answer_bytes: int | None = None) -> None:
+        """Give up an answer after so many seconds in which nothing came, and cut it off after so many bytes."""
         self._silence_seconds = silence_seconds
+        self._answer_bytes = math.inf if answer_bytes is None else answer_bytes
+        self._heard_bytes = 0
         self._loop = asyncio.get_running_loop()
         self._parser = httptools.HttpResponseParser(self)
         self._answer: asyncio.Future[Answer] | None = None
@@ -57,7 +61,7 @@ class Connection(asyncio.Protocol):
             raise NoAnswerError("the connection is closed")
         answer: asyncio.Future[Answer] = self._loop.create_future()
         self._answer = answer
-        self._heard = self._loop.time()
+        self._heard, self._heard_bytes = self._loop.time(), 0
         self._timer = self._loop.call_at(self._heard + self._silence_seconds, self._listen)
         self._transport.write(request)
         try:
@@ -92,9 +96,16 @@ class Connection(asyncio.Protocol):
         if self._answer is not None and not self._answer.done():
             self._answer.set_exception(NoAnswerError(reason))
 
-    def _succeed(self) -> None:
+    def _succeed(self, *, is_whole: bool = True) -> None:
         if self._answer is not None and not self._answer.done():
-            self._answer.set_result(Answer(self._parser.get_status_code(), self._headers, b"".join(self._body)))
+            body = b"".join(self._body)
+            self._answer.set_result(Answer(self._parser.get_status_code(), self._headers, body, is_whole))
+
+    def _cut_off(self) -> None:
+        if self._has_head:
+            self._succeed(is_whole=False)
+        self._fail("the answer is too long")
+        self.abort()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Be open."""
@@ -106,6 +117,7 @@ class Connection(asyncio.Protocol):
             self.abort()
             return
         self._heard = self._loop.time()
+        self._heard_bytes += len(data)
         try:
             self._parser.feed_data(data)
         except (httptools.HttpParserError, httptools.HttpParserUpgrade) as error:
@@ -113,6 +125,8 @@ class Connection(asyncio.Protocol):
             self.abort()
         if self._has_excess:
             self.abort()
+        elif self._heard_bytes > self._answer_bytes and not self._answer.done():
+            self._cut_off()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """End what is under way; an answer that tells no length ends with its connection."""

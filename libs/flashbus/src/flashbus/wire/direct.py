@@ -3,7 +3,8 @@
 import asyncio
 import ssl
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager, closing
 
 from botocore.exceptions import (
     ConnectionClosedError,
@@ -22,7 +23,7 @@ _SECOND_ADDRESS_AFTER_SECONDS = 0.25  # of RFC 8305
 
 
 class DirectTransport:
-    """Posts bodies to one endpoint; `close` it in the end."""
+    """Sends requests to one endpoint; `close` it in the end."""
 
     def __init__(self, endpoint_url: str, *, limits: TransportLimits, tls: ssl.SSLContext | None) -> None:
         """Connect to nobody yet; `tls` where the endpoint is https."""
@@ -35,12 +36,22 @@ class DirectTransport:
         self._idle: deque[tuple[float, Connection]] = deque()
 
     async def post(self, body: bytes, headers: Mapping[str, str]) -> Answer:
+        """As `Transport.post`."""
+        return await self.request("POST", "/", body, headers)
+
+    async def request(self, method: str, target: str, body: bytes, headers: Mapping[str, str]) -> Answer:
         """Send one request, and read its answer to the end.
+
+        Args:
+            method: Such as `POST`.
+            target: The path, percent-encoded.
+            body: May be empty.
+            headers: All but the length; the host is one of them.
 
         Raises:
             BotoCoreError: There is no whole answer; the error is the one that aiobotocore raises for the same cause.
         """
-        request = _request(body, headers)
+        request = _request(f"{method} {target}", body, headers)
         async with self._places:
             connection = self._kept() or await self._connect()
             try:
@@ -78,7 +89,7 @@ class DirectTransport:
         try:
             async with asyncio.timeout(self._limits.connect_timeout.total_seconds()):
                 _transport, connection = await loop.create_connection(
-                    lambda: Connection(silence_seconds=self._limits.read_timeout.total_seconds()),
+                    self._new_connection,
                     self._host,
                     self._port,
                     ssl=self._tls,
@@ -92,10 +103,24 @@ class DirectTransport:
             raise EndpointConnectionError(endpoint_url=self._endpoint_url, error=error) from error
         return connection
 
+    def _new_connection(self) -> Connection:
+        silence = self._limits.read_timeout.total_seconds()
+        return Connection(silence_seconds=silence, answer_bytes=self._limits.answer_bytes)
 
-def _request(body: bytes, headers: Mapping[str, str]) -> bytes:
+
+@asynccontextmanager
+async def open_direct(url: str, *, limits: TransportLimits) -> AsyncIterator[DirectTransport]:
+    """Open the way to a host that the system's certificates vouch for; it is first connected to for a request."""
+    origin = URL(url).origin()
+    # It reads files.
+    tls = await asyncio.to_thread(ssl.create_default_context) if origin.scheme == "https" else None
+    with closing(DirectTransport(str(origin), limits=limits, tls=tls)) as direct:
+        yield direct
+
+
+def _request(line: str, body: bytes, headers: Mapping[str, str]) -> bytes:
     lines = "".join([f"{name}: {value}\r\n" for name, value in headers.items()])
     if lines.count("\n") != len(headers) or lines.count("\r") != len(headers):
         raise HTTPClientError(error="a header has a line break")
-    head = f"POST / HTTP/1.1\r\n{lines}content-length: {len(body)}\r\n\r\n"
+    head = f"{line} HTTP/1.1\r\n{lines}content-length: {len(body)}\r\n\r\n"
     return head.encode() + body

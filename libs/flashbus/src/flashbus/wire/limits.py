@@ -13,9 +13,11 @@ class TransportLimits:
         read_timeout: The longest silence of a connection in use.
         connections: The most requests in flight; others wait for a connection.
         keep_alive: How long an idle connection is kept.
+        answer_bytes: The most that is read of an answer, its head included; None where who answers is trusted.
     """
 
     connect_timeout: timedelta
     read_timeout: timedelta
     connections: int
     keep_alive: timedelta
+    answer_bytes: int | None = None

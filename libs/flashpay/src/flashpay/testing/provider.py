@@ -1,14 +1,15 @@
 """A payment provider over a real socket, whose every answer a test decides."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeAlias
 
 import aiohttp
 from aiohttp import web
 from aiohttp.test_utils import TestServer
 
+from flashpay.exchanges import Exchange, SessionExchange
 from flashpay.gateway import ChargeRequest
 from flashpay.http_gateway import HttpGateway
 
@@ -24,7 +25,7 @@ RECEIPT: dict[str, Any] = {
 
 POOR_CUSTOMER = 13
 
-Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+Handler: TypeAlias = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 
 @dataclass
@@ -48,8 +49,19 @@ class Provider:
         self.handler = respond
 
 
+OpenExchange = Callable[[str], AbstractAsyncContextManager[Exchange]]
+"""Opens an exchange with a base URL."""
+
+
 @asynccontextmanager
-async def running_provider() -> AsyncIterator[Provider]:
+async def session_exchange(base_url: str) -> AsyncIterator[Exchange]:
+    """An exchange through a session of its own."""
+    async with aiohttp.ClientSession() as session:
+        yield SessionExchange(session, base_url=base_url)
+
+
+@asynccontextmanager
+async def running_provider(open_exchange: OpenExchange = session_exchange) -> AsyncIterator[Provider]:
     """A provider that listens, and the gateway that talks to it."""
 
     async def charges(request: web.Request) -> web.StreamResponse:
@@ -62,8 +74,8 @@ async def running_provider() -> AsyncIterator[Provider]:
     app = web.Application()
     app.router.add_post("/v1/charges", charges)
     app.router.add_get("/v1/charges/{key}", charges)
-    async with TestServer(app) as server, aiohttp.ClientSession() as session:
-        current = Provider(gateway=HttpGateway(session=session, base_url=str(server.make_url("/"))))
+    async with TestServer(app) as server, open_exchange(str(server.make_url("/"))) as exchange:
+        current = Provider(gateway=HttpGateway(exchange))
         yield current
 
 

@@ -23,6 +23,7 @@ from flashpay import (
     OpenStock,
     PaidOrders,
     Refunds,
+    SessionExchange,
     UnsettledOrders,
     open_stock,
 )
@@ -61,7 +62,7 @@ async def open_connections(settings: Settings) -> AsyncIterator[Connections]:
             stock = await exits.enter_async_context(
                 open_stock(client=dynamodb, table=settings.stock_table, on_oversold=tell_oversold)
             )
-        gateway = HttpGateway(session=http, base_url=settings.gateway_url)
+        gateway = HttpGateway(SessionExchange(http, base_url=settings.gateway_url))
         ledger = DynamoLedger(client=dynamodb, table=settings.orders_table, retention=settings.retention)
         announcer = None
         if settings.outcomes_topic_arn:
