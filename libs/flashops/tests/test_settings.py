@@ -35,6 +35,13 @@ def test_fields_are_read_from_upper_case_variables() -> None:
     assert (settings.orders_table, settings.port, settings.eager) == ("orders", 81, False)
 
 
+def test_nothing_must_be_said_of_what_every_service_has() -> None:
+    settings = ServiceSettings.from_environment({})
+    assert (settings.host, settings.port) == ("127.0.0.1", 8080)
+    assert (settings.log_level, settings.environment) == ("info", "local")
+    assert (settings.max_connections, settings.head_timeout) == (4096, timedelta(seconds=10))
+
+
 def test_an_empty_variable_counts_as_unset() -> None:
     settings = Example.from_environment({"ORDERS_TABLE": "orders", "PORT": "", "LINGER_SECONDS": "  "})
     assert (settings.port, settings.linger_seconds) == (8080, 0.5)

@@ -139,8 +139,10 @@ class Hold:
                 self._session.close()
                 raise
             except StockUnavailableError as error:
+                self._session.observer.stuck()
                 log.warning("order_not_withdrawn", reservation=self.reservation.id, reason=error.reason)
             except Exception as error:  # noqa: BLE001 - counters that contradict it, or a bug: its page must not go
+                self._session.observer.stuck()
                 log.error("order_not_withdrawn", reservation=self.reservation.id, error=repr(error))  # noqa: TRY400
             else:
                 break
@@ -158,6 +160,7 @@ class Hold:
             try:
                 await self._publish_again(self._entry)
             except Exception as error:  # noqa: BLE001 - whatever it is, the order is not known to be published
+                self._session.observer.stuck()
                 log.warning("order_not_published_again", reservation=self.reservation.id, error=repr(error))
             else:
                 self._session.journal.over(self._slot)
