@@ -12,6 +12,7 @@ from load.analysis.results import Results
 from load.analysis.thresholds import Threshold, broken, thresholds
 from load.folder import Outline, read_outline, write_outline
 from load.model import load_prices
+from load.records import run_folder
 from load.report import words
 from load.report.console import console, list_scenarios, print_checks, print_table, summary
 from load.report.differences import unlike
@@ -105,6 +106,8 @@ def _resumed(arguments: argparse.Namespace) -> Outline | None:
     if not folder.is_dir():
         raise ScenarioError(f"--resume {folder}: there is no such folder")
     outline = read_outline(folder)
+    if outline is None and not run_folder(folder, "").is_dir():
+        raise ScenarioError(f"--resume {folder}: there is no experiment in this folder")
     given = {
         "--quick": arguments.quick,
         "--only": arguments.only,

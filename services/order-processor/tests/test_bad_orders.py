@@ -20,7 +20,13 @@ PAYMENT = timedelta(seconds=3)
 HOUR = 3600.0
 KINDS = ["fails", "hangs", "slow", "refused", "ledger item"]
 # Nothing but a redrive can help these; a slow one is completed like any other.
-REASONS = {"fails": "exhausted", "hangs": "exhausted", "refused": "key_reused", "ledger item": "exhausted"}
+REASONS = {
+    "fails": "exhausted",
+    "fails late": "exhausted",
+    "hangs": "exhausted",
+    "refused": "key_reused",
+    "ledger item": "exhausted",
+}
 
 
 class ContendedLedger(MemoryLedger):
@@ -49,6 +55,9 @@ async def place_bad(processor: ProcessorHarness, kind: str, count: int = 1) -> l
     match kind:
         case "fails":
             processor.gateway.for_customers[BAD] = Reply.FAIL
+        case "fails late":
+            processor.gateway.for_customers[BAD] = Reply.FAIL
+            processor.gateway.latencies[BAD] = timedelta(seconds=30)
         case "hangs":
             processor.gateway.for_customers[BAD] = Reply.HANG
         case "slow":
@@ -142,6 +151,7 @@ async def test_the_bad_one_ends_in_the_dead_letters_within_its_receives(kind: st
     assert int(dead.attributes["dead_letter_receives"]) <= 8
     # What may be in flight is never failed, and what the ledger cannot be told is not either.
     known = {"fails": OrderStatus.FAILED, "refused": OrderStatus.FAILED, "hangs": OrderStatus.PROCESSING}
+    known["fails late"] = OrderStatus.FAILED
     assert processor.status(bad) is known.get(kind, OrderStatus.PENDING)
 
 
@@ -162,7 +172,7 @@ async def test_a_fifth_of_all_orders_being_bad_stops_nobody_for_ten_hours(kind: 
     assert not any(processor.status(order) is OrderStatus.COMPLETED for order in bad)
 
 
-@pytest.mark.parametrize("kind", ["fails", "hangs", "ledger item"])
+@pytest.mark.parametrize("kind", ["fails", "fails late", "hangs", "ledger item"])
 async def test_bad_orders_on_every_slot_make_room_in_the_end(kind: str) -> None:
     processor = harness_of(workers=4)
     await place_bad(processor, kind, 10)

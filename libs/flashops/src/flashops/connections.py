@@ -145,6 +145,11 @@ class Connection(web.RequestHandler):
         if data and self._strict_parser.fault is not None:
             self._await_quiet()
 
+    def resume_reading(self, resume_parser: bool = True) -> None:  # noqa: FBT001, FBT002 - aiohttp's signature
+        """Read on where reading was paused; aiohttp asks after every body, and would parse nothing once more."""
+        if self._reading_paused:
+            super().resume_reading(resume_parser)
+
     def pause_writing(self) -> None:
         """Begin to watch whether the client reads."""
         super().pause_writing()

@@ -74,9 +74,9 @@ class Framing:
         _require(head.count(b"\n") == len(lines), "A line ends without a carriage return")
         _require(_REQUEST_LINE.fullmatch(request_line) is not None, "The request line is not one of HTTP/1.0 or 1.1")
         _require(not request_line.startswith(b"connect "), "CONNECT is not taken")
+        _require(b"\n " not in head and b"\n\t" not in head, "A header is folded")
         values: dict[bytes, list[bytes]] = {_LENGTH_FIELD: [], _CODING_FIELD: [], _UPGRADE_FIELD: []}
         for line in lines:
-            _require(not line.startswith((b" ", b"\t")), "A header is folded")
             name, _, value = line.partition(b":")
             if (known := values.get(name.strip())) is not None:
                 known.append(value.strip(b" \t"))

@@ -123,31 +123,36 @@ class Reclaimer:
             # Closed first: whatever it still tries is refused from here on.
             if not await self._stock.sessions.close(session):
                 return
-            await self._stock.pages.close(session.id, slots=session.slots)
-            pages = await self._stock.pages.read(session.id, slots=session.slots)
-            await self._publish(pages)
-            for product in await self._stock.counters.products():
-                await self._return_leftover(product, session, pages)
-            await self._stock.sessions.remove(session.id, slots=session.slots)
+            await self._finish(session)
         except Exception as error:  # noqa: BLE001 - whatever it is: the session stays closed, the next round goes on
             log.warning("stock_session_not_reclaimed", session=session.id, owner=session.owner, error=repr(error))
         else:
             log.warning("stock_session_reclaimed", session=session.id, owner=session.owner)
 
-    async def _publish(self, pages: Sequence[Page]) -> None:
-        """Publish all that may not be published; what is on the topic twice is one order all the same."""
+    async def _finish(self, session: Session) -> None:
+        await self._stock.pages.close(session.id, slots=session.slots)
+        pages = await self._stock.pages.read(session.id, slots=session.slots)
+        unpublished = await self._publish(pages)
+        # An order that cannot be published keeps its own units, and its page; what was never sold is nobody's.
+        for product in await self._stock.counters.products():
+            await self._return_leftover(product, session, pages)
+        if unpublished:
+            raise RuntimeError(f"{unpublished} orders are not known to be published")
+        await self._stock.sessions.remove(session.id, slots=session.slots)
+
+    async def _publish(self, pages: Sequence[Page]) -> int:
+        """Publish all that may not be published, and count what failed; what is published twice is one order."""
         entries = {entry.reservation.id: entry for page in pages for entry in page.entries}
         for ended in await self._stock.endings.ended(list(entries)):
             del entries[ended]
-        unpublished = (await asyncio.gather(*map(self._published, entries.values()))).count(False)
-        if unpublished:
-            raise RuntimeError(f"{unpublished} orders are not known to be published")
+        return (await asyncio.gather(*map(self._published, entries.values()))).count(False)
 
     async def _published(self, entry: JournalEntry) -> bool:
         try:
             async with self._publishing:
                 await self._publish_again(entry)
         except Exception as error:  # noqa: BLE001 - one that can never be published must not keep the others from it
+            self._observer.stuck()
             log.warning("order_not_published_again", reservation=entry.reservation.id, error=repr(error))
             return False
         self._observer.republished()
