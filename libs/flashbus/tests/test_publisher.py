@@ -1,6 +1,6 @@
 import asyncio
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 
 import pytest
@@ -54,6 +54,20 @@ async def test_who_comes_in_the_turn_in_which_the_linger_ends_shares_the_batch()
         time.sleep(0.02)  # noqa: ASYNC251 - the loop is busy until the linger is over
         await asyncio.gather(first, *(after_a_turn(entry) for entry in entries(3)))
     assert topic.calls == [4]
+
+
+async def test_one_timer_is_set_for_all_that_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+    loop, timers = asyncio.get_running_loop(), list[str]()
+    call_at = loop.call_at
+
+    def noted(when: float, callback: Callable[..., object], *arguments: object) -> asyncio.TimerHandle:
+        timers.append(callback.__name__)
+        return call_at(when, callback, *arguments)
+
+    monkeypatch.setattr(loop, "call_at", noted)
+    async with publisher(FakeTopic(), linger=timedelta(milliseconds=20)) as publish:
+        await asyncio.gather(*(publish.publish(entry) for entry in entries(5)))
+    assert timers.count("_lingered") == 1
 
 
 async def test_a_batch_holds_no_more_bytes_than_a_call_may() -> None:
