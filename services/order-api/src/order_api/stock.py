@@ -110,7 +110,11 @@ def parser() -> argparse.ArgumentParser:
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    commands = root.add_subparsers(dest="command", required=True)
+    _add_commands(root.add_subparsers(dest="command", required=True))
+    return root
+
+
+def _add_commands(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     show = commands.add_parser("show", help="show the units of all limited products, or of those named")
     show.add_argument("products", nargs="*", metavar="PRODUCT", help="product id")
     setting = commands.add_parser("set", help="set how many units there are in all; makes a product limited")
@@ -122,7 +126,6 @@ def parser() -> argparse.ArgumentParser:
     adding = commands.add_parser("add", help="add units to a limited product")
     adding.add_argument("product", metavar="PRODUCT", help="product id")
     adding.add_argument("units", type=_units(1), metavar="UNITS", help="how many more")
-    return root
 
 
 def _units(least: int) -> Callable[[str], int]:
