@@ -177,11 +177,11 @@ def _load(intake: Running, effort: Effort, **options: float) -> Figures:
     cpu = intake.cpu_seconds
     found = shop(port=intake.port, **options, seconds=effort.seconds, warm_up=0.0)
     taken, refused = found["statuses"].get("202", 0), sum(found["statuses"].values())
+    percentiles = {name: value for name, value in found.items() if name.endswith("_ms")}
     return {
         "value": taken / effort.seconds,
         "cpu_us": (intake.cpu_seconds - cpu) / max(taken, 1) * 1e6,
-        "p50_ms": found["p50_ms"],
-        "p99_ms": found["p99_ms"],
+        **percentiles,
         "not_accepted": refused - taken,
     }
 

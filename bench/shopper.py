@@ -3,7 +3,8 @@
     python -m bench.shopper --port 8080 --connections 64 --seconds 3 [--rate 1000] --warm-up 1
 
 It prints one line of JSON: how many answers of each status in the window, and the latencies' percentiles. In an open
-loop a latency counts from when the order was due, whatever became of the one before.
+loop a latency counts from when the order was due, whatever became of the one before; `sent_late_…` is the part of it
+that is the load's own: how late orders were sent for which a connection was free.
 """
 
 import argparse
@@ -30,6 +31,7 @@ class Records:
     closes: float = 0.0
     statuses: collections.Counter[str] = field(default_factory=collections.Counter)
     latencies: list[float] = field(default_factory=list)
+    sent_late: list[float] = field(default_factory=list)
 
     def note(self, status: bytes, since: float, now: float) -> None:
         """Keep one answer, if it came in the window; in an open loop, if its order was due in it."""
@@ -59,6 +61,11 @@ class Connection(asyncio.Protocol):
         self._since = due
         if self._transport is not None:
             self._transport.write(_REQUEST)
+
+    def close(self) -> None:
+        """Send no more."""
+        if self._transport is not None:
+            self._transport.abort()
 
     def data_received(self, data: bytes) -> None:
         """Note an answer when it is whole; in a closed loop, order again."""
@@ -97,16 +104,22 @@ async def load(*, port: int, connections: int, seconds: float, warm_up: float, r
     else:
         idle.extend(opened)
         await _when_due(records, idle, rate, connections)
+    for connection in opened:
+        connection.close()
     return records
 
 
 async def _when_due(records: Records, idle: collections.deque[Connection], rate: float, connections: int) -> None:
     loop = asyncio.get_running_loop()
-    due = loop.time()
+    due = free_since = loop.time()
     while due < records.closes:
-        while due <= loop.time() and idle:
+        while due <= (now := loop.time()) and idle:
             idle.popleft().order(due)
+            if due >= records.opens:
+                records.sent_late.append(now - max(due, free_since))
             due += 1 / rate
+        if not idle:
+            free_since = now
         await asyncio.sleep(max(0.001, due - loop.time()))
     for _ in range(_PATIENCE):
         if len(idle) == connections:
@@ -124,11 +137,13 @@ def main() -> None:
     parser.add_argument("--rate", type=float, default=0.0, help="orders a second, whatever comes back; 0: closed loop")
     options = parser.parse_args()
     records = asyncio.run(load(**vars(options)))
-    latencies = sorted(records.latencies)
-    percentiles = (
-        {f"p{n}_ms": latencies[int(len(latencies) * n / 100)] * 1e3 for n in (50, 95, 99)} if latencies else {}
-    )
-    print(json.dumps({"statuses": records.statuses, "seconds": options.seconds, **percentiles}))  # noqa: T201 - read by who started it
+    found = {**_percentiles("", records.latencies), **_percentiles("sent_late_", records.sent_late)}
+    print(json.dumps({"statuses": records.statuses, "seconds": options.seconds, **found}))  # noqa: T201 - read by who started it
+
+
+def _percentiles(name: str, seconds: list[float]) -> dict[str, float]:
+    ordered = sorted(seconds)
+    return {f"{name}p{n}_ms": ordered[int(len(ordered) * n / 100)] * 1e3 for n in (50, 95, 99) if ordered}
 
 
 if __name__ == "__main__":

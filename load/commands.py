@@ -12,8 +12,10 @@ from load.analysis.results import Results
 from load.analysis.thresholds import Threshold, broken, thresholds
 from load.folder import Outline, read_outline, write_outline
 from load.model import load_prices
+from load.records import run_folder
 from load.report import words
 from load.report.console import console, list_scenarios, print_checks, print_table, summary
+from load.report.differences import unlike
 from load.report.files import read_results, write_comparison, write_report
 from load.run.experiment import Experiment, new_folder
 from load.run.progress import Progress
@@ -104,6 +106,8 @@ def _resumed(arguments: argparse.Namespace) -> Outline | None:
     if not folder.is_dir():
         raise ScenarioError(f"--resume {folder}: there is no such folder")
     outline = read_outline(folder)
+    if outline is None and not run_folder(folder, "").is_dir():
+        raise ScenarioError(f"--resume {folder}: there is no experiment in this folder")
     given = {
         "--quick": arguments.quick,
         "--only": arguments.only,
@@ -211,6 +215,8 @@ def run_report(arguments: argparse.Namespace) -> int:
         page = write_comparison(arguments.output or new_folder(), found, against=against)
     out = console()
     out.print(f"Report: {page}", soft_wrap=True, highlight=False)
+    for sentence in unlike([results for _, results in (*found, *against)]).values():
+        out.print(f"[yellow]NOTE[/yellow] {sentence}", soft_wrap=True, highlight=False)
     for sentence in exceeded:
         out.print(f"[red]FAILED[/red] {sentence}", soft_wrap=True, highlight=False)
     return 1 if exceeded else 0

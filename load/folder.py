@@ -18,6 +18,16 @@ class Outline(Data):
     file: ScenarioFile
 
 
+def make_folder(folder: Path, *, is_new: bool = False) -> None:
+    """Make a folder for a report. Raises ScenarioError, and FileExistsError where it must be a new one."""
+    try:
+        folder.mkdir(parents=True, exist_ok=not is_new)
+    except OSError as exc:
+        if is_new and folder.exists():
+            raise
+        raise ScenarioError(f"{folder}: {exc.strerror}") from exc
+
+
 def write_outline(folder: Path, outline: Outline) -> None:
     """Write it down."""
     (folder / OUTLINE).write_text(outline.model_dump_json(indent=1) + "\n", encoding="utf-8")

@@ -91,7 +91,7 @@ class Order:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Charge:
-    """One answer of the payment provider, from its own ledger; `amount_minor` is 0 in records that do not have it."""
+    """One answer of the payment provider, from its own ledger."""
 
     order_id: str
     charge_id: str
@@ -148,15 +148,12 @@ class ColdStart:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Invocation:
-    """One function invocation as the platform bills it.
-
-    `memory_mb` is the most it used; `duration_seconds` is 0 in records that do not have it.
-    """
+    """One function invocation as the platform bills it; `memory_mb` is the most that it used."""
 
     at: Number
     billed_seconds: Number
     memory_mb: Count
-    duration_seconds: Number = 0.0
+    duration_seconds: Number
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -200,17 +197,14 @@ class PhaseMark:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Ending:
-    """What independent witnesses say at the end of the run.
-
-    The counts are None where the arm has no such witness. `stopped_early` means that the drain limit ended the run.
-    """
+    """What independent witnesses say at the end of the run; `stopped_early` means that the drain limit ended it."""
 
     at: Number
-    queued: Count | None = None
-    dead_letters: Count = 0
-    server_accepted: Count | None = None
-    server_rejected: Count | None = None
-    stopped_early: bool = False
+    queued: Count
+    dead_letters: Count
+    server_accepted: Count
+    server_rejected: Count
+    stopped_early: bool
 
 
 @dataclass(frozen=True, kw_only=True)

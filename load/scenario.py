@@ -17,6 +17,7 @@ WAIT_SHARE = 1 / 30
 DEADLINE_SHARE = 20 / 30
 PROTECTED_LIMIT = 10
 Seconds = Annotated[float, Field(gt=0, le=86_400)]
+Thinking = Annotated[float, Field(ge=0, le=86_400)]
 
 
 class ScenarioError(Exception):
@@ -80,7 +81,7 @@ class Phase(Data):
     seconds: Seconds
     arrivals: Arrivals = Arrivals.CLOSED
     users: int = Field(default=0, ge=0, le=10_000)
-    spawn_rate: float = Field(default=0, ge=0)
+    spawn_rate: float = Field(default=0, ge=0, le=10_000)
     rate: float = Field(default=0, ge=0, le=10_000)
 
     @model_validator(mode="after")
@@ -107,6 +108,12 @@ def planned_workers(rate: float, payment_seconds: float, overhead_seconds: float
     return workers_to_keep_up(rate, payment_seconds + overhead_seconds, UTILISATION)
 
 
+def _default_workers(scenario: dict[str, Any]) -> int:
+    """What the planner says of the load that is to be kept up with, where the scenario names one."""
+    rate = scenario["keeps_up_with"]
+    return 20 if rate is None else planned_workers(rate, scenario["payment_seconds"], scenario["overhead_seconds"])
+
+
 class Scenario(Data):
     """One run: an arm, what it has to work with, and the load it gets.
 
@@ -128,14 +135,14 @@ class Scenario(Data):
     shop: Shop = Shop.NAIVE
     payment_seconds: Seconds = 3.0
     capacity: int = Field(default=0, ge=0, le=10_000)
-    workers: int = Field(default=20, ge=0, le=2_000)
     tasks: tuple[tuple[Annotated[float, Field(ge=0, le=86_400)], Annotated[int, Field(ge=1, le=200)]], ...] = ()
     overhead_seconds: float = Field(default=OVERHEAD_SECONDS, ge=0, le=60)
     task_start_seconds: float = Field(default=TASK_START_SECONDS, ge=0, le=600)
     keeps_up_with: float | None = Field(default=None, gt=0, le=600)
+    workers: int = Field(default_factory=_default_workers, ge=0, le=2_000, validate_default=True)
     together: str = ""
     line_seconds: Seconds = 30.0
-    think_seconds: tuple[float, float] = (0.1, 0.5)
+    think_seconds: tuple[Thinking, Thinking] = (0.1, 0.5)
     drain_limit_seconds: Seconds = 600.0
     seed: int = 1
     stock: dict[str, Annotated[int, Field(ge=0, le=MAX_UNITS)]] = {}
@@ -143,14 +150,6 @@ class Scenario(Data):
     stands_for_workers: int | None = None
     stands_for_payment_seconds: float | None = None
     stands_for: "Scenario | None" = None
-
-    @model_validator(mode="before")
-    @classmethod
-    def _planned(cls, data: Any) -> Any:  # noqa: ANN401  # whatever the file holds
-        if not isinstance(data, dict) or data.get("keeps_up_with") is None or "workers" in data:
-            return data
-        overhead = data.get("overhead_seconds", OVERHEAD_SECONDS)
-        return data | {"workers": planned_workers(data["keeps_up_with"], data.get("payment_seconds", 3.0), overhead)}
 
     @model_validator(mode="after")
     def _possible(self) -> Self:
@@ -164,7 +163,7 @@ class Scenario(Data):
             raise ValueError(f"{self.name}: tasks must be in the order of their moments")
         if self.tasks and self.arm is not Arm.ECS:
             raise ValueError(f"{self.name}: only the ecs arm has tasks")
-        if not 0 <= self.think_seconds[0] <= self.think_seconds[1]:
+        if self.think_seconds[0] > self.think_seconds[1]:
             raise ValueError(f"{self.name}: think_seconds must be [least, most]")
         return self
 

@@ -1,9 +1,12 @@
 """The benchmark still runs, and reports what it found; no time is asserted."""
 
+import asyncio
 import json
 import subprocess
 import sys
+import time
 from pathlib import Path
+from typing import cast
 
 import pytest
 
@@ -11,6 +14,7 @@ from bench import report
 from bench.processes import PROJECT
 from bench.report import Measured
 from bench.rows import Effort, Row, rows
+from bench.shopper import load
 
 
 @pytest.mark.long
@@ -24,6 +28,24 @@ def test_every_kind_of_row_is_measured_and_written_down(tmp_path: Path, number: 
     assert all(figures["value"] > 0 for figures in rounds)
     assert all(figures.get("not_accepted", 0) == 0 for figures in rounds)
     assert f"| {number} |" in (tmp_path / "results.md").read_text(encoding="utf-8")
+
+
+async def test_an_order_that_was_sent_late_is_told_apart_from_one_that_was_answered_late() -> None:
+    class Server(asyncio.Protocol):
+        def connection_made(self, transport: asyncio.BaseTransport) -> None:
+            self.transport = cast("asyncio.Transport", transport)
+
+        def data_received(self, _data: bytes) -> None:
+            loop.call_later(0.02, self.transport.write, b"HTTP/1.1 202 Accepted\r\nContent-Length: 0\r\n\r\n")
+
+    loop = asyncio.get_running_loop()
+    async with await loop.create_server(Server, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        loop.call_later(0.15, time.sleep, 0.1)  # the load stands still
+        found = await load(port=port, connections=50, seconds=0.3, warm_up=0.0, rate=200)
+    assert max(found.sent_late) > 0.08
+    assert min(found.latencies) >= 0.02
+    assert len(found.sent_late) == pytest.approx(60, abs=2)
 
 
 def row(*, must: float, at_most: bool = False) -> Row:

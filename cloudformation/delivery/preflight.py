@@ -21,6 +21,8 @@ CPU_UNITS = 1024
 UNRESERVED = 100
 # Of all that goes through the bucket; without it the first deployment makes it.
 BUCKET_STACK = "flash-sale-artifacts"
+# The services that run as the stack's roles in any case.
+TASKS = frozenset({"ecs-tasks.amazonaws.com", "scheduler.amazonaws.com"})
 ROLE_ACTIONS = ("iam:CreateRole", "iam:PutRolePolicy", "iam:PassRole")
 
 
@@ -33,6 +35,9 @@ class Plan:
     addresses: int
     invocations: int
     makes_roles: bool
+    # The ready role where none is made, and who takes it: AWS asks it of the role when it makes function and schedules.
+    ready_role: str = ""
+    assumed_by: frozenset[str] = frozenset()
     # In a sale, which is the most there ever are; 0 without one. Queues have no quota that this stack could meet.
     messages_per_second: int = 0
     # What a stack that runs has of the account is its own.
@@ -54,6 +59,8 @@ def plan(parameters: Mapping[str, str], *, exists: bool = False) -> Plan:
         addresses=int(parameters["NatGateways"]),
         invocations=invocations[parameters["Consumer"]],
         makes_roles=not parameters["RoleArn"],
+        ready_role=parameters["RoleArn"],
+        assumed_by=TASKS | ({"lambda.amazonaws.com"} if parameters["Consumer"] != "ecs" else frozenset()),
         messages_per_second=int(parameters["SaleOrdersPerSecond"]) if parameters["SaleStart"] else 0,
         exists=exists,
     )
@@ -67,6 +74,7 @@ def findings(wanted: Plan) -> list[str]:
         return [f"No credentials that AWS takes, or no region: set AWS_PROFILE and AWS_REGION ({error})."]
     checks: Sequence[Callable[[], str | None]] = (
         lambda: _roles(wanted, str(identity["Arn"])),
+        lambda: _ready_role(wanted),
         lambda: _quota(FARGATE_VCPUS, wanted.vcpus, "vCPUs of Fargate", "choose smaller sizes or fewer tasks"),
         lambda: _room(wanted, ADDRESSES, wanted.addresses, "addresses", "choose fewer NatGateways"),
         lambda: _room(wanted, VPCS, 1, "VPCs", "delete one that nobody needs"),
@@ -108,6 +116,23 @@ def _roles(wanted: Plan, arn: str) -> str | None:
         return "Whether roles may be made could not be asked: if a deployment fails with AccessDenied, give RoleArn."
     denied = [each["EvalActionName"] for each in said["EvaluationResults"] if each["EvalDecision"] != "allowed"]
     return f"{', '.join(denied)} is not allowed here: give RoleArn a ready role (docs/deploy.md)." if denied else None
+
+
+def _ready_role(wanted: Plan) -> str | None:
+    if not wanted.ready_role:
+        return None
+    name = wanted.ready_role.rpartition("/")[2]
+    try:
+        role = json.loads(_asked("iam", "get-role", "--role-name", name))["Role"]
+    except CommandFailedError:
+        services = ", ".join(sorted(wanted.assumed_by))
+        return f"Who may assume {name} could not be asked: a deployment fails unless {services} may."
+    trusted: set[str] = set()
+    for statement in role["AssumeRolePolicyDocument"]["Statement"]:
+        services = statement["Principal"].get("Service", []) if isinstance(statement["Principal"], dict) else []
+        trusted |= {services} if isinstance(services, str) else set(services)
+    missing = ", ".join(sorted(wanted.assumed_by - trusted))
+    return f"{missing} may not assume {name}: give RoleArn another, or add it to the role's trust." if missing else None
 
 
 def _quota(quota: tuple[str, str], needed: float, what: str, otherwise: str) -> str | None:

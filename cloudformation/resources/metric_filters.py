@@ -1,4 +1,4 @@
-"""Metrics that only our own log lines hold: orders completed, standstills, stock reclaimed, the function's starts."""
+"""Metrics that only our own log lines hold: orders completed, standstills, stuck stock, the function's starts."""
 
 from troposphere import Ref, Template, logs
 
@@ -18,8 +18,10 @@ RUNS = "ReconcilerRuns"
 CONFLICTS = "ChargeConflicts"
 PROCESSOR_STALLED = '{ $.event = "processor_stalled" }'
 SESSION_RECLAIMED = '{ $.event = "stock_session_reclaimed" }'
+ORDER_STUCK = '{ $.event = "order_not_withdrawn" || $.event = "order_not_published_again" }'
 STALLED = "ProcessorStalled"
 STOCK_RECLAIMED = "StockSessionsReclaimed"
+STOCK_STUCK = "StockOrdersStuck"
 # One namespace per stack, so that the metrics need no dimensions.
 NAMESPACE = Ref("AWS::StackName")
 
@@ -32,6 +34,7 @@ def add_metric_filters(template: Template, *, execution: Execution, function: Fu
     _add_filter(template, "ReconcilerConflict", processor, CHARGE_CONFLICT, CONFLICTS, "1")
     # Whichever service it is that reclaims: they all write to one log.
     _add_filter(template, "StockReclaimed", processor, SESSION_RECLAIMED, STOCK_RECLAIMED, "1")
+    _add_filter(template, "StockStuck", processor, ORDER_STUCK, STOCK_STUCK, "1")
     _add_filter(template, "ProcessorStalled", processor, PROCESSOR_STALLED, STALLED, "1")
     _add_filter(template, "FunctionCompleted", handler, FUNCTION_COMPLETED, COMPLETED, "1")
     _add_filter(template, "FunctionStarts", handler, FUNCTION_STARTED, COLD_START, "$.init_seconds")

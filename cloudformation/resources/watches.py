@@ -9,7 +9,7 @@ from cloudformation.resources.cluster import Cluster
 from cloudformation.resources.function import Function
 from cloudformation.resources.load_balancer import LoadBalancer
 from cloudformation.resources.messaging import Messaging
-from cloudformation.resources.metric_filters import CONFLICTS, NAMESPACE, RUNS, STALLED, STOCK_RECLAIMED
+from cloudformation.resources.metric_filters import CONFLICTS, NAMESPACE, RUNS, STALLED, STOCK_RECLAIMED, STOCK_STUCK
 from cloudformation.resources.services import Services
 from cloudformation.resources.tables import Tables
 
@@ -157,7 +157,7 @@ def task_watches(*, cluster: Cluster) -> list[Watch]:
 
 
 def table_watches(*, tables: Tables) -> list[Watch]:
-    """Tables that refuse requests, and stock that a dead process had leased."""
+    """Tables that refuse requests, stock that a dead process had leased, and orders that keep theirs."""
     throttled = [
         _throttled(title, table)
         for title, table in (("Orders", tables.orders), ("Products", tables.products), ("Stock", tables.stock))
@@ -169,7 +169,14 @@ def table_watches(*, tables: Tables) -> list[Watch]:
         metric=Metric(namespace=NAMESPACE, name=STOCK_RECLAIMED, dimensions={}, statistic="Sum"),
         minutes=1,
     )
-    return [*throttled, reclaimed]
+    stuck = Watch(
+        title="StockStuck",
+        what="For ten minutes an order of limited stock could be neither placed nor taken back: it keeps its units",
+        runbook="make logs ARGS='--filter order_not' names it and says why; make status, if a table or topic is away",
+        metric=Metric(namespace=NAMESPACE, name=STOCK_STUCK, dimensions={}, statistic="Sum"),
+        minutes=10,
+    )
+    return [*throttled, reclaimed, stuck]
 
 
 def _throttled(title: str, table: dynamodb.Table) -> Watch:

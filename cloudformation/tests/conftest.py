@@ -1,8 +1,10 @@
 """What the tests of this folder share."""
 
 import asyncio
+import functools
 import json
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +33,12 @@ def whole() -> dict[str, Any]:
     """The whole stack's template, as it is deployed."""
     document: dict[str, Any] = json.loads(render_template("all"))
     return document
+
+
+@pytest.fixture(scope="session")
+def holds(whole: dict[str, Any]) -> Callable[[Callable[[dict[str, Any]], None]], None]:
+    """Asserts an invariant of the template as it is; once, however many mistakes it is to see."""
+    return functools.cache(lambda invariant: invariant(whole))
 
 
 @pytest.fixture(scope="session")

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from cloudformation.delivery.artifact import PROJECT
-from cloudformation.resources.metric_filters import PROCESSOR_STALLED, SESSION_RECLAIMED
+from cloudformation.resources.metric_filters import ORDER_STUCK, PROCESSOR_STALLED, SESSION_RECLAIMED
 from cloudformation.tests.evaluation import Evaluation
 from cloudformation.tests.template_reading import Document, of_kind
 
@@ -22,6 +22,7 @@ REACHABLE = {
     "HTTPCode_Target_5XX_Count": 100,
     "NumberOfNotificationsFailed": 1,
     "ProcessorStalled": 1,
+    "StockOrdersStuck": 1,
     "StockSessionsReclaimed": 1,
     "TargetResponseTime": 14,
     "Throttles": 1,
@@ -33,6 +34,7 @@ WATCHED = {
     "Api5xxAlarm", "Balancer5xxAlarm", "NoHealthyHostsAlarm", "ApiBelowDesiredAlarm", "ProcessorBelowDesiredAlarm",
     "OrdersThrottledAlarm", "ProductsThrottledAlarm", "StockThrottledAlarm", "FailedDeliveriesAlarm", "QueueAgeAlarm",
     "DeadLettersAlarm", "UndeliveredAlarm", "FunctionFailuresAlarm", "ProcessorStalledAlarm", "StockReclaimedAlarm",
+    "StockStuckAlarm",
 }  # fmt: skip
 
 
@@ -98,13 +100,16 @@ def test_deployments_end_and_roll_back_when_their_alarms_ring(whole: Document) -
     [
         (PROCESSOR_STALLED, "services/order-processor/src/order_processor/stall_log.py"),
         (SESSION_RECLAIMED, "libs/flashstock/src/flashstock/reclaimer.py"),
+        (ORDER_STUCK, "libs/flashstock/src/flashstock/hold.py"),
     ],
 )
 def test_what_alarms_read_from_the_log_is_what_the_code_writes(whole: Document, pattern: str, source: str) -> None:
     filters = of_kind(whole, "AWS::Logs::MetricFilter").values()
     assert pattern in {each["FilterPattern"] for each in filters}
-    (event,) = re.findall(r'\$\.event = "(\w+)"', pattern)
-    assert f'warning("{event}"' in Path(PROJECT / source).read_text(encoding="utf-8")
+    events = re.findall(r'\$\.event = "(\w+)"', pattern)
+    assert events
+    for event in events:
+        assert f'warning("{event}"' in Path(PROJECT / source).read_text(encoding="utf-8")
 
 
 def test_every_metric_of_ours_that_an_alarm_reads_comes_from_a_filter(whole: Document) -> None:
@@ -118,6 +123,7 @@ def test_every_metric_of_ours_that_an_alarm_reads_comes_from_a_filter(whole: Doc
         "ChargeConflicts",
         "ProcessorStalled",
         "ReconcilerRuns",
+        "StockOrdersStuck",
         "StockSessionsReclaimed",
     }
     assert {alarm["MetricName"] for alarm in of_ours} <= made

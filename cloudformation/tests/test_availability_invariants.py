@@ -1,11 +1,18 @@
 """What must hold for orders to be taken and kept: in a deployment, over a weekend, and while Spot takes tasks away."""
 
+import json
+from datetime import timedelta
 from typing import Any
 
 from cloudformation.tests.evaluation import Evaluation
-from cloudformation.tests.template_reading import Document, of_kind
+from cloudformation.tests.template_reading import Document, container, of_kind
+from cloudformation.tests.test_service_invariants import PROCESSOR_ENVIRONMENT
+from order_processor.settings import Settings as ProcessorSettings
 
 DAY_SECONDS = 24 * 3600
+HOLDING_KINDS = {
+    "AWS::DynamoDB::Table", "AWS::ECR::Repository", "AWS::KMS::Key", "AWS::SecretsManager::Secret",
+}  # fmt: skip
 # From Friday's evening to Monday's, and the day to mend it.
 UNATTENDED_DAYS = 4
 # The longest that Lambda keeps an event which the function cannot take.
@@ -42,6 +49,50 @@ def test_the_first_processor_is_never_on_spot(whole: Document) -> None:
     bases = {each["CapacityProvider"]: each.get("Base", 0) for each in strategy}
     assert bases["FARGATE"] >= 1
     assert bases["FARGATE_SPOT"] == 0
+
+
+def test_only_processors_may_be_taken_away_by_spot(whole: Document) -> None:
+    for title in ("ApiService", "GatewayService"):
+        strategy = running(whole, SpotPerOnDemand="10")[title]["Properties"]["CapacityProviderStrategy"]
+        assert [each["CapacityProvider"] for each in strategy] == ["FARGATE"], title
+
+
+def test_a_task_that_takes_no_orders_gets_none_within_a_minute(whole: Document) -> None:
+    (targets,) = of_kind(whole, "AWS::ElasticLoadBalancingV2::TargetGroup").values()
+    assert targets["HealthCheckIntervalSeconds"] * targets.get("UnhealthyThresholdCount", 2) <= 60
+    assert targets.get("Matcher", {"HttpCode": "200"}) == {"HttpCode": "200"}
+
+
+def test_orders_that_were_left_behind_are_looked_for_and_what_is_found_is_done(whole: Document) -> None:
+    runs = {
+        "ReconcilerSchedule": ("rate(15 minutes)", "--apply"),
+        "ComparisonSchedule": ("rate(12 hours)", "--charges"),
+    }
+    for title, (rate, option) in runs.items():
+        schedule = whole["Resources"][title]["Properties"]
+        assert (schedule["ScheduleExpression"], schedule.get("State", "ENABLED")) == (rate, "ENABLED")
+        target = schedule["Target"]
+        assert target["EcsParameters"]["TaskDefinitionArn"] == {"Ref": "ReconcilerTask"}
+        (override,) = json.loads(target["Input"])["containerOverrides"]
+        assert override["command"] == ["python", "-m", "order_processor.reconcile", option]
+        assert override["name"] == container(whole, "ReconcilerTask")["Name"]
+    # Twice while the provider still knows the key of a charge: one run may fail.
+    assert 2 * timedelta(hours=12) <= ProcessorSettings.from_environment(PROCESSOR_ENVIRONMENT).gateway_key_window
+
+
+def test_what_holds_data_outlives_the_stack_unless_its_creation_failed(either: Document) -> None:
+    kept = {title for title, resource in either["Resources"].items() if resource["Type"] in HOLDING_KINDS}
+    assert {"Key", "OrdersTable"} <= kept
+    for title in kept:
+        resource = either["Resources"][title]
+        assert resource.get("DeletionPolicy") == {"Fn::If": ["RetainDataOn", "RetainExceptOnCreate", "Delete"]}, title
+        assert resource.get("UpdateReplacePolicy") == {"Fn::If": ["RetainDataOn", "Retain", "Delete"]}, title
+
+
+def test_a_table_takes_what_a_sale_brings_and_does_not_stand_in_the_way_of_the_next_stack(either: Document) -> None:
+    for title, table in of_kind(either, "AWS::DynamoDB::Table").items():
+        assert table["BillingMode"] == "PAY_PER_REQUEST", title
+        assert "TableName" not in table, title
 
 
 def test_an_order_waits_for_as_long_as_nobody_may_look(either: Document) -> None:

@@ -11,6 +11,7 @@ import json
 import os
 import shutil
 import sys
+import tempfile
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ from pathlib import Path
 import pytest
 
 from cloudformation.delivery.artifact import PROJECT
+from cloudformation.tests import loaded_command_line
 from cloudformation.tests.guide import steps
 from cloudformation.tests.tasks import Task, process, tasks
 from local.aws import aws_client
@@ -47,7 +49,7 @@ case "$1 $2" in
         done ;;
 esac
 # Version 1 asks AWS for queues whatever AWS_ENDPOINT_URL says, and only the option keeps it from it.
-exec {aws} --endpoint-url "$AWS_ENDPOINT_URL" "$@"
+exec {python} -SEs {loaded} {socket} --endpoint-url "$AWS_ENDPOINT_URL" "$@"
 """
 # What is installed is not to be installed again for being older than its lock.
 MAKE = """#!/bin/sh
@@ -92,13 +94,33 @@ class Terminal:
 
 
 @pytest.fixture
-async def terminal(aws_command: str, tmp_path: Path) -> AsyncIterator[Terminal]:
+async def command_line(aws_command: str) -> AsyncIterator[Path]:
+    """Where the real AWS command line takes calls: to load it anew for each was two fifths of the work."""
+    # Not in the test's own folder: the path of a socket is short.
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "aws"
+        python = Path(aws_command).with_name("python")
+        process = await asyncio.create_subprocess_exec(python, loaded_command_line.__file__, "serve", path)
+
+        async def listens() -> bool:
+            assert process.returncode is None
+            return path.exists()
+
+        await wait_until(listens)
+        yield path
+        process.terminate()
+        await process.wait()
+
+
+@pytest.fixture
+async def terminal(command_line: Path, tmp_path: Path) -> AsyncIterator[Terminal]:
     for name in ("bin", "checkout"):
         (tmp_path / name).mkdir()
     # What the guide writes is not to be left in the project.
     for path in PROJECT.iterdir():
         (tmp_path / "checkout" / path.name).symlink_to(path)
-    real = {"python": sys.executable, "aws": aws_command, "make": shutil.which("make"), "curl": shutil.which("curl")}
+    real = {"python": sys.executable, "make": shutil.which("make"), "curl": shutil.which("curl")}
+    real |= {"loaded": loaded_command_line.__file__, "socket": str(command_line)}
     stand_ins = {"docker": DOCKER, "aws": AWS, "make": MAKE, "python": PYTHON, "sleep": SLEEP}
     for name, text in stand_ins.items():
         program = tmp_path / "bin" / name
@@ -156,7 +178,7 @@ def dry(commands: str, *, step: str) -> str:
 
 @pytest.mark.embedded_aws
 @pytest.mark.long
-@pytest.mark.timeout(240)  # the command line is started some fifty times
+@pytest.mark.timeout(240)  # the command line is called some fifty times
 async def test_the_steps_of_the_guide_lead_from_an_empty_account_to_an_order_and_back(terminal: Terminal) -> None:
     stack, images, order, function, taking_down = steps()
     assert await stacks(terminal) == []

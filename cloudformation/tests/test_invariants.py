@@ -126,7 +126,8 @@ def test_without_the_customer_key_queues_and_topics_are_encrypted_still(whole: D
     for queue in of_kind(whole, "AWS::SQS::Queue").values():
         assert queue["SqsManagedSseEnabled"]["Fn::If"][2] == "true"
     topics = of_kind(whole, "AWS::SNS::Topic")
-    assert topics["Topic"]["KmsMasterKeyId"]["Fn::If"][2] == "alias/aws/sns"
+    for title in ("Topic", "OutcomesTopic"):
+        assert topics[title]["KmsMasterKeyId"]["Fn::If"][2] == "alias/aws/sns"
 
 
 def test_every_log_group_forgets(either: Document) -> None:
@@ -210,6 +211,15 @@ def test_the_index_of_unsettled_orders_is_the_one_that_the_ledger_writes_and_rea
     (index,) = either["Resources"]["OrdersTable"]["Properties"]["GlobalSecondaryIndexes"]
     assert index["IndexName"] == INDEX
     assert [key["AttributeName"] for key in index["KeySchema"]] == [UNSETTLED, "updated_at"]
+    # What it holds besides is paid for with every write of an order.
+    assert index["Projection"] == {"ProjectionType": "KEYS_ONLY"}
+
+
+def test_a_table_has_the_key_that_the_code_asks_for(either: Document) -> None:
+    keys = {"OrdersTable": "order_id", "ProductsTable": "product_id", "StockTable": "id"}
+    for title, key in keys.items():
+        schema = either["Resources"][title]["Properties"]["KeySchema"]
+        assert schema == [{"AttributeName": key, "KeyType": "HASH"}], title
 
 
 def test_orders_expire_by_the_attribute_that_the_ledger_writes(either: Document) -> None:

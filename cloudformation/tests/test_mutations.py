@@ -299,8 +299,10 @@ MUTATIONS: list[tuple[Mutation, Mutation]] = [
 
 
 @pytest.mark.parametrize(("mutation", "invariant"), MUTATIONS, ids=[mutation.__name__ for mutation, _ in MUTATIONS])
-def test_an_invariant_sees_the_mistake(whole: Document, mutation: Mutation, invariant: Mutation) -> None:
-    invariant(whole)
+def test_an_invariant_sees_the_mistake(
+    whole: Document, holds: Callable[[Mutation], None], mutation: Mutation, invariant: Mutation
+) -> None:
+    holds(invariant)
     mutant = copy.deepcopy(whole)
     mutation(mutant)
     assert mutant != whole

@@ -51,5 +51,41 @@ def test_whoever_is_outside_reaches_the_load_balancer_and_nothing_else(whole: Do
     (network,) = (ipaddress.IPv4Network(vpc["CidrBlock"]) for vpc in of_kind(whole, "AWS::EC2::VPC").values())
     for title, group in of_kind(whole, "AWS::EC2::SecurityGroup").items():
         for rule in group.get("SecurityGroupIngress", []):
+            assert not set(rule) & {"CidrIpv6", "SourcePrefixListId"}, title
+            assert rule["IpProtocol"] == "tcp", title
             is_inside = "CidrIp" not in rule or ipaddress.IPv4Network(rule["CidrIp"]).subnet_of(network)
             assert is_inside or title == "BalancerGroup", title
+
+
+def test_all_that_a_security_group_lets_in_stands_in_it(whole: Document) -> None:
+    """A rule beside it would be seen by none of these tests."""
+    assert not [r for r in whole["Resources"].values() if r["Type"] == "AWS::EC2::SecurityGroupIngress"]
+    assert whole["Resources"]["Balancer"]["Properties"]["SecurityGroups"] == [{"Ref": "BalancerGroup"}]
+
+
+def test_a_zone_may_fail(whole: Document) -> None:
+    subnets = of_kind(whole, "AWS::EC2::Subnet")
+    for pair in (sorted(PUBLIC), sorted(PRIVATE)):
+        zones = [subnets[title]["AvailabilityZone"]["Fn::Select"][0] for title in pair]
+        assert zones == [0, 1], pair
+    for title, subnet in subnets.items():
+        assert subnet.get("MapPublicIpOnLaunch", False) is False, title
+
+
+def test_an_endpoint_answers_under_the_services_own_name_in_both_zones(whole: Document) -> None:
+    (vpc,) = of_kind(whole, "AWS::EC2::VPC").values()
+    assert vpc["EnableDnsHostnames"] is True
+    for title, endpoint in of_kind(whole, "AWS::EC2::VPCEndpoint").items():
+        if endpoint["VpcEndpointType"] == "Gateway":
+            assert {table["Ref"] for table in endpoint["RouteTableIds"]} == {"PrivateRoutes0", "PrivateRoutes1"}, title
+        else:
+            assert endpoint["PrivateDnsEnabled"] is True, title
+            assert {subnet["Ref"] for subnet in endpoint["SubnetIds"]} == PRIVATE, title
+            assert endpoint["SecurityGroupIds"] == [{"Ref": "EndpointGroup"}], title
+
+
+def test_the_function_reaches_a_gateway_that_is_inside(whole: Document) -> None:
+    condition, inside, outside = whole["Resources"]["Function"]["Properties"]["VpcConfig"]["Fn::If"]
+    assert (condition, outside) == ("Simulated", {"Ref": "AWS::NoValue"})
+    assert inside["SecurityGroupIds"] == [{"Ref": "ConsumerGroup"}]
+    assert {subnet["Ref"] for subnet in inside["SubnetIds"]} == PRIVATE

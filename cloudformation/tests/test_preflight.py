@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -16,6 +17,16 @@ BUCKET = {"OutputKey": "BucketName", "OutputValue": "made"}
 SALE = ["SaleStart=2099-01-01T00:00:00", "SaleEnd=2099-01-02T00:00:00", "SaleOrdersPerSecond=500"]
 
 
+READY = ["RoleArn=arn:aws:iam::111111111111:role/LabRole"]
+
+
+def trusting(*services: str) -> dict[str, Any]:
+    """What IAM says of a role that these may assume; one alone stands there without a list."""
+    names = [f"{service}.amazonaws.com" for service in services]
+    statement = {"Effect": "Allow", "Principal": {"Service": names if len(names) > 1 else names[0]}}
+    return {"Role": {"AssumeRolePolicyDocument": {"Statement": [statement]}}}
+
+
 @pytest.fixture
 def account(calls: Path) -> dict[str, str]:
     """A fake `aws` whose answers by operation may be changed before it is asked: `exit 1` for a refusal."""
@@ -24,6 +35,7 @@ def account(calls: Path) -> dict[str, str]:
         "simulate-principal-policy": {
             "EvaluationResults": [{"EvalActionName": "iam:CreateRole", "EvalDecision": "allowed"}]
         },
+        "get-role": trusting("ecs-tasks", "lambda", "scheduler"),
         "L-3032A538": {"Quota": {"Value": 6}},
         "L-0263D0A3": {"Quota": {"Value": 5}},
         "L-F678F1CE": {"Quota": {"Value": 5}},
@@ -80,6 +92,19 @@ def test_an_account_with_room_is_told_so_and_nothing_is_changed(
         ("L-F678F1CE", """echo '{"Quota": {"Value": 2}}'""", [], "up to 3 VPCs, the 2 that there are among them"),
         ("list-service-quotas", None, SALE, "The sale brings 500 messages a second, SNS takes 300"),
         ("list-service-quotas", """echo '{"Quotas": []}'""", SALE, "How many messages SNS takes could not be asked"),
+        ("get-role", "exit 1", READY, "Who may assume LabRole could not be asked"),
+        (
+            "get-role",
+            f"echo '{json.dumps(trusting('ecs-tasks'))}'",
+            READY,
+            "scheduler.amazonaws.com may not assume LabRole: give RoleArn another",
+        ),
+        (
+            "get-role",
+            f"echo '{json.dumps(trusting('ecs-tasks', 'scheduler'))}'",
+            [*READY, "Consumer=lambda-sqs"],
+            "lambda.amazonaws.com may not assume LabRole",
+        ),
         ("head-bucket", "exit 1", [], "The bucket made of templates cannot be reached"),
         ("flash-sale-artifacts", """echo '[{"StackName": "flash-sale-artifacts"}]'""", [], "was never finished"),
         ("get-account-settings", None, ["Consumer=lambda"], "a limit of 180 invocations at once, the account's is 10"),
@@ -128,6 +153,14 @@ def test_the_plan_is_what_the_stack_takes_at_its_largest(
 
 def test_a_ready_role_is_not_asked_about() -> None:
     assert not plan(DEFAULTS | {"RoleArn": "arn:aws:iam::000000000000:role/LabRole"}).makes_roles
+
+
+def test_a_ready_role_that_all_services_may_assume_is_nothing_to_say(
+    account: dict[str, str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert account
+    assert main(["preflight", *READY, "Consumer=lambda-sqs"]) == 0
+    assert said(capsys) == ["nothing stands in the way"]
 
 
 def test_of_the_root_user_it_is_not_asked_what_it_may(account: dict[str, str], calls: Path) -> None:

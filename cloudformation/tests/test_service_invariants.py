@@ -49,6 +49,12 @@ def test_a_task_is_stopped_only_after_it_could_drain(whole: Document) -> None:
     assert container(whole, "ApiTask")["StopTimeout"] > drain
 
 
+def test_every_task_has_time_to_end_a_payment(whole: Document) -> None:
+    longest = whole["Parameters"]["PaymentTimeoutSeconds"]["MaxValue"]
+    for title in of_kind(whole, "AWS::ECS::TaskDefinition"):
+        assert longest < container(whole, title)["StopTimeout"] <= 120, f"{title}: 120 s is Fargate's most"
+
+
 def test_the_services_know_every_variable_they_are_given(whole: Document) -> None:
     for title, settings in (("ApiTask", ApiSettings), ("ProcessorTask", ProcessorSettings)):
         entries = container(whole, title)["Environment"] + container(whole, title).get("Secrets", [])
@@ -66,13 +72,13 @@ def test_order_ids_of_another_version_of_the_secret_are_recognised(whole: Docume
     assert whole["Parameters"]["PreviousOrderIdSecret"]["Default"] == "AWSCURRENT"
 
 
-@pytest.mark.parametrize("title", ["ApiTask", "ProcessorTask", "GatewayTask"])
+@pytest.mark.parametrize("title", ["ApiTask", "ProcessorTask", "GatewayTask", "ReconcilerTask"])
 def test_a_log_that_takes_no_lines_does_not_hold_up_orders(whole: Document, title: str) -> None:
     options = container(whole, title)["LogConfiguration"]["Options"]
     assert (options["mode"], options["max-buffer-size"]) == ("non-blocking", "10m")
 
 
-@pytest.mark.parametrize("title", ["ApiTask", "ProcessorTask", "GatewayTask"])
+@pytest.mark.parametrize("title", ["ApiTask", "ProcessorTask", "GatewayTask", "ReconcilerTask"])
 def test_containers_run_unprivileged_on_a_read_only_file_system(whole: Document, title: str) -> None:
     only = container(whole, title)
     assert only["ReadonlyRootFilesystem"] is True
@@ -114,6 +120,12 @@ def test_a_failed_deployment_rolls_back(whole: Document) -> None:
         assert service["DeploymentConfiguration"]["DeploymentCircuitBreaker"] == {"Enable": True, "Rollback": True}
 
 
+def test_nobody_gets_a_shell_in_a_task_and_every_task_is_on_the_bill_of_its_stack(whole: Document) -> None:
+    for title, service in of_kind(whole, "AWS::ECS::Service").items():
+        assert service.get("EnableExecuteCommand", False) is False, title
+        assert service.get("PropagateTags") == "SERVICE", title
+
+
 def test_only_the_load_balancer_reaches_the_api(whole: Document) -> None:
     groups = of_kind(whole, "AWS::EC2::SecurityGroup")
     (rule,) = groups["ApiGroup"]["SecurityGroupIngress"]
@@ -132,12 +144,14 @@ def test_https_is_modern_and_http_leads_to_it(whole: Document) -> None:
     (action,) = listeners["HttpListener"]["DefaultActions"]
     condition, redirect, _ = action["Fn::If"]
     assert (condition, redirect["RedirectConfig"]["Protocol"]) == ("HasCertificate", "HTTPS")
+    assert redirect["RedirectConfig"]["Port"] == str(listeners["HttpsListener"]["Port"])
 
 
 def test_the_load_balancer_refuses_ambiguous_requests(whole: Document) -> None:
     (balancer,) = of_kind(whole, "AWS::ElasticLoadBalancingV2::LoadBalancer").values()
     attributes = {entry["Key"]: entry["Value"] for entry in balancer["LoadBalancerAttributes"]}
     assert attributes["routing.http.desync_mitigation_mode"] == "strictest"
+    assert attributes.get("routing.http.drop_invalid_header_fields.enabled") == "true"
     (targets,) = of_kind(whole, "AWS::ElasticLoadBalancingV2::TargetGroup").values()
     assert (targets["HealthCheckPath"], targets["HealthCheckPort"]) == ("/readyz", str(API_OPERATIONS_PORT))
     assert any(entry["Key"].startswith("deregistration_delay") for entry in targets["TargetGroupAttributes"])

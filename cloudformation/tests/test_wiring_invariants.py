@@ -19,7 +19,8 @@ OPERATIONS = {"/metrics", "/livez", "/readyz"}
 
 
 def test_without_a_way_out_there_is_an_endpoint_for_all_that_tasks_call(whole: Document) -> None:
-    sources = [PROJECT / "libs", *(PROJECT / "services" / name / "src" for name in ("order-api", "order-processor"))]
+    programs = (PROJECT / "services" / name / "src" for name in ("order-api", "order-processor"))
+    sources = [*PROJECT.glob("libs/*/src"), *programs]
     called = {action.partition(":")[0] for action in called_actions(sources)}
     assert called >= {"dynamodb", "sns", "sqs"}
     endpoints = of_kind(whole, "AWS::EC2::VPCEndpoint")

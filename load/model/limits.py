@@ -45,7 +45,7 @@ def limits(
     found = (
         _payments(sale, workers),
         *_api(sale, tasks, api_tasks, task_vcpu),
-        *_functions(math.ceil(round(sale.rate * sale.service, 9))),
+        *_functions(max(1, math.ceil(round(sale.rate * sale.service, 9)))),
         *_messages(sale, workers, writes_per_order),
     )
     return tuple(sorted(found, key=lambda limit: limit.rate(sale.rate)))

@@ -7,7 +7,7 @@ from load.analysis.results import Results, RunResult
 from load.report import markup, words
 from load.report.charts import Chart, Line
 from load.report.console import STOCK_COLUMNS, stock_row
-from load.report.differences import COMPARED, SEVERAL, difference, spread, written
+from load.report.differences import COMPARED, SEVERAL, difference, spread, unlike, written
 from load.report.document import bar, document
 
 PALETTE = ("s1", "s2", "s3", "s4", "s5", "s6")
@@ -49,10 +49,15 @@ def comparison_page(compared: Sequence[Side]) -> str:
     names = dict.fromkeys(name for side in compared for name in side.scenarios)
     body = [bar("comparison") + "<h1>Comparison</h1>" + "".join(_introduced(side) for side in compared)]
     charts: list[Chart] = []
+    warnings = unlike([results for side in compared for _, results in side.experiments])
     for name in names:
         rows = [row for side in compared for row in side.runs(name)]
         body.append(
-            f"<h2>{markup.text(name)}</h2>" + _only(name, compared) + _table(name, rows) + _differences(name, compared)
+            f"<h2>{markup.text(name)}</h2>"
+            + _only(name, compared)
+            + (f'<p class="note">{markup.text(warnings[name])}</p>' if name in warnings else "")
+            + _table(name, rows)
+            + _differences(name, compared)
         )
         chart = _backlogs(name, rows)
         charts.append(chart)

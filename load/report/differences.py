@@ -5,10 +5,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from statistics import median
 
-from load.analysis.results import RunResult
+from load.analysis.results import Results, RunResult
 from load.report import words
+from load.scenario import Scenario
 
 SEVERAL = 2
+# What may be another in two runs of one scenario.
+BY_THE_WAY = {"title", "seed", "together", "stands_for"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,3 +82,20 @@ def difference(before: Spread | None, after: Spread | None) -> str:
     if min(before.runs, after.runs) < SEVERAL:
         return percent
     return f"{percent}, {'beyond' if after.apart_from(before) else 'within'} the spread"
+
+
+def unlike(experiments: Sequence[Results]) -> dict[str, str]:
+    """By name, a sentence about every scenario that is not the same in all of these experiments."""
+    scenarios: dict[str, list[Scenario]] = {}
+    for run in (run for results in experiments for run in results.runs):
+        scenarios.setdefault(run.scenario.name, []).append(run.scenario)
+    return {
+        name: f"{name} is not the same scenario everywhere ({', '.join(fields)}): that, too, may change its figures."
+        for name, several in scenarios.items()
+        if (fields := _fields_that_differ(several))
+    }
+
+
+def _fields_that_differ(scenarios: Sequence[Scenario]) -> list[str]:
+    first, *others = [one.model_dump(exclude=BY_THE_WAY) for one in scenarios]
+    return [name for name, value in first.items() if any(one[name] != value for one in others)]

@@ -8,7 +8,7 @@ from pydantic import ValidationError
 
 from load.analysis.predicted import predicted
 from load.analysis.results import Results, RunResult, result
-from load.folder import read_outline
+from load.folder import make_folder, read_outline
 from load.model import load_prices
 from load.records import FINISHED, finished_run, finished_scenario, run_folder
 from load.report.comparison import comparison_page, sides
@@ -25,7 +25,7 @@ LOST = "its records are not in the folder; figures without records are not shown
 
 def write_report(folder: Path, results: Results, *, prices: Path | None = None) -> Path:
     """Write results.json, report.md and report.html into `folder`; returns the page's path."""
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     (folder / RESULTS).write_text(results.model_dump_json(indent=1) + "\n", encoding="utf-8")
     price_list = load_prices(prices)
     found = answers(results, price_list)
@@ -88,7 +88,7 @@ def write_comparison(
     folder: Path, found: Sequence[tuple[Path, Results]], *, against: Sequence[tuple[Path, Results]] = ()
 ) -> Path:
     """Write a page that sets several experiments side by side."""
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     page = folder / PAGE
     page.write_text(comparison_page(sides(_named(found), _named(against))), encoding="utf-8")
     return page

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
+from load.folder import make_folder
 from load.records import FINISHED, PREDICTED, RunRecords, finished_run, run_folder
 from load.run.probes import ProbeError
 from load.run.progress import Progress
@@ -29,7 +30,7 @@ def new_folder(parent: Path = REPORTS) -> Path:
     for suffix in ("", *(f"_{number}" for number in range(2, 100))):
         folder = parent / f"{stamp}{suffix}"
         try:
-            folder.mkdir(parents=True, exist_ok=False)
+            make_folder(folder, is_new=True)
         except FileExistsError:
             continue
         return folder

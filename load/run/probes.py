@@ -39,11 +39,6 @@ class Probes:
         """Whether some products are limited."""
         return any(product.stock is not None for product in self._shop.products)
 
-    @property
-    def has_queue(self) -> bool:
-        """Whether orders pass through a queue of ours."""
-        return bool(self._shop.outputs.get("QueueUrl"))
-
     async def depth(self, url: str | None = None) -> tuple[int, int]:
         """Messages visible and in flight in the orders' queue, or in the queue `url`."""
         answer = await self._sqs.get_queue_attributes(

@@ -43,7 +43,7 @@ class Sampler:
 
     async def take(self) -> Sample:
         """Take one sample now."""
-        visible, in_flight = await self._probes.depth() if self._probes.has_queue else (0, 0)
+        visible, in_flight = await self._probes.depth()
         at = time.time()
         payments = await self._probes.payment_summary()
         until = time.time()

@@ -163,7 +163,7 @@ class _ScenarioRun:
         accepted, rejected = await self._asked.api_counts()
         ending = Ending(
             at=time.time(),
-            queued=sum(await self._asked.depth()) if self._asked.has_queue else None,
+            queued=sum(await self._asked.depth()),
             dead_letters=await self._asked.dead_letters(),
             server_accepted=accepted,
             server_rejected=rejected,
@@ -174,7 +174,8 @@ class _ScenarioRun:
             requests=requests,
             orders=await self._asked.orders(),
             charges=await self._asked.charges(),
-            samples=self._sampler.samples,
+            # Two that were taken at the same time may have ended in another order.
+            samples=sorted(self._sampler.samples, key=lambda sample: sample.at),
             processes=self._sampler.process_samples,
             cold_starts=await self._asked.cold_starts(),
             invocations=await self._asked.invocations(),

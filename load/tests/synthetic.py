@@ -76,7 +76,8 @@ def synthetic_run(scenario: Scenario) -> RunRecords:
         workers=_workers(scenario),
         ending=Ending(
             at=cut,
-            queued=None if scenario.arm is Arm.LAMBDA else len(paid) - len(ended),
+            queued=0 if scenario.arm is Arm.LAMBDA else len(paid) - len(ended),
+            dead_letters=0,
             server_accepted=len(accepted),
             server_rejected=len(requests) - len(accepted),
             stopped_early=last > cut,

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from load.analysis.checks import littles_law, validate
-from load.records import Ending, RunRecords
+from load.records import RunRecords
 from load.scenario import Arm, Phase, Scenario
 from load.scenario_files import SCENARIOS, load_scenarios
 from load.tests.synthetic import synthetic_run
@@ -204,11 +204,24 @@ def test_an_unanswered_request_may_have_been_counted_either_way(
     assert "counts" not in failed(queue_scenario, replace(queue_run, requests=requests))
 
 
-def test_checks_without_a_witness_are_left_out(queue_scenario: Scenario, queue_run: RunRecords) -> None:
-    ending = Ending(at=queue_run.ending.at, queued=0, server_accepted=None)
-    names = {check.name for check in validate(queue_scenario, replace(queue_run, ending=ending, samples=[]))}
-    assert "counts" not in names
+def test_a_check_without_a_witness_is_left_out(queue_scenario: Scenario, queue_run: RunRecords) -> None:
+    names = {check.name for check in validate(queue_scenario, replace(queue_run, samples=[]))}
     assert "depth" not in names
+
+
+def test_a_run_of_the_lambda_arm_that_was_cut_short_says_what_to_do() -> None:
+    scenario = load_scenarios(SCENARIOS / "lab.toml").only(["lambda"]).scenarios[0]
+    records = synthetic_run(scenario)
+    last = max(records.orders, key=lambda order: order.completed_at)
+    cut = replace(
+        records,
+        orders=[order for order in records.orders if order is not last],
+        charges=[charge for charge in records.charges if charge.order_id != last.order_id],
+        ending=replace(records.ending, stopped_early=True),
+    )
+    check = next(one for one in validate(scenario, cut) if one.name == "conservation")
+    assert not check.ok
+    assert "cut short by drain_limit_seconds, where no witness counts what is left" in check.detail
 
 
 def test_littles_law_of_totals() -> None:

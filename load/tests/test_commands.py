@@ -37,6 +37,8 @@ def test_the_lab_lists_its_scenarios_and_their_length(capsys: pytest.CaptureFixt
     [
         (["lab", "--scenarios", "no-such.toml"], "no-such.toml"),
         (["lab", "--only", "ecs:21", "--quick"], "ecs:21"),
+        (["lab", "--resume", str(Path(__file__).parent)], "there is no experiment in this folder"),
+        (["demo", "--reports", __file__], f"{__file__}/"),
         (["lab", "--quick", "--resume", "no-such-folder", "--only", "lambda"], "no-such-folder"),
         (["lab", "--quick", "--prices", "no-prices.toml", "--list"], "no-prices.toml"),
         (["report", "no-such-run"], "no-such-run"),
@@ -59,6 +61,8 @@ def test_an_old_report_is_written_anew(
     assert main(["report", str(tmp_path), "--output", str(tmp_path / "elsewhere")]) == 0
     assert (tmp_path / "elsewhere" / "report.html").exists()
     assert page.read_bytes() == before
+    assert main(["report", str(tmp_path), "--output", str(page)]) == 2
+    assert f"{page}: " in capsys.readouterr().err
 
 
 def test_experiments_are_compared_against_others(

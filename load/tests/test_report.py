@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from load.__main__ import main
 from load.analysis.checks import HEADLINES
 from load.analysis.predicted import predicted
 from load.analysis.results import Results, RunResult, result
@@ -269,6 +270,23 @@ def test_one_run_each_has_no_spread_and_the_comparison_says_so(
     twice = [(Path("first"), one), (Path("second"), one)]
     several = write_comparison(tmp_path / "two", twice, against=twice)
     assert "there is no spread" not in several.read_text(encoding="utf-8")
+
+
+def test_a_comparison_says_where_two_scenarios_share_only_their_name(
+    tmp_path: Path, make_results: Make, demo_runs: list[RunResult], capsys: pytest.CaptureFixture[str]
+) -> None:
+    small, same = demo_runs[1].scenario, demo_runs[2].scenario
+    large = small.model_copy(update={"workers": small.workers + 1, "line_seconds": small.line_seconds + 1})
+    folders = [tmp_path / "old", tmp_path / "new"]
+    for folder, changed in zip(folders, (small, large), strict=True):
+        runs = [result(one, write_synthetic_run(folder, one)) for one in (changed, same.seeded(len(folder.name)))]
+        write_report(folder, make_results(runs, "demo"))
+    assert main(["report", str(folders[1]), "--against", str(folders[0]), "--output", str(tmp_path / "c")]) == 0
+    sentence = f"{small.name} is not the same scenario everywhere (workers, line_seconds)"
+    assert f"NOTE {sentence}" in capsys.readouterr().out
+    page = (tmp_path / "c" / "report.html").read_text(encoding="utf-8")
+    assert sentence in page
+    assert page.count("is not the same scenario") == 1
 
 
 def test_a_folder_without_results_is_named(tmp_path: Path) -> None:

@@ -36,6 +36,7 @@ WRONG = (
     ("ending.json", '{"at": NaN}', "at: Input should be a finite number"),
     ("ending.json", '{"at": 1, "queued": -1}', "queued: "),
     ("ending.json", '{"at": 1', "Invalid JSON"),
+    ("ending.json", '{"at": 1, "queued": 0, "dead_letters": 0, "server_accepted": null}', "server_accepted: "),
 )
 
 

@@ -11,9 +11,8 @@ class SellingShop(Probes):
     def __init__(self) -> None:
         self.asked = 0
 
-    @property
-    def has_queue(self) -> bool:
-        return False
+    async def depth(self, _url: str | None = None) -> tuple[int, int]:
+        return 0, 0
 
     @property
     def has_stock(self) -> bool:

@@ -165,6 +165,7 @@ def test_shoppers_order_what_has_stock_unless_said_otherwise(tmp_path: Path) -> 
         ("tasks = [[-5, 2]]", r"line 13: ecs:8: tasks\.0\.0: Input should be greater than or equal to 0"),
         ("tasks = [[9, 2], [5, 3]]", r"ecs:8: tasks must be in the order of their moments"),
         ("surprise = 1", r"line 13: ecs:8: surprise: Extra inputs are not permitted"),
+        ("think_seconds = [0, inf]", r"line 13: ecs:8: think_seconds\.1: Input should be less than or equal to 86400"),
     ],
 )
 @pytest.mark.parametrize("quick", [False, True])
@@ -174,6 +175,25 @@ def test_what_is_wrong_is_said_with_line_scenario_and_field(
     path = write(tmp_path, SMALL.replace("workers = 8", f"workers = 8\n{lines}", 1))
     with pytest.raises(ScenarioError, match=sentence):
         load_scenarios(path, quick=quick)
+
+
+@pytest.mark.parametrize(
+    ("lines", "sentence"),
+    [
+        ('keeps_up_with = "fast"', "line 12: ecs:8: keeps_up_with: Input should be a valid number"),
+        (
+            'keeps_up_with = 5\npayment_seconds = "long"',
+            "line 13: ecs:8: payment_seconds: Input should be a valid number",
+        ),
+        ("keeps_up_with = 5\npayment_seconds = inf", "line 13: ecs:8: payment_seconds: Input should be less than"),
+        ("keeps_up_with = 5\noverhead_seconds = nan", "line 13: ecs:8: overhead_seconds: Input should be"),
+        ("keeps_up_with = 600\npayment_seconds = 50", "line 8: ecs:8: workers: Input should be less than or equal"),
+    ],
+)
+def test_workers_that_cannot_be_planned_are_refused_with_the_reason(tmp_path: Path, lines: str, sentence: str) -> None:
+    path = write(tmp_path, SMALL.replace("workers = 8", lines, 1))
+    with pytest.raises(ScenarioError, match=sentence):
+        load_scenarios(path)
 
 
 @pytest.mark.parametrize("scale", ['"x"', "0", "true"])

@@ -280,10 +280,10 @@ def test_a_provider_that_counts_late_is_believed_until_the_next_question(honest:
     ends = sorted(charge.finished_at for charge in run.charges)
 
     def late(*, until: float) -> RunRecords:
-        """The second look is answered a second later."""
+        """The second look is answered almost a second later."""
         first, second, third, *rest = run.samples
         counted = sum(end <= third.at for end in ends)
-        second = replace(second, at=second.at - 1.0, charges=counted, until=until)
+        second = replace(second, at=second.at - 0.9, charges=counted, until=until)
         return replace(run, samples=[first, second, third, *rest])
 
     moment = run.samples[2].at

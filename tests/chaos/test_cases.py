@@ -10,8 +10,8 @@ from local.emulator import RunningEmulator
 from local.processes import service_process
 from tests.chaos.broker import open_broker
 from tests.chaos.cases import BROKER, CONTROL, SHORT, SHORT_PLAN, TABLE
-from tests.chaos.conftest import Report
 from tests.chaos.harness import Case, Harness, assert_kept
+from tests.chaos.report import Report
 from tests.chaos.stage import Stage, open_stage
 
 pytestmark = [pytest.mark.embedded_aws, pytest.mark.timeout(300)]

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from tests.chaos.conftest import Report
 from tests.chaos.customers import Customer, Told
+from tests.chaos.report import write
 from tests.chaos.verdict import ENDS, Records, Verdict
 
 
@@ -83,8 +83,7 @@ def test_a_broken_promise_is_seen(name: str, records: Records) -> None:
 
 
 def test_the_report_is_a_table_for_people_and_rows_for_programs(tmp_path: Path) -> None:
-    report = Report(seed="7", verdicts=[verdict_of(GOOD)])
-    report.write(tmp_path)
+    write([verdict_of(GOOD)], tmp_path)
     head, _, row = (tmp_path / "verdicts.md").read_text().splitlines()
     assert head.startswith("| case | seed | attempted |")
     assert "| 6 | 4 | 1 | 1 | 0 | 1 | 1 |" in row

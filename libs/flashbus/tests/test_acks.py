@@ -62,11 +62,12 @@ class Stage:
 async def test_a_full_batch_leaves_at_once_and_a_part_of_one_waits_for_company() -> None:
     stage = Stage()
     async with stage.running():
+        for count in (10, 12):
+            await asyncio.sleep(1)
+            stage.add(count)
         await asyncio.sleep(1)
-        stage.add(12)
-        await asyncio.sleep(1)
-    assert stage.queue.delete_calls == [10, 2]
-    assert stage.queue.moments == pytest.approx([1, 1.05], abs=1e-3)
+    assert stage.queue.delete_calls == [10, 10, 2]
+    assert stage.queue.moments == pytest.approx([1, 2, 2.05], abs=1e-3)
 
 
 async def test_who_comes_within_the_wait_is_taken_along_and_a_full_batch_ends_it() -> None:

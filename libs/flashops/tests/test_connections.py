@@ -13,6 +13,7 @@ from aiohttp import http_parser, web, web_protocol
 from prometheus_client import CollectorRegistry
 
 from flashops.connections import ConnectionLimits, ConnectionMetrics
+from flashops.framing import Framing
 from flashops.http import Runner
 
 SECOND = b"POST /second HTTP/1.1\r\nHost: shop\r\nContent-Length: 0\r\n\r\n"
@@ -182,6 +183,34 @@ async def test_a_connection_serves_one_request_after_the_other(opened: Open) -> 
         assert answers.count(b" 200 OK") == 8
 
 
+async def test_more_requests_at_once_than_wait_to_be_handled_and_bodies_larger_than_buffers_are_all_served(
+    opened: Open,
+) -> None:
+    body = bytes(2**20)
+    large = b"POST /large HTTP/1.1\r\nHost: shop\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body)
+    last = SECOND.replace(b"Host", b"Connection: close\r\nHost")
+    async with opened() as port:
+        answers = await port.exchange((SECOND.replace(b"0", b"3") + b"abc") * 100 + large * 2 + last)
+        assert port.served == ["/second"] * 100 + ["/large"] * 2 + ["/second"]
+        assert answers.count(b"/large %d" % len(body)) == 2
+
+
+async def test_a_request_that_came_whole_is_looked_at_once(opened: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+    looked_at: list[bytes] = []
+    follow = Framing.follow
+
+    def noted(framing: Framing, data: bytes) -> None:
+        looked_at.append(data)
+        follow(framing, data)
+
+    monkeypatch.setattr(Framing, "follow", noted)
+    request = b"POST /in HTTP/1.1\r\nHost: shop\r\nConnection: close\r\nContent-Length: 3\r\n\r\nabc"
+    async with opened() as port:
+        answer = await port.exchange(request)
+    assert answer.endswith(b"/in 3")
+    assert looked_at == [request]
+
+
 @pytest.mark.parametrize("sent", [b"", b"GET /in HT", b"\r\n"], ids=["silent", "half", "an empty line"])
 async def test_a_head_that_does_not_come_ends_the_connection(opened: Open, sent: bytes) -> None:
     async with opened(head_seconds=0.3) as port:
@@ -269,5 +298,9 @@ async def test_one_connection_too_many_is_refused_and_counted(opened: Open) -> N
         await port.until("http_server_open_connections", 2)
         answer = await port.exchange(SECOND.replace(b"Host", b"Connection: close\r\nHost"))
         assert statuses(answer) == [200]
+        await port.until("http_server_open_connections", 2)
+        writers.append((await port.open())[1])
+        await port.until("http_server_open_connections", 3)
+        assert statuses(await port.exchange(b"")) == [503]
         for writer in writers:
             writer.close()

@@ -63,7 +63,8 @@ async def test_draining_is_unready_but_alive(health: Health, client: Client) -> 
     health.add_check("queue", well)
     health.set_draining()
     assert (await client.get("/readyz")).status == 503
-    assert (await client.get("/livez")).status == 200
+    answer = await client.get("/livez")
+    assert (answer.status, await answer.json()) == (200, {"status": "alive"})
 
 
 async def test_no_cache_keeps_an_answer(client: Client) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 import pytest
 
-from flashops.line_writer import LineWriter
+from flashops.line_writer import _LINGER_SECONDS, LineWriter
 
 PATIENCE_SECONDS = 10
 
@@ -125,6 +125,19 @@ def test_a_line_cut_by_a_failure_is_finished_before_the_next_one() -> None:
     writer.write(b"after\n")
     writer.close(timeout_seconds=PATIENCE_SECONDS)
     assert sink.lines == [b"begin", b"first", b"second", b"after"]
+
+
+def test_a_line_waits_a_moment_for_company_and_not_at_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    sink, pauses = Sink(), list[float]()
+    monkeypatch.setattr("flashops.line_writer.time.sleep", pauses.append)
+    writer = LineWriter(sink=sink)
+    for count in (1, 2):
+        writer.write(b"line\n")
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while len(sink.lines) < count:
+            assert time.monotonic() < deadline
+    writer.close(timeout_seconds=PATIENCE_SECONDS)
+    assert pauses == [_LINGER_SECONDS] * 2
 
 
 def test_a_pipe_made_non_blocking_is_waited_for() -> None:

@@ -98,14 +98,26 @@ def endless() -> list[object]:
     return loop
 
 
-@pytest.mark.parametrize("value", [Unprintable(), endless(), {("a", 1): 2}])
+@pytest.mark.parametrize(
+    ("value", "why"), [(Unprintable(), "RuntimeError"), (endless(), "ValueError"), ({("a", 1): 2}, None)]
+)
 def test_a_value_that_nothing_can_render_does_not_harm_the_caller(
-    pipe: io.TextIOWrapper, lines: Read, value: object
+    pipe: io.TextIOWrapper, lines: Read, value: object, why: str | None
 ) -> None:
     configure_logging(service="s", stream=pipe)
     structlog.get_logger().info("strange", value=value, order_id="ord_a")
     (line,) = lines()
     assert (line["event"], line["service"], line["order_id"]) == ("strange", "s", "ord_a")
+    assert line.get("not_rendered") == why
+
+
+def test_a_library_line_that_cannot_be_written_is_told_on_standard_error(
+    pipe: io.TextIOWrapper, lines: Read, capsys: pytest.CaptureFixture[str]
+) -> None:
+    configure_logging(service="s", stream=pipe)
+    LibraryLines().emit(logging.LogRecord("library", logging.WARNING, "", 0, "%d orders", ("many",), None))
+    assert lines() == []
+    assert "--- Logging error ---" in capsys.readouterr().err
 
 
 def test_an_exception_comes_with_its_traceback(pipe: io.TextIOWrapper, lines: Read) -> None:

@@ -35,6 +35,13 @@ def test_fields_are_read_from_upper_case_variables() -> None:
     assert (settings.orders_table, settings.port, settings.eager) == ("orders", 81, False)
 
 
+def test_nothing_must_be_said_of_what_every_service_has() -> None:
+    settings = ServiceSettings.from_environment({})
+    assert (settings.host, settings.port) == ("127.0.0.1", 8080)
+    assert (settings.log_level, settings.environment) == ("info", "local")
+    assert (settings.max_connections, settings.head_timeout) == (4096, timedelta(seconds=10))
+
+
 def test_an_empty_variable_counts_as_unset() -> None:
     settings = Example.from_environment({"ORDERS_TABLE": "orders", "PORT": "", "LINGER_SECONDS": "  "})
     assert (settings.port, settings.linger_seconds) == (8080, 0.5)
@@ -103,6 +110,12 @@ def test_secrets_show_in_no_representation() -> None:
     settings = Example.from_environment({"ORDERS_TABLE": "orders", "SIGNING_KEY": "hunter2"})
     assert "hunter2" not in repr(settings)
     assert settings.signing_key.get_secret_value() == "hunter2"
+
+
+def test_a_value_that_is_refused_is_not_told() -> None:
+    with pytest.raises(ValidationError) as caught:
+        Example.model_validate({"orders_table": "orders", "port": "hunter2"})
+    assert "hunter2" not in str(caught.value)
 
 
 def test_settings_are_frozen() -> None:

@@ -87,6 +87,16 @@ def test_an_order_that_may_be_in_flight_is_given_patience_first() -> None:
         assert moments == [300.0, 300.0 + 1200, 300 + 1200 + 4800, 300 + 1200 + 4800 + 19200]
 
 
+def test_an_unanswered_charge_that_the_gateway_does_not_work_on_is_not_in_flight() -> None:
+    ended = GatewayUnavailableError("nothing", reason="timeout")
+    ended.ended = True
+    assert departures(policy_of(1), [Failing(error=ended)], until=60) == [30.0, 60.0]
+    inside = [Failing(error=SILENCE, receives_left=9), Failing(error=ended)]
+    policy = policy_of(2)
+    assert policy.choose(inside, now=0, silent=False) is None
+    assert policy.choose(inside, now=30, silent=False) is inside[1]
+
+
 def test_patience_is_half_a_minute_at_least() -> None:
     policy = EvictionPolicy(slots=1, patience=timedelta(0))
     assert departures(policy, [Failing(error=IN_FLIGHT)], until=200) == [30.0, 150.0]

@@ -163,6 +163,16 @@ async def test_a_body_that_is_not_the_gateways_is_no_answer(provider: Provider, 
     assert caught.value.reason == "bad_response"
 
 
+async def test_an_answer_of_64_kib_is_read_and_no_longer_one(provider: Provider) -> None:
+    whole = json.dumps(RECEIPT).encode().ljust(64 * 1024)
+    provider.answer(200, whole)
+    assert await provider.gateway.charge(REQUEST, timeout=TIMEOUT) == Approved(charge_id="ch_1")
+    provider.answer(200, whole + b" ")
+    with pytest.raises(GatewayUnavailableError, match="too long") as caught:
+        await provider.gateway.charge(REQUEST, timeout=TIMEOUT)
+    assert (caught.value.reason, caught.value.answered) == ("bad_response", True)
+
+
 @pytest.mark.parametrize("status", [200, 402])
 async def test_an_answer_nested_too_deeply_is_not_parsed(provider: Provider, status: int) -> None:
     # Both would be definite without the list, which nothing looks at.

@@ -71,6 +71,7 @@ async def test_only_the_words_of_the_gateway_mean_not_charged(provider: Provider
     with pytest.raises(GatewayUnavailableError) as caught:
         await provider.gateway.lookup(REQUEST, timeout=TIMEOUT)
     assert (caught.value.answered, caught.value.alive) == (True, status < 500)
+    assert any(words in str(caught.value) for words in ("the payment gateway", REQUEST.order_id))
 
 
 async def test_a_gateway_that_answers_nothing_is_not_alive(provider: Provider) -> None:

@@ -190,8 +190,13 @@ async def test_an_order_that_nobody_claimed_cannot_be_recorded(ledger: Ledger) -
     assert await ledger.get(ORDER.order_id) is None
 
 
-async def test_a_released_order_is_free_at_once(ledger: Ledger) -> None:
-    await ledger.release(await claim(ledger))
+async def test_a_released_order_is_free_at_once(ledger: Ledger, clock: ManualClock) -> None:
+    taken = await claim(ledger)
+    clock.advance(timedelta(seconds=1))
+    await ledger.release(taken)
+    entry = await ledger.get(ORDER.order_id)
+    assert entry is not None
+    assert (entry.lease_until, entry.updated_at) == (clock.now, clock.now)
     assert (await claim(ledger, "second")).attempt == 2
 
 
@@ -229,6 +234,7 @@ async def test_an_order_that_was_never_claimed_can_be_given_up(ledger: Ledger) -
     entry = await ledger.fail(ORDER, reason="too_many_receives")
     assert (entry.status, entry.reason, entry.attempt) == (OrderStatus.FAILED, "too_many_receives", 0)
     assert (entry.order, entry.completed_at) == (ORDER, START)
+    assert (entry.owner, entry.lease_until, entry.reservation) == (None, None, None)
     assert await ledger.get(ORDER.order_id) == entry
 
 

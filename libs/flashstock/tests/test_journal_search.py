@@ -189,3 +189,36 @@ async def test_a_search_that_is_left_ends_its_read(sale: Sale) -> None:
     with pytest.raises(StockUnavailableError) as caught:
         await asking
     assert caught.value.reason == "closed"
+
+
+async def test_the_version_changes_with_the_pages_and_with_nothing_else(sale: Sale, search: JournalSearch) -> None:
+    async with sale.seller() as seller, sale.seller():
+        (await journaled(seller, 1)).published()
+        await found(search, 1)
+        before = search.version
+        await asyncio.gather(*(found(search, number) for number in range(9)))
+        await found(search, 1)
+        assert search.version == before
+        (await journaled(seller, 2)).published()
+        assert search.version == before, "nobody has looked"
+        await found(search, 1)
+        assert search.version == before + 1
+        # Whole sessions may have come and gone meanwhile.
+        await asyncio.sleep(1.1)
+        await found(search, 1)
+        assert search.version == before + 2
+
+
+async def test_a_look_costs_one_read_once_it_is_known_how_many_slots_are_in_use(
+    sale: Sale, search: JournalSearch
+) -> None:
+    async with sale.seller(slots=40) as seller, sale.seller():
+        holds = [await journaled(seller, number) for number in range(20)]
+        await found(search, 99)
+        reads = sale.faults = Reads()
+        await found(search, 99)
+        assert reads.count == 1
+        holds.append(await journaled(seller, 20))
+        assert await found(search, 20) == [holds[20].reservation.id]
+        for hold in holds:
+            hold.published()

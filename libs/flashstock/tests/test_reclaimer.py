@@ -114,6 +114,7 @@ async def test_an_order_that_can_never_be_published_keeps_no_other_from_it(sale:
 
     seller = await opened(sale)
     never, other = await seller.reserve({"cap": 2}), await seller.reserve({"cap": 3})
+    await seller.reserve({"cap": 10})
     await asyncio.gather(*(hold.commit("body", {}) for hold in (never, other)))
     await kill(seller)
     stop = asyncio.Event()
@@ -124,6 +125,9 @@ async def test_an_order_that_can_never_be_published_keeps_no_other_from_it(sale:
     await task
     assert other.reservation in sale.published
     assert len(await sale.stock.sessions.list()) == 1, "what is not published stays where it is found"
+    left = await sale.level()
+    assert (left.available, left.reserved) == (95, 5), "what was never sold is for sale again"
+    assert (await sale.stock.leases.read("cap")).leases == {}
 
 
 async def test_what_has_ended_is_not_published_again(sale: Sale, kill: Kill) -> None:

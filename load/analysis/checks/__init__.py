@@ -11,6 +11,7 @@ from load.analysis.checks.functions import (
     billed_as_it_lasted,
     cold_starts_invoked,
     environments_started,
+    invocations_last,
     invocations_pay,
 )
 from load.analysis.checks.money import amounts_agree, declines_as_configured, refused_yet_charged
@@ -27,7 +28,13 @@ from load.analysis.checks.orders import (
     recorded_when_paid,
 )
 from load.analysis.checks.samples import depth_agrees, provider_counted, sampled_throughout
-from load.analysis.checks.schedule import drawn_from_the_seed, phases_as_planned, sent_in_their_phase, sent_when_due
+from load.analysis.checks.schedule import (
+    drawn_from_the_seed,
+    phases_as_planned,
+    sent_in_their_phase,
+    sent_when_due,
+    users_complete,
+)
 from load.analysis.checks.shoppers import (
     closed_loop_holds,
     littles_law,
@@ -75,6 +82,7 @@ CHECKS: tuple[Callable[[Scenario, RunRecords], Check | None], ...] = (
     orders_follow_answers,
     orders_follow_refusals,
     phases_as_planned,
+    users_complete,
     sent_in_their_phase,
     sent_when_due,
     drawn_from_the_seed,
@@ -87,6 +95,7 @@ CHECKS: tuple[Callable[[Scenario, RunRecords], Check | None], ...] = (
     depth_agrees,
     provider_counted,
     invocations_pay,
+    invocations_last,
     environments_started,
     cold_starts_invoked,
     billed_as_it_lasted,

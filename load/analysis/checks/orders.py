@@ -24,24 +24,26 @@ USUAL_RECORD_SECONDS = 0.5
 def conservation_at_end(scenario: Scenario, records: RunRecords) -> Check:
     """Accepted = completed + declined + sold out + failed + taken back + backlog, the backlog counted where it lies.
 
-    The queue is the witness of the backlog when the run was cut short; a run that was drained must have none left.
+    The queue is the witness of the backlog when the run was cut short; a run that was drained must have none left, nor
+    may one of the lambda arm, whose orders wait where nobody can count them.
     """
     accepted = lives(records)
     ended = Counter(life.status for life in accepted if life.ended is not None)
     left = len(accepted) - ended.total()
     queued = records.ending.queued
-    expected = queued if queued is not None else 0
     taken = len({life.order_id for life in accepted})
-    ok = taken == len(accepted) and left == expected and (left == 0 or records.ending.stopped_early)
+    ok = taken == len(accepted) and left == queued and (left == 0 or records.ending.stopped_early)
     sums = (
         f"{len(accepted)} accepted = {ended['completed']} completed + {ended['declined'] + ended['sold_out']} declined"
         f" + {ended['failed']} failed + {ended['cancelled'] + ended['refunded']} taken back + {left} left"
     )
-    where = "no queue in this arm" if queued is None else f"{queued} in the queue"
-    late = "" if left == 0 or records.ending.stopped_early else "; the run was not cut short, so none may be left"
-    return make_check(
-        "conservation", f"Every accepted order is accounted for ({scenario.arm})", f"{sums}; {where}{late}", ok=ok
-    )
+    late = ""
+    if left and not records.ending.stopped_early:
+        late = "; the run was not cut short, so none may be left"
+    elif left and scenario.arm is Arm.LAMBDA:
+        late = "; cut short by drain_limit_seconds, where no witness counts what is left: let it drain for longer"
+    title = f"Every accepted order is accounted for ({scenario.arm})"
+    return make_check("conservation", title, f"{sums}; {queued} in the queue{late}", ok=ok)
 
 
 def conservation_at_every_event(_scenario: Scenario, records: RunRecords) -> Check:
@@ -185,19 +187,17 @@ def dead_letters_empty(_scenario: Scenario, records: RunRecords) -> Check:
     return make_check("dead-letters", "The dead-letter queues are empty", f"{count} messages", ok=count == 0)
 
 
-def counts_agree(_scenario: Scenario, records: RunRecords) -> Check | None:
+def counts_agree(_scenario: Scenario, records: RunRecords) -> Check:
     """The load generator's counts and the API's own are the same."""
-    if records.ending.server_accepted is None:
-        return None
     taken = sum(1 for request in records.requests if request.is_accepted)
     refused = len(records.requests) - taken
     # An answer that never arrived may have been counted either way by the API.
     unanswered = sum(1 for request in records.requests if request.status == 0)
     served = records.ending.server_accepted
     turned_away = records.ending.server_rejected
-    ok = taken <= served <= taken + unanswered
-    detail = f"shoppers saw {taken} accepted, the API counts {served}"
-    if turned_away is not None:
-        ok = ok and refused - unanswered <= turned_away <= refused
-        detail += f"; {refused} not accepted ({unanswered} without an answer), the API counts {turned_away}"
+    ok = taken <= served <= taken + unanswered and refused - unanswered <= turned_away <= refused
+    detail = (
+        f"shoppers saw {taken} accepted, the API counts {served};"
+        f" {refused} not accepted ({unanswered} without an answer), the API counts {turned_away}"
+    )
     return make_check("counts", "Client-side counts = server-side counts", detail, ok=ok)

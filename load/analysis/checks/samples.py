@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from itertools import pairwise
 from statistics import fmean
 
-from load.analysis.checks.check import Check, make_check, shown
+from load.analysis.checks.check import EXACT_SECONDS, Check, make_check, shown
 from load.analysis.timeline import Steps, backlog, lives
 from load.records import RunRecords
 from load.scenario import Arm, Scenario
@@ -24,13 +24,20 @@ DEPTH_LAGS = (-1.0, -0.5, -0.25, 0.0, 0.25, 0.5)
 
 
 def sampled_throughout(scenario: Scenario, records: RunRecords) -> Check:
-    """The samples came about once a second from the first order until the last one ended."""
+    """The samples came about once a second, one after the other, from the first order until the last one ended.
+
+    All other witnesses are asked after that.
+    """
     start, end = records.started, _sampled_until(scenario, records)
     moments = sorted(sample.at for sample in records.samples if start - 1 <= sample.at <= end + 1)
     share = len(moments) / max(1.0, end - start)
     gap = max(later - earlier for earlier, later in pairwise([start, *moments, end]))
-    ok = share >= SAMPLES_SHARE and gap <= LONGEST_GAP_SECONDS
+    one_by_one = all(earlier.at < later.at for earlier, later in pairwise(records.samples))
+    is_last = max([end, *moments]) <= records.ending.at + EXACT_SECONDS
+    ok = share >= SAMPLES_SHARE and gap <= LONGEST_GAP_SECONDS and one_by_one and is_last
     detail = f"{len(moments)} samples in {end - start:.1f} s, longest gap {gap:.1f} s"
+    detail += "" if one_by_one else "; not one after the other"
+    detail += "" if is_last else "; the last questions were asked before the end"
     return make_check("samples", "The shop was sampled once a second, to the end", detail, ok=ok)
 
 

@@ -17,6 +17,8 @@ END_SECONDS = 1.0
 # What a loaded machine may add before an order is sent. Measured: 0.001 s and 0.016 s.
 USUALLY_LATE_SECONDS = 0.25
 LATE_SECONDS = 5.0
+# From the moment a shopper is there to the first order. Measured: 0.002 s.
+COMPLETE_SECONDS = 0.5
 
 
 def phases_as_planned(scenario: Scenario, records: RunRecords) -> Check:
@@ -41,6 +43,22 @@ def _is_as_planned(planned: Phase, mark: PhaseMark, begins: float) -> bool:
         planned.rate,
     )
     return same and off <= PHASE_SECONDS[planned.is_open_loop] and mark.started <= mark.full <= mark.ended
+
+
+def users_complete(_scenario: Scenario, records: RunRecords) -> Check | None:
+    """Every shopper of a closed loop orders as soon as there: a phase has all its users when the last began."""
+    first: dict[int, float] = {}
+    for request in records.requests:
+        first[request.user] = min(request.sent, first.get(request.user, math.inf))
+    closed = [mark for mark in records.phases if mark.arrivals == Arrivals.CLOSED]
+    if not closed:
+        return None
+    details, ok = [], True
+    for mark in closed:
+        began = max((sent for user, sent in first.items() if user <= mark.users), default=math.inf)
+        ok = ok and abs(min(max(began, mark.started), mark.ended) - mark.full) <= COMPLETE_SECONDS
+        details.append(f"{mark.name}: after {mark.full - mark.started:.1f} s")
+    return make_check("users", "All users were there when the last of them began", ", ".join(details), ok=ok)
 
 
 def sent_in_their_phase(_scenario: Scenario, records: RunRecords) -> Check:

@@ -38,7 +38,7 @@ def slots_work_while_there_is_work(scenario: Scenario, records: RunRecords) -> C
 
 def workers_as_planned(scenario: Scenario, records: RunRecords) -> Check | None:
     """The workers were changed as the scenario says, at its moments or as soon as the tasks had started."""
-    if scenario.arm is not Arm.ECS:
+    if scenario.arm is not Arm.ECS and not records.workers:
         return None
     planned = [(0.0, scenario.workers), *((at, scenario.workers * tasks) for at, tasks in scenario.tasks)]
     seen = [(change.at - records.started, change.workers) for change in records.workers]

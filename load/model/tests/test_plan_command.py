@@ -77,6 +77,11 @@ def test_what_binds_is_named_with_its_remedy(capsys: pytest.CaptureFixture[str])
     assert "functions at once (lambda): ask for quota L-B99A9384 (concurrent executions) of 15,175" in printed
 
 
+def test_a_rate_of_almost_nothing_has_a_plan_if_an_order_comes(capsys: pytest.CaptureFixture[str]) -> None:
+    assert execute("--rate", "1e-12", "--payment", "3", "--wait", "60", "--burst", "3600") == 0
+    assert "workers needed                   1  " in capsys.readouterr().out
+
+
 @pytest.mark.parametrize(
     ("option", "value"),
     [

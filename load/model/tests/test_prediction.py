@@ -82,7 +82,7 @@ def test_the_deadline_counts_from_the_request_and_is_a_503() -> None:
     assert found.accept_wait.max == 5
 
 
-def test_a_late_settlement_keeps_its_place_at_the_desk() -> None:
+def test_a_late_settlement_keeps_its_place_in_the_limiter() -> None:
     shop = Shop(mode="sync", sync_limit=1, sync_wait_seconds=2.5, sync_deadline_seconds=1)
     found = predict(Burst(orders=2), shop, replications=1)
     # the first is late after 1 s but pays until 3 s; the second is turned away at the gate after 2.5 s

@@ -34,6 +34,31 @@ async def test_every_route_for_customers_is_described(shop: RunningApi) -> None:
     assert {route for route in routes if route[0] != "/openapi.json"} == described
 
 
+def fits(value: str, *, path: str, name: str) -> bool:
+    """Whether the document lets a parameter have this value."""
+    (operation, *_) = document()["paths"][path].values()
+    (schema,) = (parameter["schema"] for parameter in operation["parameters"] if parameter["name"] == name)
+    return bool(OAS31Validator(schema).is_valid(value))
+
+
+@pytest.mark.parametrize("key", ["k", "!~", "x" * 255, "x" * 256, "a b", "", "é"])
+async def test_a_key_is_taken_exactly_if_the_document_says_so(shop: RunningApi, key: str) -> None:
+    answer = await shop.order("async", headers={"Idempotency-Key": key})
+    assert answer.status in {202, 400}
+    assert fits(key, path="/orders/async", name="Idempotency-Key") == (answer.status == 202)
+
+
+async def test_names_in_paths_are_as_described(shop: RunningApi) -> None:
+    order_id = (await shop.order("async")).json["order_id"]
+    for path, name, good in (
+        ("/orders/{order_id}", "order_id", order_id),
+        ("/products/{product_id}", "product_id", "pen"),
+    ):
+        assert fits(good, path=path, name=name)
+        assert not fits(good.upper(), path=path, name=name)
+        assert not fits(good + "!", path=path, name=name)
+
+
 def assert_described(answer: Answer, *, path: str, method: str) -> None:
     """Hold an answer against what the document says of its status."""
     specification = document()

@@ -1,3 +1,5 @@
+import base64
+import hmac
 import re
 import uuid
 
@@ -88,6 +90,14 @@ def test_a_key_always_leads_to_the_same_id(customer_id: int, key: str) -> None:
     first = IDS.candidates(customer_id=customer_id, idempotency_key=key)[0]
     assert first == OrderIds(secret=SECRET).candidates(customer_id=customer_id, idempotency_key=key)[0]
     assert IDS.owns(first)
+
+
+@given(st.binary(min_size=32, max_size=80), CUSTOMERS, KEYS)
+def test_an_id_is_what_the_standard_library_makes_of_its_definition(secret: bytes, customer_id: int, key: str) -> None:
+    tag_key, id_key = (hmac.digest(secret, b"order-id/" + name, "sha256") for name in (b"tag/v1", b"idempotency/v1"))
+    identity = hmac.digest(id_key, f"{customer_id}:{key}".encode(), "sha256")[:15]
+    spelled = base64.b32encode(identity + hmac.digest(tag_key, identity, "sha256")[:10]).decode().lower()
+    assert OrderIds(secret=secret).candidates(customer_id=customer_id, idempotency_key=key) == (f"ord_{spelled}",)
 
 
 @given(st.tuples(CUSTOMERS, KEYS), st.tuples(CUSTOMERS, KEYS))

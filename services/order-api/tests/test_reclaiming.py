@@ -4,6 +4,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
 
+import pytest
+
 from flashpay.claims import Claimed
 from flashpay.gateway import Approved, Declined
 from order_api.limited_sale import CUSTOMER_LIMITS
@@ -102,6 +104,26 @@ async def test_while_the_topic_is_down_nothing_is_given_up(stock: FakeStock) -> 
         assert shop.events == []
         assert (await stock.figures("pen"))[1] >= 2
         shop.topic.down = False
+        await until_reclaimed(stock)
+        assert len(shop.events) == 1
+    assert await stock.figures("pen") == (8, 2, 0)
+
+
+async def test_an_order_that_can_never_be_placed_is_counted_and_keeps_its_own_units_alone(
+    stock: FakeStock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with DeadProcess(stock) as dead:
+        await dead.journal(order_of(1))
+        await dead.reserve(5)
+
+    async def unreadable(_order_id: str) -> None:
+        raise ValueError("its entry cannot be read")
+
+    async with surviving(stock) as shop:
+        monkeypatch.setattr(shop.ledger, "get", unreadable)
+        await wait_until(lambda: shop.metric("stock_orders_stuck_total") >= 2)
+        assert await stock.figures("pen") == (8, 2, 0)
+        monkeypatch.undo()
         await until_reclaimed(stock)
         assert len(shop.events) == 1
     assert await stock.figures("pen") == (8, 2, 0)

@@ -106,6 +106,7 @@ async def test_a_bug_of_ours_is_a_500_that_tells_nothing(shop: RunningApi, monke
     assert answer.status == 500
     assert answer.headers["Content-Type"] == "application/problem+json"
     assert b"42" not in answer.body
+    assert answer.json["errors"] == [{"field": "request", "message": "Something is wrong on our side"}]
     assert "idempotency_key" not in answer.json
     assert [line["event"] for line in lines] == ["request_failed", "http_request"]
     assert lines[0]["exc_info"]

@@ -1,11 +1,12 @@
 """A key whose first request died after the journal had its order: no "sold out", as the order may yet be placed."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 
 import pytest
 
+from flashstock.pages import Slot
 from order_api.app_keys import SALE
 from order_api.testing import SECRET, Answer, DeadProcess, FakeStock, RunningApi, order_of, running_shop, wait_until
 
@@ -119,18 +120,33 @@ async def test_an_order_that_leaves_the_journals_meanwhile_is_found_in_the_ledge
     async with DeadProcess(stock) as dead:
         hold = await dead.journal(order_of(1, quantity=10))
     async with surviving(stock) as shop:
-        list_sessions = stock.sessions.ids
+        (dead_session,) = [session for session in await stock.sessions.list() if session.owner == "dead"]
+        read = stock.sessions.with_pages
 
-        async def ids_after_the_reclaim() -> object:
+        async def read_after_the_reclaim(slots: Iterable[Slot]) -> object:
             await shop.ledger.accept(order_of(1, quantity=10), reservation=hold.reservation)
-            for session in await list_sessions():
-                await stock.sessions.remove(session, slots=4)
-            return await list_sessions()
+            await stock.sessions.remove(dead_session.id, slots=dead_session.slots)
+            return await read(slots)
 
+        assert (await shop.order("async", quantity=10, headers=OTHER_KEY)).problem == (409, "sold-out")
         with monkeypatch.context() as patched:
-            patched.setattr(stock.sessions, "ids", ids_after_the_reclaim)
+            patched.setattr(stock.sessions, "with_pages", read_after_the_reclaim)
             assert_unknown(await shop.order("async", quantity=10, headers=KEY), order_of(1).order_id)
         assert (await shop.order("async", quantity=10, headers=KEY)).status == 202
+
+
+async def test_while_the_journals_stay_as_they_are_a_refusal_costs_one_read_of_the_ledger(
+    stock: FakeStock,
+) -> None:
+    async with DeadProcess(stock) as dead:
+        await dead.journal(order_of(1, quantity=10))
+    async with surviving(stock) as shop:
+        assert (await shop.order("async", quantity=10, headers=OTHER_KEY)).problem == (409, "sold-out")
+        asked = shop.ledger.calls.count("get")
+        for number in range(10):
+            headers = {"Idempotency-Key": f"other-{number}"}
+            assert (await shop.order("async", quantity=10, headers=headers)).problem == (409, "sold-out")
+        assert shop.ledger.calls.count("get") - asked == 10
 
 
 async def test_an_order_of_the_secret_before_is_found_too(stock: FakeStock) -> None:

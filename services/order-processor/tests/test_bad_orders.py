@@ -20,7 +20,13 @@ PAYMENT = timedelta(seconds=3)
 HOUR = 3600.0
 KINDS = ["fails", "hangs", "slow", "refused", "ledger item"]
 # Nothing but a redrive can help these; a slow one is completed like any other.
-REASONS = {"fails": "exhausted", "hangs": "exhausted", "refused": "key_reused", "ledger item": "exhausted"}
+REASONS = {
+    "fails": "exhausted",
+    "fails late": "exhausted",
+    "hangs": "exhausted",
+    "refused": "key_reused",
+    "ledger item": "exhausted",
+}
 
 
 class ContendedLedger(MemoryLedger):
@@ -49,6 +55,9 @@ async def place_bad(processor: ProcessorHarness, kind: str, count: int = 1) -> l
     match kind:
         case "fails":
             processor.gateway.for_customers[BAD] = Reply.FAIL
+        case "fails late":
+            processor.gateway.for_customers[BAD] = Reply.FAIL
+            processor.gateway.latencies[BAD] = timedelta(seconds=30)
         case "hangs":
             processor.gateway.for_customers[BAD] = Reply.HANG
         case "slow":
@@ -70,7 +79,7 @@ def _charge(order: Order) -> ChargeRequest:
     )
 
 
-def rig_of(*, workers: int, **variables: object) -> ProcessorHarness:
+def harness_of(*, workers: int, **variables: object) -> ProcessorHarness:
     processor = ProcessorHarness(workers=workers, **variables)
     processor.gateway.latency = PAYMENT
     processor.ledger = ContendedLedger(processor)
@@ -100,7 +109,7 @@ def dead_letter_of(processor: ProcessorHarness, order: Order) -> StoredMessage:
 @pytest.mark.parametrize("workers", [1, 8, 20])
 @pytest.mark.parametrize("kind", KINDS)
 async def test_at_one_order_a_minute_the_good_ones_are_paid_at_once(kind: str, workers: int) -> None:
-    processor = rig_of(workers=workers)
+    processor = harness_of(workers=workers)
     good: list[Order] = []
     await place_bad(processor, kind)
     async with processor.running():
@@ -117,7 +126,7 @@ async def test_at_one_order_a_minute_the_good_ones_are_paid_at_once(kind: str, w
 @pytest.mark.parametrize("workers", [8, 20])
 @pytest.mark.parametrize("kind", KINDS)
 async def test_a_saturated_shop_keeps_its_throughput(kind: str, workers: int) -> None:
-    alone, beside = rig_of(workers=workers), rig_of(workers=workers)
+    alone, beside = harness_of(workers=workers), harness_of(workers=workers)
     orders = await alone.place(150 * workers)
     async with alone.running():
         undisturbed = await seconds_to_complete(alone, orders)
@@ -131,7 +140,7 @@ async def test_a_saturated_shop_keeps_its_throughput(kind: str, workers: int) ->
 
 @pytest.mark.parametrize("kind", sorted(REASONS))
 async def test_the_bad_one_ends_in_the_dead_letters_within_its_receives(kind: str) -> None:
-    processor = rig_of(workers=4, max_receives=8)
+    processor = harness_of(workers=4, max_receives=8)
     (bad,) = await place_bad(processor, kind)
     async with processor.running():
         while not processor.dead.stored and loop_time() < HOUR:
@@ -142,12 +151,13 @@ async def test_the_bad_one_ends_in_the_dead_letters_within_its_receives(kind: st
     assert int(dead.attributes["dead_letter_receives"]) <= 8
     # What may be in flight is never failed, and what the ledger cannot be told is not either.
     known = {"fails": OrderStatus.FAILED, "refused": OrderStatus.FAILED, "hangs": OrderStatus.PROCESSING}
+    known["fails late"] = OrderStatus.FAILED
     assert processor.status(bad) is known.get(kind, OrderStatus.PENDING)
 
 
 @pytest.mark.parametrize("kind", ["fails", "ledger item"])
 async def test_a_fifth_of_all_orders_being_bad_stops_nobody_for_ten_hours(kind: str) -> None:
-    processor = rig_of(workers=20)
+    processor = harness_of(workers=20)
     good: list[Order] = []
     bad: list[Order] = []
     async with processor.running():
@@ -162,9 +172,9 @@ async def test_a_fifth_of_all_orders_being_bad_stops_nobody_for_ten_hours(kind: 
     assert not any(processor.status(order) is OrderStatus.COMPLETED for order in bad)
 
 
-@pytest.mark.parametrize("kind", ["fails", "hangs", "ledger item"])
+@pytest.mark.parametrize("kind", ["fails", "fails late", "hangs", "ledger item"])
 async def test_bad_orders_on_every_slot_make_room_in_the_end(kind: str) -> None:
-    processor = rig_of(workers=4)
+    processor = harness_of(workers=4)
     await place_bad(processor, kind, 10)
     good = await processor.place(20)
     async with processor.running():

@@ -56,6 +56,7 @@ async def test_more_capacity_admits_waiting_charges(
         (b'{"latency_seconds": NaN}', "/latency_seconds"),
         (b'{"latency_seconds": Infinity}', "/latency_seconds"),
         (b'{"latency_seconds": "1"}', "/latency_seconds"),
+        (b'{"latency_seconds": 3600.5}', "/latency_seconds"),
         (b'{"latency_seconds": null}', "/latency_seconds"),
         (b'{"capacity": 1.5}', "/capacity"),
         (b'{"capacity": -1}', "/capacity"),

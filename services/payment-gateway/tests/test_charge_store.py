@@ -1,4 +1,5 @@
 import sqlite3
+from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -99,6 +100,14 @@ def test_it_outlives_its_process(tmp_path: Path) -> None:
     with ChargeStore(path) as store:
         assert store.page(after=0, limit=10) == [charge]
         assert store.attempt("k1", asked())[1] is not None
+    with closing(sqlite3.connect(path)) as database:
+        ((started_at,),) = database.execute("SELECT started_at FROM charges")
+    assert started_at == int(NOW.timestamp()) * 1_000_000 + NOW.microsecond, "microseconds since 1970"
+
+
+def test_a_commit_is_not_forced_to_the_disk(store: ChargeStore) -> None:
+    modes = [store._db.execute(f"PRAGMA {name}").fetchone()[0] for name in ("journal_mode", "synchronous")]
+    assert modes == ["wal", 1]
 
 
 def test_a_second_gateway_cannot_open_the_same_store(

@@ -1,5 +1,6 @@
 import asyncio
 import json
+import re
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from datetime import datetime
@@ -24,6 +25,13 @@ TRACEPARENT = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 async def charge(client: Client, key: str = "k1", **fields: object) -> tuple[int, dict[str, Any], dict[str, str]]:
     async with client.post("/v1/charges", json=BODY | fields, headers={"Idempotency-Key": key}) as answer:
         return answer.status, await answer.json(content_type=None), dict(answer.headers)
+
+
+async def answered(client: Client, outcome: str) -> float:
+    """How many answers of this outcome the metrics show."""
+    async with client.get("/metrics") as answer:
+        (count,) = re.findall(rf'gateway_answers_total{{outcome="{outcome}"}} (\S+)', await answer.text())
+    return float(count)
 
 
 async def until(condition: Callable[[], bool]) -> None:
@@ -61,7 +69,14 @@ async def test_a_decline_is_a_definite_answer(
     status, first, headers = await charge(client)
     assert status == 402
     assert headers["Content-Type"] == "application/problem+json"
-    assert (first["status"], first["charge_status"], first["reason"]) == (402, "declined", "card_declined")
+    assert first == {
+        "type": "about:blank",
+        "title": "The charge is declined",
+        "status": 402,
+        "charge_status": "declined",
+        "reason": "card_declined",
+        "order_id": "ord_1",
+    }
     provider.behave(make_behaviour())
     status, again, headers = await charge(client)
     assert (status, again) == (402, first)
@@ -126,7 +141,9 @@ async def test_an_injected_failure_charges_nothing_and_the_key_may_come_back(
     client: Client, provider: Provider, make_behaviour: MakeBehaviour, store: ChargeStore
 ) -> None:
     provider.behave(make_behaviour(failure_rate=1))
-    assert (await charge(client))[0] == 500
+    status, body, _ = await charge(client)
+    assert (status, body["title"]) == (500, "Failed")
+    assert await answered(client, "failed") == 1
     assert store.totals().charges == 0
     provider.behave(make_behaviour())
     assert (await charge(client))[0] == 200
@@ -201,26 +218,31 @@ async def test_a_bad_key_is_a_400(client: Client, store: ChargeStore, key: str |
     headers = {} if key is None else {"Idempotency-Key": key}
     async with client.post("/v1/charges", json=BODY, headers=headers) as answer:
         assert answer.status == 400
-        assert "Idempotency-Key" in (await answer.json(content_type=None))["detail"]
+        told = await answer.json(content_type=None)
+    assert told["title"] == "Bad idempotency key"
+    assert "Idempotency-Key" in told["detail"]
     assert store.totals().attempts == 0
 
 
 @pytest.mark.parametrize(
-    ("headers", "body", "status"),
+    ("headers", "body", "status", "title"),
     [
-        ({"Content-Type": "text/plain"}, GOOD, 415),
-        ({"Content-Encoding": "gzip"}, GOOD, 415),
-        ({}, b" " * 17_000, 413),
+        ({"Content-Type": "text/plain"}, GOOD, 415, "Unsupported media type"),
+        ({"Content-Encoding": "gzip"}, GOOD, 415, "Unsupported content encoding"),
+        ({}, b" " * 17_000, 413, "Body too large"),
+        ({}, b"{", 400, "Not JSON"),
+        ({}, b"[" * 33 + b"]" * 33, 400, "JSON nested too deeply"),
     ],
 )
 async def test_what_cannot_be_read_is_refused(
-    client: Client, headers: dict[str, str], body: bytes, status: int
+    client: Client, headers: dict[str, str], body: bytes, status: int, title: str
 ) -> None:
     all_headers = {"Idempotency-Key": "k1", "Content-Type": "application/json"} | headers
     session = aiohttp.ClientSession(auto_decompress=False)
     async with session, session.post(client.make_url("/v1/charges"), data=body, headers=all_headers) as answer:
         assert answer.status == status
         assert answer.content_type == "application/problem+json"
+        assert (await answer.json(content_type=None))["title"] == title
 
 
 async def test_a_body_that_does_not_arrive_is_given_up(

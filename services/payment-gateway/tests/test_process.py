@@ -46,6 +46,10 @@ class Gateway:
         with urllib.request.urlopen(f"{self.url}/admin/summary", timeout=20) as answer:  # noqa: S310 - loopback
             return dict(json.load(answer))
 
+    def metrics(self) -> list[str]:
+        with urllib.request.urlopen(f"{self.url}/metrics", timeout=20) as answer:  # noqa: S310 - loopback
+            return str(answer.read(), "utf-8").splitlines()
+
     def end(self, number: signal.Signals) -> int:
         self.process.send_signal(number)
         _, _ = self.process.communicate(timeout=20)
@@ -75,6 +79,7 @@ def test_a_killed_gateway_remembers_every_charge_it_answered(tmp_path: Path, sta
     assert [second.charge(number) for number in range(5)] == answers
     summary = second.summary()
     assert (summary["charges"], summary["replays"], summary["orders_charged_more_than_once"]) == (5, 5, 0)
+    assert "log_lines_dropped_total 0.0" in second.metrics()
 
 
 def test_killed_amid_charges_it_never_charges_twice(tmp_path: Path, start: Callable[..., Gateway]) -> None:

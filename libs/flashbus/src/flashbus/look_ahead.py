@@ -22,29 +22,35 @@ class LookAhead:
         """`slots` messages are worked at once."""
         self._slots = slots
         self._receive_seconds: float | None = None
-        self._work_seconds = 0.0
+        self._work_seconds: float | None = None
         self._ended = 0
 
     @property
     def messages(self) -> int:
         """How many may be taken beyond the free slots now; never more than there are slots."""
-        if self._receive_seconds is None or not self._is_known_to_be_short:
+        work = self._short_work_seconds
+        if self._receive_seconds is None or work is None:
             return 0
         # Work of no time at all is worked off as fast as it comes.
-        share = self._receive_seconds / max(self._work_seconds, self._receive_seconds)
+        share = self._receive_seconds / max(work, self._receive_seconds)
         return min(round(self._slots * share) + self.company, self._slots)
 
     @property
     def company(self) -> int:
         """How many a receive waits for while no slot is empty: those that become free within the linger."""
-        if not self._is_known_to_be_short:
+        work = self._short_work_seconds
+        if work is None:
             return 0
-        share = LINGER.total_seconds() / max(self._work_seconds, LINGER.total_seconds())
+        share = LINGER.total_seconds() / max(work, LINGER.total_seconds())
         return min(int(self._slots * share), BATCH_LIMIT)
 
     @property
-    def _is_known_to_be_short(self) -> bool:
-        return self._ended >= self._slots and self._work_seconds < _LONG_WORK.total_seconds()
+    def _short_work_seconds(self) -> float | None:
+        """How long a message takes; None until every slot has shown it, and where that is long."""
+        seconds = self._work_seconds
+        return (
+            None if self._ended < self._slots or seconds is None or seconds >= _LONG_WORK.total_seconds() else seconds
+        )
 
     def received(self, seconds: float, *, at_once: bool) -> None:
         """Note a receive; one that may have waited for messages says nothing about the way."""
@@ -53,7 +59,7 @@ class LookAhead:
 
     def worked(self, seconds: float) -> None:
         """Note a message that was worked well."""
-        self._work_seconds = _smoothed(self._work_seconds if self._ended else None, seconds)
+        self._work_seconds = _smoothed(self._work_seconds, seconds)
         self._ended += 1
 
 

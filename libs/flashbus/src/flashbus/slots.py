@@ -48,7 +48,7 @@ class Slots:
         if self._free + count > self.limit:
             raise RuntimeError("more slots are given back than were taken")
         self._free += count
-        if count and self._is_worth_a_receive():
+        if self._is_worth_a_receive():
             self._freed.set()
 
     def _is_worth_a_receive(self) -> bool:

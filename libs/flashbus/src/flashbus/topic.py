@@ -20,10 +20,8 @@ class Entry:
     @property
     def size_bytes(self) -> int:
         """What counts against the limit of a batch: the body, and name, type and value of attributes."""
-        size = len(self.message.encode())
-        for name, value in self.attributes.items():
-            size += len(name.encode()) + _STRING_TYPE_BYTES + len(value.encode())
-        return size
+        texts = "".join([self.message, *self.attributes, *self.attributes.values()])
+        return len(texts.encode()) + _STRING_TYPE_BYTES * len(self.attributes)
 
 
 class TopicError(Exception):

@@ -5,7 +5,7 @@ import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any, Final, Protocol, cast
+from typing import Any, Final, Protocol, TypeAlias, cast
 
 from aiohttp import web
 from aiohttp.http import RawRequestMessage
@@ -23,7 +23,7 @@ _LATE = b"HTTP/1.1 408 Request Timeout\r\nContent-Length: 0\r\nConnection: close
 _QUIET_SECONDS = 0.05
 _LINGERING_SECONDS = 0.5
 
-_Parsed = tuple[Sequence[tuple[RawRequestMessage, StreamReader]], bool, bytes]
+_Parsed: TypeAlias = tuple[Sequence[tuple[RawRequestMessage, StreamReader]], bool, bytes]
 _NOTHING: _Parsed = ((), False, b"")
 
 
@@ -105,7 +105,6 @@ class Connection(web.RequestHandler):
         """Take what the server gives each of its protocols; `options` are aiohttp's."""
         super().__init__(manager, loop=loop, logger=connections.logger, **cast("dict[str, Any]", options))
         self._connections = connections
-        self._entered = False
         self._framing = Framing()
         self._head_timer: asyncio.TimerHandle | None = None
         self._quiet_timer: asyncio.TimerHandle | None = None
@@ -145,6 +144,11 @@ class Connection(web.RequestHandler):
             self._start_head_timer()
         if data and self._strict_parser.fault is not None:
             self._await_quiet()
+
+    def resume_reading(self, resume_parser: bool = True) -> None:  # noqa: FBT001, FBT002 - aiohttp's signature
+        """Read on where reading was paused; aiohttp asks after every body, and would parse nothing once more."""
+        if self._reading_paused:
+            super().resume_reading(resume_parser)
 
     def pause_writing(self) -> None:
         """Begin to watch whether the client reads."""

@@ -1,32 +1,35 @@
 """Where a request ends, followed byte by byte and more strictly than HTTP asks.
 
 aiohttp's parsers, the one in C and the one in Python, take what servers and proxies read differently: a coding
-before `chunked`, an empty `Transfer-Encoding`, a body behind `CONNECT`. They also take heads of a megabyte, and
-chunk extensions and trailers of any length. What stands here looks at the bytes first and knows one reading.
+before `chunked`, an empty `Transfer-Encoding`, a body behind `CONNECT`, HTTP/0.9, HTTP/2.0 or RTSP in the request line.
+They also take heads of a megabyte, and chunk extensions and trailers of any length. What stands here looks at the bytes
+first and knows one reading.
 """
 
 import re
 from collections.abc import Callable
+from typing import TypeAlias
 
 from aiohttp.http_exceptions import BadHttpMessage
 
 HEAD_LIMIT_BYTES = 32 * 1024
 _BLANK_LINE = b"\r\n\r\n"
+_REQUEST_LINE = re.compile(rb"[!-~]+ [!-~]+ http/1\.[01]")
 _LENGTH = re.compile(rb"[0-9]{1,15}")
 _CHUNK_SIZE = re.compile(rb"([0-9a-fA-F]{1,8})\r\n")
 _CHUNK_SIZE_BYTES = 10
 _LENGTH_FIELD, _CODING_FIELD, _UPGRADE_FIELD = b"content-length", b"transfer-encoding", b"upgrade"
 
 # Takes the bytes from a position on, and says where the next state begins, or None to wait for more.
-_State = Callable[[bytes, int], int | None]
+_State: TypeAlias = Callable[[bytes, int], int | None]
 
 
 class Framing:
     """Follows the requests of one connection.
 
-    A body is framed by one `Content-Length`, or in HTTP/1.1 by exactly `Transfer-Encoding: chunked`, without chunk
-    extensions and trailers. There is no `CONNECT`; behind a request to change the protocol nothing comes before
-    its answer; a head has at most `HEAD_LIMIT_BYTES`.
+    A request is one of HTTP/1.0 or 1.1. A body is framed by one `Content-Length`, or in 1.1 by exactly
+    `Transfer-Encoding: chunked`, without chunk extensions and trailers. There is no `CONNECT`; behind a request to
+    change the protocol nothing comes before its answer; a head has at most `HEAD_LIMIT_BYTES`.
 
     Attributes:
         heads: How many heads were complete so far.
@@ -69,10 +72,11 @@ class Framing:
     def _frame(self, head: bytes) -> None:
         request_line, *lines = head.split(b"\r\n")
         _require(head.count(b"\n") == len(lines), "A line ends without a carriage return")
+        _require(_REQUEST_LINE.fullmatch(request_line) is not None, "The request line is not one of HTTP/1.0 or 1.1")
         _require(not request_line.startswith(b"connect "), "CONNECT is not taken")
+        _require(b"\n " not in head and b"\n\t" not in head, "A header is folded")
         values: dict[bytes, list[bytes]] = {_LENGTH_FIELD: [], _CODING_FIELD: [], _UPGRADE_FIELD: []}
         for line in lines:
-            _require(not line.startswith((b" ", b"\t")), "A header is folded")
             name, _, value = line.partition(b":")
             if (known := values.get(name.strip())) is not None:
                 known.append(value.strip(b" \t"))

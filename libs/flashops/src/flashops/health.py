@@ -4,12 +4,13 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
+from typing import TypeAlias
 
 import orjson
 from aiohttp import web
 
 # Returns normally when well; raises, or returns False, when not.
-Check = Callable[[], Awaitable[object]]
+Check: TypeAlias = Callable[[], Awaitable[object]]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import Protocol, TypeAlias
 
 from flashpay.errors import GatewayInFlightError, GatewayUnavailableError
-from flashpay.gateway import Approved, ChargeKnown, ChargeRequest, ChargeResult, Declined, Gateway
+from flashpay.gateway import Approved, ChargeKnown, ChargeRequest, ChargeResult, Declined, Gateway, NotCharged
 from flashpay.ledger import Clock
 
 _LOOKUP_TIMEOUT = timedelta(seconds=5)
@@ -126,6 +126,7 @@ class Charger:
             return found
         if isinstance(found, GatewayInFlightError):
             raise found from error
+        error.ended = isinstance(found, NotCharged) or found.ended
         raise error
 
     async def _is_alive(self, request: ChargeRequest, found: _Found) -> bool:
@@ -145,6 +146,8 @@ class Charger:
                 again = found.alive and not isinstance(found, GatewayInFlightError)
                 found = await self._look(request, again=again)
                 if again and not _in_flight(found):
+                    if isinstance(found, GatewayUnavailableError):
+                        found.ended = True
                     break
         finally:
             self._holds.discard(hold)
@@ -155,7 +158,7 @@ class Charger:
         return patient and hold.overtaken < _OVERTAKEN
 
     async def _pause(self, seconds: float, found: GatewayUnavailableError) -> None:
-        asked = 0.0 if found.retry_after is None else found.retry_after.total_seconds()
+        asked = (found.retry_after or timedelta(0)).total_seconds()
         pause = min(max(seconds, asked), _LONGEST_PAUSE_SECONDS) * random.uniform(0.8, 1.2)  # noqa: S311 - jitter, no secret
         sleeping = asyncio.ensure_future(self._sleep(pause))
         stopped = asyncio.create_task(self._impatient.wait(), name="out of patience")

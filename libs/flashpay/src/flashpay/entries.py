@@ -72,10 +72,10 @@ class LedgerEntry:
     charge_id: str | None = None
     refund_id: str | None = None
     reason: str | None = None
-    attempt: int = 0
-    owner: str | None = None
-    lease_until: datetime | None = None
-    reservation: Reservation | None = None
+    attempt: int
+    owner: str | None
+    lease_until: datetime | None
+    reservation: Reservation | None
     reopened: int = 0
     event_owed: bool = False
     expires_at: datetime | None = None

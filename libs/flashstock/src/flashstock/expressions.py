@@ -1,11 +1,11 @@
 """Writes to the stock table as DynamoDB spells them."""
 
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, TypeAlias
 
 from flashstock.table import Check, Delete, Item, Path, Put, Update, Value, Where, Write
 
-Arguments = dict[str, Any]
+Arguments: TypeAlias = dict[str, Any]
 
 
 def to_attribute(value: Value) -> Mapping[str, Any]:

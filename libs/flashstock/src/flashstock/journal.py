@@ -186,7 +186,8 @@ class Journal:
         self._sequence += 1
         used = self._used.copy()
         for ticket in page:
-            used.update(ticket.entry.reservation.units)
+            for product_id, units in ticket.entry.reservation.units.items():
+                used[product_id] += units
         try:
             await self._write_until_certain(slot, [ticket.text for ticket in page], used)
         except StockUnavailableError as error:

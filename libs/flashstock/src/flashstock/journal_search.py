@@ -1,6 +1,7 @@
 """Looks for orders in the journals of all sessions: one that nobody else knows of yet may still be placed."""
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import timedelta
 from types import TracebackType
@@ -14,6 +15,8 @@ from flashstock.stock import Stock
 _FIRST_SLOTS = 4
 # Between two reads; longer ones are followed by as long a rest. Who waits, waits for this and for two reads at most.
 _REST_SECONDS = 0.02
+# Within this no session is opened, used and gone again.
+_SHORTEST_SESSION_SECONDS = 1.0
 
 Names: TypeAlias = Callable[[str], Iterable[str]]
 """The names that a page mentions: those of its orders, and perhaps others."""
@@ -26,6 +29,9 @@ class JournalSearch:
 
     Used as an async context manager; leaving it ends a read under way.
 
+    Attributes:
+        version: Changes when a read finds other pages than the one before: as long as it stays, nothing has left them.
+
     Args:
         stock: Whose journals they are.
         names: Finds the names of orders in a page; each page is looked at once.
@@ -36,7 +42,11 @@ class JournalSearch:
         self._stock = stock
         self._names = names
         self._timeout_seconds = timeout.total_seconds()
+        self.version = 0
         self._seen: _Seen = {}
+        # How many slots of each session were looked at: those with a page, and the first without.
+        self._slots: Mapping[str, int] = {}
+        self._read_at = float("-inf")
         self._reading = asyncio.Lock()
         self._rests_until = 0.0
         self._next: asyncio.Task[_Seen] | None = None
@@ -62,18 +72,20 @@ class JournalSearch:
         """
         try:
             async with asyncio.timeout(self._timeout_seconds):
-                pages = await self._read_from_now_on()
-                entries = [
-                    entry
-                    for page, mentioned in pages.values()
-                    if not mentioned.isdisjoint(names)
-                    for entry in page.entries
-                    if not frozenset(self._names(entry.body)).isdisjoint(names)
-                ]
+                entries = self._of(names, await self._read_from_now_on())
                 ended = await self._stock.endings.ended([entry.reservation.id for entry in entries]) if entries else {}
         except TimeoutError as error:
             raise StockUnavailableError("the journals were not read in time", reason="too_slow") from error
         return [entry for entry in entries if entry.reservation.id not in ended]
+
+    def _of(self, names: Collection[str], pages: _Seen) -> list[JournalEntry]:
+        return [
+            entry
+            for page, mentioned in pages.values()
+            if not mentioned.isdisjoint(names)
+            for entry in page.entries
+            if not frozenset(self._names(entry.body)).isdisjoint(names)
+        ]
 
     async def _read_from_now_on(self) -> _Seen:
         """What a read finds that has not begun yet: one under way may have passed what is looked for."""
@@ -101,10 +113,18 @@ class JournalSearch:
             self._next = None  # whoever comes from here on needs another one
             began_at = loop.time()
             try:
-                self._seen = {slot: (page, self._mentioned(slot, page)) for slot, page in (await self._pages()).items()}
+                pages = await self._pages()
             finally:
                 self._rests_until = loop.time() + max(_REST_SECONDS, loop.time() - began_at)
+            self._note(pages, began_at=began_at)
             return self._seen
+
+    def _note(self, pages: Mapping[Slot, Page], *, began_at: float) -> None:
+        unchanged = pages == {slot: page for slot, (page, _) in self._seen.items()}
+        if not unchanged or began_at - self._read_at > _SHORTEST_SESSION_SECONDS:
+            self.version += 1
+        self._read_at = began_at
+        self._seen = {slot: (page, self._mentioned(slot, page)) for slot, page in pages.items()}
 
     def _mentioned(self, slot: Slot, page: Page) -> frozenset[str]:
         before = self._seen.get(slot)
@@ -114,13 +134,21 @@ class JournalSearch:
 
     async def _pages(self) -> Mapping[Slot, Page]:
         """Every page there is: a slot is first written after all below it, so behind an empty one all are."""
-        pages: dict[Slot, Page] = {}
-        first, count = 0, _FIRST_SLOTS
-        sessions = await self._stock.sessions.ids()
-        while sessions:
-            asked = range(first, first + count)
-            found = await self._stock.pages.read_slots([(session, n) for session in sessions for n in asked])
-            pages |= {slot: page for slot, page in found.items() if page.sequence}
-            sessions = [session for session in sessions if (session, asked[-1]) in pages]
-            first, count = first + count, 2 * count
+        asked = dict(self._slots)
+        sessions, found = await self._stock.sessions.with_pages(_slots(asked))
+        pages = _written(found)
+        while more := [one for one in sessions if one not in asked or (one, asked[one] - 1) in pages]:
+            wider = {one: max(_FIRST_SLOTS, 2 * asked.get(one, 0)) for one in more}
+            pages |= _written(await self._stock.pages.read_slots(_slots(wider)))
+            asked |= wider
+        full = Counter(session for session, _ in pages)
+        self._slots = {session: full[session] + 1 for session in sessions}
         return pages
+
+
+def _slots(counts: Mapping[str, int]) -> list[Slot]:
+    return [(session, number) for session, count in counts.items() for number in range(count)]
+
+
+def _written(slots: Mapping[Slot, Page]) -> dict[Slot, Page]:
+    return {slot: page for slot, page in slots.items() if page.sequence}

@@ -19,5 +19,8 @@ class StockObserver:
     def republished(self) -> None:
         """An order that a dead session had journaled was published for it."""
 
+    def stuck(self) -> None:
+        """An attempt to place an order of the journal, or to take it back, has failed: it keeps its units meanwhile."""
+
     def oversold(self, reservation: Reservation) -> None:
         """A customer paid after the units had been returned, and somebody else has them by now."""

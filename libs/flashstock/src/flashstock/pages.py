@@ -1,7 +1,9 @@
 """Journal slots: the orders about to be published, where a reclaimer finds them when their process has died."""
 
+import asyncio
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from json.encoder import encode_basestring_ascii as _quoted
 from typing import Any, TypeAlias
@@ -9,6 +11,9 @@ from typing import Any, TypeAlias
 from flashmsg import Reservation
 from flashstock.errors import SessionClosedError
 from flashstock.table import ConditionFailedError, Item, Put, StockTable, Update, Where
+
+# The items of one transaction have 4 MB at most, and each of them 400 KB.
+_CLOSED_AT_ONCE = 10
 
 Slot: TypeAlias = tuple[str, int]
 """A session and the number of one of its slots."""
@@ -89,14 +94,14 @@ class Pages:
 
     async def close(self, session_id: str, *, slots: int) -> None:
         """Let no page be written any more; what is in the slots stays."""
-        for number in range(slots):
-            closing = Update(
-                id=slot_key(session_id, number), assign={("closed",): True}, where=[Where(("id",), "exists")]
-            )
-            try:
-                await self._table.write(closing)
-            except ConditionFailedError:
-                continue  # removed: no page can be written either
+        keys = [slot_key(session_id, number) for number in range(slots)]
+        await asyncio.gather(*(self._close(keys[n : n + _CLOSED_AT_ONCE]) for n in range(0, slots, _CLOSED_AT_ONCE)))
+
+    async def _close(self, keys: Sequence[str]) -> None:
+        there = [Where(("id",), "exists")]
+        # A session's slots are removed all together: then no page can be written either.
+        with suppress(ConditionFailedError):
+            await self._table.transact([Update(id=key, assign={("closed",): True}, where=there) for key in keys])
 
     async def read(self, session_id: str, *, slots: int) -> Sequence[Page]:
         """The pages of a session."""
@@ -106,7 +111,7 @@ class Pages:
         """Those of the slots that exist, of any sessions."""
         keys = {slot_key(*slot): slot for slot in slots}
         items = await self._table.read(list(keys))
-        return {keys[key]: _read(item) for key, item in items.items()}
+        return {keys[key]: read_page(item) for key, item in items.items()}
 
 
 def slot_key(session_id: str, slot: int) -> str:
@@ -124,6 +129,7 @@ def slot_is_open() -> list[Where]:
     return [Where(("id",), "exists"), Where(("closed",), "missing")]
 
 
-def _read(item: Item) -> Page:
+def read_page(item: Item) -> Page:
+    """What the item of a slot says."""
     values: Any = item
     return Page(sequence=values["sequence"], text=values["entries"], used=json.loads(values["used"]))

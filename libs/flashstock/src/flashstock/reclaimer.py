@@ -19,6 +19,8 @@ from flashstock.sessions import Session
 from flashstock.stock import Stock
 
 _ROUNDS_PER_LEASE = 6
+# How many sessions are reclaimed at once. Between them the lock is kept, or it would seem free.
+_SESSIONS = 8
 # How many orders are published at once: they share the batches of whatever publishes them.
 _PUBLISHES = 100
 
@@ -65,6 +67,7 @@ class Reclaimer:
         self._observer = observer or StockObserver()
         self._holder: _Sight[Holder | None] | None = None
         self._sessions: dict[str, _Sight[Session]] = {}
+        self._publishing = asyncio.Semaphore(_PUBLISHES)
 
     async def run(self, stop: asyncio.Event) -> None:
         """Watch and reclaim until stopped."""
@@ -85,10 +88,12 @@ class Reclaimer:
         for level in await self._stock.counters.all():
             self._observer.level(level)
         asked_at = asyncio.get_running_loop().time()
-        for session in self._dead(await self._stock.sessions.list(), asked_at):
-            # Closed first: whatever it still tries is refused from here on.
-            if await self._stock.sessions.close(session):
-                await self._reclaim(session)
+        dead = self._dead(await self._stock.sessions.list(), asked_at)
+        while dead:
+            now, dead = dead[:_SESSIONS], dead[_SESSIONS:]
+            await asyncio.gather(*map(self._reclaim, now))
+            if dead and not await self._hold_lock():
+                return
 
     async def _hold_lock(self) -> bool:
         holder = await self._stock.lock.holder()
@@ -115,34 +120,39 @@ class Reclaimer:
 
     async def _reclaim(self, session: Session) -> None:
         try:
-            await self._stock.pages.close(session.id, slots=session.slots)
-            pages = await self._stock.pages.read(session.id, slots=session.slots)
-            await self._publish(pages)
-            for product in await self._stock.counters.products():
-                await self._return_leftover(product, session, pages)
-            await self._stock.sessions.remove(session.id, slots=session.slots)
+            # Closed first: whatever it still tries is refused from here on.
+            if not await self._stock.sessions.close(session):
+                return
+            await self._finish(session)
         except Exception as error:  # noqa: BLE001 - whatever it is: the session stays closed, the next round goes on
             log.warning("stock_session_not_reclaimed", session=session.id, owner=session.owner, error=repr(error))
         else:
             log.warning("stock_session_reclaimed", session=session.id, owner=session.owner)
 
-    async def _publish(self, pages: Sequence[Page]) -> None:
-        """Publish all that may not be published; what is on the topic twice is one order all the same."""
+    async def _finish(self, session: Session) -> None:
+        await self._stock.pages.close(session.id, slots=session.slots)
+        pages = await self._stock.pages.read(session.id, slots=session.slots)
+        unpublished = await self._publish(pages)
+        # An order that cannot be published keeps its own units, and its page; what was never sold is nobody's.
+        for product in await self._stock.counters.products():
+            await self._return_leftover(product, session, pages)
+        if unpublished:
+            raise RuntimeError(f"{unpublished} orders are not known to be published")
+        await self._stock.sessions.remove(session.id, slots=session.slots)
+
+    async def _publish(self, pages: Sequence[Page]) -> int:
+        """Publish all that may not be published, and count what failed; what is published twice is one order."""
         entries = {entry.reservation.id: entry for page in pages for entry in page.entries}
         for ended in await self._stock.endings.ended(list(entries)):
             del entries[ended]
-        waiting = list(entries.values())
-        unpublished = 0
-        while waiting:
-            now, waiting = waiting[:_PUBLISHES], waiting[_PUBLISHES:]
-            unpublished += (await asyncio.gather(*map(self._published, now))).count(False)
-        if unpublished:
-            raise RuntimeError(f"{unpublished} orders are not known to be published")
+        return (await asyncio.gather(*map(self._published, entries.values()))).count(False)
 
     async def _published(self, entry: JournalEntry) -> bool:
         try:
-            await self._publish_again(entry)
+            async with self._publishing:
+                await self._publish_again(entry)
         except Exception as error:  # noqa: BLE001 - one that can never be published must not keep the others from it
+            self._observer.stuck()
             log.warning("order_not_published_again", reservation=entry.reservation.id, error=repr(error))
             return False
         self._observer.republished()

@@ -134,12 +134,17 @@ class Seller:
 
     async def _take(self, session: SellingSession, units: Mapping[str, int]) -> None:
         taken: list[str] = []
+        waited = False
         try:
             # In the same sequence by all, so that two orders never hold what the other one waits for.
             for product_id in sorted(units):
-                await session.shelf(product_id).take(units[product_id])
+                shelf = session.shelf(product_id)
+                if not shelf.take_at_once(units[product_id]):
+                    waited = True
+                    await shelf.take(units[product_id])
                 taken.append(product_id)
-            self._must_still_sell(session)
+            if waited:
+                self._must_still_sell(session)
         except BaseException:
             for product_id in taken:
                 session.shelf(product_id).put_back(units[product_id])

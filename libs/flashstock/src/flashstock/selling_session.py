@@ -63,7 +63,7 @@ class SellingSession:
             timeout=timeout,
         )
         self._slots = slots
-        self._observer = observer
+        self.observer = observer
         self._trusted_seconds = _TRUSTED * lease.total_seconds()
         self._shelves: dict[str, Shelf] = {}
         self._beats = 1
@@ -96,7 +96,7 @@ class SellingSession:
                 product_id=product_id,
                 session_id=self.id,
                 on_closed=self.close,
-                observer=self._observer,
+                observer=self.observer,
             )
         return self._shelves[product_id]
 

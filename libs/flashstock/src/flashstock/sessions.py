@@ -1,11 +1,11 @@
 """Selling sessions: one life of one process that sells, as a reclaimer sees it."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from flashstock.errors import SessionClosedError
-from flashstock.pages import empty_slot, slot_key
+from flashstock.pages import Page, Slot, empty_slot, read_page, slot_key
 from flashstock.table import ConditionFailedError, Delete, Item, Put, StockTable, Update, Where
 
 MAX_SLOTS = 90
@@ -70,13 +70,16 @@ class Sessions:
 
     async def list(self) -> Sequence[Session]:
         """Every session that is not removed."""
-        items = await self._table.read([session_key(one) for one in await self.ids()])
+        listed, _ = await self.with_pages([])
+        items = await self._table.read([session_key(one) for one in listed])
         return [_read(item) for item in items.values()]
 
-    async def ids(self) -> Sequence[str]:
-        """The names of every session that is not removed."""
-        listed: Any = (await self._table.read([_SESSIONS_KEY])).get(_SESSIONS_KEY, {}).get("ids", frozenset())
-        return sorted(listed)
+    async def with_pages(self, slots: Iterable[Slot]) -> tuple[Sequence[str], Mapping[Slot, Page]]:
+        """The names of every session that is not removed, and those of the slots that exist: in one read."""
+        keys = {slot_key(*slot): slot for slot in slots}
+        items = dict(await self._table.read([_SESSIONS_KEY, *keys]))
+        listed: Any = items.pop(_SESSIONS_KEY, {}).get("ids", frozenset())
+        return sorted(listed), {keys[key]: read_page(item) for key, item in items.items()}
 
     async def close(self, session: Session) -> bool:
         """Close a session that has not beaten since it was seen; whether it is closed now."""

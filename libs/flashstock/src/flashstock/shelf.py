@@ -57,19 +57,25 @@ class Shelf:
         """Units that can be taken at once."""
         return self._lease.units - self._taken - self._returning
 
+    def take_at_once(self, units: int) -> bool:
+        """Take units off the lease if there are enough of them; whether there were."""
+        if self.free < units:
+            return False
+        self._taken += units
+        self._demand.count(units)
+        return True
+
     async def take(self, units: int) -> None:
-        """Take units off the lease, at once if there are enough of them.
+        """Take units off the lease as soon as there are enough of them.
 
         Raises:
             SoldOutError: Fewer are left.
             StockUnavailableError: It cannot be found out.
         """
-        while self.free < units:
+        while not self.take_at_once(units):
             if self._is_sold_out(units):
                 raise SoldOutError(self._product_id)
             await self._refilled(units)
-        self._taken += units
-        self._demand.count(units)
 
     def put_back(self, units: int) -> None:
         """Units that were taken and not journaled are free again."""

@@ -65,9 +65,11 @@ class Reclaimer:
             late = self.table.sends(self._forget(state), Write("publish", self.session, first))
             if late:
                 yield self._say(f"stops, its publish of {first} on its way"), late
-            return
+        # An order that cannot be published keeps its slot and the session, and not what was never sold.
         if work.lease and session.lease:
             yield from self._close_lease(state, work, work.lease.units - work.used)
+        if work.unpublished and self.table.rules.slots_wait_for_publish:
+            return
         if work.lease is None or session.lease is None or not self.table.rules.lease_closes_before_slots_go:
             yield from self._delete(state, session)
 

@@ -23,6 +23,7 @@ class Rules:
     slots_close_before_lease: bool = True
     lease_closes_at_its_sequence: bool = True
     lease_closes_before_slots_go: bool = True
+    slots_wait_for_publish: bool = True
     endings_are_guarded: bool = True
     guard_is_of_the_reservation: bool = True
     ledger_keeps_the_reservation: bool = True

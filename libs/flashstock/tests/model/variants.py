@@ -128,6 +128,12 @@ VARIANTS = (
         world=ONE_ORDER,
         fault=NEGATIVE,
     ),
+    Variant(
+        name="slots deleted although an order of theirs is not published",
+        rules=Rules(slots_wait_for_publish=False),
+        world=IDLE_UNIT,
+        fault=LEAK,
+    ),
     # Endings.
     Variant(name="ended without a guard", rules=Rules(endings_are_guarded=False), world=ONE_ORDER, fault=NEGATIVE),
     Variant(

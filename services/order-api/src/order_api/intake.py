@@ -74,7 +74,7 @@ class Intake:
         """
         given = _idempotency_key(idempotency_keys)
         request = _parsed(body)
-        key = given or secrets.token_urlsafe(_MADE_KEY_BYTES)
+        key = given or secrets.token_hex(_MADE_KEY_BYTES)
         order_id, *earlier = self.ids.candidates(customer_id=request.customer_id, idempotency_key=key)
         return Draft(
             request=request,

@@ -31,15 +31,16 @@ async def reserved(request: web.Request, draft: Draft, order: Order) -> Reserved
         raise _unavailable(request, draft, exc, _UNTIL_LOADED) from exc
     if not levels:
         return ReservedUnits()
+    seen = sale.journals.version
     # First of all: a repeat must not be told "sold out" because its own order has the last unit.
     if draft.key_given and await entry_of(request, draft) is not None:
         return ReservedUnits()
     try:
         return await sale.reserve(order, levels)
     except SoldOutError as exc:
-        raise await _unless_journaled(request, draft, _sold_out(draft, order, exc)) from exc
+        raise await _unless_journaled(request, draft, _sold_out(draft, order, exc), seen=seen) from exc
     except LimitReachedError as exc:
-        raise await _unless_journaled(request, draft, _limit_reached(draft, order, exc)) from exc
+        raise await _unless_journaled(request, draft, _limit_reached(draft, order, exc), seen=seen) from exc
     except StockUnavailableError as exc:
         raise _unavailable(request, draft, exc, sale.outage) from exc
 
@@ -72,26 +73,36 @@ async def _counted(request: web.Request, draft: Draft, order: Order, units: Rese
         raise _unknown(request, draft, exc) from exc
 
 
-async def _unless_journaled(request: web.Request, draft: Draft, refusal: Rejection) -> Rejection:
+async def _unless_journaled(
+    request: web.Request, draft: Draft, refusal: Rejection, *, seen: int | None = None
+) -> Rejection:
     """The refusal of an order, unless an earlier request with its key may still have it placed.
 
     That one's process may have died, or be slow, after it had journaled the order and before the ledger knew of it.
+    `seen` is the version of the journals before the ledger was asked; None if that is not known.
     """
     if not draft.key_given:
         return refusal
-    order_ids = (draft.order_id, *draft.earlier_ids)
-    sale = request.app[SALE]
     try:
-        held = await sale.journaled(order_ids)
+        may_be_placed = await _may_be_placed(request, draft, seen)
     except StockUnavailableError as exc:
-        return _unavailable(request, draft, exc, sale.outage)
-    # After the journals: what has left them meanwhile is in the ledger.
-    if held or any([await entry_of(request, replace(draft, order_id=one)) for one in order_ids]):
+        return _unavailable(request, draft, exc, request.app[SALE].outage)
+    if may_be_placed:
         request[REQUEST_CONTEXT].fields["error"] = "an earlier request of this key may still have the order placed"
         # By then the journals of a process that has died are reclaimed, or nearly so.
         retry_after = request.app[RETRY_AFTER].spread(request.app[SETTINGS].stock_lease)
         return outcome_unknown(draft.receipt, retry_after=retry_after)
     return refusal
+
+
+async def _may_be_placed(request: web.Request, draft: Draft, seen: int | None) -> bool:
+    journals, order_ids = request.app[SALE].journals, (draft.order_id, *draft.earlier_ids)
+    if await journals.find(order_ids):
+        return True
+    # What has left the journals since the ledger was asked is in the ledger by now.
+    return journals.version != seen and any(
+        [await entry_of(request, replace(draft, order_id=one)) for one in order_ids]
+    )
 
 
 def _sold_out(draft: Draft, order: Order, error: SoldOutError) -> Rejection:

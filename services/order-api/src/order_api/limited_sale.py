@@ -1,8 +1,7 @@
 """The sale of limited products: what of an order is limited, and whose its units are until it is handed on."""
 
 import json
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from functools import partial
 from types import TracebackType
@@ -82,9 +81,11 @@ class ReservedUnits:
         """
         if self._hold is None:
             return
-        limits = {CUSTOMER_LIMITS: json.dumps(self._customer_limits)} if self._customer_limits else {}
+        attributes = entry.attributes
+        if self._customer_limits:
+            attributes = {**attributes, CUSTOMER_LIMITS: json.dumps(self._customer_limits)}
         try:
-            await self._hold.commit(entry.message, {**entry.attributes, **limits})
+            await self._hold.commit(entry.message, attributes)
         except BaseException:
             self._hold = None
             raise
@@ -166,23 +167,8 @@ class LimitedSale:
         for level in levels:
             if level.customer_limit is not None and units[level.product_id] > level.customer_limit:
                 raise LimitReachedError(level.product_id, limit=level.customer_limit)
-        with self._noted():
-            hold = await self._seller.reserve({level.product_id: units[level.product_id] for level in levels})
-        return ReservedUnits(hold, levels=levels, limits=self._limits)
-
-    async def journaled(self, order_ids: Collection[str]) -> bool:
-        """Whether one of these orders is in a journal, of this process or another, and may still be placed.
-
-        Raises:
-            StockUnavailableError: It cannot be found out.
-        """
-        assert self._journals is not None  # noqa: S101 - as above
-        return bool(await self._journals.find(order_ids))
-
-    @contextmanager
-    def _noted(self) -> Iterator[None]:
         try:
-            yield
+            hold = await self._seller.reserve({level.product_id: units[level.product_id] for level in levels})
         except StockUnavailableError:
             self._outage.failed()
             raise
@@ -190,6 +176,13 @@ class LimitedSale:
             self._outage.ended()
             raise
         self._outage.ended()
+        return ReservedUnits(hold, levels=levels, limits=self._limits)
+
+    @property
+    def journals(self) -> JournalSearch:
+        """Where an order is that nobody else knows of yet, of this process or another."""
+        assert self._journals is not None  # noqa: S101 - as above
+        return self._journals
 
 
 async def count_purchase(limits: Limits, order: Order, customer_limits: Mapping[str, int]) -> None:

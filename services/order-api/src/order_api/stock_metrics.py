@@ -28,6 +28,9 @@ class StockMetrics(StockObserver):
         self._republished = Counter(
             "stock_orders_republished", "Orders published for processes that died.", registry=registry
         )
+        self._stuck = Counter(
+            "stock_orders_stuck", "Failed attempts to place or take back an order of the journal.", registry=registry
+        )
         self._sold_out = Counter(
             "stock_sold_out", "Orders refused because too few units were left.", ["product_id"], registry=registry
         )
@@ -57,3 +60,7 @@ class StockMetrics(StockObserver):
     def republished(self) -> None:
         """See `StockObserver.republished`."""
         self._republished.inc()
+
+    def stuck(self) -> None:
+        """See `StockObserver.stuck`."""
+        self._stuck.inc()

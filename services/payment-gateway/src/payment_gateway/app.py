@@ -1,6 +1,7 @@
 """The gateway's HTTP application: every part, wired."""
 
 from collections.abc import Awaitable, Callable
+from typing import TypeAlias
 
 import structlog
 from aiohttp import web
@@ -17,7 +18,7 @@ from payment_gateway.errors import ChargeStoreError
 from payment_gateway.metrics import Metrics
 from payment_gateway.provider import Provider
 
-_Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+_Handler: TypeAlias = Callable[[web.Request], Awaitable[web.StreamResponse]]
 _logger = structlog.get_logger()
 
 

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import Protocol
+from typing import Protocol, TypeAlias
 
 from flashbus.queue import Message, QueueUnavailableError
 from order_processor.dlq import reports
@@ -12,7 +12,7 @@ from order_processor.dlq.actions import Action, NotDoneError
 from order_processor.dlq.letters import Letter
 from order_processor.dlq.walk import Walk
 
-Print = Callable[[str], object]
+Print: TypeAlias = Callable[[str], object]
 
 
 class Visit(Protocol):
