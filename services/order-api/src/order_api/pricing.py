@@ -46,13 +46,17 @@ def price(lines: Sequence[RequestedLine], *, find: Callable[[str], Product | Non
         items.append(
             PricedLine(product_id=line.product_id, quantity=line.quantity, unit_price_minor=product.unit_price_minor)
         )
+    total_minor = sum([item.total_minor for item in items])
+    return PricedBasket(items=tuple(items), currency=_one_currency(products), total_minor=total_minor)
+
+
+def _one_currency(products: Sequence[Product]) -> str:
     currency = products[0].currency
     foreign = [index for index, product in enumerate(products) if product.currency != currency]
     if foreign:
         message = f"The product is not sold in {currency} like the first one; order it separately"
         raise UnpriceableError([(f"items.{index}.product_id", message) for index in foreign])
-    total_minor = sum([item.total_minor for item in items])
-    return PricedBasket(items=tuple(items), currency=currency, total_minor=total_minor)
+    return currency
 
 
 def _unknown(lines: Sequence[RequestedLine], find: Callable[[str], Product | None]) -> UnpriceableError:
