@@ -13,7 +13,7 @@ from botocore.exceptions import BotoCoreError
 from flashbus.clients import aws_client
 from flashstock.counters import Counters
 from flashstock.dynamo import dynamo_stock
-from flashstock.errors import StockError
+from flashstock.errors import StockError, StockUnavailableError
 from flashstock.levels import MAX_UNITS, StockLevel
 from order_api.catalogue import CatalogueError, ProductSource
 from order_api.dynamo_products import DynamoProducts
@@ -74,7 +74,10 @@ class StockCommand:
         level = await self.counters.set_total(product_id, units)
         if customer_limit is None:
             return level
-        return await self.counters.set_customer_limit(product_id, customer_limit or None)
+        try:
+            return await self.counters.set_customer_limit(product_id, customer_limit or None)
+        except StockError as exc:
+            raise StockError(f"{_sentence(level)}; the customer limit is as it was: {exc}") from exc
 
     async def _must_be_for_sale(self, product_id: str) -> None:
         if product_id not in await self.products.load():
@@ -91,6 +94,12 @@ def _sentence(level: StockLevel) -> str:
         f"{level.product_id}: {level.total} in all, {level.available} available, {level.reserved} reserved,"
         f" {level.sold} sold{limit}"
     )
+
+
+def _in_doubt(arguments: argparse.Namespace, error: Exception) -> str:
+    if arguments.command == "show" or not isinstance(error, StockUnavailableError) or error.certain:
+        return ""
+    return "; it is not known whether anything is changed: show tells"
 
 
 def parser() -> argparse.ArgumentParser:
@@ -147,7 +156,7 @@ def main(argv: Sequence[str], environ: Mapping[str, str]) -> int:
     try:
         done = asyncio.run(_carry_out(arguments, environ))
     except (StockError, CatalogueError, BotoCoreError) as exc:
-        sys.stderr.write(f"{PROGRAM}: {exc}\n")
+        sys.stderr.write(f"{PROGRAM}: {exc}{_in_doubt(arguments, exc)}\n")
         return _FAILED
     sys.stdout.write(done + "\n")
     return 0
