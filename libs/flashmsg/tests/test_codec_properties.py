@@ -112,6 +112,21 @@ def test_an_order_is_encoded_as_its_event_is(
 
 @settings(max_examples=25)
 @given(event=events())
+def test_a_line_of_sound_parts_is_the_line_that_was_checked(event: OrderPlaced) -> None:
+    for checked in event.data.items:
+        made = PricedLine.of_sound_parts(
+            product_id=checked.product_id,
+            quantity=checked.quantity,
+            unit_price_minor=checked.unit_price_minor,
+        )
+        assert made == checked
+        assert hash(made) == hash(checked)
+        assert made.model_dump_json() == checked.model_dump_json()
+        assert made.model_fields_set == checked.model_fields_set
+
+
+@settings(max_examples=25)
+@given(event=events())
 def test_an_order_of_sound_parts_is_the_order_that_was_checked(event: OrderPlaced) -> None:
     checked = event.data
     made = Order.of_sound_parts(

@@ -37,22 +37,30 @@ def price(lines: Sequence[RequestedLine], *, find: Callable[[str], Product | Non
         UnpriceableError: A product is unknown, or the products have several currencies.
     """
     items: list[PricedLine] = []
-    products: list[Product] = []
+    currencies: list[str] = []
+    total_minor = 0
     for line in lines:
         product = find(line.product_id)
         if product is None:
             raise _unknown(lines, find)
-        products.append(product)
-        items.append(
-            PricedLine(product_id=line.product_id, quantity=line.quantity, unit_price_minor=product.unit_price_minor)
-        )
-    currency = products[0].currency
-    foreign = [index for index, product in enumerate(products) if product.currency != currency]
-    if foreign:
-        message = f"The product is not sold in {currency} like the first one; order it separately"
-        raise UnpriceableError([(f"items.{index}.product_id", message) for index in foreign])
-    total_minor = sum([item.total_minor for item in items])
-    return PricedBasket(items=tuple(items), currency=currency, total_minor=total_minor)
+        items.append(_priced(line, product))
+        currencies.append(product.currency)
+        total_minor += line.quantity * product.unit_price_minor
+    if currencies.count(currencies[0]) < len(currencies):
+        raise _foreign(currencies)
+    return PricedBasket(items=tuple(items), currency=currencies[0], total_minor=total_minor)
+
+
+def _priced(line: RequestedLine, product: Product) -> PricedLine:
+    return PricedLine.of_sound_parts(
+        product_id=line.product_id, quantity=line.quantity, unit_price_minor=product.unit_price_minor
+    )
+
+
+def _foreign(currencies: Sequence[str]) -> UnpriceableError:
+    message = f"The product is not sold in {currencies[0]} like the first one; order it separately"
+    foreign = [index for index, currency in enumerate(currencies) if currency != currencies[0]]
+    return UnpriceableError([(f"items.{index}.product_id", message) for index in foreign])
 
 
 def _unknown(lines: Sequence[RequestedLine], find: Callable[[str], Product | None]) -> UnpriceableError:
