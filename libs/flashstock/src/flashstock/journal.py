@@ -184,10 +184,7 @@ class Journal:
         slot = heappop(self._free)
         self._under_way = page
         self._sequence += 1
-        used = self._used.copy()
-        for ticket in page:
-            for product_id, units in ticket.entry.reservation.units.items():
-                used[product_id] += units
+        used = self._used_with(page)
         try:
             await self._write_until_certain(slot, [ticket.text for ticket in page], used)
         except StockUnavailableError as error:
@@ -203,6 +200,13 @@ class Journal:
         self._unfinished[slot] = len(page)
         for ticket in page:
             ticket.settle(slot)
+
+    def _used_with(self, page: list[Ticket]) -> Counter[str]:
+        used = self._used.copy()
+        for ticket in page:
+            for product_id, units in ticket.entry.reservation.units.items():
+                used[product_id] += units
+        return used
 
     async def _write_until_certain(self, slot: int, entries: list[str], used: Counter[str]) -> None:
         pause = _FIRST_PAUSE_SECONDS
