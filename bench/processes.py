@@ -105,15 +105,21 @@ def progress(stub_port: int) -> dict[str, Any]:
     return answer
 
 
-def variables(stub_port: int) -> dict[str, str]:
-    """What every contender finds in its environment."""
-    stub_url = f"http://127.0.0.1:{stub_port}"
+def _account(stub_url: str) -> dict[str, str]:
     return {
         "AWS_ENDPOINT_URL": stub_url,
         "AWS_REGION": "us-east-1",
         "AWS_ACCESS_KEY_ID": "bench",
         "AWS_SECRET_ACCESS_KEY": "bench",
         "AWS_EC2_METADATA_DISABLED": "true",
+    }
+
+
+def variables(stub_port: int) -> dict[str, str]:
+    """What every contender finds in its environment."""
+    stub_url = f"http://127.0.0.1:{stub_port}"
+    return {
+        **_account(stub_url),
         "NO_PROXY": "127.0.0.1",
         "ROUND_TRIP_MS": "5",
         "GOMAXPROCS": "1",
