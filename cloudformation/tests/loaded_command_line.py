@@ -6,7 +6,6 @@
 
 import json
 import os
-import signal
 import socket
 import sys
 from typing import NoReturn
@@ -16,24 +15,24 @@ LONGEST_CALL_BYTES = 1 << 20
 
 
 def serve(path: str) -> NoReturn:
-    """Load the command line, then carry out calls until this process is ended."""
+    """Load the command line, then carry out one call after the other until this process is ended."""
     import awscli.clidriver  # type: ignore[import-not-found]  # noqa: PLC0415  # installed beside it, and not for callers
 
-    signal.signal(signal.SIGCHLD, signal.SIG_IGN)
     with socket.socket(socket.AF_UNIX) as listener:
         listener.bind(path)
         listener.listen()
         while True:
             caller, _ = listener.accept()
-            if os.fork() == 0:
-                signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-                _take_over(caller)
-                code = awscli.clidriver.main()
-                sys.stdout.flush()
-                sys.stderr.flush()
-                caller.sendall(bytes([code]))
-                os._exit(code)
-            caller.close()
+            with caller:
+                copy = os.fork()
+                if copy == 0:
+                    _take_over(caller)
+                    code = awscli.clidriver.main()
+                    sys.stdout.flush()
+                    sys.stderr.flush()
+                    os._exit(code)
+                _, status = os.waitpid(copy, 0)
+                caller.sendall(bytes([os.waitstatus_to_exitcode(status) & 255]))
 
 
 def _take_over(caller: socket.socket) -> None:

@@ -95,7 +95,7 @@ class Terminal:
 
 @pytest.fixture
 async def command_line(aws_command: str) -> AsyncIterator[Path]:
-    """Where the real AWS command line takes calls: to load it for each of some forty took half of the test's time."""
+    """Where the real AWS command line takes calls: to load it anew for each was two fifths of the work."""
     # Not in the test's own folder: the path of a socket is short.
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "aws"

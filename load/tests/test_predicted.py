@@ -52,6 +52,14 @@ def test_added_tasks_serve_after_their_start() -> None:
     )
 
 
+def test_the_quick_laboratorys_predictions_bear_tasks_that_take_twice_as_long_to_start() -> None:
+    file = load_scenarios(SCENARIOS / "lab.toml", quick=True)
+    usual = next(one for one in file.scenarios if one.name == "ecs:scaled")
+    slow = usual.model_copy(update={"task_start_seconds": 2 * usual.task_start_seconds})
+    for as_written, late in zip(predicted(usual), predicted(slow), strict=True):
+        assert late.value == pytest.approx(as_written.value, rel=0.06), late.name
+
+
 def test_tasks_are_changed_at_their_moment_of_the_whole_load(queue_scenario: Scenario) -> None:
     """Not of the rush, which begins after six seconds."""
     scenario = queue_scenario.model_copy(update={"tasks": ((8.0, 3),), "task_start_seconds": 0.0})

@@ -1,6 +1,6 @@
 import asyncio
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 
 import pytest
@@ -56,6 +56,20 @@ async def test_who_comes_in_the_turn_in_which_the_linger_ends_shares_the_batch()
     assert topic.calls == [4]
 
 
+async def test_one_timer_is_set_for_all_that_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+    loop, timers = asyncio.get_running_loop(), list[str]()
+    call_at = loop.call_at
+
+    def noted(when: float, callback: Callable[..., object], *arguments: object) -> asyncio.TimerHandle:
+        timers.append(callback.__name__)
+        return call_at(when, callback, *arguments)
+
+    monkeypatch.setattr(loop, "call_at", noted)
+    async with publisher(FakeTopic(), linger=timedelta(milliseconds=20)) as publish:
+        await asyncio.gather(*(publish.publish(entry) for entry in entries(5)))
+    assert timers.count("_lingered") == 1
+
+
 async def test_a_batch_holds_no_more_bytes_than_a_call_may() -> None:
     topic = FakeTopic()
     sizes = [MAX_BATCH_BYTES - 100, 200, MAX_BATCH_BYTES, 300, 300]
@@ -109,8 +123,9 @@ async def test_a_topic_that_does_not_answer_costs_the_timeout_and_no_more() -> N
     topic.gate.clear()
     async with publisher(topic, timeout=timedelta(milliseconds=50)) as publish:
         started = asyncio.get_running_loop().time()
-        with pytest.raises(PublishError, match="unavailable"):
+        with pytest.raises(PublishError, match="unavailable") as caught:
             await publish.publish(Entry("late"))
+        assert caught.value.retryable
         assert asyncio.get_running_loop().time() - started < LONG.total_seconds()
     assert topic.published == []
 

@@ -142,6 +142,11 @@ class TestFakeQueue(QueueContract):
 
 
 # What SQS documents and the emulator does not look at: no contract test can ask both.
+def test_a_delivery_is_the_first_without_attributes_unless_the_queue_says_otherwise() -> None:
+    message = Message(message_id="m", receipt="r", body="body")
+    assert (message.receive_count, message.attributes, message.sent_at) == (1, {}, None)
+
+
 async def test_the_fake_hides_nothing_for_longer_than_sqs_does_counted_from_the_receive() -> None:
     queue = FakeQueue()
     await queue.send("body", attributes={})

@@ -228,9 +228,10 @@ async def test_a_connection_that_closes_is_one_that_was_closed(open_client: Open
             await get_item(open_client, url, max_attempts=1)
 
 
-async def test_a_redirect_is_not_followed(open_client: OpenClient) -> None:
+@pytest.mark.parametrize("status", [300, 301])
+async def test_a_redirect_is_not_followed(open_client: OpenClient, status: int) -> None:
     def elsewhere() -> web.Response:
-        return web.Response(status=301, headers={"Location": "http://127.0.0.1:1/"})
+        return web.Response(status=status, headers={"Location": "http://127.0.0.1:1/"})
 
     async with serving(elsewhere) as (service, url):
         with contextlib.suppress(ClientError, EndpointConnectionError):

@@ -2,17 +2,22 @@ import json
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from flashmsg import (
     MAX_LINES,
     MAX_QUANTITY,
     MAX_SAFE_INTEGER,
     MAX_UNIT_PRICE_MINOR,
+    EndedOrder,
     Order,
+    OrderOutcome,
+    OrderPlaced,
     OrderRequest,
     OrderStatus,
     PricedLine,
+    RequestedLine,
+    Reservation,
 )
 
 
@@ -111,6 +116,10 @@ def test_wrong_fields_are_refused(order: Order, fields: dict[str, object]) -> No
         changed(order, **fields)
 
 
-def test_an_order_cannot_be_changed(order: Order) -> None:
-    with pytest.raises(ValidationError, match="frozen"):
-        order.total_minor = 1  # type: ignore[misc]
+@pytest.mark.parametrize(
+    "model", [RequestedLine, OrderRequest, PricedLine, Order, Reservation, OrderPlaced, EndedOrder, OrderOutcome]
+)
+def test_what_was_made_cannot_be_changed(model: type[BaseModel]) -> None:
+    for field in model.model_fields:
+        with pytest.raises(ValidationError, match="frozen"):
+            setattr(model.model_construct(), field, None)

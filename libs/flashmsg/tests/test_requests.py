@@ -77,6 +77,15 @@ def test_not_strict_json_names_the_place(old: bytes, new: bytes, pointer: str) -
     assert not error.well_formed
 
 
+@pytest.mark.parametrize(
+    ("digits", "said"),
+    [(20, "Input should be less than or equal to 9007199254740991"), (21, "Number out of range")],
+)
+def test_a_number_of_more_than_twenty_digits_is_not_even_read(digits: int, said: str) -> None:
+    error = refusal(GOOD.replace(b'"customer_id":1', b'"customer_id":' + b"9" * digits))
+    assert [str(found) for found in error.errors] == [f"/customer_id: {said}"]
+
+
 @pytest.mark.parametrize("body", [b"null", b"[]", b"1", b'"text"', b"true"])
 def test_other_json_is_refused(body: bytes) -> None:
     error = refusal(body)
@@ -105,6 +114,13 @@ def test_a_long_name_is_shown_by_its_first_sixty_four_letters() -> None:
     for length, shown in ((64, names[64]), (65, names[65][:64] + "…")):
         error = refusal(GOOD.replace(b'"customer_id":1', f'"customer_id":1,"{names[length]}":1'.encode()))
         assert [found.pointer for found in error.errors] == [f"/{shown}"]
+
+
+@pytest.mark.parametrize("lines", [1, 2, 50])
+def test_a_sound_request_is_read_once(monkeypatch: pytest.MonkeyPatch, lines: int) -> None:
+    items = ",".join(f'{{"product_id":"p{number}","quantity":1}}' for number in range(lines))
+    monkeypatch.setattr("flashmsg.requests.read_text", lambda _body: pytest.fail("it is examined"))
+    assert len(parse_request(f'{{"customer_id":1,"items":[{items}]}}'.encode()).items) == lines
 
 
 def test_number_of_lines_is_limited() -> None:

@@ -87,11 +87,11 @@ def test_an_order_that_may_be_in_flight_is_given_patience_first() -> None:
         assert moments == [300.0, 300.0 + 1200, 300 + 1200 + 4800, 300 + 1200 + 4800 + 19200]
 
 
-def test_an_unanswered_charge_that_the_gateway_does_not_know_is_not_in_flight() -> None:
-    absent = GatewayUnavailableError("nothing", reason="timeout")
-    absent.absent = True
-    assert departures(policy_of(1), [Failing(error=absent)], until=60) == [30.0, 60.0]
-    inside = [Failing(error=SILENCE, receives_left=9), Failing(error=absent)]
+def test_an_unanswered_charge_that_the_gateway_does_not_work_on_is_not_in_flight() -> None:
+    ended = GatewayUnavailableError("nothing", reason="timeout")
+    ended.ended = True
+    assert departures(policy_of(1), [Failing(error=ended)], until=60) == [30.0, 60.0]
+    inside = [Failing(error=SILENCE, receives_left=9), Failing(error=ended)]
     policy = policy_of(2)
     assert policy.choose(inside, now=0, silent=False) is None
     assert policy.choose(inside, now=30, silent=False) is inside[1]

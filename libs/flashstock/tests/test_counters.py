@@ -1,11 +1,14 @@
 import asyncio
+from collections.abc import Sequence
 
 import pytest
 
-from flashstock.errors import StockError
+from flashstock.errors import StockError, StockUnavailableError
 from flashstock.leases import NOTHING
 from flashstock.levels import MAX_UNITS, StockLevel
 from flashstock.stock import Stock
+from flashstock.table import Write
+from flashstock.testing import MemoryTable
 
 
 def level(total: int, *, available: int, reserved: int = 0, sold: int = 0, product: str = "cap") -> StockLevel:
@@ -107,3 +110,18 @@ async def test_a_product_without_stock_has_no_customer_limit(stock: Stock) -> No
     with pytest.raises(StockError, match="cap is not limited"):
         await stock.counters.set_customer_limit("cap", 2)
     assert await stock.counters.all() == []
+
+
+async def test_units_that_are_added_are_not_called_a_failure_when_they_cannot_be_read_back() -> None:
+    async def only_writes(_place: str, writes: Sequence[Write]) -> None:
+        if not writes:
+            raise StockUnavailableError("the table is down", reason="connection")
+
+    table = MemoryTable()
+    stock = Stock(table)
+    await stock.counters.set_total("cap", 5)
+    table.checkpoint = only_writes
+    with pytest.raises(StockError, match="3 units of cap are added") as caught:
+        await stock.counters.add("cap", 3)
+    assert not isinstance(caught.value, StockUnavailableError)
+    assert table.items["product#cap"]["total"] == 8

@@ -6,9 +6,10 @@ from typing import Any
 
 import pytest
 
-from flashmsg import Reservation
+from flashmsg import Reservation, encode_placed
 from flashstock.table import Write
 from flashstock.testing.memory import no_checkpoint
+from order_api import acceptance
 from order_api.testing import Answer, FakeStock, RunningApi, running_shop, wait_until
 
 KEY = {"Idempotency-Key": "basket-1"}
@@ -48,6 +49,20 @@ async def test_an_order_without_limited_products_costs_no_call_and_no_read_of_th
     assert stock.calls == calls
     assert limited_shop.ledger.calls.count("get") == 0
     assert reservations(limited_shop) == []
+
+
+async def test_what_is_published_is_the_message_of_the_journal_made_once(
+    limited_shop: RunningApi, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[str] = []
+
+    def noted(*arguments: Any, **options: Any) -> str:  # noqa: ANN401 - handed through
+        made.append(encode_placed(*arguments, **options))
+        return made[-1]
+
+    monkeypatch.setattr(acceptance, "encode_placed", noted)
+    assert (await limited_shop.order("async")).status == 202
+    assert [entry.message for entry in limited_shop.topic.published] == made
 
 
 async def test_of_a_mixed_order_only_what_is_limited_is_reserved(limited_shop: RunningApi) -> None:

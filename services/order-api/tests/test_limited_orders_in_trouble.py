@@ -4,6 +4,7 @@ import asyncio
 from datetime import timedelta
 
 import pytest
+from structlog.testing import capture_logs
 
 from flashmsg import Reservation
 from flashstock.errors import LimitReachedError
@@ -107,11 +108,13 @@ async def test_while_the_stock_is_away_limited_products_are_not_sold_and_others_
     limited_shop: RunningApi, stock: FakeStock
 ) -> None:
     stock.down = True
-    for mode in ("async", "sync"):
-        refused = await limited_shop.order(mode)
-        assert refused.problem == (503, "stock-unavailable")
-        assert_not_accepted(refused)
-        assert int(refused.headers["Retry-After"]) >= 1
+    with capture_logs() as lines:
+        for mode in ("async", "sync"):
+            refused = await limited_shop.order(mode)
+            assert refused.problem == (503, "stock-unavailable")
+            assert_not_accepted(refused)
+            assert int(refused.headers["Retry-After"]) >= 1
+    assert [line["error"] for line in lines if line["event"] == "http_request"] == ["the fake stock is down"] * 2
     assert limited_shop.runner.app[SALE].outage > timedelta(0)
     assert (await limited_shop.order("async", product_id="phone-x")).status == 202
     stock.down = False

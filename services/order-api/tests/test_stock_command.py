@@ -4,19 +4,24 @@ import os
 import subprocess
 import sys
 import uuid
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from typing import Any
 
 import pytest
 
+import order_api.stock
 from flashbus.clients import aws_client
 from flashstock.dynamo import dynamo_stock
+from flashstock.errors import StockError, StockUnavailableError
 from flashstock.leases import NOTHING
 from flashstock.levels import StockLevel
 from flashstock.stock import Stock
+from flashstock.table import Update, Write
+from flashstock.testing.memory import memory_stock
 from local.emulator import RunningEmulator
 from order_api.dynamo_products import DynamoProducts
-from order_api.stock import StockCommand, parser
+from order_api.stock import StockCommand, main, parser
+from order_api.testing import PEN, FakeProducts
 
 KEYS = {"products": "product_id", "stock": "id"}
 
@@ -161,3 +166,41 @@ def test_a_table_out_of_reach_is_said_in_one_sentence(embedded_aws: RunningEmula
     done = run("show", variables=embedded_aws.environment | nowhere)
     assert (done.returncode, done.stdout) == (1, "")
     assert len(done.stderr.splitlines()) == 1
+
+
+async def test_a_total_that_is_set_is_told_although_its_limit_is_not() -> None:
+    async def no_limits(_place: str, writes: Sequence[Write]) -> None:
+        if any(isinstance(write, Update) and ("customer_limit",) in write.assign for write in writes):
+            raise StockUnavailableError("the table is down", reason="connection")
+
+    stock = memory_stock(checkpoint=no_limits)
+    command = StockCommand(counters=stock.counters, products=FakeProducts(PEN))
+    with pytest.raises(StockError, match=r"^pen: 7 in all.*; the customer limit is as it was: the table is down$"):
+        await command.run(parser().parse_args(["set", "pen", "7", "--customer-limit", "2"]))
+    assert (await stock.counters.all())[0].total == 7
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "in_doubt"),
+    [
+        (["add", "pen", "3"], StockUnavailableError("no answer", reason="timeout"), True),
+        (["add", "pen", "3"], StockUnavailableError("refused", reason="bad_request", certain=True), False),
+        (["add", "pen", "3"], StockError("pen is not limited"), False),
+        (["show"], StockUnavailableError("no answer", reason="timeout"), False),
+    ],
+)
+def test_a_change_without_an_answer_is_said_to_be_in_doubt(
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    arguments: list[str],
+    error: StockError,
+    in_doubt: bool,  # noqa: FBT001 - a parameter of the test
+) -> None:
+    async def fails(*_arguments: object) -> str:
+        raise error
+
+    monkeypatch.setattr(order_api.stock, "_carry_out", fails)
+    assert main(arguments, {"PRODUCTS_TABLE": "products", "STOCK_TABLE": "stock"}) == 1
+    said = capsys.readouterr().err
+    assert said.startswith(f"python -m order_api.stock: {error}")
+    assert ("not known whether anything is changed" in said) is in_doubt

@@ -35,18 +35,18 @@ class _Fault:
 
 
 class _NotStrictError(ValueError):
-    pass
+    """It is not strict; `faults` says why, and where."""
 
 
 def _unique(pairs: list[tuple[str, object]]) -> dict[str, object]:
     members = dict(pairs)
     if len(members) != len(pairs):
-        raise _NotStrictError("an object has two equal keys")
+        raise _NotStrictError
     return members
 
 
-def _no_constant(name: str) -> NoReturn:
-    raise _NotStrictError(f"{name} is not JSON")
+def _no_constant(_name: str) -> NoReturn:
+    raise _NotStrictError
 
 
 _STRICT = json.JSONDecoder(object_pairs_hook=_unique, parse_constant=_no_constant)

@@ -126,7 +126,7 @@ class Charger:
             return found
         if isinstance(found, GatewayInFlightError):
             raise found from error
-        error.absent = isinstance(found, NotCharged)
+        error.ended = isinstance(found, NotCharged) or found.ended
         raise error
 
     async def _is_alive(self, request: ChargeRequest, found: _Found) -> bool:
@@ -146,6 +146,8 @@ class Charger:
                 again = found.alive and not isinstance(found, GatewayInFlightError)
                 found = await self._look(request, again=again)
                 if again and not _in_flight(found):
+                    if isinstance(found, GatewayUnavailableError):
+                        found.ended = True
                     break
         finally:
             self._holds.discard(hold)

@@ -25,7 +25,7 @@ class GatewayUnavailableError(FlashpayError):
 
     Reasons: `timeout`, `connection`, `server_error`, `overloaded`, `access`, `bad_response`, `breaker_open`.
     `retry_after` is what the gateway asked for, if it did; `status` the HTTP status, None when nobody answered.
-    `absent` is set when the gateway was asked about the charge afterwards and knows of none.
+    `ended` is set when the gateway was asked about the charge afterwards, and does not work on it any more.
     """
 
     retryable = True
@@ -36,11 +36,11 @@ class GatewayUnavailableError(FlashpayError):
         super().__init__(message, reason=reason)
         self.retry_after = retry_after
         self.status = status
-        self.absent = False
+        self.ended = False
 
     @property
     def answered(self) -> bool:
-        """Whether somebody answered; if not, what was asked may still be worked on, unless it is `absent`."""
+        """Whether somebody answered; if not, what was asked may still be worked on, unless it has `ended`."""
         return self.status is not None
 
     @property

@@ -105,5 +105,5 @@ class EvictionPolicy:
 def _in_flight(held: Occupant) -> bool:
     error = held.error
     return isinstance(error, GatewayInFlightError) or (
-        isinstance(error, GatewayUnavailableError) and not error.answered and not error.absent
+        isinstance(error, GatewayUnavailableError) and not error.answered and not error.ended
     )

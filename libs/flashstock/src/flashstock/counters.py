@@ -52,7 +52,8 @@ class Counters:
         """Let there be `units` more, in one step that is never done twice.
 
         Raises:
-            StockError: The product is not limited, or it is no number of units. Nothing is changed.
+            StockError: The product is not limited, or it is no number of units. Nothing is changed, unless it says so.
+            StockUnavailableError: It is not known whether they are added.
         """
         _check(units, least=1)
         grow = Update(
@@ -65,7 +66,14 @@ class Counters:
             await self._table.transact([grow])
         except ConditionFailedError as failed:
             raise _not_added(product_id, units, failed.item) from failed
-        found = await self.get(product_id)
+        return await self._with_added(product_id, units)
+
+    async def _with_added(self, product_id: str, units: int) -> StockLevel:
+        try:
+            found = await self.get(product_id)
+        except StockUnavailableError as error:
+            # Who took this for a failure would add them twice.
+            raise StockError(f"{units} units of {product_id} are added; what there is now cannot be read") from error
         assert found is not None  # noqa: S101 - products stay
         return found
 

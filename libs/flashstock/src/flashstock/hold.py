@@ -132,25 +132,27 @@ class Hold:
 
     async def _give_back(self, slot: int, afterwards: Callable[[], Awaitable[None]] | None = None) -> None:
         pause = _FIRST_PAUSE_SECONDS
-        while True:
-            try:
-                await self._session.stock.withdrawals.withdraw(self.reservation, session_id=self._session.id, slot=slot)
-            except SessionClosedError:
-                self._session.close()
-                raise
-            except StockUnavailableError as error:
-                self._session.observer.stuck()
-                log.warning("order_not_withdrawn", reservation=self.reservation.id, reason=error.reason)
-            except Exception as error:  # noqa: BLE001 - counters that contradict it, or a bug: its page must not go
-                self._session.observer.stuck()
-                log.error("order_not_withdrawn", reservation=self.reservation.id, error=repr(error))  # noqa: TRY400
-            else:
-                break
+        while not await self._is_withdrawn(slot):
             await asyncio.sleep(pause)
             pause = min(2 * pause, _LONGEST_PAUSE_SECONDS)
         self._session.journal.over(slot)
         if afterwards is not None:
             await afterwards()
+
+    async def _is_withdrawn(self, slot: int) -> bool:
+        try:
+            await self._session.stock.withdrawals.withdraw(self.reservation, session_id=self._session.id, slot=slot)
+        except SessionClosedError:
+            self._session.close()
+            raise
+        except StockUnavailableError as error:
+            log.warning("order_not_withdrawn", reservation=self.reservation.id, reason=error.reason)
+        except Exception as error:  # noqa: BLE001 - counters that contradict it, or a bug: its page must not go
+            log.error("order_not_withdrawn", reservation=self.reservation.id, error=repr(error))  # noqa: TRY400
+        else:
+            return True
+        self._session.observer.stuck()
+        return False
 
     async def _publish_until_certain(self) -> None:
         assert self._entry is not None  # noqa: S101 - it is journaled

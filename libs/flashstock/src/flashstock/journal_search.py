@@ -72,18 +72,20 @@ class JournalSearch:
         """
         try:
             async with asyncio.timeout(self._timeout_seconds):
-                pages = await self._read_from_now_on()
-                entries = [
-                    entry
-                    for page, mentioned in pages.values()
-                    if not mentioned.isdisjoint(names)
-                    for entry in page.entries
-                    if not frozenset(self._names(entry.body)).isdisjoint(names)
-                ]
+                entries = self._of(names, await self._read_from_now_on())
                 ended = await self._stock.endings.ended([entry.reservation.id for entry in entries]) if entries else {}
         except TimeoutError as error:
             raise StockUnavailableError("the journals were not read in time", reason="too_slow") from error
         return [entry for entry in entries if entry.reservation.id not in ended]
+
+    def _of(self, names: Collection[str], pages: _Seen) -> list[JournalEntry]:
+        return [
+            entry
+            for page, mentioned in pages.values()
+            if not mentioned.isdisjoint(names)
+            for entry in page.entries
+            if not frozenset(self._names(entry.body)).isdisjoint(names)
+        ]
 
     async def _read_from_now_on(self) -> _Seen:
         """What a read finds that has not begun yet: one under way may have passed what is looked for."""

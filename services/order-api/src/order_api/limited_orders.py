@@ -1,6 +1,5 @@
 """What intake does for an order of limited products before it hands it on, and what clients are told of that."""
 
-from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
 
@@ -39,9 +38,9 @@ async def reserved(request: web.Request, draft: Draft, order: Order) -> Reserved
     try:
         return await sale.reserve(order, levels)
     except SoldOutError as exc:
-        raise await _unless_journaled(request, draft, _sold_out(draft, order, exc), seen) from exc
+        raise await _unless_journaled(request, draft, _sold_out(draft, order, exc), seen=seen) from exc
     except LimitReachedError as exc:
-        raise await _unless_journaled(request, draft, _limit_reached(draft, order, exc), seen) from exc
+        raise await _unless_journaled(request, draft, _limit_reached(draft, order, exc), seen=seen) from exc
     except StockUnavailableError as exc:
         raise _unavailable(request, draft, exc, sale.outage) from exc
 
@@ -75,28 +74,20 @@ async def _counted(request: web.Request, draft: Draft, order: Order, units: Rese
 
 
 async def _unless_journaled(
-    request: web.Request, draft: Draft, refusal: Rejection, seen: int | None = None
+    request: web.Request, draft: Draft, refusal: Rejection, *, seen: int | None = None
 ) -> Rejection:
     """The refusal of an order, unless an earlier request with its key may still have it placed.
 
     That one's process may have died, or be slow, after it had journaled the order and before the ledger knew of it.
-
-    Args:
-        request: Asks for it.
-        draft: What it asks for.
-        refusal: What it is told otherwise.
-        seen: The version of the journals before the ledger was asked; None if that is not known.
+    `seen` is the version of the journals before the ledger was asked; None if that is not known.
     """
     if not draft.key_given:
         return refusal
-    order_ids = (draft.order_id, *draft.earlier_ids)
-    journals = request.app[SALE].journals
     try:
-        held = await journals.find(order_ids)
+        may_be_placed = await _may_be_placed(request, draft, seen)
     except StockUnavailableError as exc:
         return _unavailable(request, draft, exc, request.app[SALE].outage)
-    # What has left the journals since the ledger was asked is in the ledger by now.
-    if held or (journals.version != seen and await _stands(request, draft, order_ids)):
+    if may_be_placed:
         request[REQUEST_CONTEXT].fields["error"] = "an earlier request of this key may still have the order placed"
         # By then the journals of a process that has died are reclaimed, or nearly so.
         retry_after = request.app[RETRY_AFTER].spread(request.app[SETTINGS].stock_lease)
@@ -104,8 +95,14 @@ async def _unless_journaled(
     return refusal
 
 
-async def _stands(request: web.Request, draft: Draft, order_ids: Sequence[str]) -> bool:
-    return any([await entry_of(request, replace(draft, order_id=one)) for one in order_ids])
+async def _may_be_placed(request: web.Request, draft: Draft, seen: int | None) -> bool:
+    journals, order_ids = request.app[SALE].journals, (draft.order_id, *draft.earlier_ids)
+    if await journals.find(order_ids):
+        return True
+    # What has left the journals since the ledger was asked is in the ledger by now.
+    return journals.version != seen and any(
+        [await entry_of(request, replace(draft, order_id=one)) for one in order_ids]
+    )
 
 
 def _sold_out(draft: Draft, order: Order, error: SoldOutError) -> Rejection:

@@ -13,7 +13,7 @@ from botocore.exceptions import BotoCoreError
 from flashbus.clients import aws_client
 from flashstock.counters import Counters
 from flashstock.dynamo import dynamo_stock
-from flashstock.errors import StockError
+from flashstock.errors import StockError, StockUnavailableError
 from flashstock.levels import MAX_UNITS, StockLevel
 from order_api.catalogue import CatalogueError, ProductSource
 from order_api.dynamo_products import DynamoProducts
@@ -74,7 +74,10 @@ class StockCommand:
         level = await self.counters.set_total(product_id, units)
         if customer_limit is None:
             return level
-        return await self.counters.set_customer_limit(product_id, customer_limit or None)
+        try:
+            return await self.counters.set_customer_limit(product_id, customer_limit or None)
+        except StockError as exc:
+            raise StockError(f"{_sentence(level)}; the customer limit is as it was: {exc}") from exc
 
     async def _must_be_for_sale(self, product_id: str) -> None:
         if product_id not in await self.products.load():
@@ -93,6 +96,12 @@ def _sentence(level: StockLevel) -> str:
     )
 
 
+def _in_doubt(arguments: argparse.Namespace, error: Exception) -> str:
+    if arguments.command == "show" or not isinstance(error, StockUnavailableError) or error.certain:
+        return ""
+    return "; it is not known whether anything is changed: show tells"
+
+
 def parser() -> argparse.ArgumentParser:
     """The command line."""
     root = argparse.ArgumentParser(
@@ -104,16 +113,19 @@ def parser() -> argparse.ArgumentParser:
     commands = root.add_subparsers(dest="command", required=True)
     show = commands.add_parser("show", help="show the units of all limited products, or of those named")
     show.add_argument("products", nargs="*", metavar="PRODUCT", help="product id")
-    setting = commands.add_parser("set", help="set how many units there are in all; makes a product limited")
+    _add_set(commands.add_parser("set", help="set how many units there are in all; makes a product limited"))
+    adding = commands.add_parser("add", help="add units to a limited product")
+    adding.add_argument("product", metavar="PRODUCT", help="product id")
+    adding.add_argument("units", type=_units(1), metavar="UNITS", help="how many more")
+    return root
+
+
+def _add_set(setting: argparse.ArgumentParser) -> None:
     setting.add_argument("product", metavar="PRODUCT", help="product id")
     setting.add_argument("units", type=_units(0), metavar="UNITS", help="in all, with those reserved and sold")
     setting.add_argument(
         "--customer-limit", type=_units(0), metavar="N", help="most units that one customer may buy; 0: no limit"
     )
-    adding = commands.add_parser("add", help="add units to a limited product")
-    adding.add_argument("product", metavar="PRODUCT", help="product id")
-    adding.add_argument("units", type=_units(1), metavar="UNITS", help="how many more")
-    return root
 
 
 def _units(least: int) -> Callable[[str], int]:
@@ -144,7 +156,7 @@ def main(argv: Sequence[str], environ: Mapping[str, str]) -> int:
     try:
         done = asyncio.run(_carry_out(arguments, environ))
     except (StockError, CatalogueError, BotoCoreError) as exc:
-        sys.stderr.write(f"{PROGRAM}: {exc}\n")
+        sys.stderr.write(f"{PROGRAM}: {exc}{_in_doubt(arguments, exc)}\n")
         return _FAILED
     sys.stdout.write(done + "\n")
     return 0

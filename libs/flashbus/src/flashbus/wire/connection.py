@@ -36,11 +36,9 @@ class Connection(asyncio.Protocol):
         """Give up an answer after so many seconds in which nothing came, and cut it off after so many bytes."""
         self._silence_seconds = silence_seconds
         self._answer_bytes = math.inf if answer_bytes is None else answer_bytes
-        self._heard_bytes = 0
         self._loop = asyncio.get_running_loop()
         self._parser = httptools.HttpResponseParser(self)
         self._answer: asyncio.Future[Answer] | None = None
-        self._heard = 0.0
         self._has_excess = False
         self._transport: asyncio.Transport | None = None
         self._begin()
