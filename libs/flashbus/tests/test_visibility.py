@@ -155,6 +155,23 @@ async def test_a_hand_back_that_never_gets_through_is_tried_three_times_and_come
     assert [stored.body for stored in queue.visible()] == ["body"]
 
 
+async def test_what_is_handed_back_meanwhile_leaves_without_a_pause() -> None:
+    queue = TimedChanges()
+    heartbeat = VisibilityHeartbeat(queue=queue, visibility=timedelta(seconds=30), observer=Observer())
+    for _ in range(2):
+        await queue.send("body", attributes={})
+    first, second = await queue.receive(most=2, wait=timedelta(0), visibility=timedelta(seconds=30))
+    queue.round_trip = timedelta(seconds=0.1)
+    async with asyncio.TaskGroup() as loops:
+        loops.create_task(heartbeat.run())
+        heartbeat.hand_back(first, after=timedelta(0))
+        await asyncio.sleep(0.05)
+        heartbeat.hand_back(second, after=timedelta(0))
+        heartbeat.close()
+    assert queue.moments == pytest.approx([0, 0.1], abs=1e-3)
+    assert len(queue.visible()) == 2
+
+
 async def test_a_hand_back_that_fails_is_tried_again_after_a_pause() -> None:
     harness = ConsumerHarness(latency=timedelta(hours=1), wait=timedelta(seconds=1), drain=timedelta(seconds=2))
     await harness.place(1)

@@ -60,6 +60,13 @@ async def test_returned_units_are_for_sale_again(reserved: Stock) -> None:
     assert await level(reserved, "shoe") == (1, 3, 0)
 
 
+async def test_of_two_that_sell_what_was_returned_at_once_each_hears_that_it_is_sold(reserved: Stock) -> None:
+    await reserved.endings.settle([ending(1, RETURNED)])
+    answers = await asyncio.gather(*(reserved.endings.settle([ending(1, SOLD)]) for _ in range(3)))
+    assert answers == [{reservation(1).id: SOLD}] * 3
+    assert await level(reserved) == (2, 7, 1)
+
+
 async def test_an_ended_reservation_does_not_end_again(reserved: Stock) -> None:
     first = ending(1, SOLD)
     await reserved.endings.settle([first])

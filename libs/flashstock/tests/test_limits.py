@@ -38,6 +38,19 @@ async def test_an_order_counts_once(stock: Stock) -> None:
         await take(stock, "third", 1)
 
 
+async def test_an_order_that_counts_already_costs_no_further_write() -> None:
+    written: list[str] = []
+
+    async def note(place: str, writes: Sequence[Write]) -> None:
+        await asyncio.sleep(0)
+        written.extend(write.id for write in writes if place == "done")
+
+    stock = memory_stock(checkpoint=note)
+    for _ in range(3):
+        await take(stock, "first", 2)
+    assert len(written) == 1
+
+
 async def test_one_order_above_the_limit_is_refused_alone(stock: Stock) -> None:
     with pytest.raises(LimitReachedError):
         await take(stock, "first", 4)

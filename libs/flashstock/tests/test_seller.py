@@ -5,14 +5,16 @@ from collections.abc import Sequence
 from datetime import timedelta
 
 import pytest
+from structlog.testing import capture_logs
 
 from flashstock.endings import Ending, Outcome
 from flashstock.errors import SoldOutError, StockError, StockUnavailableError
 from flashstock.levels import StockLevel
 from flashstock.observer import StockObserver
 from flashstock.seller import SellerPatience
+from flashstock.selling_session import SellingSession
 from flashstock.table import Put, Write
-from flashstock.testing import FaultPlan, Sale
+from flashstock.testing import LEASE, FaultPlan, Sale
 
 QUICK = SellerPatience(linger=timedelta(milliseconds=5), timeout=timedelta(seconds=1), drain=timedelta(seconds=5))
 
@@ -53,6 +55,7 @@ async def test_the_journal_is_written_before_the_commit_returns(sale: Sale) -> N
         hold = await seller.reserve({"cap": 3})
         await hold.commit("the body", {"type": "t"})
         (session,) = await sale.stock.sessions.list()
+        assert session.owner == "seller"
         entries = [entry for page in await sale.stock.pages.read(session.id, slots=8) for entry in page.entries]
         assert [(one.reservation, one.body, one.attributes) for one in entries] == [
             (hold.reservation, "the body", {"type": "t"})
@@ -121,6 +124,41 @@ async def test_idle_units_go_back_so_that_others_can_sell_them(sale: Sale) -> No
         assert (await sale.level()).available == 80
         for _ in range(80):
             await sale.buy(second, cap=1)
+
+
+async def test_units_that_nobody_wants_any_more_go_back_after_an_interval(sale: Sale) -> None:
+    await sale.stock.counters.set_total("cap", 100)
+    async with sale.seller() as seller:
+        holds = [await seller.reserve({"cap": 1}) for _ in range(30)]
+        await asyncio.gather(*(hold.withdraw() for hold in holds))
+        await asyncio.sleep(5)
+        assert (await sale.level()).available == 100
+
+
+async def test_a_session_shows_six_times_a_lease_that_it_lives(sale: Sale) -> None:
+    await sale.stock.counters.set_total("cap", 1)
+    async with sale.seller() as seller:
+        await sale.buy(seller, cap=1)
+        (before,) = await sale.stock.sessions.list()
+        await asyncio.sleep(2 * LEASE.total_seconds())
+        (after,) = await sale.stock.sessions.list()
+    assert after.beats - before.beats == 12
+
+
+async def test_a_task_that_breaks_is_told_and_no_other(sale: Sale, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def broken(_session: SellingSession) -> None:
+        raise ZeroDivisionError("a bug")
+
+    await sale.stock.counters.set_total("cap", 1)
+    told: list[list[str]] = []
+    for _ in range(2):
+        with capture_logs() as lines:
+            async with sale.seller() as seller:
+                await sale.buy(seller, cap=1) if not told else None
+                await asyncio.sleep(3)
+        told.append([line["event"] for line in lines if line["log_level"] == "error"])
+        monkeypatch.setattr(SellingSession, "return_idle", broken)
+    assert told == [[], ["stock_task_broken"]]
 
 
 async def test_a_withdrawn_reservation_costs_no_write(sale: Sale) -> None:

@@ -66,6 +66,22 @@ async def test_after_a_lost_answer_the_ending_is_asked_again(sale: Sale) -> None
     assert (await sale.level()).sold == 3
 
 
+class Broken(FaultPlan):
+    async def meet(self, place: str, _writes: Sequence[Write]) -> None:
+        raise ZeroDivisionError(f"a bug, when {place}")
+
+
+async def test_a_bug_leaves_no_ending_without_an_answer_and_the_next_one_is_written(sale: Sale) -> None:
+    (asked,) = await endings(sale, 1)
+    sale.faults = Broken()
+    async with SettlementWriter(endings=sale.stock.endings) as writer:
+        with pytest.raises(StockUnavailableError, match="failed") as caught:
+            await writer.settle(asked)
+        assert caught.value.reason == "closed"
+        sale.faults = FaultPlan()
+        assert await writer.settle(asked) is Outcome.SOLD
+
+
 async def test_a_caller_that_gives_up_leaves_the_others_alone(sale: Sale) -> None:
     asked = await endings(sale, 3)
     async with SettlementWriter(endings=sale.stock.endings) as writer:
