@@ -19,6 +19,12 @@ import psutil
 
 PROJECT = Path(__file__).resolve().parent.parent
 _READY_SECONDS = 30.0
+_ACCOUNT = {
+    "AWS_REGION": "us-east-1",
+    "AWS_ACCESS_KEY_ID": "bench",
+    "AWS_SECRET_ACCESS_KEY": "bench",
+    "AWS_EC2_METADATA_DISABLED": "true",
+}
 
 
 def cores() -> tuple[int, int]:
@@ -110,10 +116,7 @@ def variables(stub_port: int) -> dict[str, str]:
     stub_url = f"http://127.0.0.1:{stub_port}"
     return {
         "AWS_ENDPOINT_URL": stub_url,
-        "AWS_REGION": "us-east-1",
-        "AWS_ACCESS_KEY_ID": "bench",
-        "AWS_SECRET_ACCESS_KEY": "bench",
-        "AWS_EC2_METADATA_DISABLED": "true",
+        **_ACCOUNT,
         "NO_PROXY": "127.0.0.1",
         "ROUND_TRIP_MS": "5",
         "GOMAXPROCS": "1",

@@ -90,10 +90,7 @@ async def load(*, port: int, connections: int, seconds: float, warm_up: float, r
     loop = asyncio.get_running_loop()
     records = Records(by_due=rate > 0)
     idle: collections.deque[Connection] | None = collections.deque() if rate else None
-    opened = [
-        (await loop.create_connection(lambda: Connection(records, idle), "127.0.0.1", port))[1]
-        for _ in range(connections)
-    ]
+    opened = [await _connected(port, records, idle) for _ in range(connections)]
     # Connecting takes its time: only now does the window begin.
     records.opens = loop.time() + warm_up
     records.closes = records.opens + seconds
@@ -107,6 +104,11 @@ async def load(*, port: int, connections: int, seconds: float, warm_up: float, r
     for connection in opened:
         connection.close()
     return records
+
+
+async def _connected(port: int, records: Records, idle: collections.deque[Connection] | None) -> Connection:
+    loop = asyncio.get_running_loop()
+    return (await loop.create_connection(lambda: Connection(records, idle), "127.0.0.1", port))[1]
 
 
 async def _when_due(records: Records, idle: collections.deque[Connection], rate: float, connections: int) -> None:

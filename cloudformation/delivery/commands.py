@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from cloudformation.delivery.artifact import PROJECT
 
-CLEANING_SECONDS = 5
+CLEANING_SECONDS = 10
 
 
 class CommandFailedError(Exception):

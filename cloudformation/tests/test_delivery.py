@@ -1,13 +1,15 @@
 """The steps from this tree to a stack: their dry runs, and their runs against tools that write down what they get."""
 
 import io
+import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
 from cloudformation.delivery import steps
-from cloudformation.delivery.steps import main
+from cloudformation.delivery.artifact import PROJECT
+from cloudformation.delivery.steps import INTERRUPTED, main
 
 
 def printed(capsys: pytest.CaptureFixture[str]) -> list[str]:
@@ -104,6 +106,17 @@ def test_a_missing_tool_is_named(
     monkeypatch.setenv("PATH", str(tmp_path))
     assert main(["images", "--tag", "v1"]) == 1
     assert "docker is not installed" in capsys.readouterr().err
+
+
+def test_an_interruption_is_a_sentence_and_lets_the_tool_clean_up(calls: Path) -> None:
+    # Who has read all its input is being waited for; it then takes longer than Python itself waits.
+    login = f"cat >/dev/null; kill -INT $PPID; sleep 0.5; echo cleaned >>{calls}; exit"
+    calls.with_name("docker").write_text(f"#!/bin/sh\n{login}\n")
+    command = [sys.executable, "-m", "cloudformation.delivery", "push", "--tag", "v1"]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=PROJECT, check=False)  # noqa: S603  # our own
+    assert done.returncode == INTERRUPTED
+    assert done.stderr == "interrupted: what AWS was told already goes on there (make status)\n"
+    assert calls.read_text().endswith("\ncleaned\n")
 
 
 @pytest.mark.parametrize(("answer", "code"), [("flash-sale\n", 0), ("yes\n", 1), ("", 1)])

@@ -1,11 +1,7 @@
 """A running stack's state and logs, by commands that the runbooks name."""
 
 import json
-import os
 import re
-import signal
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -61,22 +57,6 @@ def test_a_function_that_is_not_there_is_said_to_be_so(running: Path, capsys: py
     know(running, {name: value for name, value in OUTPUTS.items() if name != "FunctionName"})
     assert main(["logs", "--service", FUNCTION]) == 1
     assert "has no function" in capsys.readouterr().err
-
-
-def test_an_interruption_is_a_sentence_and_lets_the_tool_clean_up(running: Path) -> None:
-    fake = running.with_name("aws")
-    # Longer than Python itself waits for what it started.
-    trap = f"trap 'sleep 0.5; echo cleaned >>{running}; exit 130' INT"
-    following = """case "$*" in *"logs tail"*) sleep 60 ;; esac"""
-    fake.write_text(fake.read_text().replace("#!/bin/sh\n", f"#!/bin/sh\n{trap}\n") + f"{following}\n")
-    command = [sys.executable, "-m", "cloudformation.delivery", "logs"]
-    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, cwd=PROJECT, start_new_session=True) as logs:  # noqa: S603  # our own
-        while "logs tail" not in (running.read_text() if running.exists() else ""):
-            assert logs.poll() is None
-        os.killpg(logs.pid, signal.SIGINT)
-        said = logs.communicate()[1]
-    assert (logs.returncode, said) == (130, "interrupted: what AWS was told already goes on there (make status)\n")
-    assert running.read_text().endswith("cleaned\n")
 
 
 def test_prometheus_is_told_of_every_task(running: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -3,7 +3,7 @@
 import asyncio
 import ssl
 from base64 import b64encode
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from datetime import timedelta
@@ -12,8 +12,10 @@ from pathlib import Path
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
+from botocore.exceptions import ConnectTimeoutError, EndpointConnectionError, ReadTimeoutError
 
-from flashpay import GatewayUnavailableError
+from flashbus.wire.connection import Answer
+from flashpay import DirectExchange, GatewayUnavailableError
 from flashpay.testing.provider import RECEIPT, REQUEST, OpenExchange, Provider
 
 TIMEOUT = timedelta(seconds=5)
@@ -107,3 +109,40 @@ async def test_a_charge_that_waits_for_a_connection_spends_its_time_and_is_not_s
     await asyncio.gather(*first)
     assert caught.value.reason == "timeout"
     assert len(provider.bodies) == CONNECTIONS
+
+
+class Fixed:
+    """Connections that answer, or fail, as they are told."""
+
+    def __init__(self, *, answer: Answer | None = None, error: Exception | None = None) -> None:
+        self._answer, self._error = answer, error
+
+    async def request(self, method: str, target: str, body: bytes, headers: Mapping[str, str]) -> Answer:  # noqa: ARG002 - the protocol's
+        if self._error is not None:
+            raise self._error
+        assert self._answer is not None
+        return self._answer
+
+
+async def test_an_answer_that_was_cut_off_is_none_however_little_of_it_was_read() -> None:
+    cut = DirectExchange(Fixed(answer=Answer(402, {}, b"{}", is_whole=False)), base_url="http://pay.test")
+    with pytest.raises(GatewayUnavailableError) as caught:
+        await cut.ask("POST", "/v1/charges", body=b"{}", headers=HEADERS, timeout=TIMEOUT)
+    assert (caught.value.reason, caught.value.status) == ("bad_response", 402)
+
+
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        (ConnectTimeoutError(endpoint_url="http://pay.test"), "timeout"),
+        (ReadTimeoutError(endpoint_url="http://pay.test"), "timeout"),
+        (EndpointConnectionError(endpoint_url="http://pay.test"), "connection"),
+        (ConnectionResetError(), "connection"),
+    ],
+    ids=lambda value: type(value).__name__,
+)
+async def test_why_there_is_no_answer_is_told_in_the_gateways_words(error: Exception, reason: str) -> None:
+    exchange = DirectExchange(Fixed(error=error), base_url="http://pay.test")
+    with pytest.raises(GatewayUnavailableError) as caught:
+        await exchange.ask("POST", "/v1/charges", body=b"{}", headers=HEADERS, timeout=TIMEOUT)
+    assert caught.value.reason == reason

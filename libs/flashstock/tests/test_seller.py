@@ -345,6 +345,20 @@ async def test_who_has_lingered_behind_a_page_is_on_the_next_one_at_once(sale: S
         assert loop.time() - began == pytest.approx(0.005 + 0.1 + 0.1, abs=1e-6)
 
 
+async def test_ten_orders_are_company_enough_for_a_page(sale: Sale) -> None:
+    await sale.stock.counters.set_total("cap", 100)
+    loop = asyncio.get_running_loop()
+    async with sale.seller() as seller:
+        await sale.buy(seller, cap=1)
+        for count, lingered in ((9, 0.005), (10, 0.0)):
+            holds = [await seller.reserve({"cap": 1}) for _ in range(count)]
+            began = loop.time()
+            await asyncio.gather(*(hold.commit("body", {}) for hold in holds))
+            assert loop.time() - began == pytest.approx(lingered, abs=1e-6)
+            for hold in holds:
+                hold.published()
+
+
 async def test_orders_that_gave_a_page_up_are_withdrawn_however_late_it_is_written(sale: Sale) -> None:
     await sale.stock.counters.set_total("cap", 10)
     async with sale.seller(patience=QUICK) as seller:

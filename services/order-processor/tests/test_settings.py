@@ -99,7 +99,7 @@ def test_a_wrong_variable_is_named(variable: str, value: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("workers", "pollers"), [(1, 1), (2, 2), (20, 2), (30, 3), (100, 4), (400, 4), (500, 5), (1000, 10)]
+    ("workers", "pollers"), [(1, 1), (2, 2), (20, 2), (30, 3), (100, 4), (400, 4), (500, 4), (1000, 5)]
 )
 def test_pollers_follow_the_slots(workers: int, pollers: int) -> None:
     settings = Settings.from_environment(REQUIRED | {"WORKERS": str(workers)})

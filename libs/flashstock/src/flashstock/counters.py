@@ -66,6 +66,9 @@ class Counters:
             await self._table.transact([grow])
         except ConditionFailedError as failed:
             raise _not_added(product_id, units, failed.item) from failed
+        return await self._with_added(product_id, units)
+
+    async def _with_added(self, product_id: str, units: int) -> StockLevel:
         try:
             found = await self.get(product_id)
         except StockUnavailableError as error:

@@ -87,10 +87,8 @@ class Endings:
         Raises:
             SoldOutError: Somebody else has the units by now.
         """
-        key = ending_key(reservation.id)
         for _ in range(_ROUNDS):
-            item = (await self._table.read([key])).get(key)
-            found = None if item is None else _read(item)
+            found = await self._find(reservation.id)
             if found is not None and (found.reopened >= reopened or found.outcome not in _REOPENABLE):
                 return
             # What was not returned before has its units still; the ending that is perhaps on its way comes too late.
@@ -99,6 +97,11 @@ class Endings:
             if await self._replace(reservation, found, _Guard(Outcome.REOPENED, reopened), moves):
                 return
         raise StockUnavailableError(f"too many others are at {reservation.id}", reason="contention")
+
+    async def _find(self, reservation_id: str) -> _Guard | None:
+        key = ending_key(reservation_id)
+        item = (await self._table.read([key])).get(key)
+        return None if item is None else _read(item)
 
     async def ended(self, reservation_ids: Sequence[str]) -> Mapping[str, Outcome]:
         """Those of the reservations that have ended, and how."""

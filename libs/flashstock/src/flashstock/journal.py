@@ -3,6 +3,7 @@
 import asyncio
 from collections import Counter, deque
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from heapq import heappop, heappush
@@ -16,6 +17,8 @@ from flashstock.pages import JournalEntry, Pages
 _PAGE_BYTES = 300_000
 _PAGE_ENTRIES = 250
 _ENTRY_BYTES = 350_000
+# Enough for a page that waits for nobody more: DynamoDB counts its bytes, and a request for ten is a tenth for each.
+_COMPANY = 10
 _FIRST_PAUSE_SECONDS = 0.05
 _LONGEST_PAUSE_SECONDS = 1.0
 
@@ -71,7 +74,7 @@ class Journal:
         session_id: Whose they are.
         slots: How many pages can hold orders that are not over.
         on_closed: Called when the journal turns out to be closed.
-        linger: How long the first order of a page waits for company, the page before it included.
+        linger: How long the first order of a page waits for company, the page before it included; ten are enough.
         timeout: How long whoever appends an order waits for its slot.
     """
 
@@ -116,7 +119,8 @@ class Journal:
             raise SessionClosedError("the journal is closed", certain=True)
         ticket = Ticket(entry, text, since=self._loop.time(), slot=self._loop.create_future())
         self._waiting.append(ticket)
-        self._wake.set()
+        if len(self._waiting) in (1, _COMPANY):
+            self._wake.set()
         self._set_timer(ticket)
         return ticket
 
@@ -149,10 +153,21 @@ class Journal:
                 self._wake.clear()
                 await self._wake.wait()
                 continue
-            # Who waited for the page before has lingered meanwhile.
-            await asyncio.sleep(max(0.0, self._waiting[0].since + self._linger_seconds - self._loop.time()))
+            await self._linger()
             if self._waiting and not self._closed:
                 await self._write(self._next_page())
+
+    async def _linger(self) -> None:
+        # Who waited for the page before has lingered meanwhile. One turn of the loop is for those just being read.
+        await asyncio.sleep(0)
+        while self._waiting and len(self._waiting) < _COMPANY and not self._closed:
+            left = self._waiting[0].since + self._linger_seconds - self._loop.time()
+            if left <= 0:
+                return
+            self._wake.clear()
+            with suppress(TimeoutError):
+                async with asyncio.timeout(left):
+                    await self._wake.wait()
 
     def _set_timer(self, oldest: Ticket) -> None:
         # One for all: each gets the same time, so they are late in the sequence they came.
@@ -184,10 +199,7 @@ class Journal:
         slot = heappop(self._free)
         self._under_way = page
         self._sequence += 1
-        used = self._used.copy()
-        for ticket in page:
-            for product_id, units in ticket.entry.reservation.units.items():
-                used[product_id] += units
+        used = self._used_with(page)
         try:
             await self._write_until_certain(slot, [ticket.text for ticket in page], used)
         except StockUnavailableError as error:
@@ -203,6 +215,13 @@ class Journal:
         self._unfinished[slot] = len(page)
         for ticket in page:
             ticket.settle(slot)
+
+    def _used_with(self, page: list[Ticket]) -> Counter[str]:
+        used = self._used.copy()
+        for ticket in page:
+            for product_id, units in ticket.entry.reservation.units.items():
+                used[product_id] += units
+        return used
 
     async def _write_until_certain(self, slot: int, entries: list[str], used: Counter[str]) -> None:
         pause = _FIRST_PAUSE_SECONDS

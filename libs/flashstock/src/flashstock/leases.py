@@ -51,9 +51,7 @@ class Leases:
         except ConditionFailedError as failed:
             item = failed.items.get(0)
             if item is None and 0 in failed.items:
-                raise StockUnavailableError(
-                    f"{product_id} has no stock", reason="unknown_product", certain=True
-                ) from failed
+                raise _unknown(product_id) from failed
             product = None if item is None else read_product(item)
             return _judged(product, session_id, held, by)
 
@@ -121,6 +119,10 @@ class Leases:
 
 def _lease(session_id: str, attribute: str) -> Path:
     return ("leases", session_id, attribute)
+
+
+def _unknown(product_id: str) -> StockUnavailableError:
+    return StockUnavailableError(f"{product_id} has no stock", reason="unknown_product", certain=True)
 
 
 def _judged(product: Product | None, session_id: str, held: Lease, by: int) -> LeaseChanged | TooFewLeft:

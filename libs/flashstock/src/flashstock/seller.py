@@ -125,6 +125,9 @@ class Seller:
             if isinstance(error, SoldOutError):
                 self._observer.sold_out(error.product_id)
             raise
+        return self._hold(session, reservation)
+
+    def _hold(self, session: SellingSession, reservation: Reservation) -> Hold:
         return Hold(
             session=session,
             reservation=reservation,

@@ -163,12 +163,9 @@ class LimitedSale:
             StockUnavailableError: It cannot be found out. Nothing is reserved.
         """
         assert self._seller is not None  # noqa: S101 - who has no seller knows no limited products
-        units = {item.product_id: item.quantity for item in order.items}
-        for level in levels:
-            if level.customer_limit is not None and units[level.product_id] > level.customer_limit:
-                raise LimitReachedError(level.product_id, limit=level.customer_limit)
+        units = _limited_units(order, levels)
         try:
-            hold = await self._seller.reserve({level.product_id: units[level.product_id] for level in levels})
+            hold = await self._seller.reserve(units)
         except StockUnavailableError:
             self._outage.failed()
             raise
@@ -183,6 +180,14 @@ class LimitedSale:
         """Where an order is that nobody else knows of yet, of this process or another."""
         assert self._journals is not None  # noqa: S101 - as above
         return self._journals
+
+
+def _limited_units(order: Order, levels: Sequence[StockLevel]) -> Mapping[str, int]:
+    ordered = {item.product_id: item.quantity for item in order.items}
+    for level in levels:
+        if level.customer_limit is not None and ordered[level.product_id] > level.customer_limit:
+            raise LimitReachedError(level.product_id, limit=level.customer_limit)
+    return {level.product_id: ordered[level.product_id] for level in levels}
 
 
 async def count_purchase(limits: Limits, order: Order, customer_limits: Mapping[str, int]) -> None:

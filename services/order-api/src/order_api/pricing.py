@@ -43,15 +43,18 @@ def price(lines: Sequence[RequestedLine], *, find: Callable[[str], Product | Non
         product = find(line.product_id)
         if product is None:
             raise _unknown(lines, find)
-        quantity, price_minor = line.quantity, product.unit_price_minor
-        items.append(
-            PricedLine.of_sound_parts(product_id=line.product_id, quantity=quantity, unit_price_minor=price_minor)
-        )
+        items.append(_priced(line, product))
         currencies.append(product.currency)
-        total_minor += quantity * price_minor
+        total_minor += line.quantity * product.unit_price_minor
     if currencies.count(currencies[0]) < len(currencies):
         raise _foreign(currencies)
     return PricedBasket(items=tuple(items), currency=currencies[0], total_minor=total_minor)
+
+
+def _priced(line: RequestedLine, product: Product) -> PricedLine:
+    return PricedLine.of_sound_parts(
+        product_id=line.product_id, quantity=line.quantity, unit_price_minor=product.unit_price_minor
+    )
 
 
 def _foreign(currencies: Sequence[str]) -> UnpriceableError:

@@ -113,16 +113,19 @@ def parser() -> argparse.ArgumentParser:
     commands = root.add_subparsers(dest="command", required=True)
     show = commands.add_parser("show", help="show the units of all limited products, or of those named")
     show.add_argument("products", nargs="*", metavar="PRODUCT", help="product id")
-    setting = commands.add_parser("set", help="set how many units there are in all; makes a product limited")
+    _add_set(commands.add_parser("set", help="set how many units there are in all; makes a product limited"))
+    adding = commands.add_parser("add", help="add units to a limited product")
+    adding.add_argument("product", metavar="PRODUCT", help="product id")
+    adding.add_argument("units", type=_units(1), metavar="UNITS", help="how many more")
+    return root
+
+
+def _add_set(setting: argparse.ArgumentParser) -> None:
     setting.add_argument("product", metavar="PRODUCT", help="product id")
     setting.add_argument("units", type=_units(0), metavar="UNITS", help="in all, with those reserved and sold")
     setting.add_argument(
         "--customer-limit", type=_units(0), metavar="N", help="most units that one customer may buy; 0: no limit"
     )
-    adding = commands.add_parser("add", help="add units to a limited product")
-    adding.add_argument("product", metavar="PRODUCT", help="product id")
-    adding.add_argument("units", type=_units(1), metavar="UNITS", help="how many more")
-    return root
 
 
 def _units(least: int) -> Callable[[str], int]:

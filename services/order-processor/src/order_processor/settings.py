@@ -13,9 +13,10 @@ from flashpay import Retention, RetentionDays
 SERVICE = "order-processor"
 Duration = Annotated[timedelta, Seconds(gt=0)]
 
-# Each ten slots have one, up to the first few; beyond those each hundred. Payments that began together end together,
-# and a thousand slots then wait for a hundred receives.
-_FIRST_POLLERS, _SLOTS_OF_ANOTHER = 4, 100
+# Each ten slots have one, up to the first few; beyond those each two hundred. Payments that began together end
+# together, and a thousand slots then wait for a hundred receives; but what many receives bring at once begins at
+# once, and ends faster than it can be worked (decision 78).
+_FIRST_POLLERS, _SLOTS_OF_ANOTHER = 4, 200
 
 
 class Settings(ServiceSettings):
@@ -39,7 +40,7 @@ class Settings(ServiceSettings):
     gateway_url: str = Field(pattern=r"^https?://[^/]+", description="Base URL of the payment gateway")
     workers: int = Field(default=20, ge=1, le=1000, description="Slots: the most payments at once")
     pollers: int = Field(
-        default=0, ge=0, le=64, description="Receives in progress at once; 0 chooses by WORKERS, 2 to 10"
+        default=0, ge=0, le=64, description="Receives in progress at once; 0 chooses by WORKERS, 2 to 5"
     )
     visibility: Annotated[timedelta, Seconds(ge=1, le=43200, whole=True)] = Field(
         default=timedelta(seconds=60), description="How long a message stays hidden unless extended"
