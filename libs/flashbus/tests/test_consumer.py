@@ -126,7 +126,7 @@ async def test_an_observer_that_raises_leaves_no_message_hidden() -> None:
 async def test_a_message_handed_back_comes_again_when_it_was_told_to() -> None:
     async def later(message: Message) -> Disposition:
         if message.receive_count == 1:
-            return HandBack(after=timedelta(seconds=90), reason="not_yet")
+            return HandBack(after=timedelta(seconds=90.12345), reason="not_yet")
         return Acknowledge(outcome="second_time", fields={"pages": 3})
 
     harness = ConsumerHarness(handler=later)
@@ -139,7 +139,7 @@ async def test_a_message_handed_back_comes_again_when_it_was_told_to() -> None:
         ("handed_back", "not_yet", None),
         ("second_time", None, 3),
     ]
-    assert handled[0]["back_in_seconds"] == 90
+    assert handled[0]["back_in_seconds"] == 90.123
     assert harness.observer.told["redelivered"] == 1
 
 

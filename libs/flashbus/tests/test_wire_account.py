@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from aiobotocore.credentials import AioRefreshableCredentials
 from aiobotocore.session import get_session
-from botocore.exceptions import NoCredentialsError, NoRegionError
+from botocore.exceptions import NoCredentialsError, NoRegionError, ProfileNotFound
 
 from flashbus.clients import aws_client
 from flashbus.wire.account import find_account
@@ -95,6 +95,22 @@ async def test_given_keys_go_before_a_profile(variables: pytest.MonkeyPatch, tmp
     variables.delenv("AWS_ACCESS_KEY_ID")
     account = await find_account("sqs", environ={"AWS_ACCESS_KEY_ID": "other", "AWS_SECRET_ACCESS_KEY": "x"})
     assert (await account.credentials.get_frozen_credentials()).access_key == "other"
+
+
+@pytest.mark.parametrize("variable", ["AWS_PROFILE", "AWS_DEFAULT_PROFILE"])
+async def test_a_profile_that_there_is_not_is_no_account(variables: pytest.MonkeyPatch, variable: str) -> None:
+    variables.setenv(variable, "absent")
+    with pytest.raises(ProfileNotFound):
+        await find_account("sqs")
+
+
+async def test_the_old_name_of_a_token_and_the_end_of_its_keys_are_known(variables: pytest.MonkeyPatch) -> None:
+    variables.setenv("AWS_SECURITY_TOKEN", "old")
+    keys = await (await find_account("sqs")).credentials.get_frozen_credentials()
+    assert (keys.access_key, keys.token) == ("mine", "old")
+    variables.delenv("AWS_SECURITY_TOKEN")
+    variables.setenv("AWS_CREDENTIAL_EXPIRATION", "2999-01-01T00:00:00Z")
+    assert isinstance((await find_account("sqs")).credentials, AioRefreshableCredentials)
 
 
 async def test_without_keys_it_is_the_call_that_fails(variables: pytest.MonkeyPatch) -> None:

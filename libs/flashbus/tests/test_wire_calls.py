@@ -5,7 +5,7 @@ import contextlib
 import json
 import ssl
 import zlib
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import timedelta
 from pathlib import Path
@@ -25,6 +25,7 @@ from botocore.exceptions import (
     ReadTimeoutError,
     SSLError,
 )
+from botocore.parsers import ResponseParserError
 
 from flashbus import clients
 from flashbus.testing.service import Service, serving
@@ -134,11 +135,22 @@ async def test_a_throttled_call_is_tried_again(open_client: OpenClient, code: st
     assert len(service.asked) == 2
 
 
-async def test_a_server_that_fails_is_asked_as_often_as_allowed(open_client: OpenClient) -> None:
+@pytest.mark.parametrize(("allowed", "calls"), [({}, 3), ({"max_attempts": 2}, 2)])
+async def test_a_server_that_fails_is_asked_as_often_as_allowed(
+    open_client: OpenClient, monkeypatch: pytest.MonkeyPatch, allowed: Mapping[str, int], calls: int
+) -> None:
+    sleep = asyncio.sleep
+    monkeypatch.setattr(asyncio, "sleep", lambda _seconds: sleep(0))
     async with serving(lambda: web.Response(status=500)) as (service, url):
         with pytest.raises(ClientError):
-            await get_item(open_client, url, max_attempts=2)
-    assert len(service.asked) == 2
+            await get_item(open_client, url, **allowed)
+    assert len(service.asked) == calls
+
+
+async def test_a_refusal_that_cannot_be_read_is_named_with_its_call() -> None:
+    async with serving(lambda: web.Response(status=400, text="[1]")) as (_, url):
+        with pytest.raises(ResponseParserError, match="GetItem: HTTP 400 with a body that is no error"):
+            await get_item(lambda _service, **options: dynamo_client(**options), url)
 
 
 async def test_an_answer_whose_checksum_is_wrong_is_asked_for_again(open_client: OpenClient) -> None:
