@@ -206,10 +206,9 @@ async def test_too_many_waiting_callers_are_refused_at_once() -> None:
 
 async def test_closing_sends_what_waits_and_refuses_what_comes_later() -> None:
     topic = FakeTopic()
-    publish = publisher(topic, linger=NEVER, max_in_flight=1)
-    tasks = [asyncio.create_task(publish.publish(entry)) for entry in entries(13)]
-    await wait_until(lambda: topic.published)
-    await publish.aclose()
+    async with publisher(topic, linger=NEVER, max_in_flight=1) as publish:
+        tasks = [asyncio.create_task(publish.publish(entry)) for entry in entries(13)]
+        await wait_until(lambda: topic.published)
     assert all(task.done() for task in tasks)
     assert len(topic.published) == 13
     with pytest.raises(PublishError, match="closed"):
