@@ -5,16 +5,14 @@ from collections.abc import Sequence
 from datetime import timedelta
 
 import pytest
-from structlog.testing import capture_logs
 
 from flashstock.endings import Ending, Outcome
 from flashstock.errors import SoldOutError, StockError, StockUnavailableError
 from flashstock.levels import StockLevel
 from flashstock.observer import StockObserver
 from flashstock.seller import SellerPatience
-from flashstock.selling_session import SellingSession
 from flashstock.table import Put, Write
-from flashstock.testing import LEASE, FaultPlan, Sale
+from flashstock.testing import FaultPlan, Sale
 
 QUICK = SellerPatience(linger=timedelta(milliseconds=5), timeout=timedelta(seconds=1), drain=timedelta(seconds=5))
 
@@ -135,32 +133,6 @@ async def test_units_that_nobody_wants_any_more_go_back_after_an_interval(sale: 
         assert (await sale.level()).available == 100
 
 
-async def test_a_session_shows_six_times_a_lease_that_it_lives(sale: Sale) -> None:
-    await sale.stock.counters.set_total("cap", 1)
-    async with sale.seller() as seller:
-        await sale.buy(seller, cap=1)
-        (before,) = await sale.stock.sessions.list()
-        await asyncio.sleep(2 * LEASE.total_seconds())
-        (after,) = await sale.stock.sessions.list()
-    assert after.beats - before.beats == 12
-
-
-async def test_a_task_that_breaks_is_told_and_no_other(sale: Sale, monkeypatch: pytest.MonkeyPatch) -> None:
-    async def broken(_session: SellingSession) -> None:
-        raise ZeroDivisionError("a bug")
-
-    await sale.stock.counters.set_total("cap", 1)
-    told: list[list[str]] = []
-    for _ in range(2):
-        with capture_logs() as lines:
-            async with sale.seller() as seller:
-                await sale.buy(seller, cap=1) if not told else None
-                await asyncio.sleep(3)
-        told.append([line["event"] for line in lines if line["log_level"] == "error"])
-        monkeypatch.setattr(SellingSession, "return_idle", broken)
-    assert told == [[], ["stock_task_broken"]]
-
-
 async def test_a_withdrawn_reservation_costs_no_write(sale: Sale) -> None:
     await sale.stock.counters.set_total("cap", 1)
     async with sale.seller() as seller:
@@ -207,36 +179,6 @@ async def test_a_slot_stays_busy_until_its_orders_are_over(sale: Sale) -> None:
         first.published()
         await sale.buy(seller, cap=1)
     assert (await sale.level()).reserved == 2
-
-
-async def test_leaving_returns_what_is_idle_and_removes_the_session(sale: Sale) -> None:
-    await sale.stock.counters.set_total("cap", 100)
-    async with sale.seller() as seller:
-        holds = await asyncio.gather(*(seller.reserve({"cap": 1}) for _ in range(30)))
-        await asyncio.gather(*(hold.withdraw() for hold in holds))
-        await asyncio.gather(*(sale.buy(seller, cap=1) for _ in range(20)))
-        assert (await sale.level()).reserved > 20
-    assert (await sale.level()).available == 80
-    assert await sale.stock.sessions.list() == []
-    assert not [key for key in sale.table.items if key.startswith(("slot#", "session#"))]
-    assert (await sale.stock.leases.read("cap")).leases == {}
-
-
-async def test_leaving_waits_for_orders_under_way_and_takes_no_more(sale: Sale) -> None:
-    await sale.stock.counters.set_total("cap", 5)
-    seller = sale.seller()
-    await seller.__aenter__()
-    hold = await seller.reserve({"cap": 1})
-    leaving = asyncio.create_task(seller.__aexit__(None, None, None))
-    await asyncio.sleep(1)
-    assert not leaving.done()
-    with pytest.raises(StockUnavailableError) as caught:
-        await seller.reserve({"cap": 1})
-    assert caught.value.reason == "closed"
-    await hold.commit("body", {})
-    hold.published()
-    await leaving
-    assert (await sale.level()).available == 4
 
 
 async def test_a_hold_ends_once(sale: Sale) -> None:
@@ -293,20 +235,6 @@ async def test_counters_and_refusals_are_told(sale: Sale) -> None:
             await seller.reserve({"cap": 1})
     assert watching.refused == ["cap"]
     assert watching.levels[-1] == StockLevel(product_id="cap", total=1, available=0, reserved=1, sold=0)
-
-
-@pytest.mark.parametrize("slots", [0, 91])
-def test_slots_have_bounds(sale: Sale, slots: int) -> None:
-    with pytest.raises(ValueError, match="slots must be between"):
-        sale.seller(slots=slots)
-
-
-async def test_a_seller_that_sold_nothing_leaves_at_once(sale: Sale) -> None:
-    started = asyncio.get_running_loop().time()
-    async with sale.seller(patience=QUICK):
-        pass
-    assert asyncio.get_running_loop().time() - started < 1
-    assert await sale.stock.sessions.list() == []
 
 
 async def test_a_page_has_a_bounded_number_of_orders(sale: Sale) -> None:
