@@ -17,7 +17,9 @@ from tests.chaos.verdict import Verdict, table
 
 FOLDER = Path(__file__).resolve().parents[2] / "reports" / "chaos"
 _SEED = "CHAOS_SEED"
-_PROPERTY = "verdict"
+# Properties of a test: what it found, and whatever else is worth a line.
+_VERDICT = "verdict"
+_SEEN = "seen"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,7 +31,7 @@ class Report:
 
     def add(self, verdict: Verdict) -> None:
         """Have a verdict told."""
-        self.record(_PROPERTY, asdict(verdict))
+        self.record(_VERDICT, asdict(verdict))
 
 
 def write(verdicts: Sequence[Verdict], folder: Path) -> None:
@@ -53,10 +55,14 @@ class Teller:
         if report.when != "call":
             return
         for name, value in report.user_properties:
-            if name == _PROPERTY:
+            if name == _VERDICT:
                 self.verdicts.append(Verdict(**cast("dict[str, Any]", value)))
-                self.terminal.ensure_newline()
-                self.terminal.write_line(f"{self.verdicts[-1]} in {report.duration:.0f} s")
+                self._tell(f"{self.verdicts[-1]} in {report.duration:.0f} s")
+            elif name == _SEEN:
+                self._tell(str(value))
+
+    def _tell(self, line: str) -> None:
+        self.terminal.write_line(f"\n{line}")  # a line of its own, after whatever progress is shown
 
     def pytest_terminal_summary(self) -> None:
         """Show all of them, and write them down."""

@@ -64,6 +64,7 @@ async def test_nothing_is_lost_or_charged_twice_when_the_broker_is_killed(
         verdict = await Harness(stage=stage, seed=chaos_report.seed).run(BROKER)
     chaos_report.add(verdict)
     assert_kept(BROKER, verdict)
+    assert verdict.strikes, "a fault that never struck proves nothing"
 
 
 async def employ_the_usual_loop(stage: Stage) -> None:

@@ -27,7 +27,8 @@ from tests.chaos.verdict import Verdict
 
 
 @pytest.mark.parametrize("case", ["a", "b", "c", "d"])
-def test_seen(case, chaos_report):
+def test_seen(case, chaos_report, record_property):
+    record_property("seen", f"a word of {case}")
     counts = {field.name: 0 for field in fields(Verdict)}
     chaos_report.add(Verdict(**counts | {"case": case, "seed": chaos_report.seed, "lost": int(case == "b")}))
     assert case != "b"
@@ -48,4 +49,5 @@ def test_one_report_with_one_seed_has_the_verdicts_of_all_processes(tmp_path: Pa
     assert sorted((row["case"], row["lost"]) for row in seen) == [("a", 0), ("b", 1), ("c", 0), ("d", 0)]
     (seed,) = {row["seed"] for row in seen}
     assert run.stdout.count(f"seed {seed}; also in") == 1
+    assert sorted(re.findall(r"^a word of (\w)$", run.stdout, re.MULTILINE)) == ["a", "b", "c", "d"]
     assert sorted(re.findall(r"^\| (\w) \|", run.stdout, re.MULTILINE)) == ["a", "b", "c", "d"]
