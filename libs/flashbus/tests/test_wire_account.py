@@ -18,6 +18,7 @@ KEYS = {"AWS_ACCESS_KEY_ID": "mine", "AWS_SECRET_ACCESS_KEY": "secret"}
 PLACES: dict[str, Mapping[str, str]] = {
     "by the region": {},
     "in China": {"AWS_REGION": "cn-north-1"},
+    "by the region's other name": {"AWS_REGION": "", "AWS_DEFAULT_REGION": "eu-west-1"},
     "one endpoint for all": {"AWS_ENDPOINT_URL": "http://127.0.0.1:4566"},
     "one of the service's own": {"AWS_ENDPOINT_URL": "http://127.0.0.1:1", "AWS_ENDPOINT_URL_SNS": "http://[::1]:2"},
     "another service's": {"AWS_ENDPOINT_URL_DYNAMODB": "http://127.0.0.1:3"},

@@ -76,11 +76,13 @@ async def test_a_change_of_nothing_keeps_a_lost_request_out(selling: Stock) -> N
 async def test_a_closed_session_gets_no_first_lease(selling: Stock) -> None:
     (session,) = await selling.sessions.list()
     assert await selling.sessions.close(session)
-    with pytest.raises(SessionClosedError):
+    with pytest.raises(SessionClosedError) as caught:
         await selling.leases.change("cap", "s1", NOTHING, by=1)
+    assert caught.value.certain
     await selling.sessions.remove("s1", slots=2)
-    with pytest.raises(SessionClosedError):
+    with pytest.raises(SessionClosedError) as caught:
         await selling.leases.change("cap", "s1", NOTHING, by=1)
+    assert caught.value.certain
     assert await counters(selling) == (5, 0)
 
 
@@ -89,8 +91,9 @@ async def test_an_ended_lease_cannot_change_any_more(selling: Stock) -> None:
     assert await selling.leases.end("cap", "s1", held, idle=2)
     assert await counters(selling) == (4, 1)
     for by in (1, 0, -1, 6):
-        with pytest.raises(SessionClosedError):
+        with pytest.raises(SessionClosedError) as caught:
             await selling.leases.change("cap", "s1", held, by=by)
+        assert caught.value.certain
     assert await counters(selling) == (4, 1)
 
 

@@ -153,6 +153,16 @@ async def test_a_withdrawn_order_gives_its_units_back(sale: Sale) -> None:
     assert sale.published_units()["cap"] == 1
 
 
+async def test_the_slot_of_a_withdrawn_order_is_free_again(sale: Sale) -> None:
+    await sale.stock.counters.set_total("cap", 1)
+    async with sale.seller(slots=1, patience=QUICK) as seller:
+        for _ in range(3):
+            hold = await seller.reserve({"cap": 1})
+            await hold.commit("body", {})
+            await hold.withdraw()
+    assert (await sale.level()).available == 1
+
+
 async def test_a_doubtful_order_is_published_until_it_is_certain(sale: Sale) -> None:
     await sale.stock.counters.set_total("cap", 1)
     async with sale.seller(patience=QUICK) as seller:
