@@ -106,6 +106,28 @@ async def test_an_order_that_was_journaled_is_published_by_another_process(sale:
     assert (await sale.level()).reserved == 2
 
 
+async def test_a_hundred_orders_are_published_at_once(sale: Sale, kill: Kill) -> None:
+    under_way, peak = 0, 0
+
+    async def publish(entry: JournalEntry) -> None:
+        nonlocal under_way, peak
+        under_way += 1
+        peak = max(peak, under_way)
+        await sale.publish(entry)
+        under_way -= 1
+
+    seller = await opened(sale)
+    await sale.stock.counters.set_total("cap", 120)
+    holds = [await seller.reserve({"cap": 1}) for _ in range(120)]
+    await asyncio.gather(*(hold.commit("body", {}) for hold in holds))
+    await kill(seller)
+    watching = Reclaimer(stock=sale.stock, publish_again=publish, owner="reclaimer", lease=LEASE)
+    await watching.look()
+    await asyncio.sleep(SOON)
+    await watching.look()
+    assert (len(sale.published), peak) == (120, 100)
+
+
 async def test_an_order_that_can_never_be_published_keeps_no_other_from_it(sale: Sale, kill: Kill) -> None:
     async def publish(entry: JournalEntry) -> None:
         if entry.reservation == never.reservation:
