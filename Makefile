@@ -40,7 +40,7 @@ demo: install ## Run the flash sale against three arms and open the story: repor
 	$(BIN)/python -m load demo $(ARGS)
 
 .PHONY: lab
-lab: install ## Run the whole experiment at the true 3 s payment (ARGS=--quick: 5 minutes)
+lab: install ## Run the whole experiment at the true 3 s payment (ARGS=--quick: 6 minutes)
 	$(BIN)/python -m load lab $(ARGS)
 
 .PHONY: pictures

@@ -31,7 +31,8 @@ def shared_code(artifact: Path, folder: Path) -> Path:
     """A zip that does as `artifact` does, whose code is unpacked below `folder` and must stay there."""
     standing_in = folder / artifact.name
     if not standing_in.exists():
-        code = Path(tempfile.mkdtemp(prefix="function-code-", dir=folder))
+        # An environment starts in a folder of its own, so that the path must hold from everywhere.
+        code = Path(tempfile.mkdtemp(prefix="function-code-", dir=folder.resolve()))
         with zipfile.ZipFile(artifact) as whole:
             whole.extractall(code)
         written = code.with_suffix(".zip")

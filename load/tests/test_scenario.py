@@ -231,5 +231,8 @@ def test_the_quick_laboratory_has_one_factor_for_payments_phases_and_workers() -
         quick, true = scaled[name]
         assert quick.payment_seconds == pytest.approx(true.payment_seconds / 5)
         assert quick.line_seconds == pytest.approx(true.line_seconds / 5)
-        assert [phase.seconds for phase in quick.phases] == pytest.approx([phase.seconds / 5 for phase in true.phases])
+        # Of the few that it refuses a shorter rush would count too few to be compared with what was predicted.
+        factors = [5, 1] if name == "sync:protected:unlimited" else [5] * len(true.phases)
+        lengths = [phase.seconds / factor for phase, factor in zip(true.phases, factors, strict=True)]
+        assert [phase.seconds for phase in quick.phases] == pytest.approx(lengths)
     assert [5 * scaled[name][0].workers for name in queue] == [5, 20, 100]

@@ -56,6 +56,16 @@ def test_an_environment_takes_all_its_code_from_the_shared_folder(
     assert [Path(file).is_relative_to(folder) for file in said.split()] == [True, True]
 
 
+def test_the_code_is_found_from_everywhere(
+    artifact: Path, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    zipped = shared_code(artifact, folder.relative_to(tmp_path))
+    with start(zipped, tmp_path / "environment", "import lambda_handler.main") as environment:
+        _, error = environment.communicate()
+    assert environment.returncode == 0, error
+
+
 def test_the_code_is_unpacked_once(artifact: Path, folder: Path) -> None:
     zipped = shared_code(artifact, folder)
     known = sorted(folder.rglob("*"))
