@@ -30,6 +30,8 @@ def test_every_status_is_terminal_awaits_payment_or_is_being_refunded() -> None:
         *("completed", "declined", "sold_out", "failed", "cancelled", "refunded")
     }
     assert {status for status in OrderStatus if status.awaits_payment} == {"pending", "processing"}
+    others = {status for status in OrderStatus if not status.is_terminal and not status.awaits_payment}
+    assert others == {"refunding"}
 
 
 def test_total_must_be_the_sum_of_the_lines(order: Order) -> None:

@@ -1,6 +1,7 @@
 """How a seller's session lives, and how it ends."""
 
 import asyncio
+import gc
 from datetime import timedelta
 
 import pytest
@@ -80,3 +81,19 @@ async def test_a_seller_that_sold_nothing_leaves_at_once(sale: Sale) -> None:
         pass
     assert asyncio.get_running_loop().time() - started < 1
     assert await sale.stock.sessions.list() == []
+
+
+async def test_what_goes_wrong_in_the_background_is_told_by_itself_alone(sale: Sale) -> None:
+    async def failing() -> None:
+        raise StockUnavailableError("away", reason="connection")
+
+    complaints: list[object] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _loop, context: complaints.append(context))
+    await sale.stock.counters.set_total("cap", 1)
+    async with sale.seller() as seller:
+        await sale.buy(seller, cap=1)
+        assert seller._session is not None
+        seller._session.background(failing(), name="failing")
+        await asyncio.sleep(1)
+        gc.collect()
+    assert complaints == []

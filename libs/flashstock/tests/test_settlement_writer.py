@@ -47,6 +47,7 @@ async def test_an_impossible_ending_fails_alone(sale: Sale) -> None:
         outcomes = await asyncio.gather(*(writer.settle(one) for one in [*asked, never]), return_exceptions=True)
     assert outcomes[:3] == [Outcome.SOLD] * 3
     assert type(outcomes[3]) is StockError
+    assert never.reservation.id in str(outcomes[3])
 
 
 class Unreachable(FaultPlan):

@@ -152,4 +152,4 @@ class Order(BaseModel):
 
 def _fingerprint(customer_id: int, items: Sequence[RequestedLine | PricedLine]) -> str:
     lines = ",".join(sorted(f"{line.product_id}:{line.quantity}" for line in items))
-    return sha256(f"{customer_id}|{lines}".encode("ascii")).hexdigest()
+    return sha256(f"{customer_id}|{lines}".encode()).hexdigest()
