@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
 
 import psutil
@@ -21,6 +22,7 @@ import psutil
 from mutation.mutants import Mutant
 from mutation.nearness import nearest_first
 
+_ENDINGS = {signal.SIGINT, signal.SIGTERM}
 _SHOWN_CHARACTERS = 2_000
 _FAILURE = re.compile(r"^(?:FAILED|ERROR) (\S+)", re.MULTILINE)
 _OPTIONS = ["-x", "-q", "--no-header", "-p", "no:randomly", "-p", "no:cacheprovider", "--hypothesis-seed=0"]
@@ -95,16 +97,24 @@ class Workbench:
     def _run_suite(self, tests: list[Path], limit_seconds: float) -> Verdict:
         command = [str(self.root / ".venv" / "bin" / "python"), "-m", "pytest", *map(str, tests), *_OPTIONS]
         started = time.monotonic()
-        with self._log.open("wb") as log:
-            process = subprocess.Popen(  # noqa: S603 - our own suite
-                command, cwd=self.root, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
-            )
+        process = None
         try:
+            with self._log.open("wb") as log, _endings_held() as before:
+                process = subprocess.Popen(  # noqa: S603 - our own suite
+                    command,
+                    cwd=self.root,
+                    stdin=subprocess.DEVNULL,
+                    stdout=log,
+                    stderr=log,
+                    start_new_session=True,
+                    preexec_fn=partial(signal.pthread_sigmask, signal.SIG_SETMASK, before),  # noqa: PLW1509 - one thread
+                )
             outcome = Outcome.CAUGHT if process.wait(timeout=limit_seconds) else Outcome.SURVIVED
         except subprocess.TimeoutExpired:
             outcome = Outcome.TIMED_OUT
         finally:
-            _end(process)
+            if process is not None:
+                _end(process)
         return Verdict(outcome=outcome, seconds=time.monotonic() - started, noticed_by=self._first_failure())
 
     def _first_failure(self) -> str:
@@ -145,6 +155,16 @@ def _make_environment(root: Path) -> None:
     major, minor = sys.version_info[:2]
     site_packages = root / ".venv" / "lib" / f"python{major}.{minor}" / "site-packages"
     (site_packages / "workbench.pth").write_text("\n".join([*members, *installed]) + "\n", encoding="utf-8")
+
+
+@contextmanager
+def _endings_held() -> Iterator[set[signal.Signals | int]]:
+    """Let an ending wait, as nobody knows of a process that is being started. Yields what was held before."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, _ENDINGS)
+    try:
+        yield before
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:

@@ -113,7 +113,7 @@ def test_a_payment_that_is_not_scaled_is_said_beside_its_row(make_results: Make,
         firsts = [row[0] for row in found[name].tables[0].rows]
         assert firsts[0] == "1 worker, payment 3.00 s (not scaled)"
         assert "1 worker (for 5)" in firsts
-    changes = "3 tasks at 2 s, 5 tasks at 12 s; in the true run 3 tasks at 20 s, 6 tasks at 60 s, 2 tasks at 90 s"
+    changes = "3 tasks at 2 s, 5 tasks at 13 s; in the true run 3 tasks at 20 s, 6 tasks at 60 s, 2 tasks at 90 s"
     assert changes in found["scaling"].paragraphs[0]
 
 
