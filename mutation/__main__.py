@@ -8,9 +8,8 @@ from types import FrameType
 
 from mutation.accepted import ACCEPTED, read_accepted
 from mutation.campaign import Campaign, PackageResult
-from mutation.workbench import Workbench, WorkbenchError, open_workbench
+from mutation.workbench import ENDINGS, Workbench, WorkbenchError, open_workbench
 
-_ENDINGS = (signal.SIGINT, signal.SIGTERM)
 _PATIENCE_SECONDS = 20.0
 PROJECT = Path(__file__).resolve().parent.parent
 
@@ -103,12 +102,12 @@ def _percent(text: str) -> float:
 
 def end_orderly() -> None:
     """From now on leave by every `finally` when a signal comes: the suite is ended and the copy removed."""
-    for ending in _ENDINGS:
+    for ending in ENDINGS:
         signal.signal(ending, _leave)
 
 
 def _leave(number: int, _frame: FrameType | None) -> None:
-    for ending in _ENDINGS:
+    for ending in ENDINGS:
         signal.signal(ending, signal.SIG_IGN)  # a second one must not keep the first from tidying up
     raise SystemExit(128 + number)
 

@@ -96,7 +96,7 @@ class Campaign:
         """Test a mutant that ran out of time again, as long as the sound suite turns out to be slower than believed."""
         while True:
             limit = _LIMIT_FACTOR * pace.seconds + self.patience_seconds
-            verdict = self.workbench.test(mutant, member, limit_seconds=limit)
+            verdict = self.workbench.try_mutant(mutant, member, limit_seconds=limit)
             if verdict.outcome is not Outcome.TIMED_OUT:
                 return verdict
             seconds = self._suite_seconds(member)

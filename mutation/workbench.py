@@ -22,7 +22,8 @@ import psutil
 from mutation.mutants import Mutant
 from mutation.nearness import nearest_first
 
-_ENDINGS = {signal.SIGINT, signal.SIGTERM}
+ENDINGS = (signal.SIGINT, signal.SIGTERM)
+"""What ends a campaign."""
 _SHOWN_CHARACTERS = 2_000
 _FAILURE = re.compile(r"^(?:FAILED|ERROR) (\S+)", re.MULTILINE)
 _OPTIONS = ["-x", "-q", "--no-header", "-p", "no:randomly", "-p", "no:cacheprovider", "--hypothesis-seed=0"]
@@ -73,7 +74,7 @@ class Workbench:
             )
         return verdict.seconds
 
-    def test(self, mutant: Mutant, member: Path, *, limit_seconds: float) -> Verdict:
+    def try_mutant(self, mutant: Mutant, member: Path, *, limit_seconds: float) -> Verdict:
         """Run the suite of `member` with the mutant in place, the nearest tests first, until the first failure."""
         file = self.root / mutant.path
         sound = file.read_text(encoding="utf-8")
@@ -160,7 +161,7 @@ def _make_environment(root: Path) -> None:
 @contextmanager
 def _endings_held() -> Iterator[set[signal.Signals | int]]:
     """Let an ending wait, as nobody knows of a process that is being started. Yields what was held before."""
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, _ENDINGS)
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, ENDINGS)
     try:
         yield before
     finally:

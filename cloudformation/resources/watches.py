@@ -150,7 +150,7 @@ def task_watches(*, cluster: Cluster) -> list[Watch]:
         title="ProcessorStalled",
         what="A processor takes messages and brings none to its end",
         runbook="make logs ARGS='--service order-processor'; mostly the gateway or the ledger does not answer",
-        metric=Metric(namespace=NAMESPACE, name=STALLED, dimensions={}, statistic="Sum"),
+        metric=_logged(STALLED),
         minutes=1,
     )
     return [*below, stalled]
@@ -166,17 +166,22 @@ def table_watches(*, tables: Tables) -> list[Watch]:
         title="StockReclaimed",
         what="A process that sold limited stock died, and what it had leased was reclaimed",
         runbook="make logs ARGS='--filter stock_session' names it; make status shows why its task stopped",
-        metric=Metric(namespace=NAMESPACE, name=STOCK_RECLAIMED, dimensions={}, statistic="Sum"),
+        metric=_logged(STOCK_RECLAIMED),
         minutes=1,
     )
     stuck = Watch(
         title="StockStuck",
         what="For ten minutes an order of limited stock could be neither placed nor taken back: it keeps its units",
         runbook="make logs ARGS='--filter order_not' names it and says why; make status, if a table or topic is away",
-        metric=Metric(namespace=NAMESPACE, name=STOCK_STUCK, dimensions={}, statistic="Sum"),
+        metric=_logged(STOCK_STUCK),
         minutes=10,
     )
     return [*throttled, reclaimed, stuck]
+
+
+def _logged(name: str) -> Metric:
+    """A count of lines of our services' logs."""
+    return Metric(namespace=NAMESPACE, name=name, dimensions={}, statistic="Sum")
 
 
 def _throttled(title: str, table: dynamodb.Table) -> Watch:

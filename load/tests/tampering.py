@@ -3,9 +3,16 @@
 from collections.abc import Callable
 from dataclasses import replace
 
+from load.analysis.checks import validate
 from load.records import Charge, Order, RunRecords
+from load.scenario import Scenario
 
 Tamper = Callable[[RunRecords], RunRecords]
+
+
+def failed(scenario: Scenario, records: RunRecords) -> set[str]:
+    """The checks that caught it."""
+    return {check.name for check in validate(scenario, records) if not check.holds}
 
 
 def lose_an_order(run: RunRecords) -> RunRecords:

@@ -5,14 +5,13 @@ from dataclasses import replace
 
 import pytest
 
-from load.analysis.checks import validate
 from load.analysis.results import result
 from load.records import Invocation, PhaseMark, Request, RunRecords, WorkersSet
 from load.scenario import Arm, Arrivals, Phase, Scenario, Shop
 from load.scenario_files import SCENARIOS, load_scenarios
 from load.tests.synthetic import synthetic_run
+from load.tests.tampering import Tamper, failed
 
-Tamper = Callable[[RunRecords], RunRecords]
 FLASH = Phase(name="flash", users=30, spawn_rate=30, seconds=8)
 CLOSED = Scenario(
     name="ecs:4",
@@ -245,10 +244,6 @@ VARIANTS: tuple[tuple[str, Scenario, Tamper, str], ...] = (
 @pytest.fixture(scope="module")
 def honest() -> dict[str, RunRecords]:
     return {one.name: synthetic_run(one) for one in (CLOSED, SYNC, OPEN, LAMBDA, SCALED)}
-
-
-def failed(scenario: Scenario, records: RunRecords) -> set[str]:
-    return {check.name for check in validate(scenario, records) if not check.holds}
 
 
 @pytest.mark.parametrize("scenario", [CLOSED, SYNC, OPEN, LAMBDA, SCALED], ids=lambda one: one.name)

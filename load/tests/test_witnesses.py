@@ -5,12 +5,11 @@ from dataclasses import replace
 
 import pytest
 
-from load.analysis.checks import validate
 from load.records import Charge, Invocation, PhaseMark, RunRecords, WorkersSet
 from load.scenario import Arm, Arrivals, Phase, Scenario, Shop
 from load.tests.synthetic import synthetic_run
+from load.tests.tampering import Tamper, failed
 
-Tamper = Callable[[RunRecords], RunRecords]
 FLASH = Phase(name="flash", users=30, spawn_rate=10, seconds=8)
 QUEUE = Scenario(
     name="ecs:4",
@@ -98,10 +97,6 @@ def _without_amounts(run: RunRecords) -> list[Charge]:
 @pytest.fixture(scope="module")
 def honest() -> dict[str, RunRecords]:
     return {one.name: synthetic_run(one) for one in (QUEUE, PAID_AT_ONCE, FUNCTION)}
-
-
-def failed(scenario: Scenario, records: RunRecords) -> set[str]:
-    return {check.name for check in validate(scenario, records) if not check.holds}
 
 
 @pytest.mark.parametrize("scenario", [QUEUE, PAID_AT_ONCE, FUNCTION], ids=lambda one: one.name)

@@ -86,7 +86,7 @@ def _mutant(after: str) -> Mutant:
 
 
 def _outcome_of(workbench: Workbench, after: str, *, limit_seconds: float = 30.0) -> Outcome:
-    return workbench.test(_mutant(after), MEMBER, limit_seconds=limit_seconds).outcome
+    return workbench.try_mutant(_mutant(after), MEMBER, limit_seconds=limit_seconds).outcome
 
 
 def test_a_mutant_is_caught_survives_or_hangs_and_the_project_stays_as_it_is(project: Path) -> None:
@@ -106,7 +106,7 @@ def test_a_verdict_names_the_test_that_failed_and_the_nearest_test_is_the_first_
     with open_workbench(project) as workbench:
         own = workbench.root / MEMBER / "tests" / "test_sums.py"
         own.write_text("from tiny.sums import total\n\ndef test_it():\n    assert total(3, 2) == 6\n")
-        verdict = workbench.test(_mutant("return price / count"), MEMBER, limit_seconds=30.0)
+        verdict = workbench.try_mutant(_mutant("return price / count"), MEMBER, limit_seconds=30.0)
     assert verdict.noticed_by == "libs/tiny/tests/test_sums.py::test_it"  # test_code would have noticed too
     assert 0 < verdict.seconds < 30
 
@@ -121,7 +121,7 @@ class _BusyBench(Workbench):
     def baseline(self, member: Path, *, limit_seconds: float) -> float:  # noqa: ARG002 - the interface
         return self.paces.pop(0)
 
-    def test(self, mutant: Mutant, member: Path, *, limit_seconds: float) -> Verdict:  # noqa: ARG002 - the same
+    def try_mutant(self, mutant: Mutant, member: Path, *, limit_seconds: float) -> Verdict:  # noqa: ARG002 - the same
         in_time = self.needs <= limit_seconds
         return Verdict(
             outcome=Outcome.SURVIVED if in_time else Outcome.TIMED_OUT, seconds=min(self.needs, limit_seconds)

@@ -263,4 +263,4 @@ async def test_a_base_url_that_cannot_work_is_refused_at_once(url: str) -> None:
 
 class NobodyAsked:
     async def request(self, method: str, target: str, body: bytes, headers: Mapping[str, str]) -> Answer:
-        raise NotImplementedError
+        raise AssertionError((method, target, body, headers))

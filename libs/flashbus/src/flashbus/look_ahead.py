@@ -48,9 +48,9 @@ class LookAhead:
     def _short_work_seconds(self) -> float | None:
         """How long a message takes; None until every slot has shown it, and where that is long."""
         seconds = self._work_seconds
-        return (
-            None if self._ended < self._slots or seconds is None or seconds >= _LONG_WORK.total_seconds() else seconds
-        )
+        if self._ended < self._slots or seconds is None or seconds >= _LONG_WORK.total_seconds():
+            return None
+        return seconds
 
     def received(self, seconds: float, *, at_once: bool) -> None:
         """Note a receive; one that may have waited for messages says nothing about the way."""
