@@ -67,7 +67,8 @@ async def test_bad_orders_on_every_slot_make_room_in_the_end(kind: str) -> None:
     good = await processor.place(20)
     async with processor.running():
         seconds = await seconds_to_complete(processor, good)
-    assert seconds < (3 * HOUR if kind == "hangs" else 600)
+    # Late ones take five minutes as a rule, and up to fifteen where those in the slots are all in flight at once.
+    assert seconds < {"hangs": 3 * HOUR, "fails late": HOUR / 3}.get(kind, 600)
 
 
 async def test_a_failed_order_whose_dead_letter_was_refused_is_dead_lettered_at_last() -> None:
