@@ -58,6 +58,7 @@ async def test_a_body_that_trickles_in_is_given_up_after_the_deadline() -> None:
         answer = await answering
         writer.close()
         assert (answer.problem, answer.fields) == ((408, "slow-body"), ["body"])
+        assert answer.json["title"] == "The body did not arrive within 0.1 seconds"
         assert answer.headers["Connection"] == "close"
         assert shop.topic.calls == []
 

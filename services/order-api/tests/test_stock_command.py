@@ -225,3 +225,4 @@ def test_a_change_without_an_answer_is_said_to_be_in_doubt(
     said = capsys.readouterr().err
     assert said.startswith(f"python -m order_api.stock: {error}")
     assert ("not known whether anything is changed" in said) is in_doubt
+    assert in_doubt or said == f"python -m order_api.stock: {error}\n"
