@@ -1,6 +1,7 @@
 """What both ways to a gateway send, and whom they trust."""
 
 import asyncio
+import json
 import ssl
 from base64 import b64encode
 from collections.abc import AsyncIterator, Mapping
@@ -15,8 +16,8 @@ from aiohttp.test_utils import TestServer
 from botocore.exceptions import ConnectTimeoutError, EndpointConnectionError, ReadTimeoutError
 
 from flashbus.wire.connection import Answer
-from flashpay import DirectExchange, GatewayUnavailableError
-from flashpay.exchanges import GatewayAnswer
+from flashpay import Approved, DirectExchange, GatewayUnavailableError
+from flashpay.exchanges import BODY_LIMIT_BYTES, GatewayAnswer
 from flashpay.testing.provider import RECEIPT, REQUEST, OpenExchange, Provider
 
 TIMEOUT = timedelta(seconds=5)
@@ -97,6 +98,22 @@ async def test_an_answer_that_is_too_long_is_told_with_its_status(provider: Prov
     with pytest.raises(GatewayUnavailableError) as caught:
         await provider.gateway.charge(REQUEST, timeout=TIMEOUT)
     assert (caught.value.reason, caught.value.status) == ("bad_response", 402)
+
+
+async def test_the_longest_answer_is_read_beside_a_head_of_fifteen_kilobytes(provider: Provider) -> None:
+    body = json.dumps(RECEIPT).encode().ljust(BODY_LIMIT_BYTES)
+
+    async def in_two_parts(request: web.Request) -> web.StreamResponse:
+        head = {f"X-Filler-{number}": "x" * 3_000 for number in range(5)}
+        response = web.StreamResponse(headers={"Content-Length": str(len(body)), **head})
+        await response.prepare(request)
+        await response.write(body[:-1])
+        await asyncio.sleep(0.02)  # so that nearly all is there before the end is
+        await response.write(body[-1:])
+        return response
+
+    provider.handler = in_two_parts
+    assert await provider.gateway.charge(REQUEST, timeout=TIMEOUT) == Approved(charge_id="ch_1")
 
 
 @pytest.mark.parametrize("open_exchange", ["direct"], indirect=True)
