@@ -1,5 +1,6 @@
 """DynamoDB's errors in our words, and what is tried again."""
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -56,7 +57,10 @@ def table(*answers: Mapping[str, Any] | Exception) -> tuple[DynamoTable, Scripte
         (client_error("InternalServerError", status=500), "server_error", False),
         (client_error("ResourceNotFoundException"), "access", False),
         (client_error("ValidationException"), "bad_request", True),
+        (client_error("SerializationException"), "bad_request", True),
+        (client_error("IdempotentParameterMismatchException"), "bad_request", True),
         (cancelled("None", "ValidationError"), "bad_request", True),
+        (ClientError({"Error": {"Code": "?", "Message": "?"}}, "Operation"), "server_error", False),
         (ReadTimeoutError(endpoint_url="http://x"), "timeout", False),
         (TimeoutError(), "timeout", False),
         (EndpointConnectionError(endpoint_url="http://x"), "connection", False),
@@ -79,9 +83,13 @@ async def test_an_error_is_told_in_our_words_at_once(error: Exception, reason: s
     ("error", "reason"),
     [
         (client_error("TransactionConflictException"), "contention"),
+        (client_error("TransactionInProgressException"), "contention"),
         (cancelled("None", "TransactionConflict"), "contention"),
         (client_error("ThrottlingException"), "throttled"),
+        (client_error("Throttling"), "throttled"),
+        (client_error("RequestLimitExceeded"), "throttled"),
         (client_error("ProvisionedThroughputExceededException"), "throttled"),
+        (cancelled("ProvisionedThroughputExceeded"), "throttled"),
         (cancelled("ThrottlingError", "None"), "throttled"),
     ],
 )
@@ -95,6 +103,16 @@ async def test_where_others_are_it_is_tried_again_for_a_while(error: ClientError
         await dynamo.transact([PUT, Delete(id="b")])
     assert caught.value.reason == reason
     assert 5 < len(client.requests) < 20
+
+
+async def test_a_contended_write_is_tried_eight_times_after_pauses_that_double_up_to_half_a_second() -> None:
+    loop = asyncio.get_running_loop()
+    client = ScriptedClient(*[client_error("TransactionConflictException")] * 100)
+    began = loop.time()
+    with pytest.raises(StockUnavailableError):
+        await DynamoTable(client=client, name="stock", jitter=lambda: 1.0).write(PUT)
+    assert len(client.requests) == 8
+    assert loop.time() - began == pytest.approx(0.02 + 0.04 + 0.08 + 0.16 + 0.32 + 0.5 + 0.5, abs=1e-3)
 
 
 async def test_two_transactions_have_two_tokens() -> None:
@@ -124,9 +142,11 @@ async def test_keys_that_were_not_processed_are_read_again() -> None:
         {"Responses": {"stock": [ITEM]}, "UnprocessedKeys": left},
         {"Responses": {"stock": [{"id": {"S": "b"}}]}, "UnprocessedKeys": {}},
     )
+    began = asyncio.get_running_loop().time()
     assert await dynamo.read(["a", "b", "a"]) == {"a": {"id": "a", "n": 1}, "b": {"id": "b"}}
     asked: Sequence[Any] = [request["RequestItems"]["stock"] for request in client.requests]
     assert [len(one["Keys"]) for one in asked] == [2, 1]
+    assert asyncio.get_running_loop().time() - began == pytest.approx(0.01, abs=1e-3), "a moment later"
     assert all(one["ConsistentRead"] for one in asked)
 
 
