@@ -151,6 +151,27 @@ def test_help_names_commands_variables_and_exit_status() -> None:
     assert all(word in done.stdout for word in ("show", "set", "add", "STOCK_TABLE", "PRODUCTS_TABLE", "exit status"))
 
 
+@pytest.mark.parametrize(
+    ("command", "usage"),
+    [
+        ("show", "show [-h] [PRODUCT ...]"),
+        ("set", "set [-h] [--customer-limit N] PRODUCT UNITS"),
+        ("add", "add [-h] PRODUCT UNITS"),
+    ],
+)
+def test_every_command_shows_how_it_is_written(capsys: pytest.CaptureFixture[str], command: str, usage: str) -> None:
+    with pytest.raises(SystemExit) as ended:
+        parser().parse_args([command, "--help"])
+    assert ended.value.code == 0
+    assert capsys.readouterr().out.startswith(f"usage: python -m order_api.stock {usage}\n")
+
+
+def test_a_command_is_wanted() -> None:
+    with pytest.raises(SystemExit) as ended:
+        parser().parse_args([])
+    assert ended.value.code == 2
+
+
 def test_missing_variables_are_named() -> None:
     done = run("show", variables={"STOCK_TABLE": " "})
     assert (done.returncode, done.stdout) == (2, "")

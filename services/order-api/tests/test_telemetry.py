@@ -79,6 +79,18 @@ async def test_durations_are_labelled_by_the_route_and_never_by_the_path(shop: R
     assert len(re.findall(rf"^{DURATION}{{", exposition, re.MULTILINE)) == 4
 
 
+async def test_a_method_that_nobody_uses_has_no_series_of_its_own(shop: RunningApi) -> None:
+    for method in ("PROPFIND", "LINK"):
+        assert (await shop.request(method, "/orders/async")).status == 405
+    assert shop.metric(DURATION, **labels("unmatched", 405, "_OTHER")) == 2
+
+
+async def test_of_a_path_that_leads_nowhere_two_hundred_characters_are_logged(shop: RunningApi) -> None:
+    with capture_logs() as lines:
+        await shop.request("GET", "/" + "x" * 300)
+    assert [line["path"] for line in lines] == ["/" + "x" * 199]
+
+
 async def test_durations_reach_five_minutes(shop: RunningApi) -> None:
     await shop.order("async")
     exposition = (await shop.ask("/metrics")).body.decode()
