@@ -100,6 +100,8 @@ def test_a_phone_shows_all_of_it_and_tables_keep_their_first_column(report: Visi
     before = head.bounding_box()
     assert table.evaluate("one => { one.scrollLeft = 300; return one.scrollLeft; }") > 100
     assert head.bounding_box() == before
+    cut = "all => all.filter((one) => one.scrollWidth > one.clientWidth).map((one) => one.textContent)"
+    assert report.page.eval_on_selector_all("#figures tbody th, #validity tbody th", cut) == []
     report.page.set_viewport_size({"width": 1280, "height": 900})
 
 
@@ -222,6 +224,34 @@ def test_paper_shows_the_numbers_and_no_buttons(demo: Visit) -> None:
     for button in demo.page.locator("button").all():
         assert not button.is_visible()
     assert demo.page.locator(".stage").is_visible()
+
+
+def waiting(visit: Visit) -> str:
+    return visit.page.locator("[data-show=waiting]").inner_text()
+
+
+def test_paper_shows_the_order_path_at_its_largest_backlog(demo: Visit, demo_runs: list[RunResult]) -> None:
+    run = next(run for run in demo_runs if run.scenario.name == "ecs")
+    assert waiting(demo) == "0 waiting"
+    demo.page.evaluate("dispatchEvent(new Event('beforeprint'))")
+    assert int(waiting(demo).split()[0]) == pytest.approx(run.figures.peak_backlog - run.scenario.workers, rel=0.05)
+    demo.page.evaluate("dispatchEvent(new Event('afterprint'))")
+    assert waiting(demo) == "0 waiting"
+
+
+def test_no_chart_stands_alone_beside_an_empty_half_of_the_paper(visits: Open) -> None:
+    visit = visits("lab")
+    visit.page.emulate_media(media="print")
+    visit.page.evaluate("dispatchEvent(new Event('beforeprint'))")
+    rows = visit.page.eval_on_selector_all(
+        ".charts.wide", "all => all.map((row) => [...row.children].map((card) => card.classList.contains('whole')))"
+    )
+    visit.page.evaluate("dispatchEvent(new Event('afterprint'))")
+    visit.page.emulate_media(media="screen")
+    assert rows
+    for row in rows:
+        halves = "".join("w" if whole else "h" for whole in row).split("w")
+        assert all(len(one) % 2 == 0 for one in halves), rows
 
 
 def test_the_page_is_built_for_everybody(visits: Open) -> None:

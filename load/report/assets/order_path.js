@@ -184,6 +184,22 @@ const orderPath = (run) => {
     render();
   });
   record();
+  // Paper shows the moment that the sale is about.
+  const ofMostWaiting = () => {
+    const moments = Array.from({ length: 201 }, (_, step) => (step * show.seconds) / 200);
+    return moments.reduce((most, one) => (show.at(one).backlog > show.at(most).backlog ? one : most));
+  };
+  let onScreen = 0;
+  addEventListener("beforeprint", () => {
+    play(false);
+    onScreen = moment;
+    moment = ofMostWaiting();
+    render();
+  });
+  addEventListener("afterprint", () => {
+    moment = onScreen;
+    render();
+  });
   // It moves by itself only while it is seen, and never for those who want no motion.
   let touched = false;
   ["pointerdown", "keydown", "input"].forEach((kind) => host.addEventListener(kind, () => (touched = true)));
