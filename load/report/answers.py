@@ -9,6 +9,8 @@ from load.report import words
 from load.report.charts import Chart, Line
 from load.scenario import Arm, Shop
 
+TRUE_RUN = "true run, predicted"
+FAR = 1.5  # longer than all others, a curve would press them together: it is shown in full when asked for
 PALETTE = ("s6", "s5", "s4", "s2", "s1", "s3")
 
 
@@ -21,6 +23,13 @@ class Table(BaseModel):
     heads: tuple[str, ...]
     rows: list[tuple[str, ...]]
     is_text: bool = False
+
+
+def filled(table: Table) -> Table:
+    """The same table without the columns in which these runs have nothing to say."""
+    kept = [index for index, cells in enumerate(zip(*table.rows, strict=True)) if set(cells) - {"", words.NOTHING}]
+    heads, *rows = [tuple(row[index] for index in kept) for row in (table.heads, *table.rows)]
+    return table.model_copy(update={"heads": heads, "rows": rows})
 
 
 class Answer(BaseModel):
@@ -119,6 +128,7 @@ def overlay(
         return (values[::step] + [None] * len(grid))[: len(grid)]
 
     longest = max((run for _, run, _ in curves), key=lambda run: run.series.t[-1])
+    second = max((run.series.t[-1] for _, run, _ in curves if run is not longest), default=last)
     return Chart(
         id=id_,
         title=title,
@@ -132,4 +142,5 @@ def overlay(
         ],
         bands=longest.bands,
         x_max=last or 1.0,
+        x_view=(0.0, second) if last > FAR * second > 0 else None,
     )

@@ -5,7 +5,7 @@ from load.analysis.results import Results, RunResult
 from load.report import words
 from load.report.answers import Answer, Table, capacity_label, overlay, runs_of, shop_runs, smoothed
 from load.report.charts import Chart
-from load.report.verdict import customers_lost
+from load.report.verdict import customers_lost, payments_at_a_time
 from load.scenario import DEADLINE_SHARE, WAIT_SHARE, Arm, Shop
 
 QUESTION = (
@@ -57,7 +57,7 @@ def _row(run: RunResult, phase: PhaseFigures) -> tuple[str, ...]:
 
 
 def _naive_words(run: RunResult) -> str:
-    rush, capacity = run.peak, capacity_label(run)
+    rush = run.peak
     answer = words.seconds(rush.answer_in_time.p50 if rush.answer_in_time else None)
     answers = rush.answer_in_time.count if rush.answer_in_time else 0
     refused = round(rush.refused_in_time_rate * rush.seconds)
@@ -68,21 +68,21 @@ def _naive_words(run: RunResult) -> str:
         else f"none of {answers} answers was a 503"
     )
     return (
-        f"With a provider that takes {capacity} payment{'' if capacity == '1' else 's'} at a time,"
+        f"With a provider that takes {payments_at_a_time(run.scenario)},"
         f" {rush.users} shoppers"
         f" got {words.rate(rush.answered_in_time_rate)} paid{limit}; {fate};"
-        f" half of them waited {answer} or longer. In the whole run"
+        f" half of them waited {answer} or longer. In the whole run:"
         f" {words.number_of(run.figures.completed, 'order')} paid,"
-        f" {words.number_of(run.figures.rejected, 'request')} refused, and {customers_lost(run.figures)}."
+        f" {words.number_of(run.figures.rejected, 'request')} refused; {customers_lost(run.figures)}."
     )
 
 
 def _lead(run: RunResult) -> str:
     """The shop in one sentence."""
-    rush, capacity = run.peak, capacity_label(run)
+    rush = run.peak
     paid, refused = words.rate(rush.answered_in_time_rate), words.loss(_lost_percent(rush))
     return (
-        f"Behind a provider that takes {capacity} payment{'' if capacity == '1' else 's'} at a time"
+        f"Behind a provider that takes {payments_at_a_time(run.scenario)}"
         f" {rush.users} shoppers get {paid} paid, and {refused} of the answers are refusals."
     )
 

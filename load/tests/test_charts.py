@@ -8,6 +8,8 @@ import pytest
 from load.analysis.percentiles import quantiles
 from load.analysis.results import Results, RunResult
 from load.model import Assumptions, break_even, load_prices
+from load.report.answers import overlay
+from load.report.charts import Chart
 from load.report.hero import headline, story_chart
 from load.report.money import difference_chart
 from load.report.queue_answers import fixed_runs
@@ -56,6 +58,21 @@ def test_a_drain_that_was_cut_short_is_dashed_to_nothing(queues: list[RunResult]
     assert end == chart.x_max == cut.bands[-1].end + 5000.0
     assert chart.x_view == (0.0, max(run.series.t[-1] for run in (cut, queues[-1])))
     assert all(len(line.values) == len(chart.x) for line in chart.lines)
+
+
+def test_a_run_that_lasts_much_longer_than_all_others_does_not_press_them_together(queues: list[RunResult]) -> None:
+    def lasting(*ends: float) -> Chart:
+        runs = [
+            run.model_copy(update={"series": run.series.model_copy(update={"t": [0.0, 1.0, end]})})
+            for run, end in zip(queues, ends, strict=False)
+        ]
+        curves = [(str(index), run, list[float | None]([0.0, 1.0, 2.0])) for index, run in enumerate(runs)]
+        return overlay(id_="x", title="", alt="", unit="", curves=curves)
+
+    assert lasting(20, 24, 60).x_view == (0.0, 24)
+    assert lasting(20, 24, 60).x_max == 60
+    assert lasting(20, 24, 30).x_view is None
+    assert lasting(60).x_view is None
 
 
 def test_workers_are_one_hue_from_light_to_dark_on_the_same_axes(queues: list[RunResult]) -> None:
