@@ -10,7 +10,6 @@ from load.report.charts import Chart, Line
 from load.scenario import Arm, Shop
 
 TRUE_RUN = "true run, predicted"
-FAR = 1.5  # longer than all others, a curve would press them together: it is shown in full when asked for
 PALETTE = ("s6", "s5", "s4", "s2", "s1", "s3")
 
 
@@ -128,7 +127,6 @@ def overlay(
         return (values[::step] + [None] * len(grid))[: len(grid)]
 
     longest = max((run for _, run, _ in curves), key=lambda run: run.series.t[-1])
-    second = max((run.series.t[-1] for _, run, _ in curves if run is not longest), default=last)
     return Chart(
         id=id_,
         title=title,
@@ -142,5 +140,4 @@ def overlay(
         ],
         bands=longest.bands,
         x_max=last or 1.0,
-        x_view=(0.0, second) if last > FAR * second > 0 else None,
     )

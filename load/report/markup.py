@@ -7,12 +7,16 @@ from html import escape
 from load.report.charts import Chart
 from load.report.words import NOTHING
 
-UNIT = re.compile(r"(?<=\d) (?=(?:ms|s|min|h|%|×|MB|GB|GB-s)(?!\w))")
+# A figure and its unit, the parts of a duration, figures side by side: `≈ 2 min 5 s`, `12 / 34 ms`, `5 × 1.1 s`.
+UNIT = r"(?:ms|s|min|h|%|×|MB|GB|GB-s)(?!\w)"
+TOGETHER = re.compile(
+    rf"(?<=≈) |(?<=\d) (?={UNIT}|/ \d)|(?<=\d [/×]) (?=\d)|(?<=\d min) (?=\d+ s\b)|(?<=\d h) (?=\d+ min\b)"
+)
 
 
 def text(value: object) -> str:
-    """Escape for text and attributes; no line ends between a figure and its unit."""
-    return escape(UNIT.sub("\N{NO-BREAK SPACE}", str(value)), quote=True)
+    """Escape for text and attributes; no line ends within a figure."""
+    return escape(TOGETHER.sub("\N{NO-BREAK SPACE}", str(value)), quote=True)
 
 
 def facts(pairs: Iterable[tuple[str, str]]) -> str:
@@ -25,7 +29,8 @@ def table(
 ) -> str:
     """A table that scrolls sideways on a phone. The first cell of each row heads it; `titled` shows the caption."""
     found = list(rows)
-    sides = [' class="word"' if _are_words(cells) else "" for cells in zip(*found, strict=True)] or [""] * len(heads)
+    columns = list(zip(*found, strict=True))[1:]
+    sides = ["", *(' class="word"' if _are_words(cells) else "" for cells in columns)] if found else [""] * len(heads)
     head = "".join(f'<th scope="col"{side}>{text(name)}</th>' for name, side in zip(heads, sides, strict=True))
     body = "".join(f"<tr>{_row_head(row[0])}{_cells(row[1:], sides[1:])}</tr>" for row in found)
     label = f"<caption>{text(caption)}</caption>" if titled else ""

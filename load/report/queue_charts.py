@@ -6,11 +6,12 @@ from collections.abc import Sequence
 
 from load.analysis.results import RunResult
 from load.report import words
-from load.report.answers import FAR, drain_text, overlay, smoothed, workers_label
+from load.report.answers import drain_text, overlay, smoothed, workers_label
 from load.report.charts import Chart, Line, Mark, sampled
 
 HUES = ("w1", "w2", "w3", "w4", "w5", "w6")
 TURNS = 3
+FAR = 1.5
 POINTS = 120
 
 

@@ -14,6 +14,7 @@ from playwright.sync_api import Browser, sync_playwright
 
 from load.analysis.results import Results, RunResult
 from load.model import Sale, load_prices, sale_figures, sale_rates
+from load.report import words
 from load.report.document import asset
 from load.report.files import write_comparison, write_report
 from load.tests.visit import Visit
@@ -312,6 +313,13 @@ def test_the_page_computes_a_sale_as_the_model_does(demo: Visit) -> None:
     told = demo.page.evaluate(script, [asked, asdict(rates)])
     for (sale, workers), figures in zip(SALES, told, strict=True):
         assert figures == pytest.approx(asdict(sale_figures(sale, workers, rates)), rel=1e-9, abs=1e-9)
+
+
+def test_a_duration_reads_as_it_does_in_the_sentences(demo: Visit) -> None:
+    script = f"(values) => {{ {asset('format.js')} return values.map(spoken); }}"
+    values = [0.54, 11.9, 60.0, 526.7, 11_520.0]
+    assert demo.page.evaluate(script, values) == [words.seconds(value) for value in values]
+    assert demo.page.evaluate(script, [None]) == [words.seconds(None)]
 
 
 def outcome(visit: Visit) -> dict[str, str]:

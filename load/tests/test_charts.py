@@ -8,12 +8,11 @@ import pytest
 from load.analysis.percentiles import quantiles
 from load.analysis.results import Results, RunResult
 from load.model import Assumptions, break_even, load_prices
-from load.report.answers import overlay
-from load.report.charts import Chart
 from load.report.hero import headline, story_chart
 from load.report.money import difference_chart
 from load.report.queue_answers import fixed_runs
 from load.report.queue_charts import backlog_chart, completions_chart, confirmation_chart, visible_chart
+from load.report.sync_answer import shown_at_first
 
 Make = Callable[[list[RunResult], str], Results]
 
@@ -61,18 +60,17 @@ def test_a_drain_that_was_cut_short_is_dashed_to_nothing(queues: list[RunResult]
 
 
 def test_a_run_that_lasts_much_longer_than_all_others_does_not_press_them_together(queues: list[RunResult]) -> None:
-    def lasting(*ends: float) -> Chart:
-        runs = [
-            run.model_copy(update={"series": run.series.model_copy(update={"t": [0.0, 1.0, end]})})
-            for run, end in zip(queues, ends, strict=False)
-        ]
-        curves = [(str(index), run, list[float | None]([0.0, 1.0, 2.0])) for index, run in enumerate(runs)]
-        return overlay(id_="x", title="", alt="", unit="", curves=curves)
+    def at_first(*ends: float) -> tuple[float, float] | None:
+        return shown_at_first(
+            [
+                run.model_copy(update={"series": run.series.model_copy(update={"t": [0.0, 1.0, end]})})
+                for run, end in zip(queues, ends, strict=False)
+            ]
+        )
 
-    assert lasting(20, 24, 60).x_view == (0.0, 24)
-    assert lasting(20, 24, 60).x_max == 60
-    assert lasting(20, 24, 30).x_view is None
-    assert lasting(60).x_view is None
+    assert at_first(20, 60, 24) == (0.0, 24)
+    assert at_first(20, 24, 30) is None
+    assert at_first(60) is None
 
 
 def test_workers_are_one_hue_from_light_to_dark_on_the_same_axes(queues: list[RunResult]) -> None:

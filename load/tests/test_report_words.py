@@ -173,9 +173,18 @@ def test_a_column_in_which_nothing_stands_is_left_out() -> None:
     assert (kept.heads, kept.rows) == (("run", "drain"), [("a", "1"), ("b", "–")])
 
 
-def test_no_line_ends_between_a_figure_and_its_unit() -> None:
-    said = text("20 shoppers, 95 % of them within 2 min 5 s, 3 slots, 12 <ms")
-    assert said.replace("\N{NO-BREAK SPACE}", "~") == "20 shoppers, 95~% of them within 2~min 5~s, 3 slots, 12 &lt;ms"
+@pytest.mark.parametrize(
+    ("said", "kept"),
+    [
+        ("20 shoppers, 95 % of them within 3 slots", "20 shoppers, 95~% of them within 3 slots"),
+        ("gone ≈ 2 min 5 s after it", "gone ≈~2~min~5~s after it"),
+        ("12 / 34 / 56 ms", "12~/~34~/~56~ms"),
+        ("5 × 1.14 s", "5~×~1.14~s"),
+        ("3 h 13 min, 12 <ms", "3~h~13~min, 12 &lt;ms"),
+    ],
+)
+def test_no_line_ends_within_a_figure(said: str, kept: str) -> None:
+    assert text(said).replace("\N{NO-BREAK SPACE}", "~") == kept
 
 
 def test_words_begin_at_the_left_of_their_column_and_long_names_may_wrap() -> None:
