@@ -101,8 +101,11 @@ def test_a_phone_shows_all_of_it_and_tables_keep_their_first_column(report: Visi
     before = head.bounding_box()
     assert table.evaluate("one => { one.scrollLeft = 300; return one.scrollLeft; }") > 100
     assert head.bounding_box() == before
+    names = "#figures tbody th, #validity tbody th"
     cut = "all => all.filter((one) => one.scrollWidth > one.clientWidth).map((one) => one.textContent)"
-    assert report.page.eval_on_selector_all("#figures tbody th, #validity tbody th", cut) == []
+    assert report.page.eval_on_selector_all(names, cut) == []
+    heights = report.page.eval_on_selector_all(names, "all => all.map((one) => one.clientHeight)")
+    assert max(heights) <= 3 * 22 + 16, "a name takes three lines at most"
     report.page.set_viewport_size({"width": 1280, "height": 900})
 
 
