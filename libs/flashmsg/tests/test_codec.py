@@ -82,6 +82,42 @@ def test_error_names_the_field_and_repeats_no_value(event: OrderPlaced) -> None:
     assert "secret" not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"type": "com.flashsale.order.placed.v2"}, "No reader for com.flashsale.order.placed.v2"),
+        ({"specversion": "2.0"}, "No reader for CloudEvents 2.0"),
+    ],
+)
+def test_a_version_that_is_not_read_is_named(event: OrderPlaced, change: dict[str, str], said: str) -> None:
+    with pytest.raises(UnsupportedVersionError) as caught:
+        decode(json.dumps(json.loads(encode(event)) | change))
+    assert str(caught.value) == said
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        (b"{\xff", "The body is not JSON: Not UTF-8 at byte 1"),
+        ("{\n}x", "The body is not strict JSON: Invalid JSON: Extra data at line 2 column 2"),
+        ('{"a":[NaN]}', "The body is not strict JSON: /a/0: NaN is not a JSON number"),
+        ('{"a":{"b":1,"b":2}}', "The body is not strict JSON: /a/b: The key is repeated"),
+        ("{}", "Not an order event: /specversion: Field required; /id: Field required"),
+        ('{"\\ud800":1}', "Not an order event: /\\ud800: Text must not contain a lone surrogate"),
+    ],
+)
+def test_what_cannot_be_read_is_told_with_its_place(body: str | bytes, said: str) -> None:
+    with pytest.raises(MalformedMessageError) as caught:
+        decode(body)
+    assert str(caught.value).startswith(said)
+
+
+def test_a_place_is_shown_down_to_its_sixteenth_level() -> None:
+    with pytest.raises(MalformedMessageError) as caught:
+        decode("[" * 20 + "NaN" + "]" * 20)
+    assert [error.pointer for error in caught.value.errors] == ["/0" * 16]
+
+
 def test_body_that_is_no_text_is_malformed() -> None:
     with pytest.raises(MalformedMessageError, match=r"^The body is not text$"):
         decode_sqs_body(None)  # type: ignore[arg-type]

@@ -88,6 +88,12 @@ def test_thirty_two_levels_are_taken_and_no_more() -> None:
     assert (too_deep(deep(32)), too_deep(deep(33))) == (False, True)
 
 
+@pytest.mark.parametrize("sibling", ["[]", "{}", '{"a":[]}'])
+def test_levels_that_were_closed_before_neither_count_nor_hide_any(sibling: str) -> None:
+    before = "[" + f"{sibling}," * 40
+    assert (too_deep(before + deep(31) + "]"), too_deep(before + deep(32) + "]")) == (False, True)
+
+
 def test_brackets_in_a_text_are_no_levels() -> None:
     assert not too_deep(json.dumps("[" * 100))
 

@@ -144,6 +144,20 @@ def test_too_many_lines_are_counted_before_they_are_checked() -> None:
     ]
 
 
+def test_of_many_wrong_lines_twenty_are_told() -> None:
+    lines = ",".join(f'{{"product_id":"p{number}","quantity":0}}' for number in range(21))
+    errors = refusal(f'{{"customer_id":1,"items":[{lines}]}}'.encode()).errors
+    assert [error.pointer for error in errors] == [f"/items/{number}/quantity" for number in range(20)]
+
+
+def test_a_product_in_two_lines_is_told_in_our_words() -> None:
+    (error,) = refusal(GOOD.replace(b"sneaker-42", b"cap")).errors
+    assert (error.pointer, error.message) == (
+        "/items/1/product_id",
+        "An earlier line has this product; send one line with the sum of the quantities",
+    )
+
+
 def test_pointer_escapes_keys() -> None:
     assert refusal(GOOD.replace(b'"customer_id":1', b'"customer_id":1,"a/~b":1')).errors[0].pointer == "/a~1~0b"
 

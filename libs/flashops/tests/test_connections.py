@@ -12,7 +12,7 @@ import pytest
 from aiohttp import http_parser, web, web_protocol
 from prometheus_client import CollectorRegistry
 
-from flashops.connections import ConnectionLimits, ConnectionMetrics
+from flashops.connections import ConnectionLimits, ConnectionMetrics, Connections
 from flashops.framing import Framing
 from flashops.http import Runner
 
@@ -160,6 +160,23 @@ async def test_bytes_of_strangers_fill_no_log(opened: Open, caplog: pytest.LogCa
         for parts in ([b"\x16\x03\x01garbage\r\n\r\n"], [CHUNKED, b"zz\r\n"], SMUGGLED["an extension"]):
             await port.exchange(*parts)
     assert caplog.records == []
+
+
+def test_what_the_server_warns_of_is_logged_and_its_chatter_is_not(caplog: pytest.LogCaptureFixture) -> None:
+    logger = Connections(limits=ConnectionLimits(), metrics=ConnectionMetrics(CollectorRegistry())).logger
+    logger.info("chatter")
+    logger.warning("a warning")
+    logger.error("an error")
+    assert caplog.messages == ["a warning", "an error"]
+
+
+def test_a_port_has_limits_though_nobody_sets_any() -> None:
+    limits = ConnectionLimits()
+    assert (limits.most, limits.head_timeout, limits.read_timeout) == (
+        4096,
+        timedelta(seconds=10),
+        timedelta(seconds=30),
+    )
 
 
 async def test_a_connection_serves_one_request_after_the_other(opened: Open) -> None:

@@ -1,9 +1,12 @@
 """Limits belong to a process for good, so each case has one of its own."""
 
+import resource
 import subprocess
 import sys
 
 import pytest
+
+from flashops.descriptors import allow_descriptors
 
 PROGRAM = """
 import resource, sys
@@ -34,3 +37,20 @@ def test_the_soft_limit_is_raised_as_far_as_it_goes(
     command = [sys.executable, "-c", PROGRAM, str(wanted), str(soft), str(hard)]
     answer = subprocess.run(command, capture_output=True, text=True, check=True)  # noqa: S603 - our own words
     assert [int(word) for word in answer.stdout.split()] == [most, raised_to, lines]
+
+
+@pytest.mark.parametrize(
+    ("soft", "hard", "raised"),
+    [
+        (resource.RLIM_INFINITY, resource.RLIM_INFINITY, []),
+        (1_024, resource.RLIM_INFINITY, [(resource.RLIMIT_NOFILE, (1_512, resource.RLIM_INFINITY))]),
+    ],
+)
+def test_where_there_is_no_limit_all_connections_are_allowed(
+    monkeypatch: pytest.MonkeyPatch, soft: int, hard: int, raised: list[object]
+) -> None:
+    calls: list[object] = []
+    monkeypatch.setattr(resource, "getrlimit", lambda _kind: (soft, hard))
+    monkeypatch.setattr(resource, "setrlimit", lambda *call: calls.append(call))
+    assert allow_descriptors(1_000) == 1_000
+    assert calls == raised

@@ -114,6 +114,39 @@ def test_what_has_two_readings_is_refused(name: str, step: int) -> None:
         follow()
 
 
+SAID = {
+    "connect": "CONNECT is not taken",
+    "HTTP/2.0": "The request line is not one of HTTP/1.0 or 1.1",
+    "bare line feed": "A line ends without a carriage return",
+    "folded coding": "A header is folded",
+    "two equal lengths": "The body's length is told more than once",
+    "signed length": "Content-Length is no number",
+    "chunked twice": "Transfer-Encoding must be exactly chunked, in HTTP/1.1",
+    "extension": "A chunk's size must stand alone in its line",
+    "chunk longer than it says": "A chunk is longer than it says",
+    "trailer": "Trailers are not taken",
+    "request behind an upgrade": "Nothing may follow a request to change the protocol",
+    "long head": "The head is too long",
+}
+
+
+@pytest.mark.parametrize("name", SAID)
+def test_who_is_refused_is_told_why(name: str) -> None:
+    with pytest.raises(BadHttpMessage) as caught:
+        Framing().follow(REFUSED[name])
+    assert caught.value.message == SAID[name]
+
+
+@pytest.mark.parametrize("end", [b"", b"\r\n\r\n"], ids=["not complete", "complete"])
+def test_a_head_has_32_kibibytes_and_not_a_byte_more(end: bytes) -> None:
+    longest = b"GET /in HTTP/1.1\r\nX: ".ljust(32 * 1024, b"x")
+    framing = Framing()
+    framing.follow(longest + end)
+    assert framing.heads == bool(end)
+    with pytest.raises(BadHttpMessage):
+        Framing().follow(longest + b"x" + end)
+
+
 @pytest.mark.parametrize(
     "request_bytes",
     [

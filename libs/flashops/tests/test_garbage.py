@@ -1,6 +1,7 @@
 """After the start the collector has less to do."""
 
 import gc
+import weakref
 from collections.abc import Iterator
 
 import pytest
@@ -20,6 +21,22 @@ def restored() -> Iterator[None]:
 def test_what_is_loaded_is_left_alone() -> None:
     relax_garbage_collection()
     assert gc.get_freeze_count() > 1_000
+
+
+class Circle:
+    def __init__(self) -> None:
+        self.itself = self
+
+
+def test_what_is_garbage_already_is_not_kept_with_it() -> None:
+    gc.disable()
+    try:
+        garbage = weakref.ref(Circle())
+        assert garbage() is not None
+        relax_garbage_collection()
+        assert garbage() is None
+    finally:
+        gc.enable()
 
 
 def test_collections_come_less_often_and_still_come() -> None:

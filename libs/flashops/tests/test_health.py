@@ -59,6 +59,21 @@ async def test_a_failing_check_is_named(health: Health, client: Client) -> None:
     }
 
 
+async def test_a_check_has_two_seconds_unless_told_otherwise(monkeypatch: pytest.MonkeyPatch) -> None:
+    allowed: list[float] = []
+    timeout = asyncio.timeout
+
+    def noted(seconds: float) -> asyncio.Timeout:
+        allowed.append(seconds)
+        return timeout(seconds)
+
+    monkeypatch.setattr(asyncio, "timeout", noted)
+    health = Health()
+    health.add_check("queue", well)
+    assert (await health.ready()).ready
+    assert allowed == [2]
+
+
 async def test_draining_is_unready_but_alive(health: Health, client: Client) -> None:
     health.add_check("queue", well)
     health.set_draining()

@@ -98,6 +98,21 @@ async def finished(work: asyncio.Task[None], seconds: float) -> None:
         await work
 
 
+async def test_an_idle_connection_is_kept_longer_than_a_load_balancer_keeps_it() -> None:
+    runner = Runner(web.Application(), metrics=ConnectionMetrics(CollectorRegistry()))
+    await runner.setup()
+    assert runner.server is not None
+    connection = runner.server()
+    assert connection.keepalive_timeout == 75
+    await runner.cleanup()
+
+
+def test_requests_in_progress_get_ten_seconds_unless_told_otherwise() -> None:
+    runner = Runner(web.Application(), metrics=ConnectionMetrics(CollectorRegistry()))
+    # aiohttp takes its timeout twice.
+    assert runner._shutdown_timeout * 2 == 10
+
+
 async def test_readiness_turns_false_while_requests_are_still_served(start: Start) -> None:
     async with start(grace=1.0) as (service, session):
         assert (await session.get("/readyz")).status == 200

@@ -30,6 +30,10 @@ async def test_the_second_signal_exits_at_once(number: signal.Signals, status: i
             assert await exited.get() == status
 
 
+def test_an_exit_at_once_runs_nothing_more_of_ours() -> None:
+    assert Shutdown()._exit_process is os._exit
+
+
 async def test_a_requested_stop_leaves_the_first_signal_polite() -> None:
     exited: list[int] = []
     async with Shutdown(exit_process=exited.append) as shutdown:

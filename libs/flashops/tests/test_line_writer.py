@@ -2,6 +2,7 @@
 
 import errno
 import os
+import select
 import threading
 import time
 from collections.abc import Callable
@@ -22,9 +23,11 @@ class Sink:
         self.open.set()
         self.errors: list[OSError] = []
         self.parts: list[int] = []
+        self.pieces: list[bytes] = []
 
     def __call__(self, data: bytes) -> int:
         self.open.wait()
+        self.pieces.append(data)
         if self.parts:
             data = data[: self.parts.pop(0)]
         elif self.errors:
@@ -138,6 +141,49 @@ def test_a_line_waits_a_moment_for_company_and_not_at_the_end(monkeypatch: pytes
             assert time.monotonic() < deadline
     writer.close(timeout_seconds=PATIENCE_SECONDS)
     assert pauses == [_LINGER_SECONDS] * 2
+
+
+def test_lines_leave_together_as_far_as_a_pipe_takes_them_in_one_piece() -> None:
+    sink = Sink()
+    sink.open.clear()
+    writer = LineWriter(sink=sink)
+    writer.write(b"begin\n")
+    wait_until(lambda: not writer._lines)
+    half, long = b"h" * (select.PIPE_BUF // 2 - 1) + b"\n", b"l" * select.PIPE_BUF + b"\n"
+    for line in (half, half, half, b"\n", long, half):
+        writer.write(line)
+    sink.open.set()
+    writer.close(timeout_seconds=PATIENCE_SECONDS)
+    assert sink.pieces == [b"begin\n", half * 2, half + b"\n", long, half]
+
+
+def test_four_mebibytes_wait_and_not_a_byte_more() -> None:
+    sink = Sink()
+    sink.open.clear()
+    writer = LineWriter(sink=sink)
+    writer.write(b"begin\n")
+    wait_until(lambda: not writer._lines)
+    writer.write(bytes(4 * 1024 * 1024 - 1) + b"\n")
+    assert writer.dropped == 0
+    writer.write(b"\n")
+    assert writer.dropped == 1
+    sink.open.set()
+    writer.close(timeout_seconds=PATIENCE_SECONDS)
+
+
+def test_a_full_pipe_is_tried_again_often_enough_for_the_last_second_of_a_process(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    sink, pauses = Sink(), list[float]()
+    sink.errors = [BlockingIOError()] * 3
+    monkeypatch.setattr("flashops.line_writer.time.sleep", pauses.append)
+    writer = LineWriter(sink=sink)
+    writer.write(b"line\n")
+    writer.close(timeout_seconds=PATIENCE_SECONDS)
+    assert sink.lines == [b"line"]
+    tried_again = pauses[-3:]
+    assert min(tried_again) > 0.01
+    assert max(tried_again) < 0.1
 
 
 def test_a_pipe_made_non_blocking_is_waited_for() -> None:

@@ -137,6 +137,26 @@ def test_library_warnings_join_the_stream_and_their_chatter_does_not(pipe: io.Te
     assert (line["logger"], line["message"], line["level"]) == ("aiobotocore", "retrying Publish", "warning")
 
 
+def test_below_an_error_libraries_are_silent_where_errors_alone_are_asked_for(
+    pipe: io.TextIOWrapper, lines: Read
+) -> None:
+    configure_logging(service="s", level="error", stream=pipe)
+    logging.getLogger("aiobotocore").warning("retrying")
+    logging.getLogger("aiobotocore").error("given up")
+    assert [line["message"] for line in lines()] == ["given up"]
+
+
+def test_the_error_of_a_library_comes_with_its_traceback(pipe: io.TextIOWrapper, lines: Read) -> None:
+    configure_logging(service="s", stream=pipe)
+    try:
+        dict[str, str]()["no such order"]
+    except KeyError:
+        logging.getLogger("x").exception("failed")
+    logging.getLogger("x").error("without one")
+    assert ["KeyError: 'no such order'" in str(line.get("exception")) for line in lines()] == [True, False]
+    assert "exc_info" not in lines()[1]
+
+
 def test_configuring_twice_writes_library_lines_once(pipe: io.TextIOWrapper, lines: Read) -> None:
     configure_logging(service="s", stream=pipe)
     configure_logging(service="s", stream=pipe)

@@ -3,11 +3,12 @@
 from pathlib import Path
 
 import pytest
+import structlog
 from aiohttp import web
 from aiohttp.test_utils import TestClient, TestServer
 from prometheus_client import CollectorRegistry, Counter
 
-from flashops.metrics import add_metrics_route, exposition, process_registry
+from flashops.metrics import add_metrics_route, exposition, outcome_counter, process_registry
 
 
 @pytest.fixture
@@ -58,3 +59,16 @@ def test_every_process_shows_its_cpu_and_memory() -> None:
     shown = exposition(process_registry(lines_dropped=lambda: 0), "")[0]
     assert b"process_cpu_seconds_total " in shown
     assert b"process_resident_memory_bytes " in shown
+
+
+def test_an_end_that_is_owed_is_counted_apart_and_logged(registry: CollectorRegistry) -> None:
+    told = outcome_counter(registry)
+    with structlog.testing.capture_logs() as lines:
+        for number in range(3):
+            told(f"ord_{number}", None)
+        told("ord_a", ConnectionError("gone"))
+    counts = [registry.get_sample_value("outcome_events_total", {"result": result}) for result in ("told", "owed")]
+    assert counts == [3, 1]
+    assert lines == [
+        {"event": "outcome_owed", "log_level": "warning", "order_id": "ord_a", "error": "ConnectionError('gone')"}
+    ]

@@ -1,10 +1,15 @@
 """A service without HTTP of its own can be scraped and asked for its health."""
 
+from datetime import timedelta
+from typing import Any
+
 import aiohttp
+import pytest
 from prometheus_client import CollectorRegistry, Counter
 
 from flashops.connections import ConnectionLimits, ConnectionMetrics
 from flashops.health import Health
+from flashops.http import Runner
 from flashops.operations import operations_server
 
 
@@ -46,3 +51,17 @@ async def test_its_connections_are_counted_in_its_registry_when_the_process_has_
     registry = CollectorRegistry()
     async with operations_server(host="127.0.0.1", port=0, registry=registry, health=Health()):
         assert registry.get_sample_value("http_server_open_connections") == 0
+
+
+async def test_whoever_is_still_connected_is_not_waited_for_longer_than_two_seconds(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    given: list[timedelta] = []
+
+    def runner(*parts: Any, shutdown_timeout: timedelta, **options: Any) -> Runner:  # noqa: ANN401 - passed on
+        given.append(shutdown_timeout)
+        return Runner(*parts, shutdown_timeout=shutdown_timeout, **options)
+
+    monkeypatch.setattr("flashops.operations.Runner", runner)
+    async with operations_server(host="127.0.0.1", port=0, registry=CollectorRegistry(), health=Health()):
+        assert given == [timedelta(seconds=2)]

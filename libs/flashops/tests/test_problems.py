@@ -29,3 +29,13 @@ def test_the_full_document() -> None:
         "detail": "Try later",
         "errors": errors,
     }
+
+
+def test_a_type_of_problem_may_have_members_of_its_own() -> None:
+    answer = problem(503, "Outcome unknown", type="/problems/outcome-unknown", members={"idempotency_key": "k1"})
+    assert document(answer.body) == {
+        "type": "/problems/outcome-unknown",
+        "title": "Outcome unknown",
+        "status": 503,
+        "idempotency_key": "k1",
+    }

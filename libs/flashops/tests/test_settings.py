@@ -90,6 +90,23 @@ def test_a_wrong_duration_is_named(variable: str, value: str) -> None:
         Timed.from_environment({variable: value})
 
 
+def test_a_duration_beyond_all_durations_is_told_so() -> None:
+    with pytest.raises(SettingsError) as caught:
+        Timed.from_environment({"LEASE_SECONDS": "1e300"})
+    assert caught.value.problems == ("LEASE_SECONDS: is longer than any duration",)
+
+
+def test_the_largest_values_are_taken_and_no_larger_ones() -> None:
+    largest = {"PORT": "65535", "MAX_CONNECTIONS": "100000", "HEAD_TIMEOUT_SECONDS": "75"}
+    settings = ServiceSettings.from_environment(largest)
+    assert (settings.port, settings.max_connections) == (65_535, 100_000)
+    assert settings.head_timeout == timedelta(seconds=75)
+    assert ServiceSettings.from_environment({"PORT": "0", "MAX_CONNECTIONS": "1"}).port == 0
+    for name, value in (("PORT", "-1"), ("MAX_CONNECTIONS", "100001"), ("HEAD_TIMEOUT_SECONDS", "75.1")):
+        with pytest.raises(SettingsError, match=f"^{name}: "):
+            ServiceSettings.from_environment({name: value})
+
+
 def test_help_shows_a_duration_as_its_variable_spells_it() -> None:
     (line,) = (line for line in variables_help(Timed).splitlines() if "LEASE" in line)
     assert line.split() == ["LEASE_SECONDS", "How", "long", "(default", "2.5)"]
@@ -99,6 +116,7 @@ def test_every_wrong_variable_is_reported_at_once() -> None:
     with pytest.raises(SettingsError) as caught:
         Example.from_environment({"PORT": "x", "EAGER": "x"})
     assert len(caught.value.problems) == 3
+    assert str(caught.value).splitlines() == list(caught.value.problems)
 
 
 def test_a_check_over_two_fields_says_its_sentence() -> None:
@@ -136,6 +154,8 @@ def test_help_lists_every_variable_and_exits_cleanly(capsys: pytest.CaptureFixtu
 def test_defaults_are_shown_but_secret_ones_are_not() -> None:
     shown = variables_help(Example)
     assert "(default 0.5)" in shown
+    assert "  EAGER                        Whether to hurry (default true)\n" in shown
+    assert shown.startswith("environment variables:\n")
     assert "unset" not in shown
 
 

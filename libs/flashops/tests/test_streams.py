@@ -9,6 +9,9 @@ from pathlib import Path
 
 import pytest
 
+from flashops.line_writer import LineWriter
+from flashops.streams import GuardedStream, StandardStreams
+
 BEGIN = """
 import sys, structlog
 from flashops.logs import configure_logging
@@ -135,3 +138,46 @@ def test_output_and_errors_on_one_pipe_keep_their_sequence() -> None:
     argv = [sys.executable, "-c", BEGIN + program]
     done = subprocess.run(argv, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=True)  # noqa: S603
     assert [int(line) for line in done.stdout.splitlines()] == list(range(2_000))
+
+
+class Lines(LineWriter):
+    """Keeps what it is given, and how long it may take at the end."""
+
+    def __init__(self, *, lost: int = 0) -> None:
+        self.written: list[bytes] = []
+        self.allowed: list[float] = []
+        self._dropped = lost
+
+    def write(self, line: bytes) -> None:
+        self.written.append(line)
+
+    def close(self, *, timeout_seconds: float) -> None:
+        self.allowed.append(timeout_seconds)
+
+
+def test_text_without_an_end_is_held_back_up_to_a_length() -> None:
+    lines = Lines()
+    stream = GuardedStream(lines, descriptor=1)
+    assert stream.write("x" * 65_536) == 65_536
+    assert lines.written == []
+    assert stream.write("y") == 1
+    assert lines.written == [b"x" * 65_536 + b"y\n"]
+    stream.end_line()
+    assert len(lines.written) == 1
+
+
+def test_whoever_asks_is_told_where_the_text_goes_and_how() -> None:
+    stream = GuardedStream(Lines(), descriptor=2)
+    assert (stream.fileno(), stream.encoding, stream.writable()) == (2, "utf-8", True)
+
+
+def test_both_streams_have_a_second_for_what_waits_and_their_losses_are_added() -> None:
+    one, other = Lines(lost=2), Lines(lost=3)
+    streams = StandardStreams(
+        [GuardedStream(one, descriptor=1), GuardedStream(one, descriptor=2), GuardedStream(other, descriptor=2)]
+    )
+    assert streams.dropped == 5
+    streams.close()
+    assert [len(one.allowed), len(other.allowed)] == [1, 1]
+    assert all(0 <= seconds <= 1 for seconds in (*one.allowed, *other.allowed))
+    assert max(*one.allowed, *other.allowed) > 0

@@ -18,6 +18,10 @@ def test_a_header_survives_the_round_trip() -> None:
     assert str(Traceparent.parse(header)) == header
 
 
+def test_blanks_around_a_header_do_not_count() -> None:
+    assert str(Traceparent.parse(f" \t00-{TRACE}-{PARENT}-01\t ")) == f"00-{TRACE}-{PARENT}-01"
+
+
 def test_only_the_sampled_flag_is_passed_on() -> None:
     assert str(Traceparent.parse(f"00-{TRACE}-{PARENT}-fe")) == f"00-{TRACE}-{PARENT}-00"
 

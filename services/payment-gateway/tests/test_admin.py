@@ -6,7 +6,9 @@ from typing import Any
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestClient
+from pydantic import ValidationError
 
+from payment_gateway.admin import PageQuery
 from payment_gateway.behaviour import Behaviour
 from payment_gateway.provider import Provider
 
@@ -77,6 +79,23 @@ async def test_a_wrong_field_is_a_422_that_names_it_and_changes_nothing(
     assert await fetched(client, "/admin/behaviour") == before
 
 
+@pytest.mark.parametrize("field", ["latency_seconds", "decline_rate"])
+async def test_what_is_no_finite_number_is_called_so(client: Client, field: str) -> None:
+    body = f'{{"{field}": NaN}}'.encode()
+    async with client.patch("/admin/behaviour", data=body, headers={"Content-Type": "application/json"}) as answer:
+        told = await answer.json(content_type=None)
+    assert (told["title"], told["errors"]) == (
+        "Invalid request",
+        [{"pointer": f"/{field}", "detail": "Input should be a finite number"}],
+    )
+
+
+async def test_of_many_faults_twenty_are_told_with_their_names_escaped(client: Client) -> None:
+    async with client.patch("/admin/behaviour", json={f"a/~{number}": 1 for number in range(21)}) as answer:
+        told = await answer.json(content_type=None)
+    assert [error["pointer"] for error in told["errors"]] == [f"/a~1~0{number}" for number in range(20)]
+
+
 async def test_what_is_no_json_is_a_400(client: Client) -> None:
     async with client.patch("/admin/behaviour", data=b"{", headers={"Content-Type": "application/json"}) as answer:
         assert answer.status == 400
@@ -113,6 +132,19 @@ async def test_a_wrong_query_is_a_422(client: Client, query: str) -> None:
     assert pointer == f"/{query.split('=', maxsplit=1)[0]}"
 
 
+async def test_a_query_may_ask_for_a_thousand_charges_and_begin_behind_the_last(client: Client) -> None:
+    await charge(client, 1)
+    page = await fetched(client, "/admin/charges?limit=1000&after=9223372036854775807")
+    assert page == {"charges": [], "next": None}
+
+
+def test_a_query_asks_for_the_first_hundred_and_stays_as_it_was_read() -> None:
+    query = PageQuery()
+    assert (query.after, query.limit) == (0, 100)
+    with pytest.raises(ValidationError, match="frozen"):
+        query.limit = 1  # type: ignore[misc]
+
+
 async def test_the_summary_adds_up(client: Client) -> None:
     for number in (1, 1, 2):
         await charge(client, number)
@@ -141,3 +173,18 @@ async def test_metrics_tell_outcomes_and_admission(client: Client) -> None:
     (seconds,) = re.findall(r'gateway_answer_duration_seconds_sum\{outcome="succeeded"\} (\S+)', text)
     assert 0 < float(seconds) < 10
     assert "gateway_charges_in_flight 0.0" in text
+
+
+async def test_metrics_tell_who_is_in_flight_and_who_waits_for_which_capacity(
+    client: Client, provider: Provider, make_behaviour: Callable[..., Behaviour]
+) -> None:
+    provider.behave(make_behaviour(capacity=2, latency_seconds=3600))
+    tasks = [asyncio.create_task(charge(client, number)) for number in range(3)]
+    async with asyncio.timeout(5):
+        while provider.admission.waiting < 1:  # noqa: ASYNC110 - the queue sets no event for tests
+            await asyncio.sleep(0.002)
+    async with client.get("/metrics") as answer:
+        shown = (await answer.text()).splitlines()
+    assert {"gateway_charges_in_flight 2.0", "gateway_charges_waiting 1.0", "gateway_capacity 2.0"} <= set(shown)
+    for task in tasks:
+        task.cancel()

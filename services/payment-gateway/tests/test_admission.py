@@ -47,7 +47,7 @@ async def test_a_charge_that_waits_too_long_is_refused_with_a_time_to_retry() ->
     queue = AdmissionQueue(capacity=1)
     first = HeldCharge(queue)
     await turns()
-    with pytest.raises(AdmissionTimeoutError) as caught:
+    with pytest.raises(AdmissionTimeoutError, match=r"^No capacity came free in time$") as caught:
         await HeldCharge(queue, timeout_seconds=0.01).task
     assert caught.value.retry_after_seconds == 3
     assert (queue.in_flight, queue.waiting) == (1, 0)
@@ -79,6 +79,19 @@ async def test_more_capacity_admits_at_once_and_less_waits_for_those_in_flight()
     assert queue.in_flight == 0
 
 
+async def test_another_capacity_counts_its_own_peak() -> None:
+    queue = AdmissionQueue(capacity=3)
+    charges = [HeldCharge(queue) for _ in range(3)]
+    await turns()
+    for charge in charges[1:]:
+        await charge.finished()
+    queue.resize(3)
+    assert queue.peak_in_flight == 3
+    queue.resize(2)
+    assert queue.peak_in_flight == 1
+    await charges[0].finished()
+
+
 async def test_a_closed_queue_refuses_all_that_wait() -> None:
     queue = AdmissionQueue(capacity=1)
     in_flight, waiting = HeldCharge(queue), HeldCharge(queue)
@@ -86,8 +99,9 @@ async def test_a_closed_queue_refuses_all_that_wait() -> None:
     queue.close()
     with pytest.raises(AdmissionTimeoutError, match="stopping"):
         await waiting.task
-    with pytest.raises(AdmissionTimeoutError, match="stopping"):
+    with pytest.raises(AdmissionTimeoutError, match="stopping") as caught:
         await HeldCharge(queue).task
+    assert caught.value.retry_after_seconds == 3
     await in_flight.finished()
     assert (queue.in_flight, queue.waiting) == (0, 0)
 

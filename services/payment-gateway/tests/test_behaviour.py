@@ -30,6 +30,23 @@ def test_customers_and_seed_are_numbers_that_json_can_tell(make_behaviour: MakeB
             make_behaviour(**wrong)
 
 
+def test_bounds_are_those_of_an_hour_of_a_share_and_of_a_million(make_behaviour: MakeBehaviour) -> None:
+    largest = {"latency_seconds": 3600, "capacity": 1_000_000, "decline_rate": 1}
+    for field, bound in largest.items():
+        assert getattr(make_behaviour(**{field: bound}), field) == bound
+        for wrong in (-1, bound + 1):
+            with pytest.raises(ValidationError):
+                make_behaviour(**{field: wrong})
+
+
+def test_a_provider_that_is_told_nothing_of_customers_and_keys_treats_all_alike_and_keeps_every_key(
+    make_behaviour: MakeBehaviour,
+) -> None:
+    plain = make_behaviour()
+    assert (plain.failing_customers, plain.hanging_customers, plain.slow_customers) == ((), (), ())
+    assert (plain.slow_seconds, plain.key_seconds) == (30, 0)
+
+
 def test_rates_are_kept(make_behaviour: MakeBehaviour) -> None:
     behaviour = make_behaviour(failure_rate=0.1, decline_rate=0.3, lost_reply_rate=0.6)
     faults = [injected_faults(behaviour, key=f"ord_{n}", attempt=1) for n in range(4000)]

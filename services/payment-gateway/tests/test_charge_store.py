@@ -125,7 +125,7 @@ def test_a_file_that_is_no_charge_store_is_refused_and_kept(tmp_path: Path) -> N
     with pytest.raises(ChargeStoreError, match=r"notes\.txt"):
         ChargeStore(text)
     assert text.read_text() == "not a database, " * 100
-    with pytest.raises(ChargeStoreError):
+    with pytest.raises(ChargeStoreError, match=r"^cannot open "):
         ChargeStore(text / "below-a-file.sqlite3")
 
 

@@ -8,8 +8,11 @@ from typing import Any
 
 import aiohttp
 import pytest
+import structlog
 from aiohttp import web
-from aiohttp.test_utils import TestClient
+from aiohttp.base_protocol import BaseProtocol
+from aiohttp.streams import StreamReader
+from aiohttp.test_utils import TestClient, make_mocked_request
 
 from payment_gateway import bodies
 from payment_gateway.behaviour import Behaviour
@@ -87,6 +90,7 @@ async def test_a_key_with_other_content_is_refused(client: Client) -> None:
     await charge(client)
     status, body, _ = await charge(client, amount_minor=1)
     assert (status, body["status"]) == (422, 422)
+    assert (body["title"], body["detail"]) == ("Key reused", "The idempotency key was used for another charge")
 
 
 async def test_a_key_in_flight_is_a_conflict_and_is_answered_later(
@@ -95,8 +99,9 @@ async def test_a_key_in_flight_is_a_conflict_and_is_answered_later(
     provider.behave(make_behaviour(latency_seconds=0.2))
     first = asyncio.create_task(charge(client))
     await until(lambda: provider.admission.in_flight == 1)
-    status, _, headers = await charge(client)
+    status, body, headers = await charge(client)
     assert (status, headers["Retry-After"]) == (409, "1")
+    assert (body["title"], body["detail"]) == ("In flight", "A request with this idempotency key is in flight")
     assert (await first)[0] == 200
     assert (await charge(client))[2]["Idempotent-Replayed"] == "true"
 
@@ -162,6 +167,23 @@ async def test_a_lost_reply_breaks_the_connection_after_the_charge(
     assert body["charge_id"] == store.page(after=0, limit=1)[0].charge_id
 
 
+async def test_an_answer_is_logged_with_its_order_and_its_trace(
+    client: Client, provider: Provider, make_behaviour: MakeBehaviour
+) -> None:
+    provider.behave(make_behaviour(lost_reply_rate=1))
+    headers = {"Idempotency-Key": "k1", "traceparent": TRACEPARENT}
+    with structlog.testing.capture_logs() as lines:
+        with pytest.raises(aiohttp.ClientConnectionError):
+            await client.post("/v1/charges", json=BODY, headers=headers)
+        await client.post("/v1/charges", json=BODY, headers=headers)
+    told = [{name: line[name] for name in line if name not in {"seconds", "log_level"}} for line in lines]
+    known = {"idempotency_key": "k1", "order_id": "ord_1", "trace_id": TRACEPARENT[3:35]}
+    assert told == [
+        {"event": "charge_answered", "outcome": "reply_lost", "status": 500} | known,
+        {"event": "charge_answered", "outcome": "replayed", "status": 200} | known,
+    ]
+
+
 async def test_the_trace_is_stored(client: Client, store: ChargeStore) -> None:
     headers = {"Idempotency-Key": "k1", "traceparent": TRACEPARENT}
     async with client.post("/v1/charges", json=BODY, headers=headers) as answer:
@@ -213,6 +235,17 @@ async def test_a_bad_body_is_a_400_that_names_the_field(
     assert store.totals().attempts == 0
 
 
+async def test_a_key_of_255_characters_and_an_order_of_128_are_taken(client: Client) -> None:
+    assert (await charge(client, "x" * 255, order_id="x" * 128))[0] == 200
+
+
+async def test_a_body_is_taken_up_to_its_limit(client: Client) -> None:
+    headers = {"Idempotency-Key": "k1", "Content-Type": "application/json"}
+    for size, status in ((bodies.BODY_LIMIT_BYTES, 200), (bodies.BODY_LIMIT_BYTES + 1, 413)):
+        async with client.post("/v1/charges", data=GOOD.ljust(size), headers=headers) as answer:
+            assert answer.status == status
+
+
 @pytest.mark.parametrize("key", [None, "", "a b", "x" * 256, "schlüssel"])
 async def test_a_bad_key_is_a_400(client: Client, store: ChargeStore, key: str | None) -> None:
     headers = {} if key is None else {"Idempotency-Key": key}
@@ -242,7 +275,9 @@ async def test_what_cannot_be_read_is_refused(
     async with session, session.post(client.make_url("/v1/charges"), data=body, headers=all_headers) as answer:
         assert answer.status == status
         assert answer.content_type == "application/problem+json"
-        assert (await answer.json(content_type=None))["title"] == title
+        told = await answer.json(content_type=None)
+    assert told["title"] == title
+    assert told["detail"]
 
 
 async def test_a_body_that_does_not_arrive_is_given_up(
@@ -257,7 +292,22 @@ async def test_a_body_that_does_not_arrive_is_given_up(
     headers = {"Idempotency-Key": "k1", "Content-Type": "application/json"}
     async with client.post("/v1/charges", data=dripping(), headers=headers) as answer:
         assert answer.status == 408
+        told = await answer.json(content_type=None)
+    assert (told["title"], told["detail"]) == ("Slow body", "The body did not arrive within 0.05 seconds")
     assert store.totals().attempts == 0
+
+
+@pytest.mark.parametrize("fault", [web.RequestPayloadError("no chunk"), ConnectionResetError("Connection lost")])
+async def test_a_body_that_breaks_off_is_the_clients_fault(fault: Exception) -> None:
+    body = StreamReader(BaseProtocol(asyncio.get_running_loop()), 2**16)
+    body.set_exception(fault)
+    request = make_mocked_request("POST", "/v1/charges", headers={"Content-Type": "application/json"}, payload=body)
+    with pytest.raises(bodies.BadRequestError) as caught:
+        await bodies.read_json_body(request)
+    answer = caught.value.response
+    assert isinstance(answer.body, bytes)
+    assert (answer.status, json.loads(answer.body)["title"]) == (400, "Broken body")
+    assert str(caught.value) == "Bad Request"
 
 
 @pytest.mark.parametrize(("method", "path", "status"), [("GET", "/v1/charges", 405), ("GET", "/nowhere", 404)])
@@ -265,12 +315,27 @@ async def test_unknown_places_are_problems_too(client: Client, method: str, path
     async with client.request(method, path) as answer:
         assert answer.status == status
         assert answer.content_type == "application/problem+json"
+        told = await answer.json(content_type=None)
+        assert (told["status"], answer.headers.get("Allow")) == (status, "POST" if status == 405 else None)
+    assert told["title"] == {404: "Not Found", 405: "Method Not Allowed"}[status]
+
+
+async def test_a_bug_is_a_problem_too(client: Client, provider: Provider, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(provider, "charge", None)
+    status, body, headers = await charge(client)
+    assert (status, body["status"], body["title"]) == (500, 500, "Internal error")
+    assert headers["Content-Type"] == "application/problem+json"
 
 
 async def test_a_broken_charge_store_is_unavailable_and_not_ready(client: Client, store: ChargeStore) -> None:
     assert (await client.get("/readyz")).status == 200
     store.close()
-    assert (await charge(client))[0] == 503
-    assert (await client.get("/admin/summary")).status == 503
+    status, body, _ = await charge(client)
+    assert (status, body["title"]) == (503, "Charge store unavailable")
+    assert "cannot be used" in body["detail"]
+    async with client.get("/admin/summary") as answer:
+        assert (answer.status, answer.headers["Retry-After"]) == (503, "1")
+        told = await answer.json(content_type=None)
+    assert (told["title"], told["detail"]) == (body["title"], body["detail"])
     assert (await client.get("/readyz")).status == 503
     assert (await client.get("/livez")).status == 200

@@ -189,8 +189,9 @@ def test_the_old_spelling_of_the_path_still_works_and_the_start_says_so(
 
 
 def test_a_wrong_path_is_named_by_the_spelling_it_has(tmp_path: Path) -> None:
-    ended = run(tmp_path, LEDGER_PATH="/dev/null/charges.sqlite3")
+    ended = run(tmp_path, LEDGER_PATH="/dev/null/charges.sqlite3", LOG_LEVEL="error")
     assert ended.returncode == 1
+    assert ended.stdout == "", "a warning is no error"
     assert "payment_gateway: LEDGER_PATH: " in ended.stderr
 
 

@@ -43,7 +43,7 @@ async def _read(request: web.Request) -> bytes:
         raise _bad(408, "Slow body", f"The body did not arrive within {BODY_TIMEOUT_SECONDS:g} seconds") from exc
     except web.HTTPRequestEntityTooLarge as exc:
         raise _bad(413, "Body too large", f"At most {BODY_LIMIT_BYTES} bytes") from exc
-    except web.RequestPayloadError as exc:
+    except (ConnectionError, web.RequestPayloadError) as exc:
         raise _bad(400, "Broken body", "The body ended before it was complete") from exc
 
 

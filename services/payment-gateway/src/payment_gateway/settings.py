@@ -8,7 +8,7 @@ from typing import Annotated, ClassVar
 from pydantic import Field
 
 from flashops.settings import Seconds, ServiceSettings
-from payment_gateway.behaviour import Behaviour, Rate
+from payment_gateway.behaviour import Behaviour, Capacity, Rate, Seed
 
 SERVICE = "payment-gateway"
 Duration = Annotated[timedelta, Seconds(ge=0, le=3600)]
@@ -24,14 +24,12 @@ class Settings(ServiceSettings):
         default=Path("payments.sqlite3"), description="SQLite file that keeps every charge across restarts"
     )
     latency: Duration = Field(default=timedelta(seconds=3), description="How long one charge takes")
-    capacity: int = Field(default=0, ge=0, le=1_000_000, description="Most charges at once, others wait; 0 is no limit")
+    capacity: Capacity = Field(default=0, description="Most charges at once, others wait; 0 is no limit")
     decline_rate: Rate = Field(default=0.0, description="Share of the charges that are declined, 0 to 1")
     failure_rate: Rate = Field(default=0.0, description="Share of the attempts answered 500 before the charge")
     lost_reply_rate: Rate = Field(default=0.0, description="Share of the charges whose answer is never sent")
     queue_timeout: Duration = Field(default=timedelta(seconds=30), description="Longest wait for capacity before a 503")
-    seed: int | None = Field(
-        default=None, ge=0, le=2**53 - 1, description="Seed of every injected fault; drawn at random when unset"
-    )
+    seed: Seed | None = Field(default=None, description="Seed of every injected fault; drawn at random when unset")
     drain_grace: Duration = Field(
         default=timedelta(0), description="How long new requests are still accepted after the stop signal"
     )
