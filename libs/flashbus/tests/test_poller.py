@@ -43,6 +43,16 @@ async def test_one_failure_is_no_outage_and_an_answer_ends_one() -> None:
         await harness.until(lambda: harness.consumer.receiving)
 
 
+async def test_a_failure_of_every_poller_is_one_of_each() -> None:
+    harness = ConsumerHarness(slots=30, pollers=3, wait=timedelta(seconds=1))
+    harness.queue.unavailable = True
+    async with harness.running():
+        await harness.until(lambda: harness.observer.told["receive_failed"] == 3)
+        told_after_one_each = harness.consumer.receiving
+        await harness.until(lambda: harness.observer.told["receive_failed"] == 4)
+        assert (told_after_one_each, harness.consumer.receiving) == (True, False)
+
+
 async def test_what_it_took_and_did_not_need_is_free_again() -> None:
     harness = ConsumerHarness(slots=10, pollers=1, wait=timedelta(seconds=1), latency=timedelta(seconds=1))
     async with harness.running():
