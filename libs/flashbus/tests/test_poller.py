@@ -6,7 +6,8 @@ from datetime import timedelta
 import pytest
 from structlog.testing import capture_logs
 
-from flashbus.testing import ConsumerHarness
+from flashbus.queue import Message
+from flashbus.testing import ConsumerHarness, FakeQueue, loop_time
 
 
 async def test_its_pauses_grow_to_ten_seconds_and_begin_anew_after_an_answer(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -29,6 +30,33 @@ async def test_its_pauses_grow_to_ten_seconds_and_begin_anew_after_an_answer(mon
     assert bounds == [(0.1, 0.2 * 2**number) for number in range(1, 6)] + [(0.1, 10)] * 3 + [(0.1, 0.4)]
     failures = [line["failures"] for line in lines if line["event"] == "receive_failed"]
     assert failures == [1, 2, 3, 4, 5, 6, 7, 8, 1]
+
+
+async def test_a_stop_ends_the_pause_after_a_failed_receive(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("flashbus.poller.random.uniform", lambda _low, high: high)
+    harness = ConsumerHarness(pollers=1)
+    harness.queue.unavailable = True
+    async with harness.running() as consumer:
+        await harness.until(lambda: harness.observer.told["receive_failed"] == 8)
+        harness.stop.set()
+        stopped = loop_time()
+        await consumer
+    assert loop_time() - stopped < 1
+
+
+async def test_a_receive_waits_and_hides_as_long_as_it_was_told() -> None:
+    asked: list[tuple[timedelta, timedelta]] = []
+
+    class Watched(FakeQueue):
+        async def receive(self, *, most: int, wait: timedelta, visibility: timedelta) -> list[Message]:
+            asked.append((wait, visibility))
+            return await super().receive(most=most, wait=wait, visibility=visibility)
+
+    limits = {"wait": timedelta(seconds=7), "visibility": timedelta(seconds=41)}
+    harness = ConsumerHarness(queue=Watched(), pollers=1, **limits)
+    async with harness.running():
+        await asyncio.sleep(1)
+    assert asked == [(limits["wait"], limits["visibility"])]
 
 
 async def test_one_failure_is_no_outage_and_an_answer_ends_one() -> None:

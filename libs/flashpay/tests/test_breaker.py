@@ -77,6 +77,21 @@ async def test_one_order_does_where_nothing_else_is_answered_either(stage: Stage
     await leave([held])
 
 
+async def test_a_ledger_that_says_nothing_is_waited_for_five_seconds(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waited: list[float | None] = []
+    timeout = asyncio.timeout
+
+    def noted(seconds: float | None) -> asyncio.Timeout:
+        waited.append(seconds)
+        return timeout(seconds)
+
+    monkeypatch.setattr("flashpay.breaker.asyncio.timeout", noted)
+    assert await stage.end("bad", THROTTLED) is THROTTLED
+    assert waited == [LONGEST_SECONDS, 5]  # the first is the stage's own
+
+
 @pytest.mark.parametrize(
     "between",
     [

@@ -123,6 +123,17 @@ async def test_an_empty_shop_is_filled_soon_and_not_after_a_whole_refresh() -> N
         await wait_until(lambda: catalogue.find("pen") == PEN)
 
 
+@pytest.mark.parametrize(
+    ("products", "refresh", "pause"), [([], 30, 1), ([], 0.5, 0.5), ([PEN], 30, 30), ([PEN], 0.5, 0.5)]
+)
+async def test_a_shop_with_nothing_to_sell_is_read_again_after_a_second_at_most(
+    products: list[Product], refresh: float, pause: float
+) -> None:
+    catalogue = Catalogue(source=FakeProducts(*products), refresh=timedelta(seconds=refresh))
+    assert await catalogue.refresh()
+    assert catalogue._pause() == timedelta(seconds=pause)
+
+
 class BrokenOnceProducts:
     def __init__(self) -> None:
         self.loads = 0

@@ -140,6 +140,14 @@ def test_what_is_no_number_of_units_is_named(
     assert len(said) < 1_000
 
 
+def test_a_long_number_is_named_by_its_beginning_with_what_is_allowed(capsys: pytest.CaptureFixture[str]) -> None:
+    for command, least in (("set", 0), ("add", 1)):
+        with pytest.raises(SystemExit):
+            parser().parse_args([command, "pen", "9" * 99])
+        said = capsys.readouterr().err
+        assert said.endswith(f"UNITS: '{'9' * 40}' is no whole number from {least} to 1000000000\n")
+
+
 def test_nothing_at_all_cannot_be_added() -> None:
     with pytest.raises(SystemExit):
         parser().parse_args(["add", "pen", "0"])
@@ -225,3 +233,4 @@ def test_a_change_without_an_answer_is_said_to_be_in_doubt(
     said = capsys.readouterr().err
     assert said.startswith(f"python -m order_api.stock: {error}")
     assert ("not known whether anything is changed" in said) is in_doubt
+    assert in_doubt or said == f"python -m order_api.stock: {error}\n"

@@ -109,7 +109,10 @@ async def test_refused_orders_are_counted_by_reason(shop: RunningApi) -> None:
 async def test_a_bug_of_ours_is_a_500_that_tells_nothing(shop: RunningApi, monkeypatch: pytest.MonkeyPatch) -> None:
     app = shop.runner.app
 
+    bound: list[object] = []
+
     def broken(*_arguments: object, **_options: object) -> None:
+        bound.append(structlog.contextvars.get_contextvars()["trace_id"])
         raise ZeroDivisionError("the secret is 42")
 
     monkeypatch.setattr(type(app[INTAKE]), "draft", broken)
@@ -122,6 +125,7 @@ async def test_a_bug_of_ours_is_a_500_that_tells_nothing(shop: RunningApi, monke
     assert "idempotency_key" not in answer.json
     assert [line["event"] for line in lines] == ["request_failed", "http_request"]
     assert lines[0]["exc_info"]
+    assert bound == [lines[1]["trace_id"]] == [answer.headers["traceresponse"].split("-")[1]]
 
 
 async def test_a_log_that_cannot_be_written_takes_no_answer_away(
