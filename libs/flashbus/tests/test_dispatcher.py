@@ -6,6 +6,7 @@ import pytest
 import structlog
 from structlog.testing import capture_logs
 
+from flashbus.dispatcher import _checked
 from flashbus.dispositions import Acknowledge, DeadLetter, Disposition
 from flashbus.queue import Message
 from flashbus.testing import ConsumerHarness
@@ -45,6 +46,11 @@ async def test_a_crash_is_handed_back_further_each_time_and_logged_by_its_name()
         change.after <= timedelta(seconds=ceiling)
         for change, ceiling in zip(harness.queue.changes, (1, 2, 4), strict=True)
     )
+
+
+def test_what_a_handler_returned_in_place_of_a_disposition_is_told() -> None:
+    with pytest.raises(TypeError, match="a handler returned 'done', which is no disposition"):
+        _checked("done")
 
 
 async def test_a_dead_letter_keeps_its_detail_and_is_logged_with_it() -> None:
