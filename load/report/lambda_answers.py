@@ -16,6 +16,7 @@ FUNCTION_GB = 0.5
 MOST_INIT_SECONDS = 10.0  # Lambda allows no more
 MILLION = 1_000_000
 MATTERS = 0.1  # of the payment
+JUST_AS_FAST = 0.005  # less than this is no more, in whole percents
 SWITCH = "Would you switch to Lambda?"
 
 
@@ -41,11 +42,11 @@ def _words(run: RunResult) -> str:
     if warm is None or warm.confirmation is None:
         return said
     said += (
-        f" Warm, in the last burst, half were confirmed within {words.seconds(warm.confirmation.p50)} of a payment of"
-        f" {words.seconds(payment)}."
+        f" Warm, in the last burst, half were confirmed within {words.seconds(warm.confirmation.p50)}, of which the"
+        f" payment takes {words.seconds(payment)}."
     )
     slower = [_slower(phase, warm.confirmation.p50) for phase in figures.phases if phase.cold_starts]
-    return f"{said} {'; '.join(one for one in slower if one)}."
+    return f"{said} Cold: {'; '.join(one for one in slower if one)}."
 
 
 def _slower(phase: PhaseFigures, warm: float) -> str:
@@ -53,11 +54,9 @@ def _slower(phase: PhaseFigures, warm: float) -> str:
     if phase.confirmation is None:
         return ""
     extra = phase.confirmation.p50 - warm
+    more = f"{words.seconds(extra)} or {100 * extra / warm:.0f} % more" if extra >= JUST_AS_FAST * warm else "no more"
     orders, starts = words.number_of(phase.accepted, "order"), words.number_of(phase.cold_starts, "cold start")
-    return (
-        f"{phase.name} ({orders}, {starts}): {words.seconds(phase.confirmation.p50)},"
-        f" {words.seconds(max(0.0, extra))} or {100 * extra / warm:.0f} % more"
-    )
+    return f"{phase.name} ({orders}, {starts}) {words.seconds(phase.confirmation.p50)}, {more}"
 
 
 def _billed_row(run: RunResult) -> tuple[str, ...]:
@@ -203,7 +202,7 @@ def switch_answer(results: Results, prices: Prices) -> Answer:
                 " and the provider's capacity is not asked at all."
             ),
             (
-                f"The course compares two tasks ({seed.fixed} $ a month) with Lambda's free tier of"
+                f"The course compares two tasks (${seed.fixed} a month) with Lambda's free tier of"
                 f" {float(seed.free_orders):,.0f} orders ({seed.free_orders_formula}). The free tier is not the"
                 f" break-even: at the same prices that is at {float(seed.break_even):,.0f} orders"
                 f" ({seed.break_even_formula}), and {float(seed.break_even_without_free_tier):,.0f} without the free"

@@ -22,8 +22,9 @@ def order_path(results: Results, prices: Prices) -> str:
     data = embedded_json(recording(run) | {"rates": asdict(sale_rates(prices))})
     return (
         f'<section id="{PLACE[0]}"><h2>The order path, alive</h2><p class="lead">{text(_lead(run))}</p>'
-        "<p>This is the run as it was recorded. Move a slider, and the model shows what another number of workers,"
-        f" other customers or another provider would make of it.</p>{asset('order_path.html')}"
+        '<p>This is the run as it was recorded<span class="paper"> at the moment of its largest backlog</span>.'
+        ' <span class="screen">Move a slider, and the model shows what another number of workers, other customers or'
+        f" another provider would make of it.</span></p>{asset('order_path.html')}"
         f'<script type="application/json" id="order-path-data">{data}</script></section>'
     )
 

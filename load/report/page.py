@@ -114,7 +114,7 @@ def parameters(results: Results) -> str:
         markup.table("Parameters of every run", PARAMETERS, [parameter_row(run) for run in results.runs])
         + f'<p class="note">Seed {results.seed}. Measured on {text(machine.processor)}, {machine.cores} cores,'
         f" {machine.memory_gb:g} GB, {text(machine.system)}, Python {text(machine.python)}. {text(versions)}.</p>"
-        + "<details><summary>CPU and memory of every process while the load ran</summary>"
+        + '<details class="screen"><summary>CPU and memory of every process while the load ran</summary>'
         + markup.table("Resource use", ("run", "process", "CPU, mean", "CPU, most", "memory, most"), uses)
         + '<p class="note">CPU in percent of one core.</p></details>'
     )

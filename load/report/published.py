@@ -8,7 +8,7 @@ from load.analysis.results import Results, RunResult
 from load.model import PUBLISHED, PUBLISHED_CLAIMS, PublishedFigure, impossible
 from load.records import PROCESSOR
 from load.report import words
-from load.report.answers import Answer, Table, shop_runs
+from load.report.answers import Answer, Table, filled, shop_runs
 from load.report.lambda_answers import lambda_runs
 from load.report.queue_answers import fixed_runs
 from load.scenario import Shop
@@ -121,14 +121,17 @@ def published_answer(results: Results) -> Answer | None:
         (one.scenario, one.name, _range(one), words.NOTHING if scaled else _ours(results, one)) for one in PUBLISHED
     ]
     wrong = [(claim.source, "; ".join(impossible(claim))) for claim in PUBLISHED_CLAIMS]
+    beside = "are to be compared with a full run" if scaled else "stand beside ours"
     return Answer(
         id="published",
         short="Published",
-        lead=f"{len(PUBLISHED)} published figures stand beside ours; {len(wrong)} claims contradict themselves.",
+        lead=f"{len(PUBLISHED)} published figures {beside}; {len(wrong)} claims contradict themselves.",
         question="What did others measure?",
         paragraphs=paragraphs,
         tables=[
-            Table(caption="Published figures", heads=("scenario", "figure", "published", "here"), rows=rows),
+            filled(
+                Table(caption="Published figures", heads=("scenario", "figure", "published", "here"), rows=rows),
+            ),
             Table(
                 caption="Published figures that cannot be true",
                 heads=("published", "why it cannot be"),

@@ -8,9 +8,11 @@ from load.model import UTILISATION
 from load.records import PROCESSOR
 from load.report import words
 from load.report.answers import (
+    TRUE_RUN,
     Answer,
     Table,
     drain_text,
+    filled,
     row_label,
     runs_of,
     true_text,
@@ -27,7 +29,6 @@ from load.report.queue_charts import (
 )
 from load.scenario import Arm, planned_workers
 
-TRUE_DRAIN = "true run, predicted"
 GROWTH = "How fast does the queue grow, and how long until it is empty?"
 WORKERS = "What do 1, 5, 20 and 100 workers change? What is the fewest that keep up with 60 orders per second?"
 LITTLE_CPU = (
@@ -71,7 +72,7 @@ def _growth_lead(run: RunResult) -> str:
     """How the backlog of one run came and went."""
     figures = run.figures
     grew = f"grew by {words.rate(figures.growth_rate)} to" if figures.growth_rate is not None else "held at most"
-    true = f" (in the true run {true_text(run, DRAIN)}, as predicted)" if run.true_predictions else ""
+    true = f" (in the true run {true_text(run, DRAIN)}, says the model)" if run.true_predictions else ""
     return (
         f"With {workers_label(run)} the queue {grew} {words.number_of(figures.peak_backlog, 'order')} and was empty"
         f" {drain_text(run)} after the rush{true}."
@@ -85,7 +86,7 @@ def growth_answer(results: Results) -> Answer | None:
         return None
     table = Table(
         caption="Growth and drain",
-        heads=("workers", "accepted", "completed", "grew by", "peak backlog", "empty after the rush", TRUE_DRAIN),
+        heads=("workers", "accepted", "completed", "grew by", "peak backlog", "empty after the rush", TRUE_RUN),
         rows=[
             (
                 row_label(run),
@@ -109,7 +110,13 @@ def growth_answer(results: Results) -> Answer | None:
     shown = max(runs, key=lambda run: (not run.figures.drain_is_extrapolated, run.figures.peak_backlog))
     lead = _growth_lead(shown)
     return Answer(
-        id="growth", short="Queue", question=GROWTH, lead=lead, paragraphs=paragraphs, tables=[table], charts=charts
+        id="growth",
+        short="Queue",
+        question=GROWTH,
+        lead=lead,
+        paragraphs=paragraphs,
+        tables=[filled(table)],
+        charts=charts,
     )
 
 

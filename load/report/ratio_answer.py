@@ -39,8 +39,8 @@ def ratio_answer(results: Results) -> Answer | None:
         id="ratio",
         short="Ratio",
         question=RATIO,
-        lead=f"In the rush, the queue ({workers_label(queue)}) accepted {rows[0][3]} as many orders per second as the"
-        f" {rows[0][0]} shop got paid.",
+        lead=f"In the rush, the queue with {workers_label(queue)} accepted {rows[0][3]} as many orders per second as a"
+        f" shop got paid that pays at once ({rows[0][0]}).",
         paragraphs=[*([SHORTENED] if shortened else []), WHY, WHICH],
         tables=[
             Table(caption="Async against sync", heads=("sync shop", "sync paid", "async accepted", "ratio"), rows=rows)

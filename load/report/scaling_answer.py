@@ -21,26 +21,28 @@ def scaling_answer(results: Results, prices: Prices) -> Answer | None:
     if not runs:
         return None
     planned = plan(rate=RATE, payment=PAYMENT_SECONDS, wait=WAIT_SECONDS, burst=HOUR_SECONDS, prices=prices)
-    charts = [chart for run in runs for chart in _measured_charts(run)]
     hour = planned.unscaled
+    charts = [chart for run in runs for chart in _measured_charts(run)]
     if hour is not None:
         charts += _hour_charts(hour)
     return Answer(
         id="scaling",
         short="Scaling",
-        lead=_lead(runs[0]),
+        lead=_lead(runs[0], hour),
         question=QUESTION,
         paragraphs=[_believed(run) for run in runs] + ([_hour_words(hour)] if hour is not None else []),
         charts=charts,
     )
 
 
-def _lead(run: RunResult) -> str:
-    """How far simulation and measurement are apart."""
+def _lead(run: RunResult, hour: AutoscalingRun | None) -> str:
+    """What autoscaling does, and how far simulation and measurement are apart."""
     simulated = max(value for value in run.series.simulated_backlog if value is not None)
     off = deviation(predicted=simulated, measured=run.figures.peak_backlog)
+    waiting = "" if hour is None else f", until {words.count(hour.peak_backlog)} orders wait"
     return (
-        f"The simulation's backlog peaks {100 * off:.1f} % from the measured one; it is late by alarm and task start."
+        f"It comes late, by its alarm and the start of a task{waiting}; the simulation's backlog peaks"
+        f" {100 * off:.1f} % from a measured one."
     )
 
 

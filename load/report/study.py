@@ -4,7 +4,7 @@ from load.analysis.predicted import PredictedValue
 from load.analysis.results import Results, RunResult
 from load.model import Prices
 from load.report import words
-from load.report.answers import Answer, Table, true_text
+from load.report.answers import TRUE_RUN, Answer, Table, filled, true_text
 from load.report.console import run_name
 from load.report.lambda_answers import cold_answer, switch_answer
 from load.report.money import money_answer
@@ -41,10 +41,10 @@ def predicted_answer(results: Results) -> Answer | None:
         question="Did the model know it before?",
         paragraphs=[
             (
-                f"Every prediction was written down before its run; those that are further off are marked.{rest} The"
-                " model knows the shoppers, their thinking time, the payment and the slots, and from earlier runs what"
-                " a slot does beside the payment, how long an answer takes and a task's start; it does not know how"
-                " busy this machine was."
+                "Every prediction follows from the scenario alone: it was written down before the run, and is computed"
+                f" anew for this report. Those that are further off are marked.{rest} The model knows the shoppers,"
+                " their thinking time, the payment and the slots, and from earlier runs what a slot does beside the"
+                " payment, how long an answer takes and a task's start; it does not know how busy this machine was."
             )
         ]
         + [UNPREDICTED] * any(run.scenario.is_limited for run in runs),
@@ -54,10 +54,12 @@ def predicted_answer(results: Results) -> Answer | None:
                 heads=("run", "within 10 %", "furthest off", "predicted", "measured", "deviation"),
                 rows=[_furthest_row(run) for run in runs],
             ),
-            Table(
-                caption="Every prediction",
-                heads=("figure", "predicted", "measured", "deviation", "true run, predicted", "remark"),
-                rows=[_predicted_row(run, value) for run, value in rows],
+            filled(
+                Table(
+                    caption="Every prediction",
+                    heads=("figure", "predicted", "measured", "deviation", TRUE_RUN, "remark"),
+                    rows=[_predicted_row(run, value) for run, value in rows],
+                )
             ),
         ],
     )

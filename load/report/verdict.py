@@ -6,7 +6,7 @@ from load.analysis.stock import StockFigures
 from load.report import words
 from load.report.answers import comparable, drain_text, runs_of, shop_runs, workers_label
 from load.report.stock_answer import orders_lost
-from load.scenario import Arm, Shop
+from load.scenario import Arm, Scenario, Shop
 
 PATHS = {
     Arm.SYNC: "customer → API → payment → response",
@@ -51,16 +51,22 @@ def busiest_queue(results: Results) -> RunResult | None:
 
 def customers_lost(figures: Figures) -> str:
     """Who got nothing, of those who came: a refused request is not yet a lost customer, who comes again."""
-    lost = words.count(figures.customers_lost) if figures.customers_lost else "none"
-    return f"of {words.number_of(figures.customers, 'customer')} {lost} got no order at all"
+    lost = words.count(figures.customers_lost)
+    end = f"{lost} got no order at all" if figures.customers_lost else "none was left without an order"
+    return f"of {words.number_of(figures.customers, 'customer')} {end}"
+
+
+def payments_at_a_time(scenario: Scenario) -> str:
+    """`1 payment at a time`: what the payment provider takes."""
+    many = words.number_of(scenario.capacity, "payment") if scenario.capacity else "any number of payments"
+    return f"{many} at a time"
 
 
 def sync_sentence(run: RunResult) -> str:
     """What happened to the customers of a synchronous shop."""
     figures = run.figures
     answer = words.seconds(figures.answer.p95 if figures.answer else None)
-    capacity = run.scenario.capacity
-    provider = f" behind a provider that takes {words.number_of(capacity, 'payment')} at a time" if capacity else ""
+    provider = f" behind a provider that takes {payments_at_a_time(run.scenario)}" if run.scenario.capacity else ""
     if figures.rejected == 0:
         return (
             f"Paying while the shopper waits{provider} took {figures.accepted} orders and lost none, but one shopper in"

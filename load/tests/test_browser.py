@@ -14,6 +14,7 @@ from playwright.sync_api import Browser, sync_playwright
 
 from load.analysis.results import Results, RunResult
 from load.model import Sale, load_prices, sale_figures, sale_rates
+from load.report import words
 from load.report.document import asset
 from load.report.files import write_comparison, write_report
 from load.tests.visit import Visit
@@ -100,6 +101,11 @@ def test_a_phone_shows_all_of_it_and_tables_keep_their_first_column(report: Visi
     before = head.bounding_box()
     assert table.evaluate("one => { one.scrollLeft = 300; return one.scrollLeft; }") > 100
     assert head.bounding_box() == before
+    names = "#figures tbody th, #validity tbody th"
+    cut = "all => all.filter((one) => one.scrollWidth > one.clientWidth).map((one) => one.textContent)"
+    assert report.page.eval_on_selector_all(names, cut) == []
+    heights = report.page.eval_on_selector_all(names, "all => all.map((one) => one.clientHeight)")
+    assert max(heights) <= 3 * 22 + 16, "a name takes three lines at most"
     report.page.set_viewport_size({"width": 1280, "height": 900})
 
 
@@ -224,6 +230,34 @@ def test_paper_shows_the_numbers_and_no_buttons(demo: Visit) -> None:
     assert demo.page.locator(".stage").is_visible()
 
 
+def waiting(visit: Visit) -> str:
+    return visit.page.locator("[data-show=waiting]").inner_text()
+
+
+def test_paper_shows_the_order_path_at_its_largest_backlog(demo: Visit, demo_runs: list[RunResult]) -> None:
+    run = next(run for run in demo_runs if run.scenario.name == "ecs")
+    assert waiting(demo) == "0 waiting"
+    demo.page.evaluate("dispatchEvent(new Event('beforeprint'))")
+    assert int(waiting(demo).split()[0]) == pytest.approx(run.figures.peak_backlog - run.scenario.workers, rel=0.05)
+    demo.page.evaluate("dispatchEvent(new Event('afterprint'))")
+    assert waiting(demo) == "0 waiting"
+
+
+def test_no_chart_stands_alone_beside_an_empty_half_of_the_paper(visits: Open) -> None:
+    visit = visits("lab")
+    visit.page.emulate_media(media="print")
+    visit.page.evaluate("dispatchEvent(new Event('beforeprint'))")
+    rows = visit.page.eval_on_selector_all(
+        ".charts.wide", "all => all.map((row) => [...row.children].map((card) => card.classList.contains('whole')))"
+    )
+    visit.page.evaluate("dispatchEvent(new Event('afterprint'))")
+    visit.page.emulate_media(media="screen")
+    assert rows
+    for row in rows:
+        halves = "".join("w" if whole else "h" for whole in row).split("w")
+        assert all(len(one) % 2 == 0 for one in halves), rows
+
+
 def test_the_page_is_built_for_everybody(visits: Open) -> None:
     page = visits("lab").page
     assert page.locator("html").get_attribute("lang") == "en"
@@ -282,6 +316,13 @@ def test_the_page_computes_a_sale_as_the_model_does(demo: Visit) -> None:
     told = demo.page.evaluate(script, [asked, asdict(rates)])
     for (sale, workers), figures in zip(SALES, told, strict=True):
         assert figures == pytest.approx(asdict(sale_figures(sale, workers, rates)), rel=1e-9, abs=1e-9)
+
+
+def test_a_duration_reads_as_it_does_in_the_sentences(demo: Visit) -> None:
+    script = f"(values) => {{ {asset('format.js')} return values.map(spoken); }}"
+    values = [0.54, 11.9, 60.0, 526.7, 11_520.0]
+    assert demo.page.evaluate(script, values) == [words.seconds(value) for value in values]
+    assert demo.page.evaluate(script, [None]) == [words.seconds(None)]
 
 
 def outcome(visit: Visit) -> dict[str, str]:

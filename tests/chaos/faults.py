@@ -3,7 +3,7 @@
 import asyncio
 import signal
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -89,8 +89,9 @@ class FunctionsKilled:
             await asyncio.sleep(stage.rng.uniform(*self.between))
             workers = await asyncio.to_thread(emulator.children, recursive=True)
             if workers:
-                stage.rng.choice(workers).kill()
-                stage.strikes += 1
+                with suppress(psutil.NoSuchProcess):  # it ended by itself in the same moment
+                    stage.rng.choice(workers).kill()
+                    stage.strikes += 1
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -201,6 +202,8 @@ class ReconcilersKilled:
                 async with asyncio.timeout(stage.rng.uniform(0.7, 1.5)):
                     await reconciler.communicate()
             except TimeoutError:
+                if reconciler.returncode is not None:  # it ended by itself in the same moment
+                    continue
                 reconciler.kill()
                 await reconciler.wait()
                 stage.strikes += 1

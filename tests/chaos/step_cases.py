@@ -82,7 +82,7 @@ STEPS = (
         name="the processor is killed 20 times at each step of giving up, and all is redriven",
         fault=InTurn(
             faults=(
-                BadCustomers(share=0.2, times=20),  # enough of them on a slow machine, too
+                BadCustomers(share=0.2, times=10),  # all that the gateway takes
                 ProcessorKilledAt(steps=GIVING_UP_STEPS, rounds=20, workers=100),
                 Redriven(),
             )

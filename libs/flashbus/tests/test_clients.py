@@ -1,5 +1,7 @@
 """AWS clients follow the standard variables and give up in bounded time."""
 
+import inspect
+from collections.abc import Callable
 from datetime import timedelta
 
 import pytest
@@ -8,6 +10,9 @@ from aiohttp.test_utils import TestServer
 from botocore.exceptions import ClientError
 
 from flashbus.clients import aws_client
+from flashbus.wire.clients import _open_caller, sqs_client
+from flashbus.wire.direct import DirectTransport
+from flashbus.wire.limits import TransportLimits
 
 pytestmark = pytest.mark.real_time
 
@@ -52,6 +57,33 @@ async def test_given_variables_go_before_the_process_s_own(monkeypatch: pytest.M
 async def test_idle_connections_are_kept_as_long_as_told() -> None:
     async with aws_client("sqs", keep_alive=timedelta(seconds=7)) as client:
         assert client.meta.config.connector_args["keepalive_timeout"] == 7
+
+
+async def test_a_client_gives_up_in_bounded_time_by_default() -> None:
+    async with aws_client("sqs") as client:
+        config = client.meta.config
+    assert (config.connect_timeout, config.read_timeout, config.max_pool_connections) == (2, 5, 50)
+    assert config.retries == {"mode": "standard", "total_max_attempts": 3}
+    assert config.connector_args["keepalive_timeout"] == 12
+
+
+def defaults(opens: Callable[..., object]) -> dict[str, object]:
+    parameters = inspect.signature(opens).parameters.items()
+    return {name: parameter.default for name, parameter in parameters if parameter.default is not parameter.empty}
+
+
+async def test_the_signed_client_waits_and_tries_as_the_other_one_does(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NO_PROXY", "*")
+    assert defaults(_open_caller) == defaults(aws_client)
+    one, two, three = (timedelta(seconds=seconds) for seconds in (1, 2, 3))
+    options = {"connect_timeout": one, "read_timeout": two, "keep_alive": three, "max_pool_connections": 6}
+    async with sqs_client(max_attempts=4, **options) as client:
+        caller = client._caller
+        assert caller._attempts == 4
+        assert isinstance(caller._transport, DirectTransport)
+        assert caller._transport._limits == TransportLimits(
+            connect_timeout=one, read_timeout=two, keep_alive=three, connections=6
+        )
 
 
 async def test_attempts_are_bounded(monkeypatch: pytest.MonkeyPatch) -> None:

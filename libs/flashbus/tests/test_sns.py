@@ -14,8 +14,11 @@ from botocore.exceptions import (
     ClientError,
     ConnectionClosedError,
     ConnectTimeoutError,
+    CredentialRetrievalError,
     EndpointConnectionError,
     NoCredentialsError,
+    ParamValidationError,
+    PartialCredentialsError,
     ReadTimeoutError,
 )
 from botocore.parsers import ResponseParserError
@@ -66,22 +69,34 @@ def reset_under_way() -> EndpointConnectionError:
     return EndpointConnectionError(endpoint_url=URL, error=aiohttp.ClientOSError(104, "reset by peer"))
 
 
+THROTTLED = [
+    answered(400, name + ending)
+    for name in ("KMSThrottling", "RequestThrottled", "Throttled", "Throttling", "TooManyRequests")
+    for ending in ("", "Exception")
+]
+NEVER_SENT = [
+    ConnectTimeoutError(endpoint_url=URL),
+    CredentialRetrievalError(provider="p", error_msg="m"),
+    NoCredentialsError(),
+    ParamValidationError(report="r"),
+    PartialCredentialsError(provider="p", cred_var="v"),
+]
 NOT_TAKEN = [
     answered(403, "AuthorizationError"),
     answered(404, "NotFound"),
     answered(400, "InvalidParameter"),
     answered(429, "Throttled"),
-    answered(400, "ThrottlingException"),
-    answered(400, "KMSThrottling"),
+    *THROTTLED,
     unconnected(),
-    ConnectTimeoutError(endpoint_url=URL),
-    NoCredentialsError(),
+    *NEVER_SENT,
 ]
 UNKNOWN = [
     answered(500, "InternalFailure"),
     answered(502, "502"),
     answered(503, "ServiceUnavailable"),
     answered(400, "RequestTimeout"),
+    answered(400, "RequestTimeoutException"),
+    answered(400, "PriorRequestNotComplete"),
     ClientError({"Error": {"Code": "Odd"}}, "PublishBatch"),
     ReadTimeoutError(endpoint_url=URL),
     ConnectionClosedError(endpoint_url=URL),
@@ -125,7 +140,7 @@ async def test_a_lost_first_attempt_makes_a_refused_entry_uncertain() -> None:
     assert refusals == {1: Refusal("InvalidParameter", certain=False)}
 
 
-@pytest.mark.parametrize("first", [*UNKNOWN, unconnected(), answered(429, "Throttled")], ids=repr)
+@pytest.mark.parametrize("first", [*UNKNOWN, unconnected(), *THROTTLED], ids=repr)
 async def test_a_failure_that_may_pass_is_tried_once_more(first: Exception) -> None:
     client = ScriptedSns(first, TAKEN)
     assert await topic_of(client).publish_batch(THREE) == {}
@@ -134,7 +149,7 @@ async def test_a_failure_that_may_pass_is_tried_once_more(first: Exception) -> N
 
 @pytest.mark.parametrize(
     "final",
-    [answered(403, "AuthorizationError"), answered(404, "NotFound"), NoCredentialsError()],
+    [answered(400, "InvalidParameter"), answered(403, "AuthorizationError"), answered(404, "NotFound"), *NEVER_SENT],
     ids=repr,
 )
 async def test_a_failure_that_will_not_pass_is_not_tried_again(final: Exception) -> None:

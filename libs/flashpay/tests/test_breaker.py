@@ -25,7 +25,7 @@ from flashpay import (
     Unanswered,
 )
 from flashpay.testing import START
-from libs.flashpay.tests.breaker_stage import COOL_DOWN, DOWN, ENTRY, SETTLED, Stage, leave
+from libs.flashpay.tests.breaker_stage import COOL_DOWN, DOWN, ENTRY, LONGEST_SECONDS, SETTLED, Stage, leave
 
 IN_FLIGHT = GatewayInFlightError("409", reason="in_flight", status=409)
 THROTTLED = LedgerUnavailableError("slow", reason="throttled")
@@ -70,6 +70,21 @@ async def test_one_order_does_where_nothing_else_is_answered_either(stage: Stage
     await asyncio.sleep(0.01)
     assert not stage.breaker.closed
     await leave([held])
+
+
+async def test_a_ledger_that_says_nothing_is_waited_for_five_seconds(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waited: list[float | None] = []
+    timeout = asyncio.timeout
+
+    def noted(seconds: float | None) -> asyncio.Timeout:
+        waited.append(seconds)
+        return timeout(seconds)
+
+    monkeypatch.setattr("flashpay.breaker.asyncio.timeout", noted)
+    assert await stage.end("bad", THROTTLED) is THROTTLED
+    assert waited == [LONGEST_SECONDS, 5]  # the first is the stage's own
 
 
 @pytest.mark.parametrize(

@@ -310,7 +310,7 @@ async def test_where_orders_expire_one_without_an_entry_is_not_called_cancelled(
     canceller = Canceller(ledger=memory, refunder=refunder, reservations=nothing_limited, forgetful=True)
     with pytest.raises(UnmetOrderError, match=f"{ORDER.order_id} is not in the ledger") as caught:
         await cancel(canceller, ORDER.order_id)
-    assert caught.value.reason == "unmet"
+    assert (caught.value.reason, caught.value.retryable) == ("unmet", True)
     assert await memory.find(ORDER.order_id) is None
     await memory.accept(ORDER)
     assert status_of(await cancel(canceller, ORDER.order_id)) is OrderStatus.CANCELLED

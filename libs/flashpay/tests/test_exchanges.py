@@ -16,6 +16,7 @@ from botocore.exceptions import ConnectTimeoutError, EndpointConnectionError, Re
 
 from flashbus.wire.connection import Answer
 from flashpay import DirectExchange, GatewayUnavailableError
+from flashpay.exchanges import GatewayAnswer
 from flashpay.testing.provider import RECEIPT, REQUEST, OpenExchange, Provider
 
 TIMEOUT = timedelta(seconds=5)
@@ -30,7 +31,7 @@ async def serving(asked: list[web.Request], certificate: Path | None = None) -> 
     async def answer(request: web.Request) -> web.Response:
         await request.read()
         asked.append(request)
-        return web.Response(text="ok", headers={"Retry-After": "7"})
+        return web.Response(text="ok", headers={"Retry-After": "7"} if request.method == "POST" else None)
 
     app = web.Application()
     app.router.add_route("*", "/{path:.*}", answer)
@@ -52,13 +53,21 @@ async def test_a_gateway_below_a_path_and_behind_a_password_is_asked_there_and_w
     asked: list[web.Request] = []
     async with serving(asked) as host, open_exchange(f"http://shop:p%40ss@{host}/pay%20here/") as exchange:
         answer = await exchange.ask("POST", "/v1/charges", body=b"{}", headers=HEADERS, timeout=TIMEOUT)
-        await exchange.ask("GET", "/v1/charges/a%2Fb", body=b"", headers={}, timeout=TIMEOUT)
+        other = await exchange.ask("GET", "/v1/charges/a%2Fb", body=b"", headers={}, timeout=TIMEOUT)
     assert (answer.status, answer.body, answer.retry_after) == (200, b"ok", "7")
+    assert other == GatewayAnswer(status=200, body=b"ok") == GatewayAnswer(status=200, body=b"ok", retry_after="")
     assert [request.raw_path for request in asked] == ["/pay%20here/v1/charges", "/pay%20here/v1/charges/a%2Fb"]
     for request in asked:
         assert request.headers["Authorization"] == f"Basic {b64encode(b'shop:p@ss').decode()}"
         assert request.headers["Host"] == host
     assert {name: asked[0].headers[name] for name in HEADERS} == HEADERS
+
+
+async def test_a_user_may_have_no_password(open_exchange: OpenExchange) -> None:
+    asked: list[web.Request] = []
+    async with serving(asked) as host, open_exchange(f"http://shop@{host}") as exchange:
+        await exchange.ask("GET", "/v1/charges/a", body=b"", headers={}, timeout=TIMEOUT)
+    assert [request.headers["Authorization"] for request in asked] == [f"Basic {b64encode(b'shop:').decode()}"]
 
 
 async def test_a_certificate_that_nobody_vouches_for_is_no_gateway(
@@ -116,12 +125,23 @@ class Fixed:
 
     def __init__(self, *, answer: Answer | None = None, error: Exception | None = None) -> None:
         self._answer, self._error = answer, error
+        self.asked: list[tuple[str, str, bytes, Mapping[str, str]]] = []
 
-    async def request(self, method: str, target: str, body: bytes, headers: Mapping[str, str]) -> Answer:  # noqa: ARG002 - the protocol's
+    async def request(self, method: str, target: str, body: bytes, headers: Mapping[str, str]) -> Answer:
+        self.asked.append((method, target, body, headers))
         if self._error is not None:
             raise self._error
         assert self._answer is not None
         return self._answer
+
+
+async def test_over_connections_of_our_own_an_answer_is_asked_for_as_it_can_be_read() -> None:
+    connections = Fixed(answer=Answer(200, {"retry-after": "3"}, b"{}"))
+    exchange = DirectExchange(connections, base_url="https://pay.test:8443/shop/")
+    answer = await exchange.ask("POST", "/v1/charges", body=b"{}", headers={"traceparent": "00-t"}, timeout=TIMEOUT)
+    assert answer == GatewayAnswer(status=200, body=b"{}", retry_after="3")
+    said = {"host": "pay.test:8443", "accept": "*/*", "accept-encoding": "identity", "traceparent": "00-t"}
+    assert connections.asked == [("POST", "/shop/v1/charges", b"{}", said)]
 
 
 async def test_an_answer_that_was_cut_off_is_none_however_little_of_it_was_read() -> None:

@@ -150,6 +150,8 @@ async def test_the_gateways_wish_to_wait_is_kept(
         {**RECEIPT, "status": "pending"},
         {**RECEIPT, "charge_id": ""},
         {**RECEIPT, "charge_id": None},
+        {**RECEIPT, "charge_id": "c" * 201},
+        {**RECEIPT, "status": "declined", "reason": ""},
         {**RECEIPT, "amount_minor": "3998"},
         {**RECEIPT, "amount_minor": 3998.5},
     ],

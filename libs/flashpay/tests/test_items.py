@@ -9,8 +9,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from flashmsg import OrderStatus, PricedLine, Reservation
-from flashpay import LedgerEntry, LedgerRefusedError
-from flashpay.items import Attribute, from_item, to_item
+from flashpay import LedgerEntry, LedgerRefusedError, Tombstone
+from flashpay.items import Attribute, from_item, to_item, to_tombstone_item
 from flashpay.testing import START, sample_order
 
 LINES = st.lists(
@@ -83,6 +83,23 @@ def test_the_attributes_are_those_that_others_read() -> None:
     }
 
 
+def test_a_tombstone_has_what_others_read_and_no_content() -> None:
+    tombstone = Tombstone(order_id="ord_a", cancelled_at=START)
+    moment = {"N": "1795809600000"}
+    item: dict[str, Attribute] = {
+        "order_id": {"S": "ord_a"},
+        "status": {"S": "cancelled"},
+        "tombstone": {"BOOL": True},
+        "updated_at": moment,
+        "completed_at": moment,
+    }
+    assert to_tombstone_item(tombstone) == item
+    expires_at = datetime(2026, 11, 29, tzinfo=UTC)
+    expiring = replace(tombstone, expires_at=expires_at)
+    assert to_tombstone_item(expiring) == item | {"expires_at": {"N": "1795910400"}}
+    assert (from_item(item), from_item(to_tombstone_item(expiring))) == (tombstone, expiring)
+
+
 def test_a_reservation_is_one_short_attribute_beside_the_rest() -> None:
     reservation = Reservation(id="rsv_" + "a" * 20, units={"gadget": 2})
     item = to_item(LedgerEntry.accepted_first(sample_order(), owner="first", now=START, reservation=reservation))
@@ -123,6 +140,13 @@ def test_a_corrupt_attribute_of_the_largest_size_is_refused_in_a_sentence(name: 
         from_item(item | {name: broken})
     assert caught.value.reason == "corrupt_entry"
     assert len(str(caught.value)) < 1_000
+
+
+def test_of_a_fault_five_hundred_characters_are_told() -> None:
+    item = to_item(LedgerEntry.failed_unclaimed(sample_order(), reason="other", now=START))
+    with pytest.raises(LedgerRefusedError) as caught:
+        from_item({**item, "status": {"S": "x" * 1_000}})
+    assert str(caught.value) == "not a ledger item: '" + "x" * 499
 
 
 @pytest.mark.parametrize("name", ["status", "items", "customer_id", "created_at"])

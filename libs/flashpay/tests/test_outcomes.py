@@ -104,11 +104,16 @@ async def given_up(shop: Shop) -> object:
     return await shop.settler().give_up(ORDER, reason="exhausted", uncharged=True)
 
 
-@pytest.mark.parametrize(("end", "told"), [(declined, "declined.1"), (given_up, "failed.1")])
-async def test_other_ends_are_told_too(shop: Shop, end: Callable[[Shop], Awaitable[object]], told: str) -> None:
+@pytest.mark.parametrize(
+    ("end", "told", "reason"), [(declined, "declined.1", "card_declined"), (given_up, "failed.1", "exhausted")]
+)
+async def test_other_ends_are_told_too_and_why(
+    shop: Shop, end: Callable[[Shop], Awaitable[object]], told: str, reason: str
+) -> None:
     await end(shop)
     await shop.announcer.flush()
     assert shop.told_of == [told]
+    assert shop.topic.published[0][0].data.reason == reason
 
 
 async def test_an_order_does_not_wait_for_its_telling(shop: Shop) -> None:
@@ -127,6 +132,9 @@ async def test_what_the_topic_did_not_take_stays_owed_and_is_told_by_the_next_de
     assert shop.entry.event_owed
     ((order_id, why),) = shop.told
     assert (order_id, type(why)) == (ORDER.order_id, OutcomeOwedError)
+    assert isinstance(why, OutcomeOwedError)
+    assert (why.retryable, why.reason) == (True, "unpublished")
+    assert str(why).startswith(f"{ORDER.order_id}.completed.1 is not published: the topic")
     shop.topic.down = False
     await shop.settler().settle(ORDER)
     await shop.announcer.flush()
@@ -229,6 +237,17 @@ async def test_where_nobody_is_told_nothing_is_owed(clock: ManualClock) -> None:
     await shop.announcer.flush()
     assert shop.topic.published == []
     assert shop.told == []
+
+
+async def test_who_waits_for_what_is_under_way_waits_no_longer_than_it_says(shop: Shop) -> None:
+    shop.topic.gate.clear()
+    await shop.settler().settle(ORDER)
+    async with asyncio.timeout(5):
+        await shop.announcer.flush(seconds=0.001)
+    assert shop.told_of == []
+    shop.topic.gate.set()  # what was not waited for goes on
+    await shop.announcer.flush()
+    assert shop.told_of == ["completed.1"]
 
 
 async def test_leaving_the_block_waits_for_what_is_under_way(shop: Shop) -> None:

@@ -126,7 +126,8 @@ async def test_an_order_is_not_charged_while_it_is_not_known_whether_it_has_its_
     for attempt in (settler.settle(ORDER, reservation=OWN, redriven=True), give_up(settler)):
         with pytest.raises(StockUnsettledError) as caught:
             await attempt
-        assert not caught.value.settled
+        assert caught.value.settled is False
+        assert str(caught.value).startswith(f"{ORDER.order_id} has no units yet: ")
     assert (memory.entries[ORDER.order_id].status, gateway.requests) == (OrderStatus.PROCESSING, [])
     stock.unavailable = False
     # Not redriven: whoever takes the order over asks for its units again, and need not wait for the lease.

@@ -157,6 +157,7 @@ async def test_while_the_stock_does_not_answer_the_order_stands_and_the_next_del
         with pytest.raises(StockUnsettledError) as caught:
             await settler.settle(ORDER, reservation=OWN)
         assert (caught.value.retryable, caught.value.reason) == (True, "stock_unavailable")
+        assert str(caught.value).startswith(f"{ORDER.order_id} is completed: ")
         assert caught.value.settled is settled
     with pytest.raises(StockUnsettledError):
         await settler.give_up(ORDER, reason="exhausted", reservation=OWN)

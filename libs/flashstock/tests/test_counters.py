@@ -62,6 +62,35 @@ async def test_nothing_is_added_to_what_is_not_limited(stock: Stock) -> None:
     assert await stock.counters.get("cap") is None
 
 
+@pytest.mark.parametrize(
+    ("units", "said"),
+    [
+        (1.5, "a number of units is a whole number, not 1.5"),
+        ("3", "a number of units is a whole number, not '3'"),
+        (-1, "a number of units is between {least} and 1000000000, not -1"),
+        (MAX_UNITS + 1, "a number of units is between {least} and 1000000000, not 1000000001"),
+    ],
+)
+async def test_a_refused_number_is_told_with_its_bounds(stock: Stock, units: int, said: str) -> None:
+    await stock.counters.set_total("cap", 5)
+    for least, change in (
+        (0, stock.counters.set_total),
+        (1, stock.counters.add),
+        (1, stock.counters.set_customer_limit),
+    ):
+        with pytest.raises(StockError) as caught:
+            await change("cap", units)
+        assert str(caught.value) == said.format(least=least)
+
+
+async def test_the_least_and_the_most_units_are_taken(stock: Stock) -> None:
+    assert (await stock.counters.set_total("cap", 0)).total == 0
+    assert (await stock.counters.add("cap", 1)).total == 1
+    assert (await stock.counters.set_customer_limit("cap", 1)).customer_limit == 1
+    assert (await stock.counters.set_customer_limit("cap", MAX_UNITS)).customer_limit == MAX_UNITS
+    assert (await stock.counters.set_total("cap", MAX_UNITS)).total == MAX_UNITS
+
+
 @pytest.mark.parametrize("units", [-1, MAX_UNITS + 1, 1.5, True, "3", None])
 async def test_what_is_no_number_of_units_is_refused(stock: Stock, units: int) -> None:
     await stock.counters.set_total("cap", 5)
@@ -74,7 +103,7 @@ async def test_what_is_no_number_of_units_is_refused(stock: Stock, units: int) -
 
 async def test_more_than_can_be_counted_is_not_added(stock: Stock) -> None:
     await stock.counters.set_total("cap", MAX_UNITS - 1)
-    with pytest.raises(StockError, match="would be above"):
+    with pytest.raises(StockError, match=f"cap cannot have 2 units more: its total would be above {MAX_UNITS}"):
         await stock.counters.add("cap", 2)
     assert (await stock.counters.add("cap", 1)).total == MAX_UNITS
 

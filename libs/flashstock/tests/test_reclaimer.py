@@ -1,22 +1,24 @@
 """What becomes of what a dead seller left, and what a seller that was only slow can still do."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from typing import Protocol
 
 import pytest
+from structlog.testing import capture_logs
 
 from flashstock.endings import Ending, Outcome
 from flashstock.errors import SessionClosedError, StockError, StockUnavailableError
+from flashstock.levels import StockLevel
 from flashstock.observer import StockObserver
 from flashstock.pages import JournalEntry
 from flashstock.reclaimer import Reclaimer
 from flashstock.seller import Seller, SellerPatience
 from flashstock.stock import Stock
-from flashstock.table import StockTable
-from flashstock.testing import LEASE, Sale
+from flashstock.table import StockTable, Write
+from flashstock.testing import LEASE, FaultPlan, Sale
 
 Kill = Callable[[Seller], Awaitable[None]]
 SOON = 3 * LEASE.total_seconds()
@@ -33,6 +35,11 @@ class Watching(StockObserver):
     def __init__(self) -> None:
         self.units = 0
         self.orders = 0
+        self.levels = 0
+
+    def level(self, level: StockLevel) -> None:
+        assert level.product_id == "cap"
+        self.levels += 1
 
     def reclaimed(self, product_id: str, units: int) -> None:
         assert product_id == "cap"
@@ -295,3 +302,42 @@ async def test_a_session_that_cannot_beat_stops_selling_before_it_can_be_taken_f
     await asyncio.sleep(LEASE.total_seconds())
     await sale.buy(seller, cap=1)
     await seller.__aexit__(None, None, None)
+
+
+async def test_what_a_reclaimer_does_and_cannot_do_is_told(sale: Sale, kill: Kill) -> None:
+    seller = await opened(sale)
+    hold = await seller.reserve({"cap": 2})
+    await hold.commit("body", {})
+    await kill(seller)
+    (session,) = await sale.stock.sessions.list()
+    sale.topic_is_down = True
+    with capture_logs() as lines:
+        async with reclaiming(sale):
+            await asyncio.sleep(LEASE.total_seconds() + 0.5)
+            sale.topic_is_down = False
+            await asyncio.sleep(1)
+    order, *sessions = lines
+    assert (order["event"], order["reservation"]) == ("order_not_published_again", hold.reservation.id)
+    assert [(line["event"], line["session"], line["owner"]) for line in sessions] == [
+        ("stock_session_not_reclaimed", session.id, "mortal"),
+        ("stock_session_reclaimed", session.id, "mortal"),
+    ]
+    assert "1 orders are not known to be published" in sessions[0]["error"]
+
+
+async def test_a_table_that_is_away_is_looked_at_six_times_a_lease_until_it_is_back(sale: Sale) -> None:
+    class Away(FaultPlan):
+        async def meet(self, _place: str, _writes: Sequence[Write]) -> None:
+            raise StockUnavailableError("no answer", reason="timeout")
+
+    watching = Watching()
+    await sale.stock.counters.set_total("cap", 5)
+    sale.faults = Away()
+    with capture_logs() as lines:
+        async with reclaiming(sale, watching):
+            await asyncio.sleep(0.99 * LEASE.total_seconds())
+            assert [(line["event"], line["reason"]) for line in lines] == [("stock_not_watched", "timeout")] * 6
+            assert watching.levels == 0
+            sale.faults = FaultPlan()
+            await asyncio.sleep(LEASE.total_seconds())
+    assert (len(lines), watching.levels) == (6, 6)

@@ -109,6 +109,7 @@ async def test_before_the_first_catalogue_nothing_is_sold_and_the_api_is_not_rea
         assert "Retry-After" in answer.headers
         assert (await shop.ask("/readyz")).status == 503
         assert (await shop.ask("/livez")).status == 200
+        await wait_until(lambda: shop.metric("catalogue_refresh_failures_total"))
         source.down = False
         await wait_until(lambda: shop.metric("catalogue_products") == 2)
         assert (await shop.ask("/readyz")).status == 200

@@ -8,7 +8,7 @@ from aiohttp.test_utils import make_mocked_request
 
 from order_api.bodies import read_json_body
 from order_api.rejections import Rejection
-from order_api.testing import RunningApi, read_answer, running_shop
+from order_api.testing import RunningApi, exchange, read_answer, running_shop
 
 HEAD = b"POST /orders/async HTTP/1.1\r\nHost: shop\r\nContent-Type: application/json\r\n"
 BODY = b'{"customer_id":1,"items":[{"product_id":"pen","quantity":1}]}'
@@ -58,6 +58,7 @@ async def test_a_body_that_trickles_in_is_given_up_after_the_deadline() -> None:
         answer = await answering
         writer.close()
         assert (answer.problem, answer.fields) == ((408, "slow-body"), ["body"])
+        assert answer.json["title"] == "The body did not arrive within 0.1 seconds"
         assert answer.headers["Connection"] == "close"
         assert shop.topic.calls == []
 
@@ -102,8 +103,33 @@ async def test_a_client_who_asks_first_is_refused_without_sending(shop: RunningA
     async with asyncio.timeout(5):
         reader, writer = await asyncio.open_connection("127.0.0.1", shop.port)
         writer.write(HEAD + b"Expect: 100-continue\r\n" + header + b"\r\n\r\n")
-        assert (await read_answer(reader)).status == status
+        answer = await read_answer(reader)
+        assert (answer.status, answer.headers["Connection"]) == (status, "close")
         writer.close()
+
+
+@pytest.mark.parametrize(
+    ("line", "status"),
+    [
+        (b"GET /products", 200),
+        (b"GET /products/none", 404),
+        (b"GET /health", 200),
+        (b"GET /openapi.json", 200),
+        (b"GET /orders/none", 404),
+        (b"DELETE /orders/none", 404),
+        (b"POST /orders/none/cancel", 404),
+    ],
+)
+async def test_what_a_client_expects_that_nobody_knows_changes_no_answer(
+    shop: RunningApi, line: bytes, status: int
+) -> None:
+    head = line + b" HTTP/1.1\r\nHost: shop\r\nConnection: close\r\n"
+    answer = await exchange(shop.port, head + b"Expect: the unexpected\r\n\r\n")
+    assert answer.status == status
+    assert answer.headers["Content-Type"].startswith("application/")
+    assert answer.headers["Traceresponse"]
+    assert answer.body == (await exchange(shop.port, head + b"\r\n")).body
+    assert (await exchange(shop.port, head + b"Expect: 100-Continue\r\n\r\n")).status == 100
 
 
 async def test_a_connection_is_kept_for_the_next_order_after_a_refusal(shop: RunningApi) -> None:

@@ -123,6 +123,17 @@ async def test_an_empty_shop_is_filled_soon_and_not_after_a_whole_refresh() -> N
         await wait_until(lambda: catalogue.find("pen") == PEN)
 
 
+@pytest.mark.parametrize(
+    ("products", "refresh", "pause"), [([], 30, 1), ([], 0.5, 0.5), ([PEN], 30, 30), ([PEN], 0.5, 0.5)]
+)
+async def test_a_shop_with_nothing_to_sell_is_read_again_after_a_second_at_most(
+    products: list[Product], refresh: float, pause: float
+) -> None:
+    catalogue = Catalogue(source=FakeProducts(*products), refresh=timedelta(seconds=refresh))
+    assert await catalogue.refresh()
+    assert catalogue._pause() == timedelta(seconds=pause)
+
+
 class BrokenOnceProducts:
     def __init__(self) -> None:
         self.loads = 0
@@ -223,6 +234,37 @@ async def test_a_bad_row_of_the_largest_size_makes_a_short_line() -> None:
     assert list(products) == ["pen"]
     assert len(str(lines)) < 500
     assert "pen-2" in str(lines)
+
+
+async def test_of_a_bad_row_a_hundred_characters_of_its_id_are_logged() -> None:
+    with capture_logs() as lines:
+        await DynamoProducts(client=OnePage({"product_id": "x" * 300}, "y" * 300), table="t").load()
+    assert [line["product_id"] for line in lines] == ["x" * 100, "y" * 100]
+
+
+async def test_a_page_has_a_thousand_products_and_what_is_sold_of_them() -> None:
+    asked: list[Mapping[str, Any]] = []
+
+    class NotingPage(OnePage):
+        async def scan(self, **arguments: object) -> Mapping[str, Any]:
+            asked.append(arguments)
+            return await super().scan(**arguments)
+
+    await DynamoProducts(client=NotingPage(), table="t").load()
+    assert asked == [
+        {
+            "TableName": "t",
+            "Limit": 1000,
+            "ProjectionExpression": "product_id, #name, unit_price_minor, currency",
+            "ExpressionAttributeNames": {"#name": "name"},
+        }
+    ]
+
+
+@pytest.mark.parametrize(("price", "sold"), [("0", True), (str(10**12), True), (str(10**12 + 1), False)])
+async def test_a_price_may_be_nothing_and_has_a_most(price: str, *, sold: bool) -> None:
+    products = await DynamoProducts(client=OnePage(row("pen", price=price)), table="t").load()
+    assert [product.unit_price_minor for product in products.values()] == ([int(price)] if sold else [])
 
 
 @pytest.mark.embedded_aws

@@ -12,10 +12,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from flashmsg import Order, OrderStatus
-from flashpay import Claimed
+from flashpay import Claimed, LedgerEntry
 from flashpay.testing import Reply
+from order_api.acceptance import is_made_of
 from order_api.catalogue import Product
-from order_api.testing import PEN, PHONE, FakeProducts, RunningApi, running_shop, wait_until
+from order_api.testing import PEN, PHONE, FakeProducts, RunningApi, order_of, running_shop, wait_until
 
 KEY = {"Idempotency-Key": "basket-1"}
 LEASE = timedelta(seconds=30)
@@ -239,6 +240,14 @@ async def test_orders_are_counted_at_their_first_request(shop: RunningApi) -> No
         name: [shop.metric(f"orders_{name}_total", mode=mode) for mode in MODES] for name in ("accepted", "repeated")
     }
     assert counts == {"accepted": [2, 1], "repeated": [2, 2]}
+
+
+@pytest.mark.parametrize(("later", "same"), [(-1, False), (0, True), (999, True), (1_000, False)])
+def test_an_entry_is_made_of_an_order_of_the_same_millisecond(later: int, *, same: bool) -> None:
+    order = order_of(1)
+    entry = LedgerEntry.accepted_first(order, owner="api", now=order.created_at)
+    made = order.model_copy(update={"created_at": entry.created_at + timedelta(microseconds=later)})
+    assert is_made_of(entry, made) is same
 
 
 async def test_a_late_sync_order_is_counted_once() -> None:

@@ -1,14 +1,18 @@
 """What a process that died had reserved: its journaled orders are placed, the rest is for sale again."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
 
 import pytest
+from structlog.testing import capture_logs
 
 from flashpay.claims import Claimed
 from flashpay.gateway import Approved, Declined
+from flashstock.reclaimer import Reclaimer
 from order_api.limited_sale import CUSTOMER_LIMITS
+from order_api.selling import _reclaim
 from order_api.testing import DeadProcess, FakeStock, RunningApi, order_of, running_shop, wait_until
 
 LEASE_SECONDS = "0.3"
@@ -127,3 +131,25 @@ async def test_an_order_that_can_never_be_placed_is_counted_and_keeps_its_own_un
         await until_reclaimed(stock)
         assert len(shop.events) == 1
     assert await stock.figures("pen") == (8, 2, 0)
+
+
+async def test_a_reclaimer_that_crashes_goes_on_a_second_later(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Crashing(Reclaimer):
+        def __init__(self) -> None:
+            pass
+
+        async def run(self, stop: asyncio.Event) -> None:
+            assert not stop.is_set()
+            if slept:
+                raise asyncio.CancelledError
+            raise ZeroDivisionError("a bug")
+
+    async def sleep(seconds: float) -> None:
+        slept.append(seconds)
+
+    slept: list[float] = []
+    monkeypatch.setattr("order_api.selling.asyncio.sleep", sleep)
+    with capture_logs() as lines, pytest.raises(asyncio.CancelledError):
+        await _reclaim(Crashing())
+    assert slept == [1]
+    assert [(line["event"], line["exc_info"]) for line in lines] == [("stock_reclaimer_crashed", True)]

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from flashpay import GatewayUnavailableError
 from flashpay.testing import MemoryLedger, Reply
 from order_api.order_book import OrderBook, OrderBookError
+from order_api.rejections import turned_away
 from order_api.retry_after import Outage, RetryAfter, Turns
 from order_api.testing import Answer, RunningApi, running_shop, wait_until
 
@@ -37,6 +38,12 @@ def test_those_refused_together_are_spread(estimate: float, choices: tuple[int, 
     spreading = RetryAfter(jitter=lambda: next(numbers) / 1000)
     told = {spreading.spread(timedelta(seconds=estimate)).total_seconds() for _ in range(1000)}
     assert told == set(range(choices[0], choices[1] + 1))
+
+
+@pytest.mark.parametrize(("seconds", "told"), [(0, "1"), (0.2, "1"), (1, "1"), (1.2, "2"), (60, "60")])
+def test_a_refusal_names_whole_seconds_and_no_less_than_one(seconds: float, told: str) -> None:
+    refusal = turned_away(None, "late", "Not now", retry_after=timedelta(seconds=seconds))
+    assert refusal.response().headers["Retry-After"] == told
 
 
 def test_an_outage_lasts_from_its_first_failure_to_a_success() -> None:

@@ -28,6 +28,35 @@ def test_the_defaults_are_those_that_the_design_names() -> None:
         10,
     )
     assert settings.retention == Retention(announced=False, keep=None)
+    assert (settings.catalogue_refresh, settings.body_timeout) == (timedelta(seconds=30), timedelta(seconds=10))
+    assert (settings.gateway_key_window, settings.drain_grace) == (timedelta(hours=24), timedelta(seconds=1))
+    assert (settings.operations_host, settings.operations_port) == ("127.0.0.1", 8079)
+    assert settings.order_id_secret_previous is None
+
+
+@pytest.mark.parametrize(
+    ("variable", "least", "most", "too_little", "too_much"),
+    [
+        ("SYNC_LIMIT", "0", "10000", "-1", "10001"),
+        ("SYNC_WAIT_SECONDS", "0", "3600", "-1", "3601"),
+        ("SYNC_DEADLINE_SECONDS", "0.001", "3600", "0", "3601"),
+        ("GATEWAY_KEY_WINDOW_SECONDS", "0.001", "7776000", "0", "7776001"),
+        ("PUBLISH_LINGER_SECONDS", "0", "1", "-1", "1.001"),
+        ("BODY_LIMIT_BYTES", "1", "1048576", "0", "1048577"),
+        ("OPERATIONS_PORT", "0", "65535", "-1", "65536"),
+        ("DRAIN_GRACE_SECONDS", "0", "300", "-1", "301"),
+    ],
+)
+def test_a_number_is_taken_from_its_least_to_its_most(
+    variable: str, least: str, most: str, too_little: str, too_much: str
+) -> None:
+    (name,) = (name for name, known in Settings.variables({}).items() if known == variable)
+    for value in (least, most):
+        taken = getattr(Settings.from_environment(environment(**{variable: value})), name)
+        assert (taken.total_seconds() if isinstance(taken, timedelta) else taken) == float(value)
+    for value in (too_little, too_much):
+        with pytest.raises(SettingsError, match=f"{variable}: "):
+            Settings.from_environment(environment(**{variable: value}))
 
 
 @pytest.mark.parametrize(
@@ -71,6 +100,15 @@ def test_the_secret_does_not_show_when_settings_are_printed() -> None:
 def test_the_shutdown_gives_sync_orders_their_time() -> None:
     settings = Settings.from_environment(environment(SYNC_DEADLINE_SECONDS="25"))
     assert settings.shutdown_timeout.total_seconds() > 25
+
+
+@pytest.mark.parametrize(("deadline", "seconds"), [("20", 20), ("3", 1 + 10)])
+def test_the_shutdown_gives_every_request_the_longest_that_it_may_take_and_a_second(
+    deadline: str, seconds: int
+) -> None:
+    settings = Settings.from_environment(environment(SYNC_DEADLINE_SECONDS=deadline))
+    # Its settlement, then what its key and its publish may take, 0.8 s each.
+    assert settings.shutdown_timeout == timedelta(seconds=seconds + 2 * 0.8 + 1)
 
 
 def test_help_lists_every_variable() -> None:

@@ -140,6 +140,14 @@ def test_what_is_no_number_of_units_is_named(
     assert len(said) < 1_000
 
 
+def test_a_long_number_is_named_by_its_beginning_with_what_is_allowed(capsys: pytest.CaptureFixture[str]) -> None:
+    for command, least in (("set", 0), ("add", 1)):
+        with pytest.raises(SystemExit):
+            parser().parse_args([command, "pen", "9" * 99])
+        said = capsys.readouterr().err
+        assert said.endswith(f"UNITS: '{'9' * 40}' is no whole number from {least} to 1000000000\n")
+
+
 def test_nothing_at_all_cannot_be_added() -> None:
     with pytest.raises(SystemExit):
         parser().parse_args(["add", "pen", "0"])
@@ -149,6 +157,27 @@ def test_help_names_commands_variables_and_exit_status() -> None:
     done = run("--help", variables={})
     assert done.returncode == 0
     assert all(word in done.stdout for word in ("show", "set", "add", "STOCK_TABLE", "PRODUCTS_TABLE", "exit status"))
+
+
+@pytest.mark.parametrize(
+    ("command", "usage"),
+    [
+        ("show", "show [-h] [PRODUCT ...]"),
+        ("set", "set [-h] [--customer-limit N] PRODUCT UNITS"),
+        ("add", "add [-h] PRODUCT UNITS"),
+    ],
+)
+def test_every_command_shows_how_it_is_written(capsys: pytest.CaptureFixture[str], command: str, usage: str) -> None:
+    with pytest.raises(SystemExit) as ended:
+        parser().parse_args([command, "--help"])
+    assert ended.value.code == 0
+    assert capsys.readouterr().out.startswith(f"usage: python -m order_api.stock {usage}\n")
+
+
+def test_a_command_is_wanted() -> None:
+    with pytest.raises(SystemExit) as ended:
+        parser().parse_args([])
+    assert ended.value.code == 2
 
 
 def test_missing_variables_are_named() -> None:
@@ -204,3 +233,4 @@ def test_a_change_without_an_answer_is_said_to_be_in_doubt(
     said = capsys.readouterr().err
     assert said.startswith(f"python -m order_api.stock: {error}")
     assert ("not known whether anything is changed" in said) is in_doubt
+    assert in_doubt or said == f"python -m order_api.stock: {error}\n"

@@ -79,6 +79,18 @@ async def test_durations_are_labelled_by_the_route_and_never_by_the_path(shop: R
     assert len(re.findall(rf"^{DURATION}{{", exposition, re.MULTILINE)) == 4
 
 
+async def test_a_method_that_nobody_uses_has_no_series_of_its_own(shop: RunningApi) -> None:
+    for method in ("PROPFIND", "LINK"):
+        assert (await shop.request(method, "/orders/async")).status == 405
+    assert shop.metric(DURATION, **labels("unmatched", 405, "_OTHER")) == 2
+
+
+async def test_of_a_path_that_leads_nowhere_two_hundred_characters_are_logged(shop: RunningApi) -> None:
+    with capture_logs() as lines:
+        await shop.request("GET", "/" + "x" * 300)
+    assert [line["path"] for line in lines] == ["/" + "x" * 199]
+
+
 async def test_durations_reach_five_minutes(shop: RunningApi) -> None:
     await shop.order("async")
     exposition = (await shop.ask("/metrics")).body.decode()
@@ -97,7 +109,10 @@ async def test_refused_orders_are_counted_by_reason(shop: RunningApi) -> None:
 async def test_a_bug_of_ours_is_a_500_that_tells_nothing(shop: RunningApi, monkeypatch: pytest.MonkeyPatch) -> None:
     app = shop.runner.app
 
+    bound: list[object] = []
+
     def broken(*_arguments: object, **_options: object) -> None:
+        bound.append(structlog.contextvars.get_contextvars()["trace_id"])
         raise ZeroDivisionError("the secret is 42")
 
     monkeypatch.setattr(type(app[INTAKE]), "draft", broken)
@@ -110,6 +125,7 @@ async def test_a_bug_of_ours_is_a_500_that_tells_nothing(shop: RunningApi, monke
     assert "idempotency_key" not in answer.json
     assert [line["event"] for line in lines] == ["request_failed", "http_request"]
     assert lines[0]["exc_info"]
+    assert bound == [lines[1]["trace_id"]] == [answer.headers["traceresponse"].split("-")[1]]
 
 
 async def test_a_log_that_cannot_be_written_takes_no_answer_away(

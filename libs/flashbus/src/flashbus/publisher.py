@@ -248,11 +248,11 @@ class GroupCommitPublisher:
             refused = await self._topic.publish_batch([waiting.entry for waiting in batch])
         except TopicError as exc:
             self._note_failure(started)
-            _settle_all(batch, PublishError("unavailable", str(exc), certain=exc.certain))
+            _fail_all(batch, str(exc), certain=exc.certain)
         except BaseException:
             # No answer in time, a bug of ours, a cancelled loop: no caller may wait for an answer that never comes.
             self._note_failure(started)
-            _settle_all(batch, PublishError("unavailable", "the publisher failed", certain=False))
+            _fail_all(batch, "the publisher failed", certain=False)
             raise
         else:
             self._failing_since = None
@@ -279,10 +279,10 @@ def _refused(refusal: Refusal) -> PublishError:
     return PublishError("refused", refusal.code, certain=refusal.certain)
 
 
-def _settle_all(batch: list[_Waiting], error: PublishError) -> None:
+def _fail_all(batch: list[_Waiting], detail: str, *, certain: bool) -> None:
     for waiting in batch:
         # An exception of its own for each: raised twice, one would collect the tracebacks of all.
-        _settle(waiting, PublishError(error.reason, str(error), certain=error.certain))
+        _settle(waiting, PublishError("unavailable", detail, certain=certain))
 
 
 def _settle(waiting: _Waiting, error: PublishError | None) -> None:

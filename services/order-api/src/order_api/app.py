@@ -16,7 +16,7 @@ from flashpay import Canceller, Refunder, Reservations, Settler, utc_now
 from flashstock.stock import Stock
 from order_api import app_keys
 from order_api.async_orders import post_async_order
-from order_api.bodies import leave_expectation
+from order_api.bodies import leave_expectation, send_continue
 from order_api.cancelling import cancel_order
 from order_api.catalogue import Catalogue, ProductSource
 from order_api.connections import Connections
@@ -190,13 +190,13 @@ async def _running(app: web.Application) -> AsyncIterator[None]:
 def _add_routes(app: web.Application) -> None:
     app.router.add_post("/orders/async", post_async_order, expect_handler=leave_expectation)
     app.router.add_post("/orders/sync", post_sync_order, expect_handler=leave_expectation)
-    app.router.add_get("/orders/{order_id}", get_order)
-    app.router.add_delete("/orders/{order_id}", cancel_order)
-    app.router.add_post("/orders/{order_id}/cancel", cancel_order)
-    app.router.add_get("/products", get_products)
-    app.router.add_get("/products/{product_id}", get_product)
-    app.router.add_get("/health", _health)
-    app.router.add_get("/openapi.json", _openapi)
+    app.router.add_get("/orders/{order_id}", get_order, expect_handler=send_continue)
+    app.router.add_delete("/orders/{order_id}", cancel_order, expect_handler=send_continue)
+    app.router.add_post("/orders/{order_id}/cancel", cancel_order, expect_handler=send_continue)
+    app.router.add_get("/products", get_products, expect_handler=send_continue)
+    app.router.add_get("/products/{product_id}", get_product, expect_handler=send_continue)
+    app.router.add_get("/health", _health, expect_handler=send_continue)
+    app.router.add_get("/openapi.json", _openapi, expect_handler=send_continue)
 
 
 async def _health(_request: web.Request) -> web.Response:
