@@ -9,6 +9,7 @@ from load.report import words
 from load.report.charts import Chart, Line
 from load.scenario import Arm, Shop
 
+TRUE_RUN = "true run, predicted"
 PALETTE = ("s6", "s5", "s4", "s2", "s1", "s3")
 
 
@@ -21,6 +22,13 @@ class Table(BaseModel):
     heads: tuple[str, ...]
     rows: list[tuple[str, ...]]
     is_text: bool = False
+
+
+def filled(table: Table) -> Table:
+    """The same table without the columns in which these runs have nothing to say."""
+    kept = [index for index, cells in enumerate(zip(*table.rows, strict=True)) if set(cells) - {"", words.NOTHING}]
+    heads, *rows = [tuple(row[index] for index in kept) for row in (table.heads, *table.rows)]
+    return table.model_copy(update={"heads": heads, "rows": rows})
 
 
 class Answer(BaseModel):

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from load.analysis.results import Results, RunResult
 from load.report import markup, words
+from load.report.answers import drain_text
 from load.report.charts import Chart, Line
 from load.report.console import STOCK_COLUMNS, stock_row
 from load.report.differences import COMPARED, SEVERAL, difference, spread, unlike, written
@@ -140,7 +141,7 @@ def _table(name: str, rows: Rows) -> str:
                 words.seconds(run.figures.accept.p95 if run.figures.accept else None),
                 words.rate(run.figures.completion_rate),
                 words.count(run.figures.peak_backlog),
-                words.seconds(run.figures.drain_seconds) + (" *" if run.figures.drain_is_extrapolated else ""),
+                drain_text(run),
             )
             for label, run in rows
         ],

@@ -9,6 +9,7 @@ from load.model import Prices, sale_rates
 from load.report import words
 from load.report.document import asset, embedded_json
 from load.report.markup import text
+from load.report.prose import say
 from load.report.verdict import busiest_queue
 
 PLACE = ("path", "Order path")
@@ -22,8 +23,9 @@ def order_path(results: Results, prices: Prices) -> str:
     data = embedded_json(recording(run) | {"rates": asdict(sale_rates(prices))})
     return (
         f'<section id="{PLACE[0]}"><h2>The order path, alive</h2><p class="lead">{text(_lead(run))}</p>'
-        "<p>This is the run as it was recorded. Move a slider, and the model shows what another number of workers,"
-        f" other customers or another provider would make of it.</p>{asset('order_path.html')}"
+        '<p>This is the run as it was recorded<span class="paper"> at the moment of its largest backlog</span>.'
+        ' <span class="screen">Move a slider, and the model shows what another number of workers, other customers or'
+        f" another provider would make of it.</span></p>{asset('order_path.html')}"
         f'<script type="application/json" id="order-path-data">{data}</script></section>'
     )
 
@@ -31,10 +33,12 @@ def order_path(results: Results, prices: Prices) -> str:
 def _lead(run: RunResult) -> str:
     scenario, coming = run.scenario, run.peak.accepted_rate
     settled = scenario.workers / (scenario.payment_seconds + scenario.overhead_seconds)
-    workers = words.number_of(scenario.workers, "worker")
-    if settled >= coming:
-        return f"{words.rate(coming)} came, and {workers} can pay {words.rate(settled)}: the queue stayed short."
-    return f"{words.rate(coming)} came, and {workers} can pay {words.rate(settled)}: the rest had to wait in the queue."
+    return say(
+        "path.stayed_short" if settled >= coming else "path.had_to_wait",
+        coming=words.rate(coming),
+        workers=words.number_of(scenario.workers, "worker"),
+        settled=words.rate(settled),
+    )
 
 
 def recording(run: RunResult) -> dict[str, object]:

@@ -4,22 +4,18 @@ from load.analysis.predicted import PredictedValue
 from load.analysis.results import Results, RunResult
 from load.model import Prices
 from load.report import words
-from load.report.answers import Answer, Table, true_text
+from load.report.answers import TRUE_RUN, Answer, Table, filled, true_text
 from load.report.console import run_name
 from load.report.lambda_answers import cold_answer, switch_answer
 from load.report.money import money_answer
 from load.report.open_answer import open_loop_answer
+from load.report.prose import say
 from load.report.published import published_answer
 from load.report.queue_answers import growth_answer, workers_answer
 from load.report.ratio_answer import ratio_answer
 from load.report.scaling_answer import scaling_answer
 from load.report.stock_answer import stock_answer
 from load.report.sync_answer import sync_answer
-
-UNPREDICTED = (
-    "Of limited stock only the units sold are predicted: as many as there are, or as were ordered. When they are gone,"
-    " and how long answers take then, the model does not say."
-)
 
 
 def predicted_answer(results: Results) -> Answer | None:
@@ -31,33 +27,26 @@ def predicted_answer(results: Results) -> Answer | None:
     known = [value for _, value in rows if value.ok is not None]
     near = sum(value.ok is True for value in known)
     unknown = len(rows) - len(known)
-    rest = f" {unknown} could not be measured, because the run was cut short or its slots were never all busy." * (
-        unknown > 0
-    )
+    rest = say("predicted.unknown", count=unknown) if unknown else ""
+    limited = any(run.scenario.is_limited for run in runs)
     return Answer(
         id="predicted",
         short="Model",
-        lead=f"{near} of {len(known)} predictions are within 10 % of what was then measured.",
-        question="Did the model know it before?",
-        paragraphs=[
-            (
-                f"Every prediction was written down before its run; those that are further off are marked.{rest} The"
-                " model knows the shoppers, their thinking time, the payment and the slots, and from earlier runs what"
-                " a slot does beside the payment, how long an answer takes and a task's start; it does not know how"
-                " busy this machine was."
-            )
-        ]
-        + [UNPREDICTED] * any(run.scenario.is_limited for run in runs),
+        lead=say("predicted.lead", near=near, known=len(known)),
+        question=say("predicted.question"),
+        paragraphs=[say("predicted.known", unknown=rest), *([say("predicted.stock")] if limited else [])],
         tables=[
             Table(
                 caption="Runs and their predictions",
                 heads=("run", "within 10 %", "furthest off", "predicted", "measured", "deviation"),
                 rows=[_furthest_row(run) for run in runs],
             ),
-            Table(
-                caption="Every prediction",
-                heads=("figure", "predicted", "measured", "deviation", "true run, predicted", "remark"),
-                rows=[_predicted_row(run, value) for run, value in rows],
+            filled(
+                Table(
+                    caption="Every prediction",
+                    heads=("figure", "predicted", "measured", "deviation", TRUE_RUN, "remark"),
+                    rows=[_predicted_row(run, value) for run, value in rows],
+                )
             ),
         ],
     )

@@ -14,9 +14,10 @@ from playwright.sync_api import Browser, sync_playwright
 
 from load.analysis.results import Results, RunResult
 from load.model import Sale, load_prices, sale_figures, sale_rates
+from load.report import words
 from load.report.document import asset
 from load.report.files import write_comparison, write_report
-from load.tests.visit import Visit
+from load.tests.visit import Visit, outcome, shown, waiting
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 pytestmark = pytest.mark.skipif(CHROMIUM is None and "CI" not in os.environ, reason="no Chromium is installed")
@@ -100,6 +101,11 @@ def test_a_phone_shows_all_of_it_and_tables_keep_their_first_column(report: Visi
     before = head.bounding_box()
     assert table.evaluate("one => { one.scrollLeft = 300; return one.scrollLeft; }") > 100
     assert head.bounding_box() == before
+    names = "#figures tbody th, #validity tbody th"
+    cut = "all => all.filter((one) => one.scrollWidth > one.clientWidth).map((one) => one.textContent)"
+    assert report.page.eval_on_selector_all(names, cut) == []
+    heights = report.page.eval_on_selector_all(names, "all => all.map((one) => one.clientHeight)")
+    assert max(heights) <= 3 * 22 + 16, "a name takes three lines at most"
     report.page.set_viewport_size({"width": 1280, "height": 900})
 
 
@@ -142,21 +148,6 @@ def test_a_chart_is_zoomed_by_dragging_and_shows_all_again(demo: Visit) -> None:
     demo.page.mouse.up()
     whole.click()
     assert not whole.is_visible()
-
-
-def shown(demo: Visit) -> tuple[int, int]:
-    """The first and the last second that the arrow keys find in the story's chart."""
-    plot = demo.page.locator("#chart-story .u-wrap")
-    found = []
-    for key in ("ArrowRight", "ArrowLeft"):
-        plot.focus()
-        plot.blur()
-        plot.press(key)
-        read = demo.page.locator("#chart-story .u-legend .u-value").first.inner_text()
-        minutes, _, seconds = read.removesuffix(" s").rpartition(" min ")
-        found.append(60 * int(minutes or 0) + int(seconds))
-    plot.blur()
-    return found[0], found[1]
 
 
 def test_the_keys_zoom_a_chart_where_it_is_read(demo: Visit) -> None:
@@ -224,6 +215,30 @@ def test_paper_shows_the_numbers_and_no_buttons(demo: Visit) -> None:
     assert demo.page.locator(".stage").is_visible()
 
 
+def test_paper_shows_the_order_path_at_its_largest_backlog(demo: Visit, demo_runs: list[RunResult]) -> None:
+    run = next(run for run in demo_runs if run.scenario.name == "ecs")
+    assert waiting(demo) == "0 waiting"
+    demo.page.evaluate("dispatchEvent(new Event('beforeprint'))")
+    assert int(waiting(demo).split()[0]) == pytest.approx(run.figures.peak_backlog - run.scenario.workers, rel=0.05)
+    demo.page.evaluate("dispatchEvent(new Event('afterprint'))")
+    assert waiting(demo) == "0 waiting"
+
+
+def test_no_chart_stands_alone_beside_an_empty_half_of_the_paper(visits: Open) -> None:
+    visit = visits("lab")
+    visit.page.emulate_media(media="print")
+    visit.page.evaluate("dispatchEvent(new Event('beforeprint'))")
+    rows = visit.page.eval_on_selector_all(
+        ".charts.wide", "all => all.map((row) => [...row.children].map((card) => card.classList.contains('whole')))"
+    )
+    visit.page.evaluate("dispatchEvent(new Event('afterprint'))")
+    visit.page.emulate_media(media="screen")
+    assert rows
+    for row in rows:
+        halves = "".join("w" if whole else "h" for whole in row).split("w")
+        assert all(len(one) % 2 == 0 for one in halves), rows
+
+
 def test_the_page_is_built_for_everybody(visits: Open) -> None:
     page = visits("lab").page
     assert page.locator("html").get_attribute("lang") == "en"
@@ -284,9 +299,11 @@ def test_the_page_computes_a_sale_as_the_model_does(demo: Visit) -> None:
         assert figures == pytest.approx(asdict(sale_figures(sale, workers, rates)), rel=1e-9, abs=1e-9)
 
 
-def outcome(visit: Visit) -> dict[str, str]:
-    pairs = "all => all.map((one) => [...one.children].map((part) => part.textContent))"
-    return dict(visit.page.eval_on_selector_all(".outcome div", pairs))
+def test_a_duration_reads_as_it_does_in_the_sentences(demo: Visit) -> None:
+    script = f"(values) => {{ {asset('format.js')} return values.map(spoken); }}"
+    values = [0.54, 11.9, 60.0, 526.7, 11_520.0]
+    assert demo.page.evaluate(script, values) == [words.seconds(value) for value in values]
+    assert demo.page.evaluate(script, [None]) == [words.seconds(None)]
 
 
 def test_the_order_path_replays_the_run_and_a_slider_asks_the_model(demo: Visit, demo_runs: list[RunResult]) -> None:

@@ -12,6 +12,7 @@ from load.report.hero import headline, story_chart
 from load.report.money import difference_chart
 from load.report.queue_answers import fixed_runs
 from load.report.queue_charts import backlog_chart, completions_chart, confirmation_chart, visible_chart
+from load.report.sync_answer import shown_at_first
 
 Make = Callable[[list[RunResult], str], Results]
 
@@ -56,6 +57,20 @@ def test_a_drain_that_was_cut_short_is_dashed_to_nothing(queues: list[RunResult]
     assert end == chart.x_max == cut.bands[-1].end + 5000.0
     assert chart.x_view == (0.0, max(run.series.t[-1] for run in (cut, queues[-1])))
     assert all(len(line.values) == len(chart.x) for line in chart.lines)
+
+
+def test_a_run_that_lasts_much_longer_than_all_others_does_not_press_them_together(queues: list[RunResult]) -> None:
+    def at_first(*ends: float) -> tuple[float, float] | None:
+        return shown_at_first(
+            [
+                run.model_copy(update={"series": run.series.model_copy(update={"t": [0.0, 1.0, end]})})
+                for run, end in zip(queues, ends, strict=False)
+            ]
+        )
+
+    assert at_first(20, 60, 24) == (0.0, 24)
+    assert at_first(20, 24, 30) is None
+    assert at_first(60) is None
 
 
 def test_workers_are_one_hue_from_light_to_dark_on_the_same_axes(queues: list[RunResult]) -> None:

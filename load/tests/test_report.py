@@ -27,6 +27,11 @@ from load.tests.synthetic import write_synthetic_run
 Make = Callable[[list[RunResult], str], Results]
 
 
+def said(page: Path) -> str:
+    """What a page says; a figure and its unit, which stay in one line, with a common space between them."""
+    return page.read_text(encoding="utf-8").replace("\N{NO-BREAK SPACE}", " ")
+
+
 def test_the_demo_report_is_written_and_read_back(
     tmp_path: Path, make_results: Make, demo_runs: list[RunResult]
 ) -> None:
@@ -198,7 +203,7 @@ def test_a_run_that_was_taken_out_of_the_results_is_shown_again(
 def test_runs_can_be_compared(tmp_path: Path, make_results: Make, demo_runs: list[RunResult]) -> None:
     results = make_results(demo_runs, "demo")
     page = write_comparison(tmp_path / "c", [(Path("first"), results), (Path("second"), results)])
-    text = page.read_text(encoding="utf-8")
+    text = said(page)
     assert text.count(">first</th>") == len(demo_runs)
     # once in the table of figures and, unless stock was limited, once in that of the differences
     plenty = [run for run in demo_runs if not run.scenario.is_limited]
@@ -221,7 +226,16 @@ def test_a_comparison_says_by_how_much_a_figure_differs(
     figures = run.figures.model_copy(update={"peak_backlog": run.figures.peak_backlog * 3})
     other = make_results([run.model_copy(update={"figures": figures})], "demo")
     pair = [(Path("first"), make_results([run], "demo")), (Path("second"), other)]
-    assert "+200.0 %" in write_comparison(tmp_path, pair).read_text(encoding="utf-8")
+    assert "+200.0 %" in said(write_comparison(tmp_path, pair))
+
+
+def test_a_comparison_marks_a_drain_that_was_not_waited_for(
+    tmp_path: Path, make_results: Make, demo_runs: list[RunResult]
+) -> None:
+    run = demo_runs[1]
+    cut = run.figures.model_copy(update={"drain_is_extrapolated": True, "drain_seconds": 110.0})
+    pair = [(Path(name), make_results([run.model_copy(update={"figures": cut})], "demo")) for name in ("a", "b")]
+    assert said(write_comparison(tmp_path, pair)).count(">≈ 1 min 50 s<") == len(pair)
 
 
 def slower(run: RunResult, share: float) -> RunResult:
@@ -235,7 +249,7 @@ def compared(folder: Path, base: list[Results], others: list[Results]) -> list[s
         [(Path(f"{side}{number}"), one) for number, one in enumerate(some)]
         for side, some in zip("ab", (base, others), strict=True)
     ]
-    text = write_comparison(folder, named[1], against=named[0]).read_text(encoding="utf-8")
+    text = said(write_comparison(folder, named[1], against=named[0]))
     table = text[text.index("difference from base</caption>") :].split("</table>")[0]
     return [row.rpartition("<td>")[2].partition("</td>")[0] for row in table.split("<tr>")[2:]]
 

@@ -9,10 +9,12 @@ from load.analysis.predicted import PredictedValue
 from load.analysis.results import Results, RunResult
 from load.model import load_prices
 from load.report import words
+from load.report.answers import Table, filled
 from load.report.console import row
 from load.report.markdown import markdown
+from load.report.markup import table, text
 from load.report.study import answers
-from load.report.verdict import scale_note, verdict
+from load.report.verdict import customers_lost, scale_note, verdict
 from load.scenario import Arm
 
 Make = Callable[[list[RunResult], str], Results]
@@ -115,6 +117,81 @@ def test_a_payment_that_is_not_scaled_is_said_beside_its_row(make_results: Make,
         assert "1 worker (for 5)" in firsts
     changes = "3 tasks at 2 s, 5 tasks at 13 s; in the true run 3 tasks at 20 s, 6 tasks at 60 s, 2 tasks at 90 s"
     assert changes in found["scaling"].paragraphs[0]
+
+
+def cold_words(make_results: Make, run: RunResult, seconds: float) -> str:
+    """What is said of a run whose burst was confirmed within so many seconds, and within one second when warm."""
+    cold, warm = run.figures.phases[-2:]
+    confirmation = warm.confirmation
+    assert confirmation is not None
+    phases = [
+        *run.figures.phases[:-2],
+        cold.model_copy(update={"confirmation": confirmation.model_copy(update={"p50": seconds}), "cold_starts": 2}),
+        warm.model_copy(update={"confirmation": confirmation.model_copy(update={"p50": 1.0}), "cold_starts": 0}),
+    ]
+    figures = run.figures.model_copy(update={"phases": phases})
+    results = make_results([run.model_copy(update={"figures": figures})], "lab")
+    return next(one for one in answers(results, load_prices()) if one.id == "cold").paragraphs[0]
+
+
+def test_a_cold_start_that_added_nothing_is_said_to_have_added_nothing(
+    make_results: Make, lab_runs: list[RunResult]
+) -> None:
+    run = next(one for one in lab_runs if one.scenario.name == "lambda")
+    assert "(5 orders, 2 cold starts) 1.50 s, 500 ms or 50 % more" in cold_words(make_results, run, 1.5)
+    for as_fast in (1.001, 0.98):
+        assert cold_words(make_results, run, as_fast).endswith("ms, no more." if as_fast < 1 else "s, no more.")
+
+
+def test_a_shop_that_left_nobody_without_an_order_says_so_plainly(lab_runs: list[RunResult]) -> None:
+    figures = lab_runs[0].figures.model_copy(update={"customers": 20, "customers_lost": 0})
+    assert customers_lost(figures) == "of 20 customers none was left without an order"
+    lost = figures.model_copy(update={"customers_lost": 6})
+    assert customers_lost(lost) == "of 20 customers 6 got no order at all"
+
+
+def test_a_scaled_experiment_claims_no_comparison_with_published_figures(
+    make_results: Make, lab_runs: list[RunResult]
+) -> None:
+    unscaled = [
+        run.model_copy(update={"scenario": run.scenario.model_copy(update={"stands_for_payment_seconds": None})})
+        for run in lab_runs
+    ]
+    scaled, true = (
+        {answer.id: answer for answer in answers(make_results(runs, "lab"), load_prices())}["published"]
+        for runs in (lab_runs, unscaled)
+    )
+    assert "are to be compared with a full run" in scaled.lead
+    assert scaled.tables[0].heads == ("scenario", "figure", "published")
+    assert "stand beside ours" in true.lead
+    assert true.tables[0].heads[-1] == "here"
+
+
+def test_a_column_in_which_nothing_stands_is_left_out() -> None:
+    rows = [("a", "–", "1", ""), ("b", "–", "–", "")]
+    kept = filled(Table(caption="", heads=("run", "true run", "drain", "remark"), rows=rows))
+    assert (kept.heads, kept.rows) == (("run", "drain"), [("a", "1"), ("b", "–")])
+
+
+@pytest.mark.parametrize(
+    ("said", "kept"),
+    [
+        ("20 shoppers, 95 % of them within 3 slots", "20 shoppers, 95~% of them within 3 slots"),
+        ("gone ≈ 2 min 5 s after it", "gone ≈~2~min~5~s after it"),
+        ("12 / 34 / 56 ms", "12~/~34~/~56~ms"),
+        ("5 × 1.14 s", "5~×~1.14~s"),
+        ("3 h 13 min, 12 <ms", "3~h~13~min, 12 &lt;ms"),
+    ],
+)
+def test_no_line_ends_within_a_figure(said: str, kept: str) -> None:
+    assert text(said).replace("\N{NO-BREAK SPACE}", "~") == kept
+
+
+def test_words_begin_at_the_left_of_their_column_and_long_names_may_wrap() -> None:
+    made = table("", ("run", "shop", "drain"), [("sync:naive:1", "naive", "1 s"), ("ecs", "–", "2 s")])
+    assert '<th scope="col" class="word">shop</th><th scope="col">drain</th>' in made
+    assert made.count('<td class="word">') == 2
+    assert ">sync:<wbr>naive:<wbr>1</th>" in made
 
 
 def test_no_row_contradicts_itself(lab_runs: list[RunResult], demo_runs: list[RunResult]) -> None:

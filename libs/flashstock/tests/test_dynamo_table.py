@@ -9,11 +9,26 @@ import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError, ReadTimeoutError
 from botocore.parsers import ResponseParserError
 
-from flashstock.dynamo import DynamoTable
+from flashmsg import Reservation
+from flashstock.dynamo import DynamoTable, dynamo_stock
+from flashstock.endings import Ending, Outcome
 from flashstock.errors import StockUnavailableError
+from flashstock.leases import NOTHING, LeaseChanged
+from flashstock.observer import StockObserver
 from flashstock.table import Check, ConditionFailedError, Delete, Put, Update, Where
+from flashstock.testing import MemoryDynamo, MemoryTable
 
 PUT = Put(item={"id": "a", "n": 1})
+WORDS = {
+    "access": "DynamoDB is closed to us: ",
+    "bad_request": "DynamoDB refuses the request: ",
+    "connection": "DynamoDB is out of reach: ",
+    "contention": "DynamoDB has others at this item: ",
+    "garbled": "DynamoDB's answer is garbled: ",
+    "server_error": "DynamoDB failed: ",
+    "throttled": "DynamoDB throttles: ",
+    "timeout": "DynamoDB did not answer in time: ",
+}
 ITEM = {"id": {"S": "a"}, "n": {"N": "1"}}
 
 
@@ -76,6 +91,7 @@ async def test_an_error_is_told_in_our_words_at_once(error: Exception, reason: s
     with pytest.raises(StockUnavailableError) as caught:
         await dynamo.write(PUT)
     assert (caught.value.reason, caught.value.certain) == (reason, certain)
+    assert str(caught.value).startswith(WORDS[reason])
     assert len(client.requests) == 1
 
 
@@ -101,7 +117,8 @@ async def test_where_others_are_it_is_tried_again_for_a_while(error: ClientError
     dynamo, client = table(*[error] * 100)
     with pytest.raises(StockUnavailableError) as caught:
         await dynamo.transact([PUT, Delete(id="b")])
-    assert caught.value.reason == reason
+    assert (caught.value.reason, caught.value.certain) == (reason, False)
+    assert str(caught.value).startswith(WORDS[reason])
     assert 5 < len(client.requests) < 20
 
 
@@ -148,6 +165,44 @@ async def test_keys_that_were_not_processed_are_read_again() -> None:
     assert [len(one["Keys"]) for one in asked] == [2, 1]
     assert asyncio.get_running_loop().time() - began == pytest.approx(0.01, abs=1e-3), "a moment later"
     assert all(one["ConsistentRead"] for one in asked)
+
+
+async def test_a_hundred_keys_at_most_are_read_in_one_request() -> None:
+    dynamo, client = table(*[{"Responses": {}}] * 2)
+    assert await dynamo.read([str(number) for number in range(130)]) == {}
+    asked: Sequence[Any] = [request["RequestItems"]["stock"]["Keys"] for request in client.requests]
+    assert [len(keys) for keys in asked] == [100, 30]
+
+
+async def test_each_kind_of_write_is_a_call_of_its_own_and_says_what_is_there_afterwards() -> None:
+    dynamo, client = table({}, {}, {"Attributes": ITEM})
+    assert await dynamo.write(PUT) == {"id": "a", "n": 1}
+    assert await dynamo.write(Delete(id="a")) == {}
+    assert await dynamo.write(Update(id="a", add={("n",): 1})) == {"id": "a", "n": 1}
+    put, delete, update = client.requests
+    assert put["Item"] == ITEM
+    assert (delete["Key"], update["Key"]) == ({"id": {"S": "a"}}, {"id": {"S": "a"}})
+    assert update["ReturnValues"] == "ALL_NEW"
+    assert "ReturnValues" not in put
+
+
+async def test_the_stock_in_a_table_tells_its_observer_of_orders_without_units() -> None:
+    class Watching(StockObserver):
+        def oversold(self, reservation: Reservation) -> None:
+            without_units.append(reservation.id)
+
+    without_units: list[str] = []
+    watching = Watching()
+    stock = dynamo_stock(client=MemoryDynamo(MemoryTable()), table="stock", observer=watching)
+    await stock.counters.set_total("cap", 1)
+    await stock.sessions.open("s1", owner="test", slots=1)
+    held = await stock.leases.change("cap", "s1", NOTHING, by=1)
+    reservation = Reservation(id="rsv_" + 24 * "a", units={"cap": 1})
+    await stock.endings.settle([Ending(reservation=reservation, outcome=Outcome.RETURNED)])
+    assert isinstance(held, LeaseChanged)
+    await stock.leases.change("cap", "s1", held.lease, by=1)
+    await stock.endings.settle([Ending(reservation=reservation, outcome=Outcome.SOLD)])
+    assert without_units == [reservation.id]
 
 
 async def test_a_condition_is_part_of_the_request() -> None:

@@ -162,6 +162,12 @@ def test_a_group_fits_one_transaction() -> None:
         assert len(group) + len(products) <= MAX_WRITES
 
 
+@pytest.mark.parametrize(("count", "sizes"), [(99, [99]), (100, [99, 1])])
+def test_a_group_is_as_large_as_a_transaction_may_be(count: int, sizes: list[int]) -> None:
+    groups = fitting_groups([ending(number, SOLD) for number in range(count)])
+    assert [len(group) for group in groups] == sizes
+
+
 async def test_a_returned_reservation_is_reserved_again_once(reserved: Stock) -> None:
     await reserved.endings.settle([ending(1, RETURNED, cap=2)])
     for _ in range(2):

@@ -6,8 +6,10 @@ from datetime import timedelta
 
 import pytest
 
+from flashmsg import Reservation
 from flashstock.errors import StockError, StockUnavailableError
 from flashstock.hold import Hold
+from flashstock.journal import Ticket
 from flashstock.pages import JournalEntry
 from flashstock.seller import SellerPatience
 from flashstock.table import Write
@@ -84,3 +86,18 @@ async def test_by_default_an_order_waits_two_seconds_for_its_page(sale: Sale) ->
             await hold.commit("body", {})
         assert loop.time() - began == pytest.approx(2, abs=1e-3)
         sale.faults = FaultPlan()
+
+
+async def test_who_comes_back_to_an_order_hears_what_became_of_it_meanwhile() -> None:
+    loop = asyncio.get_running_loop()
+    entry = JournalEntry(reservation=Reservation(id="rsv_" + 24 * "a", units={"cap": 1}), body="", attributes={})
+    written, lost = (Ticket(entry, "", since=0.0, slot=loop.create_future()) for _ in range(2))
+    written.settle(3)
+    lost.settle(StockUnavailableError("no answer", reason="timeout"))
+    for ticket in (written, lost):
+        ticket.await_anew()
+        assert ticket.given_up
+    assert await written.slot == 3
+    with pytest.raises(StockUnavailableError, match="no answer") as caught:
+        await lost.slot
+    assert caught.value.reason == "timeout"

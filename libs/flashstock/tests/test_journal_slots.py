@@ -7,7 +7,7 @@ import pytest
 
 from flashmsg import Reservation
 from flashstock.endings import Outcome
-from flashstock.errors import SessionClosedError
+from flashstock.errors import SessionClosedError, StockError
 from flashstock.leases import NOTHING
 from flashstock.pages import JournalEntry, Page
 from flashstock.sessions import Session
@@ -131,6 +131,16 @@ async def test_a_withdrawn_order_gives_its_units_back_once(journaling: Stock) ->
         await journaling.withdrawals.withdraw(ENTRY.reservation, session_id="s1", slot=0)
         assert await available(journaling) == 4
     assert await journaling.endings.ended([ENTRY.reservation.id]) == {ENTRY.reservation.id: Outcome.RETURNED}
+
+
+async def test_more_than_is_reserved_is_not_withdrawn(journaling: Stock) -> None:
+    await write(journaling, 1)
+    greater = Reservation(id="rsv_" + "b" * 24, units={"cap": 4})
+    with pytest.raises(StockError, match=f"fewer units are reserved than {greater.id} holds") as caught:
+        await journaling.withdrawals.withdraw(greater, session_id="s1", slot=0)
+    assert not caught.value.retryable
+    assert await available(journaling) == 2
+    assert await journaling.endings.ended([greater.id]) == {}
 
 
 @pytest.mark.parametrize("removed", [True, False])

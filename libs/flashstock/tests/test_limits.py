@@ -25,7 +25,7 @@ async def take(
 async def test_a_customer_may_buy_up_to_the_limit(stock: Stock) -> None:
     await take(stock, "first", 2)
     await take(stock, "second", 1)
-    with pytest.raises(LimitReachedError) as caught:
+    with pytest.raises(LimitReachedError, match="one customer may buy 3 of cap") as caught:
         await take(stock, "third", 1)
     assert (caught.value.product_id, caught.value.limit) == ("cap", 3)
 

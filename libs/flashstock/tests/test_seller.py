@@ -32,7 +32,7 @@ async def test_all_products_of_an_order_are_reserved_or_none(sale: Sale) -> None
     await sale.stock.counters.set_total("cap", 10)
     await sale.stock.counters.set_total("shoe", 1)
     async with sale.seller() as seller:
-        with pytest.raises(SoldOutError) as caught:
+        with pytest.raises(SoldOutError, match="not enough units of shoe are left") as caught:
             await seller.reserve({"cap": 3, "shoe": 2})
         assert caught.value.product_id == "shoe"
         await sale.buy(seller, cap=10, shoe=1)
@@ -42,7 +42,7 @@ async def test_all_products_of_an_order_are_reserved_or_none(sale: Sale) -> None
 
 async def test_what_has_no_stock_cannot_be_reserved(sale: Sale) -> None:
     async with sale.seller() as seller:
-        with pytest.raises(StockUnavailableError) as caught:
+        with pytest.raises(StockUnavailableError, match="cap has no stock") as caught:
             await seller.reserve({"cap": 1})
         assert (caught.value.reason, caught.value.certain) == ("unknown_product", True)
 

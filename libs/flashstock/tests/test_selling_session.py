@@ -192,3 +192,19 @@ async def test_a_lost_session_is_followed_by_a_new_one_at_once(sale: Sale) -> No
         await asyncio.sleep(0.001)
         await sale.buy(seller, cap=1)
         assert [session.id == lost.id for session in await sale.stock.sessions.list() if session.open] == [False]
+
+
+async def test_a_stock_that_does_not_answer_holds_nobody_up_for_longer_than_two_beats(sale: Sale) -> None:
+    class Standstill(FaultPlan):
+        async def meet(self, _place: str, _writes: Sequence[Write]) -> None:
+            await asyncio.Event().wait()
+
+    loop = asyncio.get_running_loop()
+    sale.faults = Standstill()
+    with capture_logs() as lines:
+        began = loop.time()
+        async with sale.seller():
+            opened_after = loop.time() - began
+            sale.faults = FaultPlan()
+    assert opened_after == pytest.approx(2 * LEASE.total_seconds() / 6, abs=1e-3)
+    assert [(line["event"], line["error"]) for line in lines] == [("stock_session_not_kept", "TimeoutError()")]

@@ -136,7 +136,7 @@ async def test_a_transaction_is_done_as_a_whole(table_with_thing: StockTable) ->
 
 
 async def test_a_refused_transaction_names_the_writes_at_fault_and_does_nothing(table_with_thing: StockTable) -> None:
-    with pytest.raises(ConditionFailedError) as caught:
+    with pytest.raises(ConditionFailedError, match=r"the conditions of writes \[1, 2\] do not hold") as caught:
         await table_with_thing.transact(
             [
                 Put(item={"id": "other"}),

@@ -103,16 +103,36 @@ const options = (spec, width, right) => ({
   },
 });
 
-// Paper has its own widths, and is not laid out yet when its charts must be drawn: two in a row, or one with long names.
+// Paper has its own widths, and is not laid out yet when its charts must be drawn: two in a row, or one with long names,
+// or one that would be alone in its row.
 const PAPER = { whole: 660, half: 310 };
 const LONG_NAME = 110;
 let onPaper = false;
-const widthOf = (spec, host) => {
+const isLarge = (card) => {
+  const named = charts.find((spec) => card.querySelector(`#chart-${spec.id}`)).lines.filter((line) => !line.unnamed);
+  return named.length > 4 || named.some((line) => textWidth(nameOf(line)) > LONG_NAME);
+};
+
+const withOwnRow = (cards) => {
+  const found = new Set();
+  let waiting = null; // for a second one in its row
+  for (const card of cards) {
+    const large = isLarge(card);
+    if (large) found.add(card);
+    if (large && waiting) found.add(waiting);
+    waiting = large || waiting ? null : card;
+  }
+  return waiting ? found.add(waiting) : found;
+};
+
+const widthOf = (host) => {
   if (!onPaper) return host.clientWidth || 320;
-  const named = spec.lines.filter((line) => !line.unnamed);
-  const isWhole = !host.closest(".charts") || named.length > 4 || named.some((line) => textWidth(nameOf(line)) > LONG_NAME);
-  host.closest(".card").classList.toggle("whole", isWhole && !host.closest(".column"));
-  return PAPER[isWhole && !host.closest(".column") ? "whole" : "half"];
+  if (host.closest(".column")) return PAPER.half;
+  const card = host.closest(".card");
+  const row = card.closest(".charts");
+  const isWhole = !row || withOwnRow(row.children).has(card);
+  card.classList.toggle("whole", isWhole);
+  return isWhole ? PAPER.whole : PAPER.half;
 };
 
 const draw = (spec) => {
@@ -122,7 +142,7 @@ const draw = (spec) => {
   const view = before && isZoomed(spec, before) ? { min: before.scales.x.min, max: before.scales.x.max } : null;
   before?.destroy();
   host.textContent = "";
-  const width = widthOf(spec, host);
+  const width = widthOf(host);
   const data = [spec.x, ...spec.lines.map((line) => line.values)];
   const plot = new uPlot(options(spec, width, labelSpace(spec, width)), data, host);
   plot.setScale("x", view ?? (spec.x_view ? { min: spec.x_view[0], max: spec.x_view[1] } : wholeView(spec)));

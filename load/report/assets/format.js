@@ -14,6 +14,12 @@ const duration = (value) => {
   if (value < 3600) return `${+(value / 60).toPrecision(3)} min`;
   return `${+(value / 3600).toPrecision(3)} h`;
 };
+// A duration that is read and not measured along an axis: 8 min 46 s.
+const spoken = (value) => {
+  if (value == null || value < 60) return duration(value);
+  if (value < 3600) return `${Math.floor(value / 60)} min ${Math.floor(value % 60)} s`;
+  return `${Math.floor(value / 3600)} h ${Math.floor((value % 3600) / 60)} min`;
+};
 const number = (value) =>
   value == null ? "–" : value.toLocaleString("en", { maximumFractionDigits: Math.abs(value) < 10 ? 1 : 0 });
 const short = (value) => value.toLocaleString("en", { notation: "compact" });

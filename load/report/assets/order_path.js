@@ -81,8 +81,8 @@ const orderPath = (run) => {
   const rows = (figures) => [
     ["the slots can pay", rate(figures.settle_rate)],
     ["largest backlog", number(figures.peak_backlog)],
-    ["the last customer waits", duration(figures.last_wait)],
-    ["empty after the rush", duration(figures.drain)],
+    ["the last customer waits", spoken(figures.last_wait)],
+    ["empty after the rush", spoken(figures.drain)],
     ["a million such orders: tasks", `$${figures.processor_per_million.toFixed(2)}`],
     ["a million such orders: functions", `$${figures.function_per_million.toFixed(2)}`],
   ];
@@ -113,7 +113,7 @@ const orderPath = (run) => {
     const boxes = [...find(".cells").children];
     const lit = Math.round((now.busy / show.workers) * boxes.length);
     boxes.forEach((box, index) => box.classList.toggle("on", index < lit));
-    fill(".clock", `${clock(moment)} of ${clock(show.seconds)}, ${now.phase}`);
+    fill(".clock", `${clock(moment)} of ${spoken(show.seconds)}, ${now.phase}`);
     find(".moment").value = String(Math.round((1000 * moment) / show.seconds));
     find(".moment").setAttribute("aria-valuetext", `${clock(moment)}, ${Math.round(now.waiting)} waiting`);
     return now;
@@ -184,6 +184,22 @@ const orderPath = (run) => {
     render();
   });
   record();
+  // Paper shows the moment that the sale is about.
+  const ofMostWaiting = () => {
+    const moments = Array.from({ length: 201 }, (_, step) => (step * show.seconds) / 200);
+    return moments.reduce((most, one) => (show.at(one).backlog > show.at(most).backlog ? one : most));
+  };
+  let onScreen = 0;
+  addEventListener("beforeprint", () => {
+    play(false);
+    onScreen = moment;
+    moment = ofMostWaiting();
+    render();
+  });
+  addEventListener("afterprint", () => {
+    moment = onScreen;
+    render();
+  });
   // It moves by itself only while it is seen, and never for those who want no motion.
   let touched = false;
   ["pointerdown", "keydown", "input"].forEach((kind) => host.addEventListener(kind, () => (touched = true)));
