@@ -191,14 +191,14 @@ def _formulas(sale: Sale, needed: int) -> tuple[Formula, ...]:
         Formula(
             name=WORKERS_FOR_THE_WAIT,
             expression="⌈λT(d+o)/(T+w-(d+o))⌉ = "
-            f"⌈{sale.rate:g}×{sale.burst:g}×{sale.service:g}/{at_end:g}⌉, then exact",
+            f"⌈{sale.rate:.10g}×{sale.burst:.10g}×{sale.service:.10g}/{at_end:.10g}⌉, then exact",
             value=needed,
             unit="workers",
             source="the last order waits λT/μ - T + d + o ≤ w (fluid); exact count for evenly spaced orders (D/D/c)",
         ),
         Formula(
             name=WORKERS_TO_KEEP_UP,
-            expression=f"⌈λ(d+o)⌉ = ⌈{sale.rate:g}×{sale.service:g}⌉",
+            expression=f"⌈λ(d+o)⌉ = ⌈{sale.rate:.10g}×{sale.service:.10g}⌉",
             value=workers_to_keep_up(sale.rate, sale.service),
             unit="workers",
             source="Little 1961: orders in service = λ(d+o)",

@@ -53,7 +53,8 @@ def worker_readings(sale: Sale, *, needed: int, workers: int) -> tuple[Reading, 
         ),
         Reading(
             value=needed,
-            assumption=f"the last customer of {sale.burst:g} s may wait {sale.wait:g} s, so that a queue may grow",
+            assumption=f"the last customer of {sale.burst:,.10g} s may wait {sale.wait:,.10g} s,"
+            " so that a queue may grow",
         ),
         Reading(value=workers, assumption=f"that in whole tasks of {sale.workers_per_task}: this plan"),
     )

@@ -10,12 +10,11 @@ from load.analysis.checks import HEADLINES
 from load.analysis.estimate import run_seconds, total_seconds
 from load.analysis.results import Results, RunResult
 from load.report import words
+from load.report.prose import say
 from load.scenario import Arm, ScenarioFile
 
 # Wide enough for the table when the output is no terminal.
 PLAIN_WIDTH = 160
-
-EXTRAPOLATED = "≈: the run was cut short; what was left would have taken this long at the measured rate."
 
 COLUMNS = (
     "run",
@@ -165,7 +164,7 @@ def print_table(out: Console, runs: Sequence[RunResult]) -> None:
             table.add_row(*cells, style="" if run.valid else "red")
         out.print(table)
     if any(run.figures.drain_is_extrapolated for run in runs):
-        out.print(EXTRAPOLATED)
+        out.print(say("ending.extrapolated"))
 
 
 def print_checks(out: Console, results: Results) -> None:

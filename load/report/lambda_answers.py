@@ -9,15 +9,14 @@ from load.model import Assumptions, Prices, break_even, monthly_cost, seed_compa
 from load.records import FUNCTIONS
 from load.report import words
 from load.report.answers import Answer, Table, comparable, true_payment
+from load.report.prose import say
 from load.scenario import Arm
 
-COLD = "How often do cold starts happen, how long are they, and do they matter beside the payment?"
 FUNCTION_GB = 0.5
 MOST_INIT_SECONDS = 10.0  # Lambda allows no more
 MILLION = 1_000_000
 MATTERS = 0.1  # of the payment
 JUST_AS_FAST = 0.005  # less than this is no more, in whole percents
-SWITCH = "Would you switch to Lambda?"
 
 
 def lambda_runs(results: Results) -> list[RunResult]:
@@ -32,31 +31,44 @@ def _warm_phase(run: RunResult) -> PhaseFigures | None:
 
 
 def _words(run: RunResult) -> str:
-    figures, cold, payment = run.figures, run.figures.cold_start_seconds, run.scenario.payment_seconds
-    said = (
-        f"{run.scenario.name}: {words.number_of(figures.cold_starts, 'cold start')} for {figures.accepted} orders,"
-        f" process start to ready in {words.seconds(cold.p50 if cold else None)} (median; longest"
-        f" {words.seconds(cold.max if cold else None)})."
+    figures, cold = run.figures, run.figures.cold_start_seconds
+    return say(
+        "cold.run",
+        run=run.scenario.name,
+        starts=words.number_of(figures.cold_starts, "cold start"),
+        orders=figures.accepted,
+        median=words.seconds(cold.p50 if cold else None),
+        longest=words.seconds(cold.max if cold else None),
+        warm=_warm_words(run),
     )
+
+
+def _warm_words(run: RunResult) -> str:
+    """The cold phases beside the warm one, if there is one."""
     warm = _warm_phase(run)
     if warm is None or warm.confirmation is None:
-        return said
-    said += (
-        f" Warm, in the last burst, half were confirmed within {words.seconds(warm.confirmation.p50)}, of which the"
-        f" payment takes {words.seconds(payment)}."
-    )
-    slower = [_slower(phase, warm.confirmation.p50) for phase in figures.phases if phase.cold_starts]
-    return f"{said} Cold: {'; '.join(one for one in slower if one)}."
+        return ""
+    half = warm.confirmation.p50
+    cold = [_slower(phase, half) for phase in run.figures.phases if phase.cold_starts]
+    payment = words.seconds(run.scenario.payment_seconds)
+    return say("cold.warm", half=words.seconds(half), payment=payment, cold="; ".join(one for one in cold if one))
 
 
 def _slower(phase: PhaseFigures, warm: float) -> str:
     """What the cold starts of a phase added to its orders."""
     if phase.confirmation is None:
         return ""
-    extra = phase.confirmation.p50 - warm
-    more = f"{words.seconds(extra)} or {100 * extra / warm:.0f} % more" if extra >= JUST_AS_FAST * warm else "no more"
-    orders, starts = words.number_of(phase.accepted, "order"), words.number_of(phase.cold_starts, "cold start")
-    return f"{phase.name} ({orders}, {starts}) {words.seconds(phase.confirmation.p50)}, {more}"
+    extra, more = phase.confirmation.p50 - warm, say("cold.no_more")
+    if extra >= JUST_AS_FAST * warm:
+        more = say("cold.more", extra=words.seconds(extra), share=f"{100 * extra / warm:.0f} %")
+    return say(
+        "cold.burst",
+        burst=phase.name,
+        orders=words.number_of(phase.accepted, "order"),
+        starts=words.number_of(phase.cold_starts, "cold start"),
+        half=words.seconds(phase.confirmation.p50),
+        more=more,
+    )
 
 
 def _billed_row(run: RunResult) -> tuple[str, ...]:
@@ -76,16 +88,15 @@ def _cold_lead(runs: list[RunResult]) -> str:
     starts, orders = sum(run.figures.cold_starts for run in runs), sum(run.figures.accepted for run in runs)
     alone = [one for run in runs if (one := run.figures.first_cold_start_seconds) is not None]
     if not alone:
-        return "No: none of these orders met a cold start."
+        return say("cold.none")
     payment = true_payment(runs[0])
     share = min(alone) / payment
-    beside = f"{100 * share:.0f} % of a payment of {words.seconds(payment)}"
-    often = f"{words.number_of(starts, 'cold start')} for {orders} orders"
-    if share < MATTERS:
-        return f"No: a cold start by itself takes {words.seconds(min(alone))}, {beside}; there were {often}."
-    return (
-        f"Yes, for the order that meets one: by itself it takes {words.seconds(min(alone))}, {beside}, and a tenth is"
-        f" noticed; there were {often}."
+    return say(
+        "cold.no" if share < MATTERS else "cold.yes",
+        alone=words.seconds(min(alone)),
+        share=f"{100 * share:.0f} %",
+        payment=words.seconds(payment),
+        often=say("cold.often", starts=words.number_of(starts, "cold start"), orders=orders),
     )
 
 
@@ -109,12 +120,7 @@ def cold_answer(results: Results) -> Answer | None:
             )
         if figures.cold_start_seconds is not None:
             paragraphs.append(_words(run))
-    paragraphs.append(
-        "A cold start happens whenever more invocations are in progress than environments exist: a payment holds its"
-        " environment as long as it lasts, so a burst of n invocations at once starts up to n of them. On this machine"
-        " all of them start on the same few cores, which makes bursts look worse than on AWS, where each environment"
-        " has its own share of CPU."
-    )
+    paragraphs.append(say("cold.why"))
     table = Table(caption="Bursts", heads=("burst", "orders", "cold starts", "confirmation, p50 / longest"), rows=rows)
     billed = Table(
         caption="What the platform bills",
@@ -124,7 +130,7 @@ def cold_answer(results: Results) -> Answer | None:
     return Answer(
         id="cold",
         short="Cold starts",
-        question=COLD,
+        question=say("cold.question"),
         lead=_cold_lead(runs),
         paragraphs=paragraphs,
         tables=[table, billed],
@@ -152,61 +158,54 @@ def _batch(run: RunResult) -> Decimal | None:
 def _switch_lead(prices: Prices, assumed: Assumptions) -> str:
     """Yes or no."""
     even = break_even("lambda", "ecs", prices, assumed)
-    return f"Below about {even.orders:,} orders a month, yes; above it, no." if even.orders else "Not for its price."
+    return say("switch.lead", orders=f"{even.orders:,}") if even.orders else say("switch.lead_never")
 
 
 def _when(prices: Prices, assumed: Assumptions) -> str:
-    """Up to which volume Lambda is the cheaper one."""
+    """Up to which volume Lambda is the cheaper one, and why not above it."""
+    reason = say("switch.reason", batched=_batched(prices, assumed))
     even = break_even("lambda", "ecs", prices, assumed)
     if even.orders is not None:
-        return (
-            f"Below about {even.orders:,} orders a month, yes: straight from the topic Lambda costs less than a"
-            " processor task that runs all month, and there is no worker count to plan. Above it, no:"
-        )
+        return say("switch.below", orders=f"{even.orders:,}", reason=reason)
     one, other = (monthly_cost(arm, MILLION, prices, assumed).total for arm in ("lambda", "ecs"))
-    return (
-        "At these prices Lambda and a processor task never cost the same: a million orders a month are"
-        f" ${one:,.2f} straight from the topic and ${other:,.2f} with the task. The reason to hesitate:"
-    )
+    return say("switch.never", functions=f"${one:,.2f}", tasks=f"${other:,.2f}", reason=reason)
 
 
 def _batched(prices: Prices, assumed: Assumptions) -> str:
-    if assumed.orders_per_invocation == 1:
+    batch = assumed.orders_per_invocation
+    if batch == 1:
         return ""
     batched = break_even("lambda-sqs", "ecs", prices, assumed)
     alone = break_even("lambda-sqs", "ecs", prices, replace(assumed, orders_per_invocation=Decimal(1)))
-    return (
-        f" Through the queue one invocation takes a batch: with {assumed.orders_per_invocation} orders in each, as in"
-        f" these bursts, the limit is {_orders(batched.orders)}, with one in each {_orders(alone.orders)}."
-    )
+    return say("switch.batched", batch=batch, limit=_orders(batched.orders), alone=_orders(alone.orders))
 
 
 def _orders(number: int | None) -> str:
-    return "never reached" if number is None else f"{number:,} orders a month"
+    return say("switch.unreached") if number is None else say("switch.month", orders=f"{number:,}")
 
 
 def switch_answer(results: Results, prices: Prices) -> Answer:
     """The paragraph that the course asks for."""
     assumed = measured_assumptions(results)
-    seed = seed_comparison(prices)
     return Answer(
         id="switch",
         short="Lambda?",
         lead=_switch_lead(prices, assumed),
-        question=SWITCH,
-        paragraphs=[
-            (
-                f"{_when(prices, assumed)} Lambda bills every second of waiting for the provider, while one task waits"
-                f" for a hundred payments at the same time.{_batched(prices, assumed)} Keep the queue in between in"
-                " either case: straight from the topic, nothing holds back a burst but the account's concurrency limit,"
-                " and the provider's capacity is not asked at all."
-            ),
-            (
-                f"The course compares two tasks (${seed.fixed} a month) with Lambda's free tier of"
-                f" {float(seed.free_orders):,.0f} orders ({seed.free_orders_formula}). The free tier is not the"
-                f" break-even: at the same prices that is at {float(seed.break_even):,.0f} orders"
-                f" ({seed.break_even_formula}), and {float(seed.break_even_without_free_tier):,.0f} without the free"
-                f" tier. Left out in both: {seed.left_out}."
-            ),
-        ],
+        question=say("switch.question"),
+        paragraphs=[_when(prices, assumed), _course(prices)],
+    )
+
+
+def _course(prices: Prices) -> str:
+    """The course's own comparison, and what it leaves out."""
+    seed = seed_comparison(prices)
+    return say(
+        "switch.course",
+        fixed=seed.fixed,
+        free=f"{float(seed.free_orders):,.0f}",
+        free_formula=seed.free_orders_formula,
+        even=f"{float(seed.break_even):,.0f}",
+        even_formula=seed.break_even_formula,
+        bare=f"{float(seed.break_even_without_free_tier):,.0f}",
+        left_out=seed.left_out,
     )

@@ -5,8 +5,9 @@ from collections.abc import Iterable, Sequence
 from load.analysis.checks import Check
 from load.analysis.results import Results
 from load.report.answers import Answer
-from load.report.console import EXTRAPOLATED, figures_of
+from load.report.console import figures_of
 from load.report.page import PARAMETERS, missing_rows, parameter_row
+from load.report.prose import say
 from load.report.verdict import scale_note, verdict
 
 
@@ -38,7 +39,7 @@ def markdown(results: Results, answers: Sequence[Answer]) -> str:
     parts.append("## Figures")
     parts += [f"**{one.caption}**\n\n{md_table(one.columns, one.rows)}" for one in figures_of(results.runs)]
     if any(run.figures.drain_is_extrapolated for run in results.runs):
-        parts.append(EXTRAPOLATED)
+        parts.append(say("ending.extrapolated"))
     if results.unfinished:
         parts.append("## Not measured\n\n" + md_table(("run", "why"), missing_rows(results)))
     parts += [_answer(answer) for answer in answers]

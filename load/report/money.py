@@ -9,6 +9,7 @@ from load.report import words
 from load.report.answers import Answer, Table, runs_of, shop_runs
 from load.report.charts import Chart, Line, Mark
 from load.report.lambda_answers import measured_assumptions
+from load.report.prose import say
 from load.scenario import Arm, Shop
 
 MONTHS = (10_000, 100_000, 300_000, 1_000_000, 3_000_000, 10_000_000)
@@ -17,10 +18,6 @@ STEPS_PER_DECADE = 16
 LEAST_DOLLARS = 50.0
 BEYOND = 1.6
 DIFFERENCE_POINTS = 80
-SHARED = (
-    "The API, its load balancer and the way out to the provider cost the same in every arm and are most of a small"
-    " shop's bill."
-)
 
 
 def _dollars(amount: Decimal) -> str:
@@ -125,10 +122,8 @@ def money_answer(results: Results, prices: Prices) -> Answer:
     return Answer(
         id="money",
         short="Cost",
-        lead=f"Lambda, straight from the topic, and one processor task cost the same at {even:,} orders a month."
-        if even
-        else "Lambda and the processor never cost the same.",
-        question="What does it cost?",
+        lead=say("money.lead", orders=f"{even:,}") if even else say("money.lead_never"),
+        question=say("money.question"),
         paragraphs=_paragraphs(prices, assumed),
         tables=_tables(results, prices, assumed),
         charts=[chart for chart in (difference_chart(prices, assumed), _chart(prices, assumed)) if chart],
@@ -137,21 +132,17 @@ def money_answer(results: Results, prices: Prices) -> Answer:
 
 
 def _listed(prices: Prices) -> str:
-    return (
-        f"List prices of {prices.as_of}, {prices.region}, {prices.currency}; the source of each is in the price list,"
-        " and --prices takes another one."
-    )
+    return say("money.listed", as_of=prices.as_of, region=prices.region, currency=prices.currency)
 
 
 def _paragraphs(prices: Prices, assumed: Assumptions) -> list[str]:
     even = break_even("lambda", "ecs", prices, assumed)
     bare = break_even("lambda", "ecs", prices, replace(assumed, free_tier=False))
-    said = [f"{even.orders:,} = {even.formula}."] if even.orders else []
+    said = [say("money.even", orders=f"{even.orders:,}", formula=even.formula)] if even.orders else []
     if bare.orders:
-        said.append(f"Without the free tier: {bare.orders:,} orders.")
-    how = "as assumed" if assumed.orders_per_invocation == 1 else "as measured here"
-    said.append(f"Of lambda-sqs an invocation takes {assumed.orders_per_invocation} orders, {how}; of lambda, one.")
-    return [*said, SHARED]
+        said.append(say("money.bare", orders=f"{bare.orders:,}"))
+    how = "money.batch_assumed" if assumed.orders_per_invocation == 1 else "money.batch_measured"
+    return [*said, say(how, orders=assumed.orders_per_invocation), say("money.shared")]
 
 
 def _tables(results: Results, prices: Prices, assumed: Assumptions) -> list[Table]:

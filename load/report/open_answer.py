@@ -4,13 +4,9 @@ from load.analysis.results import Results, RunResult
 from load.report import words
 from load.report.answers import Answer, Table, overlay, runs_of
 from load.report.charts import Chart
+from load.report.prose import say
 from load.scenario import Arm
 
-HIDDEN = (
-    "Locust's shoppers wait for their answer before they order again, so a slow shop is offered less. Real customers do"
-    " not know of each other. In the open loop orders are due at their own times, and the latency counts from that"
-    " moment, so a stall cannot hide."
-)
 HEADS = (
     "load",
     "offered",
@@ -31,9 +27,9 @@ def open_loop_answer(results: Results) -> Answer | None:
     return Answer(
         id="open",
         short="Open loop",
-        question="What does the closed loop hide?",
+        question=say("open.question"),
         lead=_open_lead(runs),
-        paragraphs=[HIDDEN],
+        paragraphs=[say("open.hidden")],
         tables=[Table(caption="Closed and open loop", heads=HEADS, rows=[_row(run) for run in beside])],
         charts=[_chart(beside)],
     )
@@ -42,12 +38,7 @@ def open_loop_answer(results: Results) -> Answer | None:
 def _open_lead(runs: list[RunResult]) -> str:
     """What those waited who came at their own times."""
     waits = [run.peak.accept.p99 for run in runs if run.peak.accept]
-    if not waits:
-        return ""
-    return (
-        f"Customers who do not wait for each other were answered within {words.seconds(max(waits))} (p99), counted from"
-        " the moment at which their orders were due."
-    )
+    return say("open.lead", wait=words.seconds(max(waits))) if waits else ""
 
 
 def _row(run: RunResult) -> tuple[str, ...]:

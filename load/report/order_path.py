@@ -9,6 +9,7 @@ from load.model import Prices, sale_rates
 from load.report import words
 from load.report.document import asset, embedded_json
 from load.report.markup import text
+from load.report.prose import say
 from load.report.verdict import busiest_queue
 
 PLACE = ("path", "Order path")
@@ -32,10 +33,12 @@ def order_path(results: Results, prices: Prices) -> str:
 def _lead(run: RunResult) -> str:
     scenario, coming = run.scenario, run.peak.accepted_rate
     settled = scenario.workers / (scenario.payment_seconds + scenario.overhead_seconds)
-    workers = words.number_of(scenario.workers, "worker")
-    if settled >= coming:
-        return f"{words.rate(coming)} came, and {workers} can pay {words.rate(settled)}: the queue stayed short."
-    return f"{words.rate(coming)} came, and {workers} can pay {words.rate(settled)}: the rest had to wait in the queue."
+    return say(
+        "path.stayed_short" if settled >= coming else "path.had_to_wait",
+        coming=words.rate(coming),
+        workers=words.number_of(scenario.workers, "worker"),
+        settled=words.rate(settled),
+    )
 
 
 def recording(run: RunResult) -> dict[str, object]:

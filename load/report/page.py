@@ -7,11 +7,12 @@ from load.model import Prices
 from load.report import markup, words
 from load.report.answers import Answer, comparable
 from load.report.charts import Chart, limits, run_charts
-from load.report.console import EXTRAPOLATED, figures_of
+from load.report.console import figures_of
 from load.report.document import bar, document
 from load.report.hero import first_screen
 from load.report.markup import text
 from load.report.order_path import PLACE, order_path
+from load.report.prose import say
 from load.report.queue_charts import confirmation_chart
 from load.report.section import section
 from load.report.validity import checks
@@ -22,12 +23,6 @@ PARAMETERS = ("run", "payment", "provider's capacity", "workers", "shop", "load"
 ENDING = (("figures", "Figures"), ("validity", "Checks"), ("parameters", "Runs"))
 COLORS = ("s6", "s2", "s5", "s1")
 MISSING = ("run", "why")
-HOW = (
-    "Every order is logged by the load generator with its own times, and every order's end comes from the ledger, so"
-    " percentiles and the backlog are exact, not sampled. The payment provider's own record of charges is an"
-    " independent witness. A run that breaks one of these checks is INVALID, and its figures are not to be used."
-)
-
 
 Part = tuple[str, str]
 
@@ -59,7 +54,11 @@ def figures_table(runs: Sequence[RunResult]) -> str:
     """The tables of the terminal."""
     found = figures_of(runs)
     tables = [markup.table(one.caption, one.columns, one.rows, titled=len(found) > 1) for one in found]
-    note = f'<p class="note">{EXTRAPOLATED}</p>' if any(run.figures.drain_is_extrapolated for run in runs) else ""
+    note = (
+        f'<p class="note">{text(say("ending.extrapolated"))}</p>'
+        if any(run.figures.drain_is_extrapolated for run in runs)
+        else ""
+    )
     return "".join(tables) + note
 
 
@@ -140,14 +139,13 @@ def closing(results: Results) -> str:
     parts = []
     if results.runs:
         parts.append(f'<section id="figures"><h2>All figures</h2>{figures_table(results.runs)}</section>')
+        how = text(say("ending.how"))
         parts.append(
-            f'<section id="validity"><h2>Can these figures be true?</h2><p>{HOW}</p>{checks(results.runs)}</section>'
+            f'<section id="validity"><h2>Can these figures be true?</h2><p>{how}</p>{checks(results.runs)}</section>'
         )
         parts.append(f'<section id="parameters"><h2>What was run</h2>{parameters(results)}</section>')
     parts.append(unfinished(results))
-    parts.append(
-        "</main>\n<footer>The raw data lies beside this file: results.json, and CSV files per run under runs/.</footer>"
-    )
+    parts.append(f"</main>\n<footer>{text(say('ending.raw'))}</footer>")
     return "\n".join(parts)
 
 
@@ -163,8 +161,7 @@ def _arms(results: Results) -> tuple[str, list[Chart]]:
         charts.append(within)
         columns += f'<div class="card">{markup.chart_place(within)}</div>'
     said = [lambda_sentence(run) for run in comparable(results) if run.scenario.arm in FUNCTIONS]
-    hint = "Rates and times have the same axes in every arm; move over one chart and the others follow."
-    paragraphs = "".join(f"<p>{text(one)}</p>" for one in [*said, hint])
+    paragraphs = "".join(f"<p>{text(one)}</p>" for one in [*said, say("arms.hint")])
     lead = f'<p class="lead">{text(_waits(plenty))}</p>'
     return (
         f'<section id="arms"><h2>What each arm did, second by second</h2>{lead}{columns}{paragraphs}</section>',
@@ -177,7 +174,7 @@ def _waits(runs: Sequence[RunResult]) -> str:
     waits = [
         f"{words.seconds(run.peak.answer.p50)} in {run.scenario.name}" for run in runs if run.peak.answer is not None
     ]
-    return f"In the rush half of the shoppers had their answer within {', '.join(waits)}."
+    return say("arms.lead", waits=", ".join(waits))
 
 
 def report_page(results: Results, answers: Sequence[Answer], prices: Prices) -> str:

@@ -10,6 +10,7 @@ from load.records import PROCESSOR
 from load.report import words
 from load.report.answers import Answer, Table, filled, shop_runs
 from load.report.lambda_answers import lambda_runs
+from load.report.prose import say
 from load.report.queue_answers import fixed_runs
 from load.scenario import Shop
 
@@ -96,38 +97,27 @@ def _remarks(results: Results) -> list[str]:
     """What explains the differences, as far as these runs show them."""
     found = []
     if fixed_runs(results):
-        found.append(
-            "The published drains fit when they are counted from the first order; ours count from the end of the load,"
-            " and more orders were accepted here. CPU is of one core."
-        )
+        found.append(say("published.drains"))
     if any(run.scenario.capacity == 1 for run in shop_runs(results, Shop.NAIVE)):
-        found.append(
-            "Of a shop whose provider takes one payment at a time we answer fewer with 503: our provider frees a place"
-            " in the queue when its time is over, theirs still pays for who has left."
-        )
+        found.append(say("published.refused"))
     return found
 
 
 def published_answer(results: Results) -> Answer | None:
     """What others measured. Only runs at the true payment time can be compared."""
     scaled = any(run.scenario.stands_for_payment_seconds for run in results.runs)
-    paragraphs = (
-        ["These runs are scaled in time, so only the full laboratory can be compared with them."]
-        if scaled
-        else _remarks(results)
-    )
-    paragraphs.append("Some published figures cannot be true: totals that contradict each other give them away.")
+    paragraphs = [say("published.scaled")] if scaled else _remarks(results)
     rows = [
         (one.scenario, one.name, _range(one), words.NOTHING if scaled else _ours(results, one)) for one in PUBLISHED
     ]
     wrong = [(claim.source, "; ".join(impossible(claim))) for claim in PUBLISHED_CLAIMS]
-    beside = "are to be compared with a full run" if scaled else "stand beside ours"
+    lead = "published.lead_scaled" if scaled else "published.lead"
     return Answer(
         id="published",
         short="Published",
-        lead=f"{len(PUBLISHED)} published figures {beside}; {len(wrong)} claims contradict themselves.",
-        question="What did others measure?",
-        paragraphs=paragraphs,
+        lead=say(lead, figures=len(PUBLISHED), wrong=len(wrong)),
+        question=say("published.question"),
+        paragraphs=[*paragraphs, say("published.impossible")],
         tables=[
             filled(
                 Table(caption="Published figures", heads=("scenario", "figure", "published", "here"), rows=rows),

@@ -18,6 +18,7 @@ from load.report.answers import (
     true_text,
     workers_label,
 )
+from load.report.prose import say
 from load.report.queue_charts import (
     backlog_chart,
     by_workers,
@@ -29,17 +30,6 @@ from load.report.queue_charts import (
 )
 from load.scenario import Arm, planned_workers
 
-GROWTH = "How fast does the queue grow, and how long until it is empty?"
-WORKERS = "What do 1, 5, 20 and 100 workers change? What is the fewest that keep up with 60 orders per second?"
-LITTLE_CPU = (
-    "A worker does nothing but wait for the payment, so the completion rate is workers ÷ payment time, and the"
-    " processor needs little CPU and memory even with many of them: more workers in one task, before more tasks."
-)
-MEASURED = (
-    "The completion rate is measured while every slot has work: the time from one completion to the W-th after it is"
-    " one turn of every slot. What is missing to W ÷ d is the slot's time beside the payment: receive, claim, record."
-    " CPU is of one core, for the processor's process."
-)
 WORKER_HEADS = (
     "workers",
     "accepted",
@@ -71,11 +61,16 @@ def fixed_runs(results: Results) -> list[RunResult]:
 def _growth_lead(run: RunResult) -> str:
     """How the backlog of one run came and went."""
     figures = run.figures
-    grew = f"grew by {words.rate(figures.growth_rate)} to" if figures.growth_rate is not None else "held at most"
-    true = f" (in the true run {true_text(run, DRAIN)}, says the model)" if run.true_predictions else ""
-    return (
-        f"With {workers_label(run)} the queue {grew} {words.number_of(figures.peak_backlog, 'order')} and was empty"
-        f" {drain_text(run)} after the rush{true}."
+    grew = say("growth.held")
+    if figures.growth_rate is not None:
+        grew = say("growth.grew", rate=words.rate(figures.growth_rate))
+    return say(
+        "growth.lead",
+        workers=workers_label(run),
+        grew=grew,
+        backlog=words.number_of(figures.peak_backlog, "order"),
+        drain=drain_text(run),
+        true=say("growth.true", drain=true_text(run, DRAIN)) if run.true_predictions else "",
     )
 
 
@@ -100,21 +95,15 @@ def growth_answer(results: Results) -> Answer | None:
             for run in runs
         ],
     )
-    paragraphs = []
-    paragraphs.append(
-        "The queue grows by what comes in less what the workers finish, and it is empty after backlog ÷ (workers ÷"
-        " payment time). Both are straight lines in the chart; nothing but more workers makes the second one steeper."
-    )
     true = backlog_chart(runs)
     charts = [true, visible_chart(runs, true), oldest_chart(runs)]
     shown = max(runs, key=lambda run: (not run.figures.drain_is_extrapolated, run.figures.peak_backlog))
-    lead = _growth_lead(shown)
     return Answer(
         id="growth",
         short="Queue",
-        question=GROWTH,
-        lead=lead,
-        paragraphs=paragraphs,
+        question=say("growth.question"),
+        lead=_growth_lead(shown),
+        paragraphs=[say("growth.lines")],
         tables=[filled(table)],
         charts=charts,
     )
@@ -143,22 +132,26 @@ def _workers_lead(runs: list[RunResult]) -> str:
     """The fewest workers, or what they all do."""
     for run in runs:
         if rate := run.scenario.keeps_up_with:
-            return (
-                f"The fewest workers that keep up with {rate:g} orders/s are {_fewest(run, rate)}; with"
-                f" {_planned(run, rate)} a backlog goes again, too."
-            )
+            fewest, planned = _fewest(run, rate), _planned(run, rate)
+            return say("workers.lead", rate=f"{rate:g}", fewest=fewest, planned=planned)
     most = runs[-1]
-    return f"{workers_label(most)} paid {words.rate(most.figures.completion_rate)}: workers ÷ payment time, no more."
+    return say("workers.most", workers=workers_label(most), rate=words.rate(most.figures.completion_rate))
 
 
 def _kept_up(runs: list[RunResult]) -> list[str]:
     """How many workers it takes, and how they did."""
     return [
-        f"To keep up with {rate:g} orders/s takes rate × (payment + overhead) = {_fewest(run, rate)} workers at least;"
-        f" with a utilisation of {UTILISATION:g}, so that a backlog, once there, goes again,"
-        f" {_planned(run, rate)}. Measured with {words.number_of(run.scenario.workers, 'worker')} and"
-        f" {words.rate(run.peak.accepted_rate)} accepted, the backlog never exceeded"
-        f" {words.count(run.figures.peak_backlog)} orders and was gone {drain_text(run)} after the rush."
+        say(
+            "workers.kept_up",
+            rate=f"{rate:g}",
+            fewest=_fewest(run, rate),
+            utilisation=f"{UTILISATION:g}",
+            planned=_planned(run, rate),
+            workers=words.number_of(run.scenario.workers, "worker"),
+            accepted=words.rate(run.peak.accepted_rate),
+            backlog=words.count(run.figures.peak_backlog),
+            drain=drain_text(run),
+        )
         for run in runs
         if (rate := run.scenario.keeps_up_with)
     ]
@@ -176,10 +169,10 @@ def workers_answer(results: Results) -> Answer | None:
     return Answer(
         id="workers",
         short="Workers",
-        question=WORKERS,
+        question=say("workers.question"),
         lead=_workers_lead(runs),
-        paragraphs=[*_kept_up(runs), LITTLE_CPU],
+        paragraphs=[*_kept_up(runs), say("workers.little_cpu")],
         tables=[Table(caption="Runs by workers", heads=WORKER_HEADS, rows=[_worker_row(run) for run in runs])],
         charts=charts,
-        notes=[MEASURED],
+        notes=[say("workers.measured")],
     )

@@ -5,9 +5,9 @@ from load.model import AutoscalingRun, Prices, deviation, plan
 from load.report import words
 from load.report.answers import Answer, runs_of
 from load.report.charts import Chart, Line
+from load.report.prose import say
 from load.scenario import Arm, Scenario
 
-QUESTION = "What does autoscaling do in a sale's hour, and can its simulation be believed?"
 RATE = 60.0
 PAYMENT_SECONDS = 3.0
 WAIT_SECONDS = 60.0
@@ -29,7 +29,7 @@ def scaling_answer(results: Results, prices: Prices) -> Answer | None:
         id="scaling",
         short="Scaling",
         lead=_lead(runs[0], hour),
-        question=QUESTION,
+        question=say("scaling.question"),
         paragraphs=[_believed(run) for run in runs] + ([_hour_words(hour)] if hour is not None else []),
         charts=charts,
     )
@@ -39,11 +39,8 @@ def _lead(run: RunResult, hour: AutoscalingRun | None) -> str:
     """What autoscaling does, and how far simulation and measurement are apart."""
     simulated = max(value for value in run.series.simulated_backlog if value is not None)
     off = deviation(predicted=simulated, measured=run.figures.peak_backlog)
-    waiting = "" if hour is None else f", until {words.count(hour.peak_backlog)} orders wait"
-    return (
-        f"It comes late, by its alarm and the start of a task{waiting}; the simulation's backlog peaks"
-        f" {100 * off:.1f} % from a measured one."
-    )
+    waiting = "" if hour is None else say("scaling.waiting", backlog=words.count(hour.peak_backlog))
+    return say("scaling.lead", waiting=waiting, off=f"{100 * off:.1f} %")
 
 
 def _changes(scenario: Scenario) -> str:
@@ -53,25 +50,26 @@ def _changes(scenario: Scenario) -> str:
 def _believed(run: RunResult) -> str:
     simulated = [value for value in run.series.simulated_backlog if value is not None]
     off = deviation(predicted=max(simulated), measured=run.figures.peak_backlog)
-    changes, true = _changes(run.scenario), run.scenario.stands_for
-    instead = f"; in the true run {_changes(true)}" if true else ""
-    return (
-        f"In the measured run tasks of {run.scenario.workers} workers were added and taken away by hand"
-        f" ({changes}{instead}; each"
-        " counts from the moment it was ready). Fed with the same arrivals and the same moments, the"
-        " simulation peaks at"
-        f" {words.count(max(simulated))} orders, the measurement at {words.count(run.figures.peak_backlog)}:"
-        f" {100 * off:.1f} % apart."
+    true = run.scenario.stands_for
+    return say(
+        "scaling.believed",
+        workers=run.scenario.workers,
+        changes=_changes(run.scenario),
+        true=say("scaling.true", changes=_changes(true)) if true else "",
+        simulated=words.count(max(simulated)),
+        measured=words.count(run.figures.peak_backlog),
+        off=f"{100 * off:.1f} %",
     )
 
 
 def _hour_words(hour: AutoscalingRun) -> str:
-    return (
-        f"In a simulated hour of {RATE:g} orders/s that begins with one task, alarms are late by their own delay and a"
-        " task by its start; and once the backlog is gone the policy takes the task away again and the next backlog"
-        f" grows. At most {words.count(hour.peak_backlog)} orders wait, at {words.seconds(hour.peak_at)}; at most"
-        f" {words.number_of(hour.peak_tasks, 'task')} run; the worst order waits {words.seconds(hour.worst_wait)}. For"
-        " a sale whose hour is known, start the tasks before it."
+    return say(
+        "scaling.hour",
+        rate=f"{RATE:g}",
+        backlog=words.count(hour.peak_backlog),
+        moment=words.seconds(hour.peak_at),
+        tasks=words.number_of(hour.peak_tasks, "task"),
+        wait=words.seconds(hour.worst_wait),
     )
 
 

@@ -6,15 +6,7 @@ from load.analysis.stock import StockFigures
 from load.report import words
 from load.report.answers import Answer, Table, drain_text
 from load.report.charts import Chart, Line, sampled
-
-QUESTION = "Limited stock: who gets the units, and how soon does everybody else know?"
-NOTE = (
-    "Sold: orders of one unit each that the ledger has completed and the payment provider charged. Reserved: units of"
-    " orders that are not paid yet, and those that the API holds to sell them next. A buyer who is told “sold out”"
-    " is no lost customer; lost is who found the shop unable to take an order. These runs stand in no other comparison:"
-    " what they accept is bounded by the stock."
-)
-
+from load.report.prose import say
 
 HEADS = (
     "run",
@@ -42,27 +34,27 @@ def stock_answer(results: Results) -> Answer | None:
         id="stock",
         short="Stock",
         lead=_lead(runs),
-        question=QUESTION,
+        question=say("stock.question"),
         paragraphs=[_words(run, stock) for run, stock in runs],
         tables=[table],
         charts=charts,
-        notes=[NOTE],
+        notes=[say("stock.note")],
     )
 
 
 def _lead(runs: list[tuple[RunResult, StockFigures]]) -> str:
     """All runs together."""
     units, sold, over = (sum(getattr(stock, name) for _, stock in runs) for name in ("units", "sold", "oversold"))
-    said = f"{words.count(sold)} of {words.number_of(units, 'unit')} were sold and {words.count(over)} oversold"
     told = [stock.sold_out_answer.p50 for _, stock in runs if stock.sold_out_answer]
-    return f"{said}; half of the others knew within {words.seconds(max(told))}." if told else f"{said}."
+    values = {"sold": words.count(sold), "units": words.number_of(units, "unit"), "oversold": words.count(over)}
+    return say("stock.lead_told", half=words.seconds(max(told)), **values) if told else say("stock.lead", **values)
 
 
 def orders_lost(stock: StockFigures) -> str:
     """`No order was lost`, `2 orders were lost`."""
-    if not stock.lost:
-        return "No order was lost"
-    return f"{words.number_of(stock.lost, 'order')} {'was' if stock.lost == 1 else 'were'} lost"
+    if stock.lost <= 1:
+        return say("stock.one_lost" if stock.lost else "stock.none_lost")
+    return say("stock.lost", orders=words.number_of(stock.lost, "order"))
 
 
 def _row(run: RunResult, stock: StockFigures) -> tuple[str, ...]:
@@ -82,24 +74,34 @@ def _percentiles(found: Percentiles | None) -> str:
 
 
 def _words(run: RunResult, stock: StockFigures) -> str:
-    figures = run.figures
-    said = (
-        f"{run.scenario.name}: {words.number_of(figures.offered, 'buyer')} for {words.number_of(stock.units, 'unit')}."
-        f" {words.count(stock.sold)} were sold, {words.count(stock.left)} are left, {words.count(stock.oversold)}"
-        " oversold."
+    beyond = words.number_of(stock.limit_reached, "order")
+    return say(
+        "stock.run",
+        run=run.scenario.name,
+        buyers=words.number_of(run.figures.offered, "buyer"),
+        units=words.number_of(stock.units, "unit"),
+        sold=words.count(stock.sold),
+        left=words.count(stock.left),
+        oversold=words.count(stock.oversold),
+        told=_told(run, stock),
+        limit=say("stock.limit", orders=beyond) if stock.limit_reached else "",
+        lost=orders_lost(stock),
     )
-    if stock.sold_out_answer is not None:
-        told = stock.sold_out_answer
-        said += (
-            f" The first buyer was told “sold out” {words.seconds(stock.sold_out_after)} after the sale began, and"
-            f" {words.number_of(stock.sold_out, 'buyer')} in all, each within {words.seconds(told.max)} (half of them"
-            f" within {words.seconds(told.p50)})"
-        )
-        accept = figures.accept
-        said += f"; half of the accepts took {words.seconds(accept.p50)} or less." if accept else "."
-    if stock.limit_reached:
-        said += f" {words.number_of(stock.limit_reached, 'order')} went beyond what one customer may buy."
-    return said + f" {orders_lost(stock)}."
+
+
+def _told(run: RunResult, stock: StockFigures) -> str:
+    """How soon the others knew."""
+    told, accept = stock.sold_out_answer, run.figures.accept
+    if told is None:
+        return ""
+    return say(
+        "stock.told",
+        first=words.seconds(stock.sold_out_after),
+        buyers=words.number_of(stock.sold_out, "buyer"),
+        slowest=words.seconds(told.max),
+        half=words.seconds(told.p50),
+        accepts=say("stock.accepts", half=words.seconds(accept.p50)) if accept else "",
+    )
 
 
 def _units_chart(run: RunResult, stock: StockFigures) -> Chart:

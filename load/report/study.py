@@ -9,17 +9,13 @@ from load.report.console import run_name
 from load.report.lambda_answers import cold_answer, switch_answer
 from load.report.money import money_answer
 from load.report.open_answer import open_loop_answer
+from load.report.prose import say
 from load.report.published import published_answer
 from load.report.queue_answers import growth_answer, workers_answer
 from load.report.ratio_answer import ratio_answer
 from load.report.scaling_answer import scaling_answer
 from load.report.stock_answer import stock_answer
 from load.report.sync_answer import sync_answer
-
-UNPREDICTED = (
-    "Of limited stock only the units sold are predicted: as many as there are, or as were ordered. When they are gone,"
-    " and how long answers take then, the model does not say."
-)
 
 
 def predicted_answer(results: Results) -> Answer | None:
@@ -31,23 +27,14 @@ def predicted_answer(results: Results) -> Answer | None:
     known = [value for _, value in rows if value.ok is not None]
     near = sum(value.ok is True for value in known)
     unknown = len(rows) - len(known)
-    rest = f" {unknown} could not be measured, because the run was cut short or its slots were never all busy." * (
-        unknown > 0
-    )
+    rest = say("predicted.unknown", count=unknown) if unknown else ""
+    limited = any(run.scenario.is_limited for run in runs)
     return Answer(
         id="predicted",
         short="Model",
-        lead=f"{near} of {len(known)} predictions are within 10 % of what was then measured.",
-        question="Did the model know it before?",
-        paragraphs=[
-            (
-                "Every prediction follows from the scenario alone: it was written down before the run, and is computed"
-                f" anew for this report. Those that are further off are marked.{rest} The model knows the shoppers,"
-                " their thinking time, the payment and the slots, and from earlier runs what a slot does beside the"
-                " payment, how long an answer takes and a task's start; it does not know how busy this machine was."
-            )
-        ]
-        + [UNPREDICTED] * any(run.scenario.is_limited for run in runs),
+        lead=say("predicted.lead", near=near, known=len(known)),
+        question=say("predicted.question"),
+        paragraphs=[say("predicted.known", unknown=rest), *([say("predicted.stock")] if limited else [])],
         tables=[
             Table(
                 caption="Runs and their predictions",

@@ -7,12 +7,10 @@ from load.analysis.results import Results, RunResult
 from load.report import words
 from load.report.answers import Answer, Table, capacity_label, overlay, runs_of, shop_runs, smoothed
 from load.report.charts import Chart
+from load.report.prose import say
 from load.report.verdict import customers_lost, payments_at_a_time
 from load.scenario import DEADLINE_SHARE, WAIT_SHARE, Arm, Shop
 
-QUESTION = (
-    "What happens to the customers in the synchronous sale? How many orders per second at most, how many are lost?"
-)
 FAR = 1.5
 HEADS = (
     "shop",
@@ -23,12 +21,6 @@ HEADS = (
     "refused",
     "paid order p50/p95",
     "any answer p50/p95",
-)
-COUNTED = (
-    "Offered is what was sent in the phase. Paid/s, refused/s, refused and any answer are of the answers that"
-    " came within it, whenever their orders were sent; where it begins and ends, up to one order per payment"
-    " slot falls to either side. Paid order: of every order sent in it, be it answered later. Possible:"
-    " capacity ÷ payment time."
 )
 
 
@@ -64,45 +56,44 @@ def _naive_words(run: RunResult) -> str:
     answer = words.seconds(rush.answer_in_time.p50 if rush.answer_in_time else None)
     answers = rush.answer_in_time.count if rush.answer_in_time else 0
     refused = round(rush.refused_in_time_rate * rush.seconds)
-    limit = "" if run.scenario.slots == 0 else f" (the provider allows {_limit(run)})"
-    fate = (
-        f"{refused} of {answers} answers were a 503, {words.rate(rush.refused_in_time_rate)}"
-        if refused
-        else f"none of {answers} answers was a 503"
-    )
-    return (
-        f"With a provider that takes {payments_at_a_time(run.scenario)},"
-        f" {rush.users} shoppers"
-        f" got {words.rate(rush.answered_in_time_rate)} paid{limit}; {fate};"
-        f" half of them waited {answer} or longer. In the whole run:"
-        f" {words.number_of(run.figures.completed, 'order')} paid,"
-        f" {words.number_of(run.figures.rejected, 'request')} refused; {customers_lost(run.figures)}."
+    fate = say("sync.none_refused", answers=answers)
+    if refused:
+        fate = say("sync.refused", refused=refused, answers=answers, rate=words.rate(rush.refused_in_time_rate))
+    return say(
+        "sync.naive",
+        payments=payments_at_a_time(run.scenario),
+        users=rush.users,
+        paid=words.rate(rush.answered_in_time_rate),
+        limit=say("sync.limit", limit=_limit(run)) if run.scenario.slots else "",
+        fate=fate,
+        answer=answer,
+        orders=words.number_of(run.figures.completed, "order"),
+        requests=words.number_of(run.figures.rejected, "request"),
+        lost=customers_lost(run.figures),
     )
 
 
 def _lead(run: RunResult) -> str:
     """The shop in one sentence."""
     rush = run.peak
-    paid, refused = words.rate(rush.answered_in_time_rate), words.loss(_lost_percent(rush))
-    return (
-        f"Behind a provider that takes {payments_at_a_time(run.scenario)}"
-        f" {rush.users} shoppers get {paid} paid, and {refused} of the answers are refusals."
+    return say(
+        "sync.lead",
+        payments=payments_at_a_time(run.scenario),
+        users=rush.users,
+        paid=words.rate(rush.answered_in_time_rate),
+        refused=words.loss(_lost_percent(rush)),
     )
 
 
 def _protected_words(runs: list[RunResult]) -> str:
     """What the protected shop does otherwise."""
     line = runs[0].scenario.line_seconds
-    return (
-        "The protected shop lets no more shoppers pay at once than the provider takes (ten, when it takes any"
-        " number) and says no after a short wait."
-        " Shoppers who are refused early retry early, so more is offered and more refused than in the naive shop."
-        f" It refuses after {words.seconds(line * WAIT_SHARE)} those whom the naive"
-        f" shop refuses after {words.seconds(line)}; it cannot make the provider"
-        " faster, and behind an unlimited one its own limit is what sends shoppers away."
-        " Orders whose payment still took longer than"
-        f" {words.seconds(line * DEADLINE_SHARE)}, so that they were"
-        f" handed to the queue: {sum(phase.deferred for run in runs for phase in run.figures.phases)}."
+    return say(
+        "sync.protected",
+        short=words.seconds(line * WAIT_SHARE),
+        line=words.seconds(line),
+        deadline=words.seconds(line * DEADLINE_SHARE),
+        deferred=sum(phase.deferred for run in runs for phase in run.figures.phases),
     )
 
 
@@ -144,10 +135,10 @@ def sync_answer(results: Results) -> Answer | None:
     return Answer(
         id="sync",
         short="Sync",
-        question=QUESTION,
+        question=say("sync.question"),
         lead=_lead((naive or runs)[0]),
         paragraphs=paragraphs,
         tables=[Table(caption="Synchronous runs", heads=HEADS, rows=rows)],
         charts=_charts(runs),
-        notes=[COUNTED],
+        notes=[say("sync.counted")],
     )

@@ -5,6 +5,7 @@ from load.analysis.results import Results, RunResult
 from load.analysis.stock import StockFigures
 from load.report import words
 from load.report.answers import comparable, drain_text, runs_of, shop_runs, workers_label
+from load.report.prose import say
 from load.report.stock_answer import orders_lost
 from load.scenario import Arm, Scenario, Shop
 
@@ -31,10 +32,7 @@ def scale_note(results: Results) -> str:
         names.setdefault(scaled, []).append(run.scenario.name)
     usual, *others = sorted(names, key=lambda scaled: -len(names[scaled]))
     payments = "; ".join([usual, *(f"{scaled} in {', '.join(names[scaled])}" for scaled in others)])
-    return (
-        f"Times are scaled (payment: {payments}), and the queue's workers alike, so that their load is the same. What"
-        " the provider takes at once, how many shoppers there are and how long they think are not scaled."
-    )
+    return say("verdict.scaled", payments=payments)
 
 
 def slowest_shop(results: Results) -> RunResult | None:
@@ -51,9 +49,10 @@ def busiest_queue(results: Results) -> RunResult | None:
 
 def customers_lost(figures: Figures) -> str:
     """Who got nothing, of those who came: a refused request is not yet a lost customer, who comes again."""
-    lost = words.count(figures.customers_lost)
-    end = f"{lost} got no order at all" if figures.customers_lost else "none was left without an order"
-    return f"of {words.number_of(figures.customers, 'customer')} {end}"
+    customers = words.number_of(figures.customers, "customer")
+    if not figures.customers_lost:
+        return say("verdict.no_customer_lost", customers=customers)
+    return say("verdict.customers_lost", customers=customers, lost=words.count(figures.customers_lost))
 
 
 def payments_at_a_time(scenario: Scenario) -> str:
@@ -66,15 +65,17 @@ def sync_sentence(run: RunResult) -> str:
     """What happened to the customers of a synchronous shop."""
     figures = run.figures
     answer = words.seconds(figures.answer.p95 if figures.answer else None)
-    provider = f" behind a provider that takes {payments_at_a_time(run.scenario)}" if run.scenario.capacity else ""
+    payments = payments_at_a_time(run.scenario)
+    provider = say("verdict.provider", payments=payments) if run.scenario.capacity else ""
     if figures.rejected == 0:
-        return (
-            f"Paying while the shopper waits{provider} took {figures.accepted} orders and lost none, but one shopper in"
-            f" twenty waited longer than {answer}."
-        )
-    return (
-        f"Paying while the shopper waits{provider} refused {figures.rejected} of {figures.offered} requests, and one"
-        f" shopper in twenty waited longer than {answer} for an answer; {customers_lost(figures)}."
+        return say("verdict.sync_lost_none", provider=provider, accepted=figures.accepted, answer=answer)
+    return say(
+        "verdict.sync_refused",
+        provider=provider,
+        rejected=figures.rejected,
+        offered=figures.offered,
+        answer=answer,
+        lost=customers_lost(figures),
     )
 
 
@@ -83,43 +84,40 @@ def queue_sentence(run: RunResult) -> str:
     figures = run.figures
     accept = words.seconds(figures.accept.p95 if figures.accept else None)
     taken = "every one" if figures.rejected == 0 else words.percent(figures.acceptance_percent)
-    drain = words.seconds(figures.drain_seconds)
-    paid = (
-        f"would pay the last of them {drain} after the rush"
-        if figures.drain_is_extrapolated
-        else f"paid the last of them {drain} after the rush"
-    )
-    return (
-        f"The queue with {workers_label(run)} took {taken} of {words.count(figures.offered)}"
-        f" orders, 95 % of them within {accept}, let"
-        " the backlog"
-        f" grow to {words.count(figures.peak_backlog)}, and {paid}."
+    return say(
+        "verdict.queue_would_pay" if figures.drain_is_extrapolated else "verdict.queue_paid",
+        workers=workers_label(run),
+        taken=taken,
+        offered=words.count(figures.offered),
+        accept=accept,
+        backlog=words.count(figures.peak_backlog),
+        drain=words.seconds(figures.drain_seconds),
     )
 
 
 def lambda_sentence(run: RunResult) -> str:
     """What Lambda did with its handful."""
     figures, cold = run.figures, run.figures.cold_start_seconds
-    starts = (
-        f"{figures.cold_starts} cold starts of {words.seconds(cold.p50)} (median)" if cold else "no cold start at all"
-    )
+    starts = say("verdict.no_cold_start")
+    if cold:
+        starts = say("verdict.cold_starts", count=figures.cold_starts, median=words.seconds(cold.p50))
     waited = words.seconds(figures.confirmation.p95 if figures.confirmation else None)
-    return f"Lambda ({run.scenario.name}) paid its {figures.completed} orders within {waited} (p95), with {starts}."
+    return say("verdict.functions", run=run.scenario.name, completed=figures.completed, waited=waited, starts=starts)
 
 
 def stock_sentence(run: RunResult, stock: StockFigures) -> str:
     """What became of limited stock."""
     told = stock.sold_out_answer
-    rest = (
-        f"; “sold out” was told to {words.number_of(stock.sold_out, 'buyer')}, half of them within"
-        f" {words.seconds(told.p50)}"
-        if told
-        else ""
-    )
-    lost = f"; {orders_lost(stock)}" if stock.lost else ""
-    return (
-        f"Of {words.number_of(stock.units, 'unit')} ({run.scenario.name}) {words.count(stock.sold)} were sold,"
-        f" {words.count(stock.left)} are left and {words.count(stock.oversold)} oversold{rest}{lost}."
+    buyers = words.number_of(stock.sold_out, "buyer")
+    return say(
+        "verdict.stock",
+        units=words.number_of(stock.units, "unit"),
+        run=run.scenario.name,
+        sold=words.count(stock.sold),
+        left=words.count(stock.left),
+        oversold=words.count(stock.oversold),
+        rest=say("verdict.stock_told", buyers=buyers, half=words.seconds(told.p50)) if told else "",
+        lost=f"; {orders_lost(stock)}" if stock.lost else "",
     )
 
 
@@ -134,17 +132,21 @@ def verdict(results: Results) -> list[str]:
     sentences += [stock_sentence(run, stock) for run in results.usable if (stock := run.figures.stock) is not None]
     if sentences:
         return sentences
-    return [_plain_sentence(run) for run in results.usable] or ["No run was finished; there is nothing to say yet."]
+    return [_plain_sentence(run) for run in results.usable] or [say("verdict.nothing")]
 
 
 def _unusable(run: RunResult) -> str:
     failed = "; ".join(check.title for check in run.checks if not check.holds)
-    return f"{run.scenario.name} is INVALID and answers nothing: it fails “{failed}”."
+    return say("verdict.invalid", run=run.scenario.name, checks=failed)
 
 
 def _plain_sentence(run: RunResult) -> str:
     figures = run.figures
-    return (
-        f"{run.scenario.title}: {words.count(figures.accepted)} of {words.count(figures.offered)} orders accepted, peak"
-        f" backlog {words.count(figures.peak_backlog)}, gone {drain_text(run)} after the load."
+    return say(
+        "verdict.plain",
+        run=run.scenario.title,
+        accepted=words.count(figures.accepted),
+        offered=words.count(figures.offered),
+        backlog=words.count(figures.peak_backlog),
+        drain=drain_text(run),
     )

@@ -17,7 +17,7 @@ from load.model import Sale, load_prices, sale_figures, sale_rates
 from load.report import words
 from load.report.document import asset
 from load.report.files import write_comparison, write_report
-from load.tests.visit import Visit
+from load.tests.visit import Visit, outcome, shown, waiting
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 pytestmark = pytest.mark.skipif(CHROMIUM is None and "CI" not in os.environ, reason="no Chromium is installed")
@@ -150,21 +150,6 @@ def test_a_chart_is_zoomed_by_dragging_and_shows_all_again(demo: Visit) -> None:
     assert not whole.is_visible()
 
 
-def shown(demo: Visit) -> tuple[int, int]:
-    """The first and the last second that the arrow keys find in the story's chart."""
-    plot = demo.page.locator("#chart-story .u-wrap")
-    found = []
-    for key in ("ArrowRight", "ArrowLeft"):
-        plot.focus()
-        plot.blur()
-        plot.press(key)
-        read = demo.page.locator("#chart-story .u-legend .u-value").first.inner_text()
-        minutes, _, seconds = read.removesuffix(" s").rpartition(" min ")
-        found.append(60 * int(minutes or 0) + int(seconds))
-    plot.blur()
-    return found[0], found[1]
-
-
 def test_the_keys_zoom_a_chart_where_it_is_read(demo: Visit) -> None:
     whole = shown(demo)
     demo.page.locator("#chart-story .u-wrap").focus()
@@ -228,10 +213,6 @@ def test_paper_shows_the_numbers_and_no_buttons(demo: Visit) -> None:
     for button in demo.page.locator("button").all():
         assert not button.is_visible()
     assert demo.page.locator(".stage").is_visible()
-
-
-def waiting(visit: Visit) -> str:
-    return visit.page.locator("[data-show=waiting]").inner_text()
 
 
 def test_paper_shows_the_order_path_at_its_largest_backlog(demo: Visit, demo_runs: list[RunResult]) -> None:
@@ -323,11 +304,6 @@ def test_a_duration_reads_as_it_does_in_the_sentences(demo: Visit) -> None:
     values = [0.54, 11.9, 60.0, 526.7, 11_520.0]
     assert demo.page.evaluate(script, values) == [words.seconds(value) for value in values]
     assert demo.page.evaluate(script, [None]) == [words.seconds(None)]
-
-
-def outcome(visit: Visit) -> dict[str, str]:
-    pairs = "all => all.map((one) => [...one.children].map((part) => part.textContent))"
-    return dict(visit.page.eval_on_selector_all(".outcome div", pairs))
 
 
 def test_the_order_path_replays_the_run_and_a_slider_asks_the_model(demo: Visit, demo_runs: list[RunResult]) -> None:

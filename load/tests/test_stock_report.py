@@ -15,7 +15,8 @@ from load.report.console import COLUMNS, STOCK_COLUMNS, figures_of, print_table,
 from load.report.files import write_comparison, write_report
 from load.report.markdown import markdown
 from load.report.page import parameter_row
-from load.report.stock_answer import QUESTION, stock_answer
+from load.report.prose import say
+from load.report.stock_answer import stock_answer
 from load.report.study import answers
 from load.report.verdict import verdict
 from load.scenario import Scenario
@@ -105,7 +106,7 @@ def test_an_order_that_was_lost_is_said_to_be(make_results: Make, lossy_result: 
 def test_without_limited_stock_there_is_no_such_section(make_results: Make, demo_runs: list[RunResult]) -> None:
     results = make_results(plain(demo_runs), "demo")
     assert stock_answer(results) is None
-    assert QUESTION not in markdown(results, answers(results, load_prices()))
+    assert say("stock.question") not in markdown(results, answers(results, load_prices()))
 
 
 @pytest.mark.parametrize("kind", ["demo", "lab"])
@@ -114,7 +115,7 @@ def test_page_and_text_have_the_section(
 ) -> None:
     page = write_report(tmp_path, make_results(demo_runs, kind)).read_text(encoding="utf-8")
     text = (tmp_path / "report.md").read_text(encoding="utf-8")
-    for told in (QUESTION, "How soon a buyer knows", "units left"):
+    for told in (say("stock.question"), "How soon a buyer knows", "units left"):
         assert told in page
         assert told in text
     assert 'id="chart-stock-units"' in page
@@ -123,7 +124,7 @@ def test_page_and_text_have_the_section(
 
 def test_a_demo_of_limited_stock_alone_has_a_page(tmp_path: Path, make_results: Make, stock_result: RunResult) -> None:
     page = write_report(tmp_path, make_results([stock_result], "demo")).read_text(encoding="utf-8")
-    assert QUESTION in page
+    assert say("stock.question") in page
     assert "What each arm did" not in page
 
 

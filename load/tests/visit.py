@@ -53,3 +53,29 @@ class Visit:
                 return pixels.some((value, index) => index % 4 === 3 && value > 0);
             }).length"""
         )
+
+
+def shown(visit: Visit) -> tuple[int, int]:
+    """The first and the last second that the arrow keys find in the story's chart."""
+    plot = visit.page.locator("#chart-story .u-wrap")
+    found = []
+    for key in ("ArrowRight", "ArrowLeft"):
+        plot.focus()
+        plot.blur()
+        plot.press(key)
+        read = visit.page.locator("#chart-story .u-legend .u-value").first.inner_text()
+        minutes, _, seconds = read.removesuffix(" s").rpartition(" min ")
+        found.append(60 * int(minutes or 0) + int(seconds))
+    plot.blur()
+    return found[0], found[1]
+
+
+def waiting(visit: Visit) -> str:
+    """What the order path says of its queue."""
+    return visit.page.locator("[data-show=waiting]").inner_text()
+
+
+def outcome(visit: Visit) -> dict[str, str]:
+    """The figures below the order path, by their names."""
+    pairs = "all => all.map((one) => [...one.children].map((part) => part.textContent))"
+    return dict(visit.page.eval_on_selector_all(".outcome div", pairs))

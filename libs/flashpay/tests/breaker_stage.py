@@ -27,7 +27,7 @@ DOWN = GatewayUnavailableError("500", reason="server_error", status=500)
 class Stage:
     """A breaker, and what each attempt shall end like."""
 
-    def __init__(self, *, slots: int = 10, threshold: int = 3) -> None:
+    def __init__(self, *, cool_down: timedelta = COOL_DOWN) -> None:
         self.ledger_down = False
         self.alive = True
         self.ends: dict[str, Settlement | Exception] = {}
@@ -36,10 +36,10 @@ class Stage:
         self.opened: list[FlashpayError] = []
         self.closed: list[timedelta] = []
         self.breaker = CircuitBreaker(
-            slots=slots,
+            slots=10,
             ask_ledger=self.ask_ledger,
-            threshold=threshold,
-            cool_down=COOL_DOWN,
+            threshold=3,
+            cool_down=cool_down,
             on_open=self.opened.append,
             on_close=self.closed.append,
         )

@@ -35,6 +35,11 @@ PAID_NOT_SOLD = StockUnsettledError("no stock", settled=True)
 NOT_SOLD = StockUnsettledError("no stock", settled=False)
 
 
+def timed(stage: Stage) -> bool:
+    """Asked anew: to the type checker an attribute does not change."""
+    return stage.breaker._timer is not None
+
+
 @pytest.fixture
 async def stage() -> AsyncIterator[Stage]:
     stage = Stage()
@@ -161,6 +166,15 @@ async def test_while_open_nobody_is_handed_back_and_one_tries_at_a_time(stage: S
     await leave(held)
 
 
+async def test_who_opened_it_waits_for_the_cool_down_like_the_others() -> None:
+    stage = Stage(cool_down=timedelta(hours=1))
+    held = await stage.open()
+    for _ in range(5):
+        await asyncio.sleep(0)
+    assert stage.tries == ["failed 0", "failed 1", "failed 2"]
+    await leave(held)
+
+
 @pytest.mark.parametrize("error", [DOWN, IN_FLIGHT])
 async def test_turns_are_fair_who_was_not_tried_comes_first_then_who_waits_longest(
     stage: Stage, error: FlashpayError
@@ -230,6 +244,20 @@ async def test_a_probe_that_is_cancelled_leaves_its_turn_to_the_next(stage: Stag
     await asyncio.gather(*held, return_exceptions=True)
 
 
+async def test_no_turn_is_timed_while_a_probe_is_out_or_nobody_waits(stage: Stage) -> None:
+    held = await stage.open()
+    stage.trying["slow"] = asyncio.Event()
+    probe = asyncio.create_task(stage.run("slow"))
+    while "slow" not in stage.tries:  # noqa: ASYNC110 - as it comes
+        await asyncio.sleep(0.005)
+    # The next turn is due: a timer would go off in every turn of the loop.
+    assert not timed(stage)
+    await leave([probe])
+    assert timed(stage)
+    await leave(held)
+    assert not timed(stage)
+
+
 async def test_a_probe_that_is_known_to_fail_does_not_hold_the_next_up(stage: Stage) -> None:
     held = await stage.open()
 
@@ -247,7 +275,7 @@ async def test_a_probe_that_is_known_to_fail_does_not_hold_the_next_up(stage: St
 
 async def test_one_message_that_was_not_tried_is_taken_at_a_time(stage: Stage) -> None:
     held = await stage.open()
-    assert stage.breaker.allowance(10) == 1
+    assert (stage.breaker.allowance(10), stage.breaker.allowance(0)) == (1, 0)
     waiting = asyncio.create_task(stage.run("fresh"))
     await asyncio.sleep(0)
     assert stage.breaker.allowance(10) == 0
@@ -272,6 +300,21 @@ async def test_the_stop_lets_everybody_who_waits_go(stage: Stage) -> None:
     await allowed
     with pytest.raises(HeldBackError):
         await stage.run("later")
+
+
+async def test_the_stop_holds_no_receive_either_while_an_order_that_was_not_tried_is_under_way(stage: Stage) -> None:
+    held = await stage.open()
+    stage.trying["slow"] = asyncio.Event()
+    probe = asyncio.create_task(stage.run("slow"))
+    while "slow" not in stage.tries:  # noqa: ASYNC110 - as it comes
+        await asyncio.sleep(0.005)
+    allowed = asyncio.create_task(stage.breaker.until_allowance())
+    await asyncio.sleep(0)
+    stage.breaker.stop()
+    async with asyncio.timeout(LONGEST_SECONDS):
+        await allowed
+    assert stage.breaker.allowance(1) == 0
+    await leave([probe, *held])
 
 
 async def test_it_closes_when_what_is_left_is_single_orders(stage: Stage) -> None:

@@ -225,7 +225,9 @@ async def test_a_provider_is_alive_that_answers_about_another_order(stage: Stage
     assert stage.reports == [("server_error", True)]
 
 
-async def test_a_provider_without_lookups_is_asked_by_repeating_the_charge(stage: Stage) -> None:
+@pytest.mark.parametrize("kept", [False, True])
+async def test_a_provider_without_lookups_is_asked_by_repeating_the_charge(stage: Stage, *, kept: bool) -> None:
+    stage.kept = kept  # by a breaker that may close while the charge is worked on
     stage.gateway.lookups_known = False
     stage.gateway.latency = timedelta(hours=1)
     stage.between = lambda pause: stage.gateway.finish_lingering() if pause == 4 else None

@@ -254,6 +254,17 @@ async def test_who_is_held_back_by_the_stop_is_told_so(shop: Shop) -> None:
     assert [str(failure(task)) for task in held] == ["the process stops"] * 2
 
 
+async def test_nothing_is_looked_at_again_after_the_stop(shop: Shop) -> None:
+    await shop.fill(5, 5)
+    while shop.breaker._eviction.due is None:  # noqa: ASYNC110 - a few turns of the loop
+        await asyncio.sleep(0)
+    timer = shop.breaker._timer
+    shop.breaker.stop()
+    assert timer is not None
+    assert timer.cancelled()
+    assert shop.breaker._timer is None  # an eviction that is overdue would be looked at in every turn of the loop
+
+
 def test_the_defaults_are_those_of_the_services() -> None:
     defaults = inspect.signature(CircuitBreaker).parameters
     assert [defaults[name].default for name in ("threshold", "cool_down", "patience")] == [

@@ -77,6 +77,14 @@ def test_what_binds_is_named_with_its_remedy(capsys: pytest.CaptureFixture[str])
     assert "functions at once (lambda): ask for quota L-B99A9384 (concurrent executions) of 15,175" in printed
 
 
+def test_a_sale_of_a_month_is_told_in_whole_numbers(capsys: pytest.CaptureFixture[str]) -> None:
+    assert execute("--rate", "0.1", "--payment", "3", "--wait", "60", "--burst", "2592000") == 0
+    printed = capsys.readouterr().out
+    assert "⌈0.1×2592000×3.015/2592056.985⌉" in printed
+    assert "the last customer of 2,592,000 s may wait 60 s" in printed
+    assert "e+" not in printed
+
+
 def test_a_rate_of_almost_nothing_has_a_plan_if_an_order_comes(capsys: pytest.CaptureFixture[str]) -> None:
     assert execute("--rate", "1e-12", "--payment", "3", "--wait", "60", "--burst", "3600") == 0
     assert "workers needed                   1  " in capsys.readouterr().out
