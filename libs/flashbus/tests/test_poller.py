@@ -52,11 +52,11 @@ async def test_a_receive_waits_and_hides_as_long_as_it_was_told() -> None:
             asked.append((wait, visibility))
             return await super().receive(most=most, wait=wait, visibility=visibility)
 
-    limits = {"wait": timedelta(seconds=7), "visibility": timedelta(seconds=41)}
-    harness = ConsumerHarness(queue=Watched(), pollers=1, **limits)
+    wait, visibility = timedelta(seconds=7), timedelta(seconds=41)
+    harness = ConsumerHarness(queue=Watched(), pollers=1, wait=wait, visibility=visibility)
     async with harness.running():
         await asyncio.sleep(1)
-    assert asked == [(limits["wait"], limits["visibility"])]
+    assert asked == [(wait, visibility)]
 
 
 async def test_one_failure_is_no_outage_and_an_answer_ends_one() -> None:
