@@ -1,6 +1,5 @@
 """What a scenario is: who comes, and what the shop does with them."""
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
@@ -16,7 +15,7 @@ class ClosedLoop:
     Users appear as locust's dispatcher spawns them: `floor(spawn_per_second)` (at least one) at a time,
     the first group at once. A request unanswered when the phase ends is not counted as answered.
     `before` is the phase before this one: its users are already shopping when this one begins, and go on.
-    `thinking` draws their times between the two bounds; None: uniformly.
+    `thinking` draws their times between the two bounds.
     """
 
     users: int
@@ -25,7 +24,7 @@ class ClosedLoop:
     think_min_seconds: float = 0.1
     think_max_seconds: float = 0.5
     before: "ClosedLoop | None" = None
-    thinking: Thinking | None = None
+    thinking: Thinking
 
     @property
     def think_mean_seconds(self) -> float:
@@ -45,21 +44,13 @@ class ClosedLoop:
 class OpenLoop:
     """Customers who come at `rate_per_second` whether or not others were answered.
 
-    `moments` are those at which their orders are due, seconds; None: evenly spaced. `poisson` says that they were drawn
-    at random.
+    `moments` are those at which their orders are due, seconds. `poisson` says that they were drawn at random.
     """
 
     rate_per_second: float
     duration_seconds: float
     poisson: bool = False
-    moments: tuple[float, ...] | None = None
-
-    def due(self) -> tuple[float, ...]:
-        """When each order is sent."""
-        if self.moments is not None:
-            return self.moments
-        orders = math.ceil(round(self.rate_per_second * self.duration_seconds, 9))
-        return tuple(number / self.rate_per_second for number in range(orders))
+    moments: tuple[float, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,8 +63,9 @@ class Burst:
     def duration_seconds(self) -> float:
         return 0.0
 
-    def due(self) -> tuple[float, ...]:
-        """When each order is sent."""
+    @property
+    def moments(self) -> tuple[float, ...]:
+        """When each order is due."""
         return (0.0,) * self.orders
 
 

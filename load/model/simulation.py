@@ -1,7 +1,6 @@
 """One run of a scenario, event by event."""
 
 import math
-import random
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -10,7 +9,7 @@ from load.model.clock import Clock
 from load.model.gateway import SimulatedGateway
 from load.model.orders import Outcome, SimulatedOrder
 from load.model.settlement import Settlement, settlement
-from load.model.shop import ClosedLoop, Shop, Thinking, Workload
+from load.model.shop import ClosedLoop, Shop, Workload
 from load.model.waiting_queue import WaitingQueue
 
 Answered = Callable[[], None]
@@ -44,9 +43,9 @@ def simulate(workload: Workload, shop: Shop, *, seed: int) -> Run:
 def _drive(clock: Clock, shop: "_SimulatedShop", workload: Workload, seed: int) -> None:
     if isinstance(workload, ClosedLoop):
         for user, begins in enumerate(workload.spawn_times(), start=1):
-            _start_user(clock, shop, workload, user, (workload.thinking or _uniform(workload))(seed, user), begins)
+            _start_user(clock, shop, workload, user, workload.thinking(seed, user), begins)
         return
-    for user, moment in enumerate(workload.due(), start=1):
+    for user, moment in enumerate(workload.moments, start=1):
         clock.at(moment, partial(shop.send, user, _nothing))
 
 
@@ -58,14 +57,6 @@ def _start_user(
             shop.send(user, lambda: clock.after(thinks(), send))
 
     clock.at(begins, send)
-
-
-def _uniform(loop: ClosedLoop) -> Thinking:
-    def thinking(seed: int, user: int) -> Callable[[], float]:
-        rng = random.Random(f"{seed}:{user}")  # noqa: S311 - a simulation
-        return lambda: rng.uniform(loop.think_min_seconds, loop.think_max_seconds)
-
-    return thinking
 
 
 def _nothing() -> None:

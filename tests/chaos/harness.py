@@ -7,6 +7,7 @@ from itertools import count
 
 from tests.chaos.customers import Customer, Customers
 from tests.chaos.faults import Fault
+from tests.chaos.letters import dead_lettered
 from tests.chaos.stage import Stage, StagePlan, start_reconciler
 from tests.chaos.verdict import ENDS, Records, Verdict
 from tests.integration.limited_sale import PRODUCT
@@ -32,7 +33,7 @@ class Case:
         cancel_share: How many cancel what was accepted.
         plan: The shop.
         ends: How an acknowledged order may end.
-        dead_letters: How many messages beside those of failed orders must lie in the dead-letter queue at the end.
+        dead_letters: How many messages that are no order must lie in the dead-letter queue beside the failed orders.
         reconciled: Whether a reconciler runs, as the template schedules it; without it the queue alone must do.
         patience_seconds: How long everything may take to come right.
     """
@@ -86,7 +87,7 @@ class Harness:
             **records.counts(),
             recovered=recovered,
             recovery_seconds=round(seconds, 1),
-            dead_letters=await self.stage.dead_letters(),
+            dead_letters=await dead_lettered(self.stage.queues),
             strikes=self.stage.strikes - struck,
         )
 

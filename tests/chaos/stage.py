@@ -80,10 +80,14 @@ class Stage:
             return [api.process for api in self.apis]
         return self.processors if what == "processor" else [self.shop.gateway]
 
+    @property
+    def queues(self) -> RunningShop:
+        """The shop, as those see it who ask for its queues."""
+        return self.shop if self.broker is None else replace(self.shop, emulator=self.broker.running)
+
     async def dead_letters(self) -> int:
         """How many messages lie in the dead-letter queue."""
-        where = self.shop if self.broker is None else replace(self.shop, emulator=self.broker.running)
-        return await queue_depth(where, "DeadLetterQueueUrl")
+        return await queue_depth(self.queues, "DeadLetterQueueUrl")
 
 
 @asynccontextmanager

@@ -26,7 +26,7 @@ class Verdict:
             who were told "cancelled" or "refunded" of an order that has another end.
         recovered: Acknowledged orders that were open when the trouble and the customers were over.
         recovery_seconds: How long after that the last order came to its end.
-        dead_letters: Messages in the dead-letter queue at the end.
+        dead_letters: Orders, and messages that are none, in the dead-letter queue at the end.
         strikes: How often a line, a process or a message was struck.
     """
 

@@ -7,7 +7,7 @@ import structlog
 from structlog.testing import capture_logs
 
 from flashbus.dispatcher import _checked
-from flashbus.dispositions import Acknowledge, DeadLetter, Disposition
+from flashbus.dispositions import Acknowledge, DeadLetter, Disposition, HandBack
 from flashbus.queue import Message
 from flashbus.testing import ConsumerHarness
 
@@ -111,3 +111,19 @@ async def test_a_message_that_is_cut_short_comes_again_at_once() -> None:
     assert [change.after for change in harness.queue.changes] == [timedelta(0)]
     assert harness.observer.outcomes == {}
     assert [line["event"] for line in lines] == ["drain_started", "drain_finished"]
+
+
+async def test_every_kind_of_end_has_a_name_unless_its_handler_gives_it_another() -> None:
+    async def each_kind(message: Message) -> Disposition:
+        if message.body == "message 0":
+            return DeadLetter(reason="r", detail="d")
+        return HandBack(after=timedelta(seconds=1)) if message.receive_count == 1 else Acknowledge()
+
+    harness = ConsumerHarness(handler=each_kind)
+    await harness.place(2)
+    with capture_logs() as lines:
+        async with harness.running():
+            await harness.until_empty()
+    assert harness.observer.outcomes == {"dead_letter": 1, "handed_back": 1, "acknowledged": 1}
+    ends = [(line["outcome"], line.get("reason")) for line in lines if line["event"] == "message_handled"]
+    assert sorted(ends, key=str) == [("acknowledged", None), ("dead_letter", "r"), ("handed_back", None)]

@@ -170,6 +170,20 @@ def test_what_the_server_warns_of_is_logged_and_its_chatter_is_not(caplog: pytes
     assert caplog.messages == ["a warning", "an error"]
 
 
+def test_what_a_port_counts_is_explained() -> None:
+    registry = CollectorRegistry()
+    ConnectionMetrics(registry)
+    explained = {family.name: family.documentation for family in registry.collect()}
+    assert all(words.endswith(".") for words in explained.values())
+    assert list(explained) == [
+        "http_server_open_connections",
+        "http_server_refused_connections",
+        "http_server_late_heads",
+        "http_server_unread_answers",
+        "http_server_malformed_requests",
+    ]
+
+
 def test_a_port_has_limits_though_nobody_sets_any() -> None:
     limits = ConnectionLimits()
     assert (limits.most, limits.head_timeout, limits.read_timeout) == (

@@ -24,6 +24,7 @@ class Service:
     release: asyncio.Event = field(default_factory=asyncio.Event)
     entered: asyncio.Event = field(default_factory=asyncio.Event)
     cleaned: bool = False
+    host: str = ""
     port: int = 0
     done: asyncio.Task[None] | None = None
 
@@ -65,8 +66,8 @@ def start() -> Start:
         app.router.add_get("/endless", service.endless)
         app.cleanup_ctx.append(service.lifetime)
 
-        def on_listening(_host: str, port: int) -> None:
-            service.port = port
+        def on_listening(host: str, port: int) -> None:
+            service.host, service.port = host, port
             listening.set()
 
         runner = Runner(
@@ -125,6 +126,11 @@ async def test_readiness_turns_false_while_requests_are_still_served(start: Star
         assert not service.cleaned
         await service.running
         assert service.cleaned
+
+
+async def test_the_address_really_bound_is_told(start: Start) -> None:
+    async with start() as (service, _session):
+        assert (service.host, service.port > 0) == ("127.0.0.1", True)
 
 
 async def test_a_request_in_progress_is_answered(start: Start) -> None:

@@ -6,7 +6,6 @@ from load.model import (
     AutoscalingRun,
     Control,
     Fleet,
-    OpenLoop,
     Profile,
     Shop,
     Slots,
@@ -15,6 +14,7 @@ from load.model import (
     replay_schedule,
     simulate_autoscaling,
 )
+from load.model.tests.loads import evenly
 
 HOUR = Profile(steps=((0.0, 60.0),), seconds=3600)
 FLEET = Fleet(workers_per_task=90, max_tasks=4)
@@ -79,7 +79,7 @@ def test_a_schedule_by_hand_agrees_with_the_event_simulation(schedule: tuple[tup
         delivery_seconds=0.0,
         consumer=Slots(workers=0, overhead_seconds=0.1, schedule=schedule),
     )
-    load = OpenLoop(rate_per_second=7, duration_seconds=60)
+    load = evenly(rate=7, seconds=60)
     events = predict(load, shop, replications=1)
     heap = replay_schedule(
         Profile(steps=((0.0, 7.0),), seconds=60).arrivals(),

@@ -4,11 +4,12 @@ from decimal import Decimal
 
 import pytest
 
-from load.model import Environments, OpenLoop, Shop, load_prices, plan, predict
+from load.model import Environments, Shop, load_prices, plan, predict
 from load.model.costs import Arm
 from load.model.formulas import invocation_batch
 from load.model.month import MonthCost
 from load.model.planner import Plan
+from load.model.tests.loads import evenly
 
 
 def cost(found: Plan, arm: Arm) -> MonthCost:
@@ -75,7 +76,7 @@ def test_the_batch_of_a_rate_is_that_of_a_simulated_function(rate: float) -> Non
         delivery_seconds=0,
         consumer=Environments(concurrency=3, warm=3, batch_size=10, overhead_seconds=0),
     )
-    found = predict(OpenLoop(rate_per_second=rate, duration_seconds=600), shop, replications=1)
+    found = predict(evenly(rate=rate, seconds=600), shop, replications=1)
     # half a GB for 3 s an invocation
     invocations = found.billed_gb_seconds / 1.5
     assert found.accepted / invocations == pytest.approx(invocation_batch(rate=rate, service=3, places=30), rel=0.05)

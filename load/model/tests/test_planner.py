@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 
-from load.model import OpenLoop, PlanError, Shop, Slots, plan, predict, replay_schedule
+from load.model import PlanError, Shop, Slots, plan, predict, replay_schedule
+from load.model.tests.loads import evenly
 
 
 def test_the_issues_own_sale() -> None:
@@ -18,7 +19,7 @@ def test_the_issues_own_sale() -> None:
 
 
 def test_one_worker_less_breaks_the_wait() -> None:
-    sale = OpenLoop(rate_per_second=5, duration_seconds=120)
+    sale = evenly(rate=5, seconds=120)
     found = plan(rate=5, payment=3, wait=30, burst=120, overhead=0)
 
     def worst(workers: int) -> float:

@@ -4,10 +4,10 @@ import dataclasses
 
 import pytest
 
-from load.model import Burst, ClosedLoop, Environments, OpenLoop, Shop, Slots, deviation, predict
-from load.model.tests.loads import poisson
+from load.model import Burst, Environments, Shop, Slots, deviation, predict
+from load.model.tests.loads import evenly, poisson, shoppers
 
-FLASH = ClosedLoop(users=20, duration_seconds=60)
+FLASH = shoppers(users=20, seconds=60)
 
 
 def test_closed_loop_acceptance_follows_littles_law() -> None:
@@ -27,9 +27,7 @@ def test_the_formulas_of_a_synchronous_sale(capacity: int, throughput: float) ->
 
 @pytest.mark.parametrize("workers", [1, 5, 20, 100])
 def test_backlog_and_drain_agree_with_the_fluid_limit(workers: int) -> None:
-    found = predict(
-        OpenLoop(rate_per_second=60, duration_seconds=60), Shop(mode="async", consumer=Slots(workers=workers))
-    )
+    found = predict(evenly(rate=60, seconds=60), Shop(mode="async", consumer=Slots(workers=workers)))
     by_name = {formula.name: formula.value for formula in found.formulas}
     assert deviation(predicted=by_name["peak backlog"], measured=found.peak_backlog) < 0.10
     assert deviation(predicted=by_name["drain"], measured=found.drain_seconds) < 0.10
@@ -39,14 +37,14 @@ def test_backlog_and_drain_agree_with_the_fluid_limit(workers: int) -> None:
 
 def test_a_gateway_capacity_below_the_slots_decides_the_rate() -> None:
     shop = Shop(mode="async", gateway_capacity=5, consumer=Slots(workers=100))
-    found = predict(OpenLoop(rate_per_second=10, duration_seconds=60), shop)
+    found = predict(evenly(rate=10, seconds=60), shop)
     assert found.settle_capacity_per_second == pytest.approx(5 / 3)
     assert found.settled_per_second == pytest.approx(5 / 3, rel=0.03)
 
 
 def test_a_constant_load_below_capacity_never_waits_but_a_poisson_one_does() -> None:
     shop = Shop(mode="async", consumer=Slots(workers=20, overhead_seconds=0.0))
-    even = predict(OpenLoop(rate_per_second=6, duration_seconds=300), shop)
+    even = predict(evenly(rate=6, seconds=300), shop)
     random = predict(poisson(rate=6, seconds=300), shop)
     assert even.confirmation_wait is not None
     assert even.confirmation_wait.max == pytest.approx(3.07)
@@ -93,7 +91,7 @@ def test_a_late_settlement_keeps_its_place_in_the_limiter() -> None:
 
 def test_workers_set_by_hand_change_the_slope() -> None:
     shop = Shop(mode="async", consumer=Slots(workers=0, overhead_seconds=0.0, schedule=((30.0, 30), (60.0, 0))))
-    found = predict(OpenLoop(rate_per_second=10, duration_seconds=60), shop, replications=1)
+    found = predict(evenly(rate=10, seconds=60), shop, replications=1)
     curve = dict(found.backlog_curve)
     # ten rounds of 30 payments begin at 30, 33, … 57 s; the last ones finish although their workers are taken away
     assert curve[30] == 300
@@ -154,14 +152,14 @@ def test_deviation_is_relative_to_the_prediction() -> None:
 
 
 def test_users_appear_as_locust_spawns_them() -> None:
-    assert ClosedLoop(users=3, duration_seconds=30, spawn_per_second=1).spawn_times() == (0, 1, 2)
-    assert ClosedLoop(users=12, duration_seconds=30, spawn_per_second=10).spawn_times() == (0.0,) * 10 + (1.0,) * 2
-    assert ClosedLoop(users=2, duration_seconds=30, spawn_per_second=0.5).spawn_times() == (0, 2)
+    assert shoppers(users=3, seconds=30, spawn=1).spawn_times() == (0, 1, 2)
+    assert shoppers(users=12, seconds=30, spawn=10).spawn_times() == (0.0,) * 10 + (1.0,) * 2
+    assert shoppers(users=2, seconds=30, spawn=0.5).spawn_times() == (0, 2)
 
 
 def test_the_phase_before_goes_on_and_only_what_falls_into_the_phase_is_counted() -> None:
-    calm = ClosedLoop(users=5, duration_seconds=30, spawn_per_second=1)
-    rush = ClosedLoop(users=20, duration_seconds=60, spawn_per_second=10, before=calm)
+    calm = shoppers(users=5, seconds=30, spawn=1)
+    rush = shoppers(users=20, seconds=60, spawn=10, before=calm)
     shop = Shop(mode="sync", payment_seconds=3.0, gateway_capacity=5, admission_timeout_seconds=30.0)
     found = predict(rush, shop, seed=1, replications=3)
     # five payments at a time are going on when the rush begins, so none of its 60 s is lost to a start

@@ -10,10 +10,8 @@ from load.model import (
     ARMS,
     Arm,
     Assumptions,
-    ClosedLoop,
     Control,
     Fleet,
-    OpenLoop,
     PlanError,
     Profile,
     Shop,
@@ -27,7 +25,7 @@ from load.model import (
     simulate_autoscaling,
 )
 from load.model.simulation import simulate
-from load.model.tests.loads import poisson
+from load.model.tests.loads import evenly, poisson, shoppers
 
 PRICES = load_prices()
 rates = st.floats(0.2, 20.0)
@@ -38,7 +36,7 @@ brief = settings(max_examples=30, deadline=None)
 @brief
 @given(rate=rates, payment=payments, workers=st.integers(1, 40), more=st.integers(1, 40))
 def test_more_workers_never_drain_later(rate: float, payment: float, workers: int, more: int) -> None:
-    load = OpenLoop(rate_per_second=rate, duration_seconds=20)
+    load = evenly(rate=rate, seconds=20)
 
     def drain(count: int) -> float:
         shop = Shop(mode="async", payment_seconds=payment, consumer=Slots(workers=count))
@@ -69,7 +67,7 @@ def test_every_order_has_one_end_and_the_gateway_its_capacity(
         sync_wait_seconds=1,
         sync_deadline_seconds=deadline,
     )
-    run = simulate(ClosedLoop(users=users, duration_seconds=15), shop, seed=seed)
+    run = simulate(shoppers(users=users, seconds=15), shop, seed=seed)
     for order in run.orders:
         assert order.outcome in {"completed", "rejected"}
         assert order.settled_at is not None or order.outcome == "rejected"
@@ -88,7 +86,7 @@ def test_the_backlog_curve_conserves_orders(
     at_random: bool,  # noqa: FBT001 - a case
     seed: int,
 ) -> None:
-    even = OpenLoop(rate_per_second=rate, duration_seconds=20)
+    even = evenly(rate=rate, seconds=20)
     load = poisson(rate=rate, seconds=20, seed=seed) if at_random else even
     shop = Shop(mode="async", payment_seconds=payment, consumer=Slots(workers=workers))
     found = predict(load, shop, replications=1)

@@ -12,9 +12,10 @@ from load.model import (
     deviation,
     predict,
 )
+from load.model.tests.loads import shoppers
 
-NORMAL = ClosedLoop(users=5, duration_seconds=30, spawn_per_second=1)
-FLASH = ClosedLoop(users=20, duration_seconds=60, spawn_per_second=10)
+NORMAL = shoppers(users=5, seconds=30, spawn=1)
+FLASH = shoppers(users=20, seconds=60, spawn=10)
 
 
 def published(scenario: str, name: str) -> PublishedFigure:

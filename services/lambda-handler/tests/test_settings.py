@@ -13,6 +13,7 @@ def test_defaults_follow_the_design() -> None:
     assert (settings.payment_timeout, settings.lease) == (timedelta(seconds=10), timedelta(seconds=30))
     assert (settings.dead_letter_queue_url, settings.max_receives, settings.stock_table) == (None, 100, None)
     assert settings.retention == Retention(announced=False, keep=None)
+    assert settings == Settings(orders_table="orders", gateway_url="http://gateway.test", region="us-east-1")
 
 
 def test_what_is_set_is_taken() -> None:

@@ -1,7 +1,8 @@
 """The command line says what it takes, and refuses what could not be meant."""
 
+import asyncio
 import re
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -10,10 +11,15 @@ from botocore.exceptions import ClientError
 
 from flashmsg import OrderPlaced, encode
 from flashpay.testing import sample_order
+from order_processor.dlq.__main__ import _visit
+from order_processor.dlq.actions import Action, Discard, Redrive
 from order_processor.dlq.audit_log import Author
 from order_processor.dlq.command_line import parse
+from order_processor.dlq.connections import Connections
 from order_processor.dlq.places import Places, UnknownPlaceError
 from order_processor.dlq.selection import Selection
+from order_processor.dlq.tour import Tour
+from order_processor.dlq.visits import Acting, Listing, Showing, Visit
 
 
 def test_every_condition_can_be_given() -> None:
@@ -126,6 +132,33 @@ def test_help_is_given(words: str, capsys: pytest.CaptureFixture[str]) -> None:
         parse(words.split())
     assert ended.value.code == 0
     assert "redrive" in capsys.readouterr().out
+
+
+def visit_of(words: str) -> Visit:
+    tour = Tour(queues={}, selection=Selection(), limit=1, now=datetime(2026, 11, 22, tzinfo=UTC), stop=asyncio.Event())
+    return _visit(parse(words.split()), Connections(queues={}, senders={}), tour)
+
+
+@pytest.mark.parametrize(("words", "kind"), [("list", Listing), ("show", Showing)])
+def test_who_only_looks_changes_nothing(words: str, kind: type[Visit]) -> None:
+    assert type(visit_of(words)) is kind
+
+
+@pytest.mark.parametrize(
+    ("words", "doing", "kind"),
+    [
+        ("redrive --all", "redriven", Redrive),
+        ("redrive --all --dry-run", "redriven", type(None)),
+        ("discard --all --by ada --why spam", "discarded", Discard),
+        ("discard --all --by ada --why spam --dry-run", "discarded", type(None)),
+    ],
+)
+def test_who_acts_does_what_was_said_and_nothing_in_a_dry_run(
+    words: str, doing: str, kind: type[Action | None]
+) -> None:
+    visit = visit_of(words)
+    assert isinstance(visit, Acting)
+    assert (visit.doing, type(visit.action)) == (doing, kind)
 
 
 class CloudFormation:

@@ -296,6 +296,19 @@ async def test_a_walk_longer_than_letters_stay_hidden_sees_each_once(shop: Shop)
     assert untouched(shop.given_up, 25)
 
 
+async def test_a_walk_ends_a_second_behind_the_last_letter_and_what_it_held_when_killed_comes_back_after_five_minutes(
+    shop: Shop,
+) -> None:
+    await shop.fill(1)
+    walk, began = Walk(shop.given_up), loop_time()
+    assert len([message async for message in walk.messages()]) == 1
+    assert loop_time() - began == pytest.approx(1)
+    await asyncio.sleep(298)
+    assert shop.given_up.visible() == []
+    await asyncio.sleep(2)
+    assert untouched(shop.given_up, 1)
+
+
 async def test_what_was_removed_is_not_given_back(shop: Shop) -> None:
     await shop.fill(2)
     calls: list[str] = []

@@ -8,6 +8,7 @@ from flashbus.consumer import ConsumerLimits
 from flashops.command_line import variables_help
 from flashops.settings import ServiceSettings, SettingsError
 from flashpay import Retention
+from order_processor.connections import _gateway_limits
 from order_processor.settings import Settings
 
 REQUIRED = {
@@ -167,3 +168,10 @@ def test_the_consumer_and_the_settler_are_told_every_time_in_its_unit() -> None:
     )
     assert (settings.payment_timeout, settings.lease) == (timedelta(seconds=10), timedelta(seconds=30))
     assert (settings.patience, settings.breaker_cool_down) == (timedelta(seconds=12), timedelta(seconds=13))
+
+
+def test_a_payments_own_timeout_ends_five_seconds_before_its_connections_and_every_slot_has_one() -> None:
+    settings = Settings.from_environment(REQUIRED | {"PAYMENT_TIMEOUT_SECONDS": "7", "WORKERS": "3"})
+    limits = _gateway_limits(settings)
+    assert (limits.connect_timeout, limits.read_timeout) == (timedelta(seconds=12), timedelta(seconds=12))
+    assert (limits.connections, limits.keep_alive) == (4, timedelta(seconds=15))

@@ -32,6 +32,11 @@ def test_a_charge_is_read_back_as_it_was_written(store: ChargeStore) -> None:
     assert store.attempt("k1", asked()) == (2, replace(charge, attempts=2))
 
 
+def test_a_declined_charge_moved_no_money_and_says_why(store: ChargeStore) -> None:
+    declined = charged(store, "k1", asked(), declined_because="card_declined")
+    assert (declined.status, declined.charge_id, declined.reason) == (ChargeStatus.DECLINED, None, "card_declined")
+
+
 def test_a_key_with_other_content_is_refused_and_not_counted(store: ChargeStore) -> None:
     store.attempt("k1", asked())
     with pytest.raises(KeyReusedError):

@@ -148,6 +148,7 @@ async def test_an_injected_failure_charges_nothing_and_the_key_may_come_back(
     provider.behave(make_behaviour(failure_rate=1))
     status, body, _ = await charge(client)
     assert (status, body["title"]) == (500, "Failed")
+    assert body["detail"] == "An injected failure; nothing was charged"
     assert await answered(client, "failed") == 1
     assert store.totals().charges == 0
     provider.behave(make_behaviour())
@@ -337,5 +338,7 @@ async def test_a_broken_charge_store_is_unavailable_and_not_ready(client: Client
         assert (answer.status, answer.headers["Retry-After"]) == (503, "1")
         told = await answer.json(content_type=None)
     assert (told["title"], told["detail"]) == (body["title"], body["detail"])
-    assert (await client.get("/readyz")).status == 503
+    ready = await client.get("/readyz")
+    assert ready.status == 503
+    assert (await ready.json())["checks"] == {"charge_store": "failed: ChargeStoreError"}
     assert (await client.get("/livez")).status == 200

@@ -39,6 +39,8 @@ async def test_an_unknown_key_is_told_in_words_that_no_proxy_uses(client: Client
     status, body, headers = await lookup(client)
     assert (status, headers["Content-Type"]) == (404, "application/problem+json")
     assert (body["type"], body["idempotency_key"]) == ("urn:flash-sale:charge-unknown", "k1")
+    assert (body["title"], body["status"]) == ("No such charge", 404)
+    assert body["detail"] == "There is no charge under this key, and none is in flight"
 
 
 async def test_another_unknown_path_is_no_such_word(client: Client) -> None:
@@ -69,8 +71,9 @@ async def test_a_charge_in_flight_is_told_with_when_to_ask_again(
     provider.behave(make_behaviour(latency_seconds=3600))
     stuck = asyncio.create_task(charge(client))
     await until(lambda: provider.admission.in_flight == 1)
-    status, _, headers = await lookup(client)
+    status, body, headers = await lookup(client)
     assert (status, headers["Retry-After"]) == (409, "1")
+    assert (body["title"], body["detail"]) == ("In flight", "The charge is in flight")
     stuck.cancel()
 
 
@@ -99,8 +102,11 @@ async def test_lookups_fail_as_often_as_attempts(
     client: Client, provider: Provider, make_behaviour: MakeBehaviour
 ) -> None:
     await charge(client)
+    await lookup(client)
+    assert not provider._lookups, "where none fails none is counted"
     provider.behave(make_behaviour(failure_rate=1))
-    assert (await lookup(client))[0] == 500
+    status, body, _ = await lookup(client)
+    assert (status, body["detail"]) == (500, "An injected failure; nothing was looked up")
     some = make_behaviour(failure_rate=0.3)
     failed = [lookup_fails(some, key="k", number=number) for number in range(4000)]
     assert sum(failed) / 4000 == pytest.approx(0.3, abs=0.03)
@@ -117,7 +123,8 @@ async def test_a_customer_whose_charges_hang_keeps_nobody_else_waiting(
     assert (await charge(client, "k2", customer_id=43))[0] == 200
     assert (await lookup(client))[0] == 409
     provider.stop()
-    assert (await hanging)[0] == 503
+    status, body = await hanging
+    assert (status, body["title"], body["detail"]) == (503, "Admission timeout", "The gateway is stopping")
 
 
 async def test_a_slow_customer_takes_its_own_time(
@@ -150,3 +157,9 @@ async def test_lookups_are_counted(client: Client) -> None:
     await lookup(client)
     async with client.get("/metrics") as answer:
         assert 'gateway_lookups_total{outcome="unknown"} 1.0' in await answer.text()
+
+
+async def test_a_lookup_in_a_broken_charge_store_is_unavailable(client: Client, store: ChargeStore) -> None:
+    store.close()
+    status, body, _ = await lookup(client)
+    assert (status, body["title"]) == (503, "Charge store unavailable")

@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -29,7 +30,8 @@ class Gateway:
         while (event := json.loads(self.process.stdout.readline()))["event"] != "listening":
             self.said.append(event)
         assert event["service"] == "payment-gateway"
-        self.url = f"http://127.0.0.1:{event['port']}"
+        self.port = int(event["port"])
+        self.url = f"http://127.0.0.1:{self.port}"
 
     def charge(self, number: int, *, patience_seconds: float = 20) -> tuple[int, dict[str, Any]]:
         body = {"order_id": f"ord_{number}", "amount_minor": 100, "currency": "USD", "customer_id": 1}
@@ -137,6 +139,12 @@ def test_a_signal_finishes_the_charge_in_progress_and_refuses_those_waiting(
     for buyer in buyers:
         buyer.join(20)
     assert sorted(answers) == [200, 503, 503]
+
+
+def test_one_connection_more_than_are_set_is_refused(tmp_path: Path, start: Callable[..., Gateway]) -> None:
+    gateway = start(tmp_path / "charges.sqlite3", MAX_CONNECTIONS="1")
+    with socket.create_connection(("127.0.0.1", gateway.port)), pytest.raises(urllib.error.HTTPError, match="503"):
+        gateway.summary()
 
 
 def run(tmp_path: Path, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:

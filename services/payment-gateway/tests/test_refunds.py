@@ -49,13 +49,23 @@ async def test_another_key_pays_back_twice_and_the_totals_show_it(client: Client
     assert store.totals().orders_refunded_more_than_once == 1
 
 
-@pytest.mark.parametrize("change", [{"charge_id": "ch_0"}, {"amount_minor": 1998}, {"order_id": "ord_2"}])
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"charge_id": "ch_0"},
+        {"amount_minor": 1998},
+        {"order_id": "ord_2"},
+        {"currency": "EUR"},
+        {"customer_id": 43},
+    ],
+)
 async def test_what_was_not_charged_like_this_is_not_paid_back(
     client: Client, store: ChargeStore, change: dict[str, Any]
 ) -> None:
     refund = await charged(client)
     status, problem = await post(client, "refunds", "refund-ord_1", refund | change)
     assert (status, problem["title"]) == (400, "Charge unknown")
+    assert problem["detail"] == "There is no charge of this id, order, customer and amount"
     assert store.totals().refunds == 0
 
 
