@@ -283,6 +283,16 @@ async def test_without_patience_nobody_waits(stage: Stage) -> None:
     assert len(stage.pauses) == 2
 
 
+async def test_a_pause_that_fails_ends_the_charge(stage: Stage) -> None:
+    def fail(_pause: int) -> None:
+        raise RuntimeError("no clock")
+
+    stage.gateway.plan(Reply.HANG)
+    stage.between = fail
+    with pytest.raises(RuntimeError, match="no clock"):
+        await stage.charge()
+
+
 async def test_losing_patience_ends_a_pause_in_the_middle(clock: ManualClock) -> None:
     pausing = asyncio.Event()
 

@@ -89,6 +89,17 @@ async def test_while_the_gateway_is_away_nothing_is_sent_and_the_breaker_hears_o
     assert memory.entries[ORDER.order_id].lease_until == clock()
 
 
+async def test_the_gateway_may_be_away_where_nobody_is_told_of_it(
+    settler: Settler, memory: MemoryLedger, gateway: FakeGateway, clock: ManualClock
+) -> None:
+    await memory.claim(ORDER, owner="died", lease=LEASE)
+    clock.advance(WINDOW)
+    gateway.default = Reply.REFUSE
+    with pytest.raises(GatewayUnavailableError):  # as the function settles, which has no breaker
+        await settler.settle(ORDER)
+    assert gateway.requests == []
+
+
 async def test_a_charge_in_flight_is_left_to_who_sent_it(
     settler: Settler, memory: MemoryLedger, gateway: FakeGateway, clock: ManualClock
 ) -> None:
