@@ -293,26 +293,6 @@ async def test_a_pause_that_fails_ends_the_charge(stage: Stage) -> None:
         await stage.charge()
 
 
-async def test_losing_patience_ends_a_pause_in_the_middle(clock: ManualClock) -> None:
-    pausing = asyncio.Event()
-
-    async def pause(_seconds: float) -> None:
-        pausing.set()
-        await asyncio.Event().wait()
-
-    charger = Charger(
-        gateway=FakeGateway(default=Reply.HANG), payment_timeout=TIMEOUT, patience=PATIENCE, clock=clock, sleep=pause
-    )
-    charging = asyncio.create_task(charger.charge(REQUEST, timeout=TIMEOUT))
-    await pausing.wait()
-    charger.lose_patience()
-    async with asyncio.timeout(0.5):
-        with pytest.raises(GatewayInFlightError):
-            await charging
-    await asyncio.sleep(0)
-    assert asyncio.all_tasks() == {asyncio.current_task()}  # the pause is not left to itself
-
-
 class Watched(FakeGateway):
     """Keeps what every question was asked with."""
 

@@ -7,12 +7,14 @@ from datetime import timedelta
 import pytest
 
 from flashpay import (
+    ChargeRequest,
     Duplicate,
     GatewayInFlightError,
     GatewayUnavailableError,
     Settled,
     Settler,
 )
+from flashpay.charging import Charger
 from flashpay.testing import FakeGateway, ManualClock, MemoryLedger, Reply, sample_order
 
 ORDER = sample_order()
@@ -98,3 +100,28 @@ async def test_a_key_in_flight_elsewhere_is_retried_later(
     assert caught.value.retryable
     gateway.let_go()
     assert isinstance(await first, Settled)
+
+
+async def test_losing_patience_ends_a_pause_in_the_middle(clock: ManualClock) -> None:
+    pausing = asyncio.Event()
+    request = ChargeRequest(order_id="ord_a", amount_minor=100, currency="EUR", customer_id=7)
+
+    async def pause(_seconds: float) -> None:
+        pausing.set()
+        await asyncio.Event().wait()
+
+    charger = Charger(
+        gateway=FakeGateway(default=Reply.HANG),
+        payment_timeout=timedelta(milliseconds=10),
+        patience=timedelta(seconds=300),
+        clock=clock,
+        sleep=pause,
+    )
+    charging = asyncio.create_task(charger.charge(request, timeout=timedelta(milliseconds=10)))
+    await pausing.wait()
+    charger.lose_patience()
+    async with asyncio.timeout(0.5):
+        with pytest.raises(GatewayInFlightError):
+            await charging
+    await asyncio.sleep(0)
+    assert asyncio.all_tasks() == {asyncio.current_task()}  # the pause is not left to itself
