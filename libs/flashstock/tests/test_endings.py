@@ -244,6 +244,19 @@ async def test_what_is_sold_after_others_have_its_units_is_told_and_changes_no_c
     assert await level(reserved, "shoe") == (0, 4, 0)
 
 
+async def test_of_two_that_sell_at_once_what_others_have_one_tells_it_and_each_hears_it(
+    reserved: Stock, table: StockTable
+) -> None:
+    await reserved.endings.settle([ending(1, RETURNED, shoe=1)])
+    await reserved.sessions.open("s2", owner="test", slots=1)
+    await reserved.leases.change("shoe", "s2", NOTHING, by=1)
+    watching = Watching()
+    watched = Stock(table, observer=watching)
+    answers = await asyncio.gather(*(watched.endings.settle([ending(1, SOLD, shoe=1)]) for _ in range(3)))
+    assert answers == [{reservation(1).id: Outcome.SOLD_WITHOUT_UNITS}] * 3
+    assert watching.without_units == [reservation(1).id]
+
+
 async def test_an_ending_from_before_a_reopening_changes_nothing_after_it(reserved: Stock) -> None:
     await reserved.endings.settle([ending(1, RETURNED)])
     await reserved.endings.reopen(reservation(1), reopened=1)
