@@ -6,8 +6,10 @@ from collections.abc import Sequence
 import pytest
 
 from flashstock.errors import SoldOutError, StockUnavailableError
-from flashstock.levels import StockLevel, product_key
+from flashstock.leases import LeaseChanged, Leases, TooFewLeft
+from flashstock.levels import Lease, StockLevel, product_key
 from flashstock.observer import StockObserver
+from flashstock.seller import SellerPatience
 from flashstock.table import Update, Write
 from flashstock.testing import FaultPlan, Sale
 
@@ -103,3 +105,39 @@ async def test_who_waits_for_units_of_a_session_that_ends_hears_it(sale: Sale) -
         with pytest.raises(StockUnavailableError, match="closed meanwhile") as caught:
             await waiting
         assert (caught.value.reason, caught.value.certain) == ("no_session", True)
+
+
+async def test_a_shelf_whose_lease_has_changed_asks_how_and_takes_nothing_more(
+    sale: Sale, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await sale.stock.counters.set_total("cap", 1)
+    changes: list[int] = []
+    ended, changed = Leases.end, Leases.change
+
+    async def end(leases: Leases, product_id: str, session_id: str, held: Lease, *, idle: int) -> bool:
+        return bool(changes) and await ended(leases, product_id, session_id, held, idle=idle)
+
+    async def change(
+        leases: Leases, product_id: str, session_id: str, held: Lease, *, by: int
+    ) -> LeaseChanged | TooFewLeft:
+        changes.append(by)
+        return await changed(leases, product_id, session_id, held, by=by)
+
+    async with sale.seller() as seller:
+        hold = await seller.reserve({"cap": 1})
+        await hold.withdraw()
+        monkeypatch.setattr(Leases, "end", end)
+        monkeypatch.setattr(Leases, "change", change)
+    assert changes == [0]
+    product = await sale.stock.counters.get("cap")
+    assert product is not None
+    assert (product.available, product.reserved) == (1, 0)
+
+
+async def test_who_was_refused_does_not_hold_up_the_end_of_the_sale(sale: Sale) -> None:
+    await sale.stock.counters.set_total("cap", 1)
+    async with sale.seller() as seller:
+        with pytest.raises(SoldOutError):
+            await seller.reserve({"cap": 2})
+        began = asyncio.get_running_loop().time()
+    assert asyncio.get_running_loop().time() - began < SellerPatience().drain.total_seconds()
