@@ -123,7 +123,7 @@ class ConsumerHarness:
             await asyncio.wait([task])
         task.result()
 
-    async def until(self, predicate: Callable[[], object], *, longest: timedelta = timedelta(hours=1)) -> float:
+    async def until(self, predicate: Callable[[], object], *, longest: timedelta = timedelta(minutes=5)) -> float:
         """Wait until `predicate` holds; the loop's time it then is. Raises TimeoutError after `longest`."""
         async with asyncio.timeout(longest.total_seconds()):
             while not predicate():  # noqa: ASYNC110 - any predicate; in virtual time a look costs no waiting
