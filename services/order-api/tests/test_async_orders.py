@@ -3,6 +3,7 @@ import re
 from datetime import UTC, datetime
 
 import pytest
+from structlog.testing import capture_logs
 
 from flashmsg import OrderPlaced
 from order_api.testing import PEN, PHONE, FakeProducts, RunningApi, running_shop, wait_until
@@ -67,6 +68,15 @@ async def test_concurrent_orders_share_batches() -> None:
     assert [answer.status for answer in answers] == [202] * 30
     assert {event.data.customer_id for event in shop.events} == set(range(1, 31))
     assert len(shop.topic.calls) <= 6
+
+
+async def test_why_an_order_was_not_published_is_logged_with_its_request(shop: RunningApi) -> None:
+    shop.topic.down = True
+    with capture_logs() as lines:
+        answer = await shop.order("async")
+    assert answer.status == 503
+    (request,) = (line for line in lines if line["event"] == "http_request")
+    assert request["error"] == "unavailable: the fake topic is down"
 
 
 async def test_only_what_the_topic_took_is_accepted() -> None:

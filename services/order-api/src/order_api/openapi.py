@@ -78,7 +78,7 @@ _KEY = {
         "Requests of one customer with the same key are the same order, however often they are sent, for at least 24"
         " hours: the same body gets the same answer at the price of its first acceptance, another one 422."
     ),
-    "schema": {"type": "string", "minLength": 1, "maxLength": 255, "pattern": "^[!-~]+$"},
+    "schema": {"type": "string", "maxLength": 255, "pattern": "^[!-~]+$"},
 }
 _ORDER_ID = {
     "name": "order_id",
