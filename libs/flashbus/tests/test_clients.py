@@ -45,12 +45,14 @@ async def test_given_variables_go_before_the_process_s_own(monkeypatch: pytest.M
         "AWS_ENDPOINT_URL": "http://127.0.0.1:2",
         "AWS_ACCESS_KEY_ID": "mine",
         "AWS_SECRET_ACCESS_KEY": "secret",
+        "AWS_SESSION_TOKEN": "for-an-hour",
     }
     async with aws_client("s3", environ=given) as client:
         url = await client.generate_presigned_url("get_object", Params={"Bucket": "bucket", "Key": "key"})
     # Path style: a bucket is no subdomain of an endpoint of one's own.
     assert url.startswith("http://127.0.0.1:2/bucket/key?")
     assert "mine" in url
+    assert "for-an-hour" in url
     assert "eu-west-1" in url or "AWSAccessKeyId=mine" in url
 
 
