@@ -87,6 +87,7 @@ REFUSED = {
     "space behind the size": chunked(b"3 \r\nabc\r\n0\r\n\r\n"),
     "bare line feed behind the size": chunked(b"3\nabc\r\n0\r\n\r\n"),
     "no size": chunked(b"\r\nabc\r\n0\r\n\r\n"),
+    "bare line feed for a size": chunked(b"\n"),
     "size with a prefix": chunked(b"0x3\r\nabc\r\n0\r\n\r\n"),
     "size of nine digits": chunked(b"000000003\r\nabc\r\n0\r\n\r\n"),
     "chunk longer than it says": chunked(b"3\r\nabcd\r\n0\r\n\r\n"),
