@@ -37,10 +37,17 @@ def scaling_answer(results: Results, prices: Prices) -> Answer | None:
 
 def _lead(run: RunResult, hour: AutoscalingRun | None) -> str:
     """What autoscaling does, and how far simulation and measurement are apart."""
-    simulated = max(value for value in run.series.simulated_backlog if value is not None)
-    off = deviation(predicted=simulated, measured=run.figures.peak_backlog)
     waiting = "" if hour is None else say("scaling.waiting", backlog=words.count(hour.peak_backlog))
-    return say("scaling.lead", waiting=waiting, off=f"{100 * off:.1f} %")
+    return say("scaling.lead", waiting=waiting, off=_apart(run))
+
+
+def _simulated_peak(run: RunResult) -> float:
+    return max(value for value in run.series.simulated_backlog if value is not None)
+
+
+def _apart(run: RunResult) -> str:
+    """How far the simulated peak of the backlog is from the measured one."""
+    return f"{100 * deviation(predicted=_simulated_peak(run), measured=run.figures.peak_backlog):.1f} %"
 
 
 def _changes(scenario: Scenario) -> str:
@@ -48,17 +55,15 @@ def _changes(scenario: Scenario) -> str:
 
 
 def _believed(run: RunResult) -> str:
-    simulated = [value for value in run.series.simulated_backlog if value is not None]
-    off = deviation(predicted=max(simulated), measured=run.figures.peak_backlog)
     true = run.scenario.stands_for
     return say(
         "scaling.believed",
         workers=run.scenario.workers,
         changes=_changes(run.scenario),
         true=say("scaling.true", changes=_changes(true)) if true else "",
-        simulated=words.count(max(simulated)),
+        simulated=words.count(_simulated_peak(run)),
         measured=words.count(run.figures.peak_backlog),
-        off=f"{100 * off:.1f} %",
+        off=_apart(run),
     )
 
 

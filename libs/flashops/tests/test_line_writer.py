@@ -47,6 +47,16 @@ def wait_until(predicate: Callable[[], object]) -> None:
         time.sleep(0.002)
 
 
+def held_up() -> tuple[Sink, LineWriter]:
+    """A writer whose sink holds on to its first line: the next ones wait until the sink is open."""
+    sink = Sink()
+    sink.open.clear()
+    writer = LineWriter(sink=sink)
+    writer.write(b"begin\n")
+    wait_until(lambda: not writer._lines)
+    return sink, writer
+
+
 def test_lines_leave_in_their_sequence_and_whole() -> None:
     sink = Sink()
     writer = LineWriter(sink=sink)
@@ -113,11 +123,7 @@ def test_a_failing_sink_loses_lines_counted_and_tells_of_it_once_when_it_works_a
 
 
 def test_a_line_cut_by_a_failure_is_finished_before_the_next_one() -> None:
-    sink = Sink()
-    sink.open.clear()
-    writer = LineWriter(sink=sink)
-    writer.write(b"begin\n")
-    wait_until(lambda: not writer._lines)
+    sink, writer = held_up()
     for line in (b"first\n", b"second\n", b"third\n"):
         writer.write(line)
     sink.parts, sink.errors = [6, 9], [OSError(errno.ENOSPC, "full")] * 2
@@ -134,7 +140,7 @@ def test_a_line_waits_a_moment_for_company_and_not_at_the_end(monkeypatch: pytes
     sink, pauses = Sink(), list[float]()
     monkeypatch.setattr("flashops.line_writer.time.sleep", pauses.append)
     writer = LineWriter(sink=sink)
-    for count in (1, 2):
+    for count in (1, 2):  # `wait_until` would sleep, too
         writer.write(b"line\n")
         deadline = time.monotonic() + PATIENCE_SECONDS
         while len(sink.lines) < count:
@@ -144,11 +150,7 @@ def test_a_line_waits_a_moment_for_company_and_not_at_the_end(monkeypatch: pytes
 
 
 def test_lines_leave_together_as_far_as_a_pipe_takes_them_in_one_piece() -> None:
-    sink = Sink()
-    sink.open.clear()
-    writer = LineWriter(sink=sink)
-    writer.write(b"begin\n")
-    wait_until(lambda: not writer._lines)
+    sink, writer = held_up()
     half, long = b"h" * (select.PIPE_BUF // 2 - 1) + b"\n", b"l" * select.PIPE_BUF + b"\n"
     for line in (half, half, half, b"\n", long, half):
         writer.write(line)
@@ -158,11 +160,7 @@ def test_lines_leave_together_as_far_as_a_pipe_takes_them_in_one_piece() -> None
 
 
 def test_four_mebibytes_wait_and_not_a_byte_more() -> None:
-    sink = Sink()
-    sink.open.clear()
-    writer = LineWriter(sink=sink)
-    writer.write(b"begin\n")
-    wait_until(lambda: not writer._lines)
+    sink, writer = held_up()
     writer.write(bytes(4 * 1024 * 1024 - 1) + b"\n")
     assert writer.dropped == 0
     writer.write(b"\n")

@@ -40,6 +40,15 @@ def timed(stage: Stage) -> bool:
     return stage.breaker._timer is not None
 
 
+async def probing(stage: Stage) -> asyncio.Task[Settlement]:
+    """An order that is tried as the probe of an open breaker, and does not come to an end."""
+    stage.trying["slow"] = asyncio.Event()
+    probe = asyncio.create_task(stage.run("slow"))
+    while "slow" not in stage.tries:  # noqa: ASYNC110 - as it comes
+        await asyncio.sleep(0.005)
+    return probe
+
+
 @pytest.fixture
 async def stage() -> AsyncIterator[Stage]:
     stage = Stage()
@@ -232,10 +241,7 @@ async def test_a_refusal_while_open_is_this_orders_own_and_closes_it(stage: Stag
 
 async def test_a_probe_that_is_cancelled_leaves_its_turn_to_the_next(stage: Stage) -> None:
     held = await stage.open()
-    stage.trying["slow"] = asyncio.Event()
-    probe = asyncio.create_task(stage.run("slow"))
-    while "slow" not in stage.tries:  # noqa: ASYNC110 - as it comes
-        await asyncio.sleep(0.005)
+    probe = await probing(stage)
     good = asyncio.create_task(stage.run("good"))
     await asyncio.sleep(COOL_DOWN.total_seconds() * 2)
     assert "good" not in stage.tries
@@ -246,10 +252,7 @@ async def test_a_probe_that_is_cancelled_leaves_its_turn_to_the_next(stage: Stag
 
 async def test_no_turn_is_timed_while_a_probe_is_out_or_nobody_waits(stage: Stage) -> None:
     held = await stage.open()
-    stage.trying["slow"] = asyncio.Event()
-    probe = asyncio.create_task(stage.run("slow"))
-    while "slow" not in stage.tries:  # noqa: ASYNC110 - as it comes
-        await asyncio.sleep(0.005)
+    probe = await probing(stage)
     # The next turn is due: a timer would go off in every turn of the loop.
     assert not timed(stage)
     await leave([probe])
@@ -304,10 +307,7 @@ async def test_the_stop_lets_everybody_who_waits_go(stage: Stage) -> None:
 
 async def test_the_stop_holds_no_receive_either_while_an_order_that_was_not_tried_is_under_way(stage: Stage) -> None:
     held = await stage.open()
-    stage.trying["slow"] = asyncio.Event()
-    probe = asyncio.create_task(stage.run("slow"))
-    while "slow" not in stage.tries:  # noqa: ASYNC110 - as it comes
-        await asyncio.sleep(0.005)
+    probe = await probing(stage)
     allowed = asyncio.create_task(stage.breaker.until_allowance())
     await asyncio.sleep(0)
     stage.breaker.stop()
