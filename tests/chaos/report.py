@@ -42,7 +42,7 @@ def write(verdicts: Sequence[Verdict], folder: Path) -> None:
     (folder / "verdicts.json").write_text(json.dumps(rows, indent=2) + "\n", encoding="utf-8")
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False)  # a plugin is known by itself: pytest keeps sets of them
 class Teller:
     """Tells what the tests saw, in the process that has the terminal."""
 

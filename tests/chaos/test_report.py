@@ -5,6 +5,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 CONFTEST = """
 from pathlib import Path
 
@@ -35,12 +37,17 @@ def test_seen(case, chaos_report, record_property):
 """
 
 
-def test_one_report_with_one_seed_has_the_verdicts_of_all_processes(tmp_path: Path) -> None:
+@pytest.mark.parametrize("processes", ["2", "0"])
+def test_one_report_with_one_seed_has_the_verdicts_of_all_processes(tmp_path: Path, processes: str) -> None:
+    # Beside tests that have fixtures of their own.
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "conftest.py").write_text("", encoding="utf-8")
+    (tmp_path / "other" / "test_other.py").write_text("def test_nothing(): pass", encoding="utf-8")
     (tmp_path / "conftest.py").write_text(CONFTEST, encoding="utf-8")
     (tmp_path / "test_seen.py").write_text(TESTS, encoding="utf-8")
     environment = {name: value for name, value in os.environ.items() if name != "CHAOS_SEED"}
     run = subprocess.run(  # noqa: S603 - our own tests
-        [sys.executable, "-m", "pytest", "-p", "no:randomly", "-p", "no:cacheprovider", "-n", "2", str(tmp_path)],
+        [sys.executable, "-m", "pytest", "-p", "no:randomly", "-p", "no:cacheprovider", "-n", processes, str(tmp_path)],
         env=environment | {"CHAOS_ROUNDS": "1", "PYTHONPATH": str(Path(__file__).parents[2])},
         cwd=tmp_path, capture_output=True, text=True, check=False,
     )  # fmt: skip
