@@ -87,7 +87,7 @@ class Harness:
             **records.counts(),
             recovered=recovered,
             recovery_seconds=round(seconds, 1),
-            dead_letters=await dead_lettered(self.stage.queues),
+            dead_letters=await self._dead_letters(),
             strikes=self.stage.strikes - struck,
         )
 
@@ -120,6 +120,14 @@ class Harness:
         heard = {(outcome.subject, outcome.data.status.value) for outcome in await self.stage.subscriber.look()}
         ended = (await ledger_statuses(self.stage.shop)).items()
         return sum(status in TERMINAL and (order_id, status) not in heard for order_id, status in ended)
+
+    async def _dead_letters(self) -> int:
+        """How many orders, and messages that are none, have dead letters; all that are failed are among them."""
+        lettered = await dead_lettered(self.stage.queues)
+        statuses = await ledger_statuses(self.stage.shop)
+        failed = {order_id for order_id, status in statuses.items() if status == "failed"}
+        assert failed <= lettered, f"failed without a dead letter: {failed - lettered}"
+        return len(lettered)
 
     async def _units_astray(self) -> int:
         """Units of the limited product that are neither for sale nor sold to a paid order."""

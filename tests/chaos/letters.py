@@ -10,13 +10,13 @@ from local.shop import RunningShop
 _HIDDEN_SECONDS = 60
 
 
-async def dead_lettered(shop: RunningShop) -> int:
-    """How many orders, and messages that hold none, lie in the dead-letter queue; what was read is hidden for a minute.
+async def dead_lettered(shop: RunningShop) -> set[str]:
+    """The orders, and the messages that hold none, by their ids; what was read is hidden for a minute.
 
     An order may have several letters, one for each time that it was published: its first may be lost.
     """
     async with aws_client("sqs", shop.emulator.environment) as sqs:
-        return len({_subject(letter) async for letter in _letters(sqs, shop.outputs["DeadLetterQueueUrl"])})
+        return {_subject(letter) async for letter in _letters(sqs, shop.outputs["DeadLetterQueueUrl"])}
 
 
 async def _letters(sqs: Any, queue_url: str) -> AsyncIterator[Mapping[str, Any]]:  # noqa: ANN401 - botocore clients are untyped
