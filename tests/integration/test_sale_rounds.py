@@ -120,7 +120,7 @@ def _percentiles(sale: Sale) -> str:
 
 # The arms inside of the troubles: two processes of a run do not both start a hundred environments.
 @pytest.mark.parametrize("arm", ["sync", "ecs", "lambda", "lambda-sqs"])
-@pytest.mark.parametrize("trouble", ["kill", "declines"])
+@pytest.mark.parametrize("trouble", ["none", "kill", "declines"])
 async def test_every_unit_is_sold_and_paid_once(
     shop_opener: OpenShop, arm: str, trouble: str, record_property: Callable[[str, object], None]
 ) -> None:
