@@ -1,4 +1,4 @@
-"""One product of plenty of stock, for the intake to sell."""
+"""One product of limited stock, for the intake to sell."""
 
 import asyncio
 from collections.abc import Mapping
@@ -8,14 +8,14 @@ from flashbus.clients import aws_client
 from flashstock.dynamo import dynamo_stock
 
 _PRODUCT = "gadget"
-_UNITS = 100_000_000
+_PLENTY = 100_000_000
 
 
-def limit_product(environment: Mapping[str, str]) -> None:
+def limit_product(environment: Mapping[str, str], *, units: int = _PLENTY) -> None:
     """Give the product its stock, in the table that these variables lead to."""
-    asyncio.run(_limit_product(environment))
+    asyncio.run(_limit_product(environment, units))
 
 
-async def _limit_product(environment: Mapping[str, str]) -> None:
+async def _limit_product(environment: Mapping[str, str], units: int) -> None:
     async with aws_client("dynamodb", environ=environment) as dynamodb:
-        await dynamo_stock(client=dynamodb, table=NAME).counters.set_total(_PRODUCT, _UNITS)
+        await dynamo_stock(client=dynamodb, table=NAME).counters.set_total(_PRODUCT, units)

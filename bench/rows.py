@@ -23,6 +23,7 @@ _BARE, _PUBLISH, _PLAIN, _TIMED = (
     f"bench.contenders.{name}" for name in ("bare_intake", "publish_intake", "plain_consumer", "timed_processor")
 )
 _ROUND_TRIP_MS = 5.0
+_LOSERS_A_SECOND, _LOSERS_UNITS = 1_500, 100
 _GO_SDK = Path("/usr/share/gocode/src/github.com/aws/aws-sdk-go-v2")
 
 
@@ -79,6 +80,10 @@ def _intake_rows(effort: Effort) -> Iterator[tuple[str, Row]]:
             number,
             Row(title=f"intake of a limited product, {connections} connections", contenders=contenders, must=0.8),
         )
+    for name, keys in (("losers", 0), ("losers with keys", 1)):
+        contenders = {"told": partial(_told, effort, keys), "an accept and 50 ms": partial(_accepted, effort, keys)}
+        title = f"p99 until {name} are told so, {_LOSERS_A_SECOND:,}/s"
+        yield f"12 {name}", Row(title=title, contenders=contenders, must=1.0, at_most=True, unit="ms")
 
 
 def _latency_row(effort: Effort) -> Row:
@@ -164,23 +169,37 @@ def _limited_intake(effort: Effort, connections: int) -> Figures:
             return _load(intake, effort, connections=connections)
 
 
+def _told(effort: Effort, keys: int) -> Figures:
+    with stub(round_trip_ms=_ROUND_TRIP_MS) as aws:
+        limit_product(processes.variables(aws.port), units=_LOSERS_UNITS)
+        with measured("order_api", stub_port=aws.port, environment={"STOCK_TABLE": NAME}) as intake:
+            figures = _load(intake, effort, status="409", connections=512, rate=_LOSERS_A_SECOND, keys=keys)
+    return {**figures, "value": figures["p99_ms"]}
+
+
+def _accepted(effort: Effort, keys: int) -> Figures:
+    with stub(round_trip_ms=_ROUND_TRIP_MS) as aws, measured("order_api", stub_port=aws.port) as intake:
+        figures = _load(intake, effort, connections=512, rate=_LOSERS_A_SECOND, keys=keys)
+        return {**figures, "value": figures["p99_ms"] + 50.0}
+
+
 def _accept(effort: Effort, rate: float) -> Figures:
     with stub(round_trip_ms=10.0) as aws, measured("order_api", stub_port=aws.port) as intake:
         figures = _load(intake, effort, connections=512, rate=rate)
         return {**figures, "orders_per_second": figures["value"], "value": figures["p99_ms"]}
 
 
-def _load(intake: Running, effort: Effort, **options: float) -> Figures:
+def _load(intake: Running, effort: Effort, *, status: str = "202", **options: float) -> Figures:
     shop(port=intake.port, **options, seconds=effort.warm_up, warm_up=0.0)
     cpu = intake.cpu_seconds
     found = shop(port=intake.port, **options, seconds=effort.seconds, warm_up=0.0)
-    taken, refused = found["statuses"].get("202", 0), sum(found["statuses"].values())
+    wanted, answers = found["statuses"].get(status, 0), sum(found["statuses"].values())
     percentiles = {name: value for name, value in found.items() if name.endswith("_ms")}
     return {
-        "value": taken / effort.seconds,
-        "cpu_us": (intake.cpu_seconds - cpu) / max(taken, 1) * 1e6,
+        "value": wanted / effort.seconds,
+        "cpu_us": (intake.cpu_seconds - cpu) / max(wanted, 1) * 1e6,
         **percentiles,
-        "not_accepted": refused - taken,
+        "answered_otherwise": answers - wanted,
     }
 
 

@@ -1,6 +1,6 @@
 """The load: orders over kept connections, closed loop or when they are due, in a process of its own.
 
-    python -m bench.shopper --port 8080 --connections 64 --seconds 3 [--rate 1000] --warm-up 1
+    python -m bench.shopper --port 8080 --connections 64 --seconds 3 [--rate 1000] [--keys 1] --warm-up 1
 
 It prints one line of JSON: how many answers of each status in the window, and the latencies' percentiles. In an open
 loop a latency counts from when the order was due, whatever became of the one before; `sent_late_…` is the part of it
@@ -11,15 +11,16 @@ import argparse
 import asyncio
 import collections
 import json
+import time
+from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import count, repeat
 
 # Tenths of a second that an open loop waits for its last answers.
 _PATIENCE = 50
 _BODY = b'{"customer_id":7,"items":[{"product_id":"gadget","quantity":2}]}'
-_REQUEST = (
-    b"POST /orders/async HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s"
-    % (len(_BODY), _BODY)
-)
+_HEAD = b"POST /orders/async HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n"
+_END = b"Content-Length: %d\r\n\r\n%s" % (len(_BODY), _BODY)
 
 
 @dataclass(kw_only=True)
@@ -43,8 +44,11 @@ class Records:
 class Connection(asyncio.Protocol):
     """One connection with at most one order under way."""
 
-    def __init__(self, records: Records, idle: "collections.deque[Connection] | None") -> None:
+    def __init__(
+        self, records: Records, requests: Iterator[bytes], idle: "collections.deque[Connection] | None"
+    ) -> None:
         self._records = records
+        self._requests = requests
         self._idle = idle
         self._since = 0.0
         self._held = b""
@@ -60,7 +64,7 @@ class Connection(asyncio.Protocol):
         """Send an order that was due then."""
         self._since = due
         if self._transport is not None:
-            self._transport.write(_REQUEST)
+            self._transport.write(next(self._requests))
 
     def close(self) -> None:
         """Send no more."""
@@ -85,12 +89,15 @@ class Connection(asyncio.Protocol):
             self.order(now)
 
 
-async def load(*, port: int, connections: int, seconds: float, warm_up: float, rate: float) -> Records:
-    """Send orders for a while."""
+async def load(
+    *, port: int, connections: int, seconds: float, warm_up: float, rate: float, keys: bool = False
+) -> Records:
+    """Send orders for a while, each with a key of its own if they have keys."""
     loop = asyncio.get_running_loop()
     records = Records(by_due=rate > 0)
+    requests = _with_keys() if keys else repeat(_HEAD + _END)
     idle: collections.deque[Connection] | None = collections.deque() if rate else None
-    opened = [await _connected(port, records, idle) for _ in range(connections)]
+    opened = [await _connected(port, Connection(records, requests, idle)) for _ in range(connections)]
     # Connecting takes its time: only now does the window begin.
     records.opens = loop.time() + warm_up
     records.closes = records.opens + seconds
@@ -106,9 +113,14 @@ async def load(*, port: int, connections: int, seconds: float, warm_up: float, r
     return records
 
 
-async def _connected(port: int, records: Records, idle: collections.deque[Connection] | None) -> Connection:
+def _with_keys() -> Iterator[bytes]:
+    began = time.time_ns()
+    return (_HEAD + b"Idempotency-Key: %d-%d\r\n" % (began, number) + _END for number in count())
+
+
+async def _connected(port: int, connection: Connection) -> Connection:
     loop = asyncio.get_running_loop()
-    return (await loop.create_connection(lambda: Connection(records, idle), "127.0.0.1", port))[1]
+    return (await loop.create_connection(lambda: connection, "127.0.0.1", port))[1]
 
 
 async def _when_due(records: Records, idle: collections.deque[Connection], rate: float, connections: int) -> None:
@@ -137,6 +149,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=3.0)
     parser.add_argument("--warm-up", type=float, default=1.0)
     parser.add_argument("--rate", type=float, default=0.0, help="orders a second, whatever comes back; 0: closed loop")
+    parser.add_argument("--keys", type=int, choices=(0, 1), default=0, help="1: every order has an Idempotency-Key")
     options = parser.parse_args()
     records = asyncio.run(load(**vars(options)))
     found = {**_percentiles("", records.latencies), **_percentiles("sent_late_", records.sent_late)}
