@@ -10,9 +10,11 @@ from pathlib import Path
 import pytest
 
 from flashbus.dead_letters import dead_letter_attributes
-from flashbus.queue import BATCH_LIMIT, Queue, QueueUnavailableError
+from flashbus.queue import BATCH_LIMIT, MessageSender, Queue, QueueUnavailableError
 from flashbus.testing import FakeQueue, loop_time
 from flashbus.topic import Entry, Refusal, TopicError
+from flashmsg import OrderPlaced, encode
+from flashpay.testing import sample_order, sample_reservation
 from order_processor.dlq.actions import Action, Discard, Edit, Redrive
 from order_processor.dlq.audit_log import AuditLog, Author
 from order_processor.dlq.places import Home, QueueName
@@ -23,6 +25,8 @@ from order_processor.dlq.walk import HIDDEN, Walk
 from order_processor.topic_sender import TopicSender
 
 AUTHOR = Author(by="ada", why="a typing mistake")
+RUN = "run-1"
+ORDER = sample_order()
 
 
 def wall_clock() -> datetime:
@@ -52,7 +56,8 @@ class Shop:
         return [json.loads(line) for line in self.audit_log.path.read_text().splitlines()]
 
     def redrive(self, *, to: Home | None = None, edit: Edit | None = None) -> Redrive:
-        return Redrive(senders={"queue": self.queue, "topic": self.topic}, audit_log=self.audit_log, to=to, edit=edit)
+        senders: dict[Home, MessageSender] = {"queue": self.queue, "topic": self.topic}
+        return Redrive(senders=senders, audit_log=self.audit_log, run=RUN, to=to, edit=edit)
 
     async def fill(self, count: int, *, reason: str = "exhausted", queue: FakeQueue | None = None) -> None:
         for number in range(count):
@@ -60,13 +65,20 @@ class Shop:
             await (queue or self.given_up).send(f"body {number}", attributes=attributes)
 
     async def act(
-        self, action: Action | None, selection: Selection | None = None, *, rate: float = 1000, limit: int = 10_000
+        self,
+        action: Action | None,
+        selection: Selection | None = None,
+        *,
+        rate: float = 1000,
+        limit: int = 10_000,
+        ahead: timedelta = timedelta(0),
     ) -> Acting:
         acting = Acting(
             action=action,
             doing="done",
             pause=timedelta(seconds=1 / rate),
-            started=wall_clock(),
+            started=wall_clock() + ahead,
+            run=RUN,
             stop=self.stop,
             say=self.printed.append,
         )
@@ -117,7 +129,8 @@ async def test_a_redriven_letter_goes_back_with_its_body_and_its_reason(shop: Sh
     assert shop.given_up.stored == {}
     (sent,) = shop.queue.stored.values()
     assert sent.body == "body 0"
-    assert sent.attributes == dead_letter_attributes({"n": "0"}, reason="exhausted", detail="why", receives=3)
+    own = {"n": "0", "dead_letter_redriven_in": RUN}
+    assert sent.attributes == dead_letter_attributes(own, reason="exhausted", detail="why", receives=3)
 
 
 async def test_each_queue_has_its_own_way_back(shop: Shop) -> None:
@@ -199,23 +212,55 @@ async def test_what_holds_no_message_stays(shop: Shop) -> None:
 
 async def test_without_a_named_way_back_a_letter_stays(shop: Shop) -> None:
     await shop.fill(1)
-    acting = await shop.act(Redrive(senders={"topic": shop.topic}, audit_log=shop.audit_log))
+    acting = await shop.act(Redrive(senders={"topic": shop.topic}, audit_log=shop.audit_log, run=RUN))
     assert acting.failed == 1
     assert shop.printed[0] == "m1: not done: it goes back to the queue, which nobody named"
     assert untouched(shop.given_up, 1)
 
 
-async def test_what_fails_again_at_once_is_not_sent_round_and_round(shop: Shop) -> None:
-    await shop.fill(1)
+class Returning(FakeQueue):
+    """Whatever is sent is a dead letter again a moment later, as poison is."""
 
-    class Returning(FakeQueue):
-        async def send(self, body: str, *, attributes: Mapping[str, str]) -> None:
-            await asyncio.sleep(0.1)
-            await shop.given_up.send(body, attributes=attributes)
+    def __init__(self, dead_letters: FakeQueue) -> None:
+        super().__init__()
+        self._dead_letters, self.sent = dead_letters, 0
 
-    acting = await shop.act(Redrive(senders={"queue": Returning()}, audit_log=shop.audit_log))
-    assert acting.done == 1
+    async def send(self, body: str, *, attributes: Mapping[str, str]) -> None:
+        self.sent += 1
+        await asyncio.sleep(0.1)
+        again = dead_letter_attributes(attributes, reason="malformed", detail="again", receives=1)
+        await self._dead_letters.send(body, attributes=again)
+
+
+@pytest.mark.parametrize("ahead", [timedelta(minutes=10), timedelta(0)])
+async def test_what_fails_again_at_once_is_not_sent_round_and_round_whatever_our_clock_says(
+    shop: Shop, ahead: timedelta
+) -> None:
+    await shop.given_up.send("poison", attributes={f"a{number}": "x" for number in range(10)})
+    returning = Returning(shop.given_up)
+    acting = await shop.act(
+        Redrive(senders={"queue": returning}, audit_log=shop.audit_log, run=RUN), ahead=ahead, limit=20
+    )
+    assert (acting.done, returning.sent) == (1, 1)
     assert untouched(shop.given_up, 1)
+    assert shop.printed[-1] == "1 done, 0 failed; 1 left, which came after this began, by this machine's clock"
+
+
+async def test_what_another_run_has_redriven_is_redriven_again(shop: Shop) -> None:
+    attributes = {"dead_letter_redriven_in": "run-0"}
+    await shop.given_up.send("body", attributes=attributes)
+    assert (await shop.act(shop.redrive())).done == 1
+    (sent,) = shop.queue.stored.values()
+    assert sent.attributes["dead_letter_redriven_in"] == RUN
+
+
+@pytest.mark.parametrize("dry", [True, False])
+async def test_letters_from_the_future_of_a_slow_clock_are_left_and_told_of(shop: Shop, *, dry: bool) -> None:
+    await shop.fill(3)
+    acting = await shop.act(None if dry else shop.redrive(), ahead=timedelta(minutes=-10))
+    assert acting.done == 0
+    assert shop.printed[-1].endswith("; 3 left, which came after this began, by this machine's clock")
+    assert untouched(shop.given_up, 3)
 
 
 async def test_told_to_stop_it_finishes_the_letter_in_hand_and_gives_the_rest_back(shop: Shop) -> None:
@@ -249,6 +294,38 @@ async def test_an_edit_sends_another_body_and_says_whose_it_is(shop: Shop) -> No
     (line,) = shop.audited
     assert (line["action"], line["by"], line["why"]) == ("edit", "ada", "a typing mistake")
     assert (line["body"], line["new_body"]) == ("body 0", "better")
+
+
+RESERVED = OrderPlaced.of(ORDER, reservation=sample_reservation())
+
+
+@pytest.mark.parametrize(
+    "edited",
+    [
+        OrderPlaced.of(sample_order("another"), reservation=RESERVED.reservation),
+        OrderPlaced.of(sample_order(quantity=1), reservation=RESERVED.reservation),
+        OrderPlaced.of(sample_order(customer_id=8), reservation=RESERVED.reservation),
+        OrderPlaced.of(ORDER, reservation=sample_reservation("another")),
+        OrderPlaced.of(ORDER),
+    ],
+)
+async def test_an_edit_does_not_put_another_order_in_the_place_of_one_that_can_be_read(
+    shop: Shop, edited: OrderPlaced
+) -> None:
+    await shop.given_up.send(encode(RESERVED), attributes={})
+    acting = await shop.act(shop.redrive(edit=Edit(body=encode(edited), author=AUTHOR)))
+    assert acting.failed == 1
+    assert "not what was ordered" in shop.printed[0]
+    assert shop.queue.stored == {}
+    assert not shop.audit_log.path.exists()
+    assert untouched(shop.given_up, 1)
+
+
+async def test_an_edit_may_change_what_is_not_the_customer_s(shop: Shop) -> None:
+    await shop.given_up.send(encode(RESERVED), attributes={})
+    edited = encode(OrderPlaced.of(sample_order(unit_price_minor=1), reservation=RESERVED.reservation))
+    assert (await shop.act(shop.redrive(edit=Edit(body=edited, author=AUTHOR)))).done == 1
+    assert [stored.body for stored in shop.queue.stored.values()] == [edited]
 
 
 async def test_an_edit_has_its_author_beside_it_however_many_attributes_there_are(shop: Shop) -> None:
