@@ -202,6 +202,26 @@ async def test_a_letter_that_was_sent_and_not_removed_is_told_of(shop: Shop) -> 
     assert untouched(shop.given_up, 1)
 
 
+async def test_a_letter_that_was_sent_before_its_queue_went_away_is_told_of_as_sent(shop: Shop) -> None:
+    await shop.fill(1)
+
+    class Last(FakeQueue):
+        async def send(self, body: str, *, attributes: Mapping[str, str]) -> None:
+            await super().send(body, attributes=attributes)
+            shop.given_up.unavailable = True
+
+    acting = await shop.act(Redrive(senders={"queue": Last()}, audit_log=shop.audit_log, run=RUN), limit=1)
+    assert acting.failed == 1
+    assert "it was sent, but not removed" in shop.printed[0]
+
+
+async def test_a_queue_that_does_not_answer_is_named(shop: Shop) -> None:
+    shop.undelivered.unavailable = True
+    with pytest.raises(QueueUnavailableError, match=r"^undelivered: ") as caught:
+        await shop.act(None)
+    assert caught.value.reason == "unreachable"
+
+
 async def test_what_holds_no_message_stays(shop: Shop) -> None:
     await shop.function.send("{}", attributes={})
     acting = await shop.act(shop.redrive())

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from flashbus.dead_letters import dead_letter_attributes
-from flashbus.queue import Message, MessageSender
+from flashbus.queue import Message, MessageSender, QueueUnavailableError
 from flashmsg import FlashmsgError, Reservation, decode
 from order_processor.dlq.audit_log import AuditLog, Author
 from order_processor.dlq.letters import Letter
@@ -15,6 +15,7 @@ from order_processor.dlq.walk import Walk
 EDITED_BY = "dead_letter_edited_by"
 EDITED_WHY = "dead_letter_edited_why"
 REDRIVEN_IN = "dead_letter_redriven_in"
+_SENT_ONLY = "it was sent, but not removed: it will be seen once more"
 
 
 class NotDoneError(Exception):
@@ -73,8 +74,12 @@ class Redrive:
             _refuse_another_order(letter, self.edit)
             self.audit_log.write("edit", letter, self.edit.author, new_body=body)
         await sender.send(body, attributes=self._attributes(letter))
-        if not await walk.remove(message):
-            raise NotDoneError("it was sent, but not removed: it will be seen once more")
+        try:
+            removed = await walk.remove(message)
+        except QueueUnavailableError as exc:
+            raise NotDoneError(f"{_SENT_ONLY} ({exc})") from exc
+        if not removed:
+            raise NotDoneError(_SENT_ONLY)
 
     def _attributes(self, letter: Letter) -> dict[str, str]:
         # First, for of too many attributes the last are left out.
