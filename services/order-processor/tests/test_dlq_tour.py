@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -10,23 +10,17 @@ from pathlib import Path
 import pytest
 
 from flashbus.dead_letters import dead_letter_attributes
-from flashbus.queue import BATCH_LIMIT, MessageSender, Queue, QueueUnavailableError
+from flashbus.queue import MessageSender, Queue, QueueUnavailableError
 from flashbus.testing import FakeQueue, loop_time
-from flashbus.topic import Entry, Refusal, TopicError
-from flashmsg import OrderPlaced, encode
-from flashpay.testing import sample_order, sample_reservation
 from order_processor.dlq.actions import Action, Discard, Edit, Redrive
 from order_processor.dlq.audit_log import AuditLog, Author
 from order_processor.dlq.places import Home, QueueName
 from order_processor.dlq.selection import Selection
 from order_processor.dlq.tour import Tour
 from order_processor.dlq.visits import Acting, Listing, Showing, Visit
-from order_processor.dlq.walk import HIDDEN, Walk
-from order_processor.topic_sender import TopicSender
 
 AUTHOR = Author(by="ada", why="a typing mistake")
 RUN = "run-1"
-ORDER = sample_order()
 
 
 def wall_clock() -> datetime:
@@ -304,58 +298,6 @@ async def test_cancelled_it_gives_everything_back(shop: Shop) -> None:
     assert untouched(shop.given_up, 12)
 
 
-async def test_an_edit_sends_another_body_and_says_whose_it_is(shop: Shop) -> None:
-    await shop.fill(1)
-    await shop.act(shop.redrive(edit=Edit(body="better", author=AUTHOR)), Selection(message_id="m1"))
-    (sent,) = shop.queue.stored.values()
-    assert sent.body == "better"
-    assert sent.attributes["dead_letter_edited_by"] == "ada"
-    assert sent.attributes["dead_letter_edited_why"] == "a typing mistake"
-    (line,) = shop.audited
-    assert (line["action"], line["by"], line["why"]) == ("edit", "ada", "a typing mistake")
-    assert (line["body"], line["new_body"]) == ("body 0", "better")
-
-
-RESERVED = OrderPlaced.of(ORDER, reservation=sample_reservation())
-
-
-@pytest.mark.parametrize(
-    "edited",
-    [
-        OrderPlaced.of(sample_order("another"), reservation=RESERVED.reservation),
-        OrderPlaced.of(sample_order(quantity=1), reservation=RESERVED.reservation),
-        OrderPlaced.of(sample_order(customer_id=8), reservation=RESERVED.reservation),
-        OrderPlaced.of(ORDER, reservation=sample_reservation("another")),
-        OrderPlaced.of(ORDER),
-    ],
-)
-async def test_an_edit_does_not_put_another_order_in_the_place_of_one_that_can_be_read(
-    shop: Shop, edited: OrderPlaced
-) -> None:
-    await shop.given_up.send(encode(RESERVED), attributes={})
-    acting = await shop.act(shop.redrive(edit=Edit(body=encode(edited), author=AUTHOR)))
-    assert acting.failed == 1
-    assert "not what was ordered" in shop.printed[0]
-    assert shop.queue.stored == {}
-    assert not shop.audit_log.path.exists()
-    assert untouched(shop.given_up, 1)
-
-
-async def test_an_edit_may_change_what_is_not_the_customer_s(shop: Shop) -> None:
-    await shop.given_up.send(encode(RESERVED), attributes={})
-    edited = encode(OrderPlaced.of(sample_order(unit_price_minor=1), reservation=RESERVED.reservation))
-    assert (await shop.act(shop.redrive(edit=Edit(body=edited, author=AUTHOR)))).done == 1
-    assert [stored.body for stored in shop.queue.stored.values()] == [edited]
-
-
-async def test_an_edit_has_its_author_beside_it_however_many_attributes_there_are(shop: Shop) -> None:
-    await shop.given_up.send("body", attributes={f"a{number}": "x" for number in range(10)})
-    await shop.act(shop.redrive(edit=Edit(body="better", author=AUTHOR)))
-    (sent,) = shop.queue.stored.values()
-    assert len(sent.attributes) == 10
-    assert sent.attributes["dead_letter_edited_by"] == "ada"
-
-
 async def test_what_is_discarded_is_in_the_audit_log_first(shop: Shop) -> None:
     await shop.fill(2)
     await shop.act(Discard(audit_log=shop.audit_log, author=AUTHOR))
@@ -379,69 +321,3 @@ async def test_what_the_audit_log_cannot_take_is_not_discarded(shop: Shop) -> No
     with pytest.raises(OSError, match="directory"):
         await shop.act(Discard(audit_log=AuditLog(path=shop.folder), author=AUTHOR))
     assert untouched(shop.given_up, 2)
-
-
-async def test_a_walk_longer_than_letters_stay_hidden_sees_each_once(shop: Shop) -> None:
-    await shop.fill(25)
-    seen = []
-    async with Walk(shop.given_up) as walk:
-        async for message in walk.messages():
-            seen.append(message.message_id)
-            if len(seen) == BATCH_LIMIT + 1:
-                await asyncio.sleep(HIDDEN.total_seconds() + 1)
-    assert len(seen) == len(set(seen)) == 25
-    assert untouched(shop.given_up, 25)
-
-
-async def test_a_walk_ends_a_second_behind_the_last_letter_and_what_it_held_when_killed_comes_back_after_five_minutes(
-    shop: Shop,
-) -> None:
-    await shop.fill(1)
-    walk, began = Walk(shop.given_up), loop_time()
-    assert len([message async for message in walk.messages()]) == 1
-    assert loop_time() - began == pytest.approx(1)
-    await asyncio.sleep(298)
-    assert shop.given_up.visible() == []
-    await asyncio.sleep(2)
-    assert untouched(shop.given_up, 1)
-
-
-async def test_what_was_removed_is_not_given_back(shop: Shop) -> None:
-    await shop.fill(2)
-    calls: list[str] = []
-    shop.given_up.refuse = lambda call, receipt: bool(calls.append(f"{call} {receipt}"))  # type: ignore[func-returns-value]
-    async with Walk(shop.given_up) as walk:
-        messages = [message async for message in walk.messages()]
-        await walk.remove(messages[0])
-    assert calls == [f"delete {messages[0].receipt}", f"change_visibility {messages[1].receipt}"]
-
-
-async def test_a_queue_that_does_not_answer_at_the_end_gives_back_by_itself(shop: Shop) -> None:
-    await shop.fill(1)
-    async with Walk(shop.given_up) as walk:
-        async for _message in walk.messages():
-            shop.given_up.unavailable = True
-            break
-    await asyncio.sleep(HIDDEN.total_seconds())
-    assert untouched(shop.given_up, 1)
-
-
-class FailingTopic:
-    """Refuses what it is told to, or does not answer at all."""
-
-    def __init__(self, refusals: Mapping[int, Refusal] | None) -> None:
-        self._refusals = refusals
-
-    async def publish_batch(self, entries: Sequence[Entry]) -> Mapping[int, Refusal]:  # noqa: ARG002 - the protocol's
-        if self._refusals is None:
-            raise TopicError("away", certain=False)
-        return self._refusals
-
-
-@pytest.mark.parametrize(
-    ("refusals", "reason"), [(None, "unreachable"), ({0: Refusal("InvalidParameter", certain=True)}, "refused")]
-)
-async def test_what_the_topic_did_not_take_was_not_sent(refusals: Mapping[int, Refusal] | None, reason: str) -> None:
-    with pytest.raises(QueueUnavailableError) as caught:
-        await TopicSender(FailingTopic(refusals)).send("body", attributes={})
-    assert caught.value.reason == reason

@@ -2,23 +2,14 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 import pytest
 
 from flashbus.testing import FakeQueue, loop_time
 from flashmsg import Order, OrderStatus, decode
-from flashpay import (
-    ConflictingChargeError,
-    FlashpayError,
-    LedgerEntry,
-    LedgerRefusedError,
-    LedgerUnavailableError,
-    Settled,
-    Settler,
-)
+from flashpay import ConflictingChargeError, LedgerEntry, Settled, Settler
 from flashpay.gateway import ChargeKnown, ChargeRequest
 from flashpay.testing import KEY_WINDOW, START, FakeGateway, FakeRefunds, MemoryLedger, Reply, refunder_of, sample_order
 from order_processor.reconcile.reconciler import ApplyingReconciler, DryReconciler, Outcome, Reconciler, Rest
@@ -344,29 +335,3 @@ async def test_orders_that_rest_do_not_hide_the_others(shop: Shop) -> None:
     result = await shop.reconcile(limit=AT_ONCE)
     assert result.outcomes == Counter({Outcome.RESTING: 2 * AT_ONCE, Outcome.QUEUED: 1})
     assert result.complete
-
-
-async def test_an_entry_that_is_no_order_fails_alone(shop: Shop) -> None:
-    orders = [await shop.left_behind(f"order {number}") for number in range(AT_ONCE + 1)]
-    broken = shop.ledger.entries[orders[0].order_id]
-    # As nobody of ours writes it: its total is not the sum of its lines.
-    shop.ledger.entries[broken.order_id] = replace(broken, total_minor=1)
-    await later(RESTED)
-    result = await shop.reconcile()
-    assert result.outcomes == Counter({Outcome.FAILED: 1, Outcome.QUEUED: AT_ONCE})
-    assert (result.complete, result.alarming) == (True, True)
-    assert (broken.order_id, Outcome.FAILED) in shop.said
-
-
-@pytest.mark.parametrize("error", [LedgerUnavailableError, LedgerRefusedError])
-async def test_a_run_that_finds_no_orders_says_why(
-    shop: Shop, error: type[FlashpayError], capsys: pytest.CaptureFixture[str]
-) -> None:
-    async def no_index() -> AsyncIterator[str]:
-        yield "found"
-        raise error("the table has no such index", reason="bad_request")
-
-    run = Run(find=no_index, reconciler=shop.applying, limit=1, stop=shop.stop, say=lambda *_: None)
-    result = await run.go()
-    assert (result.complete, result.alarming) == (False, True)
-    assert "no such index" in capsys.readouterr().out
