@@ -302,6 +302,26 @@ async def test_ends_that_a_cancellation_brings_are_told_and_a_tombstone_only_by_
         assert outcomes.told == ["cancelled", "completed", "refunded"]
 
 
+async def test_a_cancellation_whose_units_are_not_back_is_owed_until_they_are(
+    refunds: FakeRefunds, stock: FakeStock, clock: ManualClock
+) -> None:
+    ledger, outcomes = MemoryLedger(retention=Retention(announced=True), clock=clock), FakeOutcomes()
+    reservations = Reservations(stock=stock, limits=stock.stock.limits)
+    refunder = refunder_of(ledger=ledger, refunds=refunds, reservations=reservations, clock=clock)
+    await ledger.accept(ORDER, reservation=RESERVATION)
+    async with Announcer(ledger=ledger, publish=outcomes.publish) as announcer:
+        canceller = Canceller(ledger=ledger, refunder=refunder, reservations=reservations, announcer=announcer)
+        stock.unavailable = True
+        assert isinstance((await cancel(canceller, ORDER.order_id)).trouble, StockUnsettledError)
+        await announcer.flush()
+        assert ledger.entries[ORDER.order_id].event_owed, "told, it would be found by nobody"
+        stock.unavailable = False
+        assert (await cancel(canceller, ORDER.order_id)).trouble is None
+        await announcer.flush()
+    assert outcomes.told == ["cancelled"]
+    assert not ledger.entries[ORDER.order_id].event_owed
+
+
 async def test_where_orders_expire_one_without_an_entry_is_not_called_cancelled(
     memory: MemoryLedger, refunds: FakeRefunds, clock: ManualClock
 ) -> None:

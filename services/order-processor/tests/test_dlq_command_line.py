@@ -68,6 +68,12 @@ def test_a_discard_has_an_author() -> None:
     assert (command.author, command.audit_log) == (Author(by="ada", why="spam"), Path("j"))
 
 
+@pytest.mark.parametrize(("by", "why"), [(" ", "spam"), ("ada", "\t"), ("", "")])
+def test_a_blank_author_is_none(by: str, why: str) -> None:
+    with pytest.raises(SystemExit):
+        parse(["discard", "--message", "m", "--by", by, "--why", why])
+
+
 def test_an_edit_is_an_event_in_a_file(tmp_path: Path) -> None:
     body = encode(OrderPlaced.of(sample_order()))
     (tmp_path / "event").write_text(body + "\n")
@@ -95,6 +101,7 @@ def test_an_edit_is_an_event_in_a_file(tmp_path: Path) -> None:
         ("redrive --all --rate 1000.1", "--rate"),
         ("list --older-than 15", "argument --older-than: is a number and one of s, m, h, d: 15m"),
         ("list --older-than xm", "--older-than"),
+        ("list --older-than 99999999999999999999d", "argument --older-than: is longer than any queue keeps a letter"),
         ("list --limit 0", "argument --limit: must be 1 or more"),
         ("list --customer ada", "--customer"),
         ("list --queue mine", "--queue"),

@@ -239,3 +239,15 @@ def test_what_there_is_most_of_comes_first_and_one_letter_is_one() -> None:
     for _ in range(2):
         summary.add(given_up(), now=NOW)
     assert summary.text().endswith("2 exhausted (given-up), 1 unreadable (function)")
+
+
+@pytest.mark.parametrize("digits", ["9" * 5000, "9" * 10, "-1", "one", ""])
+def test_a_count_that_nobody_can_have_counted_is_none(digits: str) -> None:
+    attributes = {"dead_letter_reason": "exhausted", "dead_letter_receives": digits}
+    assert read_letter("given-up", message(attributes=attributes)).receives is None
+
+
+@pytest.mark.parametrize("count", [True, -1, 10**10, 1.5, "7"])
+def test_a_function_s_count_that_nobody_can_have_counted_is_none(count: object) -> None:
+    body = failure({"Message": BODY}, requestContext={"approximateInvokeCount": count})
+    assert read_letter("function", message(body)).receives is None

@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -10,19 +10,17 @@ from pathlib import Path
 import pytest
 
 from flashbus.dead_letters import dead_letter_attributes
-from flashbus.queue import BATCH_LIMIT, Queue, QueueUnavailableError
+from flashbus.queue import MessageSender, Queue, QueueUnavailableError
 from flashbus.testing import FakeQueue, loop_time
-from flashbus.topic import Entry, Refusal, TopicError
 from order_processor.dlq.actions import Action, Discard, Edit, Redrive
 from order_processor.dlq.audit_log import AuditLog, Author
 from order_processor.dlq.places import Home, QueueName
 from order_processor.dlq.selection import Selection
 from order_processor.dlq.tour import Tour
 from order_processor.dlq.visits import Acting, Listing, Showing, Visit
-from order_processor.dlq.walk import HIDDEN, Walk
-from order_processor.topic_sender import TopicSender
 
 AUTHOR = Author(by="ada", why="a typing mistake")
+RUN = "run-1"
 
 
 def wall_clock() -> datetime:
@@ -52,7 +50,8 @@ class Shop:
         return [json.loads(line) for line in self.audit_log.path.read_text().splitlines()]
 
     def redrive(self, *, to: Home | None = None, edit: Edit | None = None) -> Redrive:
-        return Redrive(senders={"queue": self.queue, "topic": self.topic}, audit_log=self.audit_log, to=to, edit=edit)
+        senders: dict[Home, MessageSender] = {"queue": self.queue, "topic": self.topic}
+        return Redrive(senders=senders, audit_log=self.audit_log, run=RUN, to=to, edit=edit)
 
     async def fill(self, count: int, *, reason: str = "exhausted", queue: FakeQueue | None = None) -> None:
         for number in range(count):
@@ -60,13 +59,20 @@ class Shop:
             await (queue or self.given_up).send(f"body {number}", attributes=attributes)
 
     async def act(
-        self, action: Action | None, selection: Selection | None = None, *, rate: float = 1000, limit: int = 10_000
+        self,
+        action: Action | None,
+        selection: Selection | None = None,
+        *,
+        rate: float = 1000,
+        limit: int = 10_000,
+        ahead: timedelta = timedelta(0),
     ) -> Acting:
         acting = Acting(
             action=action,
             doing="done",
             pause=timedelta(seconds=1 / rate),
-            started=wall_clock(),
+            started=wall_clock() + ahead,
+            run=RUN,
             stop=self.stop,
             say=self.printed.append,
         )
@@ -117,7 +123,8 @@ async def test_a_redriven_letter_goes_back_with_its_body_and_its_reason(shop: Sh
     assert shop.given_up.stored == {}
     (sent,) = shop.queue.stored.values()
     assert sent.body == "body 0"
-    assert sent.attributes == dead_letter_attributes({"n": "0"}, reason="exhausted", detail="why", receives=3)
+    own = {"n": "0", "dead_letter_redriven_in": RUN}
+    assert sent.attributes == dead_letter_attributes(own, reason="exhausted", detail="why", receives=3)
 
 
 async def test_each_queue_has_its_own_way_back(shop: Shop) -> None:
@@ -189,6 +196,26 @@ async def test_a_letter_that_was_sent_and_not_removed_is_told_of(shop: Shop) -> 
     assert untouched(shop.given_up, 1)
 
 
+async def test_a_letter_that_was_sent_before_its_queue_went_away_is_told_of_as_sent(shop: Shop) -> None:
+    await shop.fill(1)
+
+    class Last(FakeQueue):
+        async def send(self, body: str, *, attributes: Mapping[str, str]) -> None:
+            await super().send(body, attributes=attributes)
+            shop.given_up.unavailable = True
+
+    acting = await shop.act(Redrive(senders={"queue": Last()}, audit_log=shop.audit_log, run=RUN), limit=1)
+    assert acting.failed == 1
+    assert "it was sent, but not removed" in shop.printed[0]
+
+
+async def test_a_queue_that_does_not_answer_is_named(shop: Shop) -> None:
+    shop.undelivered.unavailable = True
+    with pytest.raises(QueueUnavailableError, match=r"^undelivered: ") as caught:
+        await shop.act(None)
+    assert caught.value.reason == "unreachable"
+
+
 async def test_what_holds_no_message_stays(shop: Shop) -> None:
     await shop.function.send("{}", attributes={})
     acting = await shop.act(shop.redrive())
@@ -199,23 +226,55 @@ async def test_what_holds_no_message_stays(shop: Shop) -> None:
 
 async def test_without_a_named_way_back_a_letter_stays(shop: Shop) -> None:
     await shop.fill(1)
-    acting = await shop.act(Redrive(senders={"topic": shop.topic}, audit_log=shop.audit_log))
+    acting = await shop.act(Redrive(senders={"topic": shop.topic}, audit_log=shop.audit_log, run=RUN))
     assert acting.failed == 1
     assert shop.printed[0] == "m1: not done: it goes back to the queue, which nobody named"
     assert untouched(shop.given_up, 1)
 
 
-async def test_what_fails_again_at_once_is_not_sent_round_and_round(shop: Shop) -> None:
-    await shop.fill(1)
+class Returning(FakeQueue):
+    """Whatever is sent is a dead letter again a moment later, as poison is."""
 
-    class Returning(FakeQueue):
-        async def send(self, body: str, *, attributes: Mapping[str, str]) -> None:
-            await asyncio.sleep(0.1)
-            await shop.given_up.send(body, attributes=attributes)
+    def __init__(self, dead_letters: FakeQueue) -> None:
+        super().__init__()
+        self._dead_letters, self.sent = dead_letters, 0
 
-    acting = await shop.act(Redrive(senders={"queue": Returning()}, audit_log=shop.audit_log))
-    assert acting.done == 1
+    async def send(self, body: str, *, attributes: Mapping[str, str]) -> None:
+        self.sent += 1
+        await asyncio.sleep(0.1)
+        again = dead_letter_attributes(attributes, reason="malformed", detail="again", receives=1)
+        await self._dead_letters.send(body, attributes=again)
+
+
+@pytest.mark.parametrize("ahead", [timedelta(minutes=10), timedelta(0)])
+async def test_what_fails_again_at_once_is_not_sent_round_and_round_whatever_our_clock_says(
+    shop: Shop, ahead: timedelta
+) -> None:
+    await shop.given_up.send("poison", attributes={f"a{number}": "x" for number in range(10)})
+    returning = Returning(shop.given_up)
+    acting = await shop.act(
+        Redrive(senders={"queue": returning}, audit_log=shop.audit_log, run=RUN), ahead=ahead, limit=20
+    )
+    assert (acting.done, returning.sent) == (1, 1)
     assert untouched(shop.given_up, 1)
+    assert shop.printed[-1] == "1 done, 0 failed; 1 left, which came after this began, by this machine's clock"
+
+
+async def test_what_another_run_has_redriven_is_redriven_again(shop: Shop) -> None:
+    attributes = {"dead_letter_redriven_in": "run-0"}
+    await shop.given_up.send("body", attributes=attributes)
+    assert (await shop.act(shop.redrive())).done == 1
+    (sent,) = shop.queue.stored.values()
+    assert sent.attributes["dead_letter_redriven_in"] == RUN
+
+
+@pytest.mark.parametrize("dry", [True, False])
+async def test_letters_from_the_future_of_a_slow_clock_are_left_and_told_of(shop: Shop, *, dry: bool) -> None:
+    await shop.fill(3)
+    acting = await shop.act(None if dry else shop.redrive(), ahead=timedelta(minutes=-10))
+    assert acting.done == 0
+    assert shop.printed[-1].endswith("; 3 left, which came after this began, by this machine's clock")
+    assert untouched(shop.given_up, 3)
 
 
 async def test_told_to_stop_it_finishes_the_letter_in_hand_and_gives_the_rest_back(shop: Shop) -> None:
@@ -237,26 +296,6 @@ async def test_cancelled_it_gives_everything_back(shop: Shop) -> None:
     await asyncio.wait([tour])
     assert tour.cancelled()
     assert untouched(shop.given_up, 12)
-
-
-async def test_an_edit_sends_another_body_and_says_whose_it_is(shop: Shop) -> None:
-    await shop.fill(1)
-    await shop.act(shop.redrive(edit=Edit(body="better", author=AUTHOR)), Selection(message_id="m1"))
-    (sent,) = shop.queue.stored.values()
-    assert sent.body == "better"
-    assert sent.attributes["dead_letter_edited_by"] == "ada"
-    assert sent.attributes["dead_letter_edited_why"] == "a typing mistake"
-    (line,) = shop.audited
-    assert (line["action"], line["by"], line["why"]) == ("edit", "ada", "a typing mistake")
-    assert (line["body"], line["new_body"]) == ("body 0", "better")
-
-
-async def test_an_edit_has_its_author_beside_it_however_many_attributes_there_are(shop: Shop) -> None:
-    await shop.given_up.send("body", attributes={f"a{number}": "x" for number in range(10)})
-    await shop.act(shop.redrive(edit=Edit(body="better", author=AUTHOR)))
-    (sent,) = shop.queue.stored.values()
-    assert len(sent.attributes) == 10
-    assert sent.attributes["dead_letter_edited_by"] == "ada"
 
 
 async def test_what_is_discarded_is_in_the_audit_log_first(shop: Shop) -> None:
@@ -282,69 +321,3 @@ async def test_what_the_audit_log_cannot_take_is_not_discarded(shop: Shop) -> No
     with pytest.raises(OSError, match="directory"):
         await shop.act(Discard(audit_log=AuditLog(path=shop.folder), author=AUTHOR))
     assert untouched(shop.given_up, 2)
-
-
-async def test_a_walk_longer_than_letters_stay_hidden_sees_each_once(shop: Shop) -> None:
-    await shop.fill(25)
-    seen = []
-    async with Walk(shop.given_up) as walk:
-        async for message in walk.messages():
-            seen.append(message.message_id)
-            if len(seen) == BATCH_LIMIT + 1:
-                await asyncio.sleep(HIDDEN.total_seconds() + 1)
-    assert len(seen) == len(set(seen)) == 25
-    assert untouched(shop.given_up, 25)
-
-
-async def test_a_walk_ends_a_second_behind_the_last_letter_and_what_it_held_when_killed_comes_back_after_five_minutes(
-    shop: Shop,
-) -> None:
-    await shop.fill(1)
-    walk, began = Walk(shop.given_up), loop_time()
-    assert len([message async for message in walk.messages()]) == 1
-    assert loop_time() - began == pytest.approx(1)
-    await asyncio.sleep(298)
-    assert shop.given_up.visible() == []
-    await asyncio.sleep(2)
-    assert untouched(shop.given_up, 1)
-
-
-async def test_what_was_removed_is_not_given_back(shop: Shop) -> None:
-    await shop.fill(2)
-    calls: list[str] = []
-    shop.given_up.refuse = lambda call, receipt: bool(calls.append(f"{call} {receipt}"))  # type: ignore[func-returns-value]
-    async with Walk(shop.given_up) as walk:
-        messages = [message async for message in walk.messages()]
-        await walk.remove(messages[0])
-    assert calls == [f"delete {messages[0].receipt}", f"change_visibility {messages[1].receipt}"]
-
-
-async def test_a_queue_that_does_not_answer_at_the_end_gives_back_by_itself(shop: Shop) -> None:
-    await shop.fill(1)
-    async with Walk(shop.given_up) as walk:
-        async for _message in walk.messages():
-            shop.given_up.unavailable = True
-            break
-    await asyncio.sleep(HIDDEN.total_seconds())
-    assert untouched(shop.given_up, 1)
-
-
-class FailingTopic:
-    """Refuses what it is told to, or does not answer at all."""
-
-    def __init__(self, refusals: Mapping[int, Refusal] | None) -> None:
-        self._refusals = refusals
-
-    async def publish_batch(self, entries: Sequence[Entry]) -> Mapping[int, Refusal]:  # noqa: ARG002 - the protocol's
-        if self._refusals is None:
-            raise TopicError("away", certain=False)
-        return self._refusals
-
-
-@pytest.mark.parametrize(
-    ("refusals", "reason"), [(None, "unreachable"), ({0: Refusal("InvalidParameter", certain=True)}, "refused")]
-)
-async def test_what_the_topic_did_not_take_was_not_sent(refusals: Mapping[int, Refusal] | None, reason: str) -> None:
-    with pytest.raises(QueueUnavailableError) as caught:
-        await TopicSender(FailingTopic(refusals)).send("body", attributes={})
-    assert caught.value.reason == reason

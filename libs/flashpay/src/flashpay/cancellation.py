@@ -135,7 +135,9 @@ class Canceller:
             trouble = error
         except TimeoutError:
             trouble = UnfinishedError(f"not finished within {self._timeout_seconds:g} seconds", reason="timeout")
-        self._announce(entry)
+        if trouble is None:
+            # Told, it would be found by no reconciler: one whose units are not back stays owed.
+            self._announce(entry)
         return Cancellation(entry=entry, trouble=trouble)
 
     async def _finish(self, entry: LedgerEntry, traceparent: str | None) -> LedgerEntry:

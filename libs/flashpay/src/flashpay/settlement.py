@@ -181,6 +181,14 @@ class Settler:
             await self._give_back(claim)
         return ended
 
+    async def end_units(self, entry: LedgerEntry) -> None:
+        """End the reservation of an order that has ended, for whoever ended it and did not come to this.
+
+        Raises:
+            StockUnsettledError: It may not have ended. Asked again, one that has is left alone.
+        """
+        await self._end_reservations(entry, None, settled=False)
+
     def lose_patience(self) -> None:
         """Wait for no unanswered charge any more: the process is about to stop."""
         self._charger.lose_patience()
@@ -225,13 +233,14 @@ class Settler:
     async def _end(self, ended: GiveUp, reservation: Reservation | None) -> None:
         if isinstance(ended, Busy | ChargeUnknown):
             return
-        entry, settled = ended.entry, isinstance(ended, Settled)
-        found = endings(entry, reservation)
-        if found:
+        await self._end_reservations(ended.entry, reservation, settled=isinstance(ended, Settled))
+        if self._announcer is not None:
+            self._announcer.announce(ended.entry)
+
+    async def _end_reservations(self, entry: LedgerEntry, reservation: Reservation | None, *, settled: bool) -> None:
+        if found := endings(entry, reservation):
             ending = self._reservations.end(found, entry, settled=settled)
             await _finish(asyncio.create_task(ending, name=f"end {entry.order_id}"))
-        if self._announcer is not None:
-            self._announcer.announce(entry)
 
     def _attempt_name(self) -> str:
         # Unique per attempt, so that two deliveries of one message in the same worker exclude each other.

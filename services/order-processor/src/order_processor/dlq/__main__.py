@@ -1,6 +1,7 @@
 """`python -m order_processor.dlq list|show|redrive|discard`; `--help` says more."""
 
 import asyncio
+import secrets
 import sys
 
 from flashbus.queue import QueueUnavailableError
@@ -41,21 +42,23 @@ def _visit(command: Command, connections: Connections, tour: Tour) -> Visit:
         return Listing(say=_say, now=tour.now)
     if command.name == "show":
         return Showing(say=_say, now=tour.now)
+    this = secrets.token_hex(6)
     return Acting(
-        action=None if command.dry_run else _action(command, connections),
+        action=None if command.dry_run else _action(command, connections, this),
         doing="redriven" if command.name == "redrive" else "discarded",
         pause=command.pause,
         started=tour.now,
+        run=this,
         stop=tour.stop,
         say=_say,
     )
 
 
-def _action(command: Command, connections: Connections) -> Action:
+def _action(command: Command, connections: Connections, this: str) -> Action:
     audit_log = AuditLog(path=command.audit_log)
     if command.name == "discard" and command.author is not None:
         return Discard(audit_log=audit_log, author=command.author)
-    return Redrive(senders=connections.senders, audit_log=audit_log, to=command.to, edit=command.edit)
+    return Redrive(senders=connections.senders, audit_log=audit_log, run=this, to=command.to, edit=command.edit)
 
 
 def _say(text: str) -> None:

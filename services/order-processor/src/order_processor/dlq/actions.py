@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from flashbus.dead_letters import dead_letter_attributes
-from flashbus.queue import Message, MessageSender
+from flashbus.queue import Message, MessageSender, QueueUnavailableError
+from flashmsg import FlashmsgError, Reservation, decode
 from order_processor.dlq.audit_log import AuditLog, Author
 from order_processor.dlq.letters import Letter
 from order_processor.dlq.places import HOMES, Home
@@ -13,6 +14,8 @@ from order_processor.dlq.walk import Walk
 
 EDITED_BY = "dead_letter_edited_by"
 EDITED_WHY = "dead_letter_edited_why"
+REDRIVEN_IN = "dead_letter_redriven_in"
+_SENT_ONLY = "it was sent, but not removed: it will be seen once more"
 
 
 class NotDoneError(Exception):
@@ -46,6 +49,7 @@ class Redrive:
 
     Attributes:
         senders: To where letters go home.
+        run: Names this run of the command in all that it sends: what comes back with it has failed again.
         to: Where all of them go instead, as when the consumer was exchanged meanwhile.
         edit: What is sent in place of the body.
         audit_log: Where an edit is written down.
@@ -53,6 +57,7 @@ class Redrive:
 
     senders: Mapping[Home, MessageSender]
     audit_log: AuditLog
+    run: str
     to: Home | None = None
     edit: Edit | None = None
 
@@ -66,17 +71,42 @@ class Redrive:
         if body is None:
             raise NotDoneError("it holds no message that could be sent")
         if self.edit is not None:
+            _refuse_another_order(letter, self.edit)
             self.audit_log.write("edit", letter, self.edit.author, new_body=body)
         await sender.send(body, attributes=self._attributes(letter))
-        if not await walk.remove(message):
-            raise NotDoneError("it was sent, but not removed: it will be seen once more")
+        try:
+            removed = await walk.remove(message)
+        except QueueUnavailableError as exc:
+            raise NotDoneError(f"{_SENT_ONLY} ({exc})") from exc
+        if not removed:
+            raise NotDoneError(_SENT_ONLY)
 
     def _attributes(self, letter: Letter) -> dict[str, str]:
-        own = dict(letter.attributes)
+        # First, for of too many attributes the last are left out.
+        first = {REDRIVEN_IN: self.run}
         if self.edit is not None:
-            # First, for of too many attributes the last are left out.
-            own = {EDITED_BY: self.edit.author.by, EDITED_WHY: self.edit.author.why} | own
+            first |= {EDITED_BY: self.edit.author.by, EDITED_WHY: self.edit.author.why}
+        own = first | {name: value for name, value in letter.attributes.items() if name not in first}
         return dead_letter_attributes(own, reason=letter.reason, detail=letter.detail, receives=letter.receives or 1)
+
+
+def _refuse_another_order(letter: Letter, edit: Edit) -> None:
+    """Of an order that can be read, nothing may be changed that its customer has asked for.
+
+    Under its id the ledger takes no other content, and would have the message for a mistake: the order would stay
+    unpaid without a letter. Under another id, or without its units, the same.
+    """
+    ordered = _ordered(letter.body)
+    if ordered is not None and ordered != _ordered(edit.body):
+        raise NotDoneError(f"the edit is not what was ordered as {ordered[0]}: the same customer, lines and units")
+
+
+def _ordered(body: str | None) -> tuple[str, str, Reservation | None] | None:
+    try:
+        event = decode(body or "")
+    except FlashmsgError:
+        return None
+    return event.data.order_id, event.data.fingerprint, event.reservation
 
 
 @dataclass(frozen=True, kw_only=True)

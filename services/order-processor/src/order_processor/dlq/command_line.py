@@ -18,6 +18,8 @@ PROGRAM = "python -m order_processor.dlq"
 _UNITS = {"s": 1, "m": 60, "h": 3_600, "d": 86_400}
 # Ten letters are received at once and stay hidden for five minutes.
 _SLOWEST = 0.1
+# A hundred years, longer than any queue keeps a letter.
+_OLDEST_SECONDS = 36_500 * _UNITS["d"]
 _EPILOG = """\
 queues:
   given-up     what the consumer gave up, or SQS moved; goes back to the queue (DEAD_LETTER_QUEUE_URL, QUEUE_URL)
@@ -77,8 +79,9 @@ def parse(argv: Sequence[str]) -> Command:
 
 
 def _author(parser: argparse.ArgumentParser, given: argparse.Namespace) -> Author | None:
-    if given.by and given.why:
-        return Author(by=given.by, why=given.why)
+    by, why = (given.by or "").strip(), (given.why or "").strip()
+    if by and why:
+        return Author(by=by, why=why)
     if given.command == "discard" or given.edit is not None:
         parser.error("who and why is recorded: --by and --why are needed")
     return None
@@ -178,4 +181,7 @@ def _duration(text: str) -> timedelta:
     number, unit = text[:-1], text[-1:]
     if unit not in _UNITS or not number.isdecimal():
         raise argparse.ArgumentTypeError("is a number and one of s, m, h, d: 15m")
-    return timedelta(seconds=int(number) * _UNITS[unit])
+    seconds = int(number) * _UNITS[unit]
+    if seconds > _OLDEST_SECONDS:
+        raise argparse.ArgumentTypeError("is longer than any queue keeps a letter")
+    return timedelta(seconds=seconds)

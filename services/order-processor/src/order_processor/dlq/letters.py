@@ -11,6 +11,8 @@ from flashbus.queue import Message
 from flashmsg import FlashmsgError, Order, decode, too_deep
 from order_processor.dlq.places import QueueName
 
+# More than a message can be received, and less than Python takes long to read.
+_COUNT_DIGITS = 9
 # What SNS writes beside a message that it could not deliver.
 _SNS_CODE, _SNS_MESSAGE, _SNS_REQUEST = "ErrorCode", "ErrorMessage", "RequestID"
 
@@ -63,7 +65,7 @@ def _of_queue(queue: QueueName, message: Message) -> Letter:
         message_id=message.message_id,
         reason=given.get(DEAD_LETTER_REASON) or given.get(_SNS_CODE) or _unexplained(queue),
         detail=given.get(DEAD_LETTER_DETAIL) or given.get(_SNS_MESSAGE) or "",
-        receives=int(receives) if receives.isdecimal() else None,
+        receives=int(receives) if receives.isdecimal() and len(receives) <= _COUNT_DIGITS else None,
         sent_at=message.sent_at,
         body=body,
         attributes=unmarked,
@@ -145,4 +147,7 @@ def _member(document: Mapping[str, Any], name: str) -> Mapping[str, Any]:
 
 
 def _count(value: object) -> int | None:
-    return value if isinstance(value, int) else None
+    # JSON's true is an int of Python's, too.
+    if isinstance(value, bool) or not isinstance(value, int):
+        return None
+    return value if 0 <= value < 10**_COUNT_DIGITS else None

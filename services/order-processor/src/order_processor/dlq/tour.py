@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from flashbus.queue import Queue
+from flashbus.queue import Queue, QueueUnavailableError
 from order_processor.dlq.letters import read_letter
 from order_processor.dlq.places import QueueName
 from order_processor.dlq.selection import Selection
@@ -36,7 +36,13 @@ class Tour:
         left = self.limit
         for name, queue in self.queues.items():
             if name in self.selection.queues and left and not self.stop.is_set():
-                left = await self._walk(name, queue, visit, left)
+                left = await self._named(name, queue, visit, left)
+
+    async def _named(self, name: QueueName, queue: Queue, visit: Visit, left: int) -> int:
+        try:
+            return await self._walk(name, queue, visit, left)
+        except QueueUnavailableError as exc:
+            raise QueueUnavailableError(f"{name}: {exc}", reason=exc.reason) from exc
 
     async def _walk(self, name: QueueName, queue: Queue, visit: Visit, left: int) -> int:
         async with Walk(queue) as walk:

@@ -31,6 +31,7 @@ from flashpay import (
     RefundForgottenError,
     Refunds,
     Settler,
+    StockUnsettledError,
     refund_request,
     utc_now,
 )
@@ -126,7 +127,7 @@ class ApplyingReconciler:
                 return await self._pay_back(entry)
             if entry.status.is_terminal:
                 return await self._tell(entry)
-            return await self._bring_on(entry)
+            return await self._with_its_units(entry)
         except ConflictingChargeError as exc:
             log.error("charge_conflict", order_id=order_id, error=str(exc))  # noqa: TRY400 - no trace of ours tells more
             return Outcome.CONFLICT
@@ -146,6 +147,16 @@ class ApplyingReconciler:
             self.announcer.announce(refunded)
         return Outcome.REFUNDED
 
+    async def _with_its_units(self, entry: LedgerEntry) -> Outcome:
+        try:
+            return await self._bring_on(entry)
+        except StockUnsettledError:
+            ended = await self.ledger.get(entry.order_id)
+            if ended is not None and ended.status.is_terminal:
+                # No run finds it any more, and its own message may be lost: another one ends its units.
+                await self.orders.send(_event(ended), attributes={})
+            raise
+
     async def _bring_on(self, entry: LedgerEntry) -> Outcome:
         if entry.status is not OrderStatus.PENDING:
             found = await self.settler.find_out(entry.order)
@@ -162,6 +173,8 @@ class ApplyingReconciler:
     async def _tell(self, entry: LedgerEntry) -> Outcome:
         if self.announcer is None:
             return Outcome.RESTING
+        # First: who recorded its end may have been killed before the units ended, and once told it is found no more.
+        await self.settler.end_units(entry)
         await self.announcer.tell(entry)
         return Outcome.TOLD
 

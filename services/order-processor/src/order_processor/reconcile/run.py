@@ -5,8 +5,12 @@ from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 
-from flashpay import LedgerUnavailableError
+import structlog
+
+from flashpay import FlashpayError
 from order_processor.reconcile.reconciler import Outcome, Reconciler
+
+log = structlog.get_logger()
 
 # Looked into at once: a lookup and a few writes each.
 AT_ONCE = 10
@@ -48,7 +52,7 @@ class Run:
         outcomes: Counter[Outcome] = Counter()
         try:
             async for order_ids in self._chunks():
-                found = await asyncio.gather(*map(self.reconciler.reconcile, order_ids))
+                found = await asyncio.gather(*map(self._look_into, order_ids))
                 for order_id, outcome in zip(order_ids, found, strict=True):
                     if outcome is not Outcome.RESTING:
                         self.say(order_id, outcome)
@@ -56,9 +60,17 @@ class Run:
                 # Those that rest do not count: of a long queue they would hide all that come after them.
                 if self.stop.is_set() or outcomes.total() - outcomes[Outcome.RESTING] >= self.limit:
                     return Result(outcomes=outcomes, complete=False)
-        except LedgerUnavailableError:
+        except FlashpayError as exc:
+            log.warning("orders_not_found", reason=exc.reason, error=str(exc))
             return Result(outcomes=outcomes, complete=False)
         return Result(outcomes=outcomes, complete=True)
+
+    async def _look_into(self, order_id: str) -> Outcome:
+        try:
+            return await self.reconciler.reconcile(order_id)
+        except Exception:  # an entry that nobody foresaw must not hide all the others, at every run
+            log.exception("reconcile_crashed", order_id=order_id)
+            return Outcome.FAILED
 
     async def _chunks(self) -> AsyncIterator[list[str]]:
         chunk: list[str] = []
