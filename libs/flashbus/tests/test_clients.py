@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 from aiohttp import web
 from aiohttp.test_utils import TestServer
-from botocore.exceptions import ClientError
+from botocore.exceptions import BotoCoreError, ClientError
 
 from flashbus.clients import aws_client
 from flashbus.wire.clients import _open_caller, sqs_client
@@ -31,6 +31,23 @@ async def test_endpoint_and_region_come_from_the_environment(monkeypatch: pytest
     async with aws_client("sqs") as client:
         assert client.meta.endpoint_url == "http://127.0.0.1:1"
         assert client.meta.region_name == "eu-central-1"
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "complaint"),
+    [
+        ("AWS_ENDPOINT_URL", "nonsense", "Invalid endpoint: nonsense"),
+        ("AWS_REGION", "eu central", "region_name 'eu central'"),
+        ("AWS_PROFILE", "nobody", r"profile \(nobody\)"),
+    ],
+)
+async def test_a_variable_that_leads_nowhere_is_an_error_of_botocore(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str, complaint: str
+) -> None:
+    monkeypatch.setenv(name, value)
+    with pytest.raises(BotoCoreError, match=complaint):
+        async with aws_client("sqs"):
+            raise AssertionError("there is a client")
 
 
 async def test_the_older_region_variable_is_honoured() -> None:

@@ -44,6 +44,25 @@ async def test_a_task_that_breaks_is_told_and_no_other(sale: Sale, monkeypatch: 
     assert told == [[], ["stock_task_broken"]]
 
 
+async def test_a_product_that_is_first_sold_while_idle_units_go_back_does_not_end_the_returning(sale: Sale) -> None:
+    class SlowTable(FaultPlan):
+        async def meet(self, _place: str, _writes: Sequence[Write]) -> None:
+            await asyncio.sleep(0.4)
+
+    await sale.stock.counters.set_total("cap", 100)
+    await sale.stock.counters.set_total("hat", 100)
+    async with sale.seller() as seller:
+        await (await seller.reserve({"cap": 30})).withdraw()
+        await asyncio.sleep(2.9)
+        quick, sale.faults = sale.faults, SlowTable()
+        await asyncio.sleep(0.2)  # the caps are on their way back
+        await (await seller.reserve({"hat": 20})).withdraw()
+        sale.faults = quick
+        await (await seller.reserve({"cap": 30})).withdraw()
+        await asyncio.sleep(5)
+        assert [(await sale.level(one)).available for one in ("cap", "hat")] == [100, 100]
+
+
 async def test_leaving_returns_what_is_idle_and_removes_the_session(sale: Sale) -> None:
     await sale.stock.counters.set_total("cap", 100)
     async with sale.seller() as seller:

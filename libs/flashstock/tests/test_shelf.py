@@ -9,7 +9,7 @@ from flashstock.errors import SoldOutError, StockUnavailableError
 from flashstock.leases import LeaseChanged, Leases, TooFewLeft
 from flashstock.levels import Lease, StockLevel, product_key
 from flashstock.observer import StockObserver
-from flashstock.seller import SellerPatience
+from flashstock.seller import Seller, SellerPatience
 from flashstock.table import Update, Write
 from flashstock.testing import FaultPlan, Sale
 
@@ -79,6 +79,22 @@ async def test_a_seller_leases_what_is_waited_for_and_half_of_its_share_at_most(
         assert beside.reserved == [150, 162, 171]
         for hold in holds:
             await hold.withdraw()
+
+
+async def test_orders_that_were_refused_for_another_product_are_no_demand(sale: Sale) -> None:
+    await sale.stock.counters.set_total("cap", 100)
+    await sale.stock.counters.set_total("hat", 0)
+
+    async def refused(seller: Seller) -> None:
+        with pytest.raises(SoldOutError, match="hat"):
+            await seller.reserve({"cap": 1, "hat": 1})
+
+    async with sale.seller("theirs") as theirs:
+        for _ in range(30):
+            await asyncio.gather(*(refused(theirs) for _ in range(50)))
+            await asyncio.sleep(0.1)
+        await asyncio.sleep(1)
+        assert (await sale.level("cap")).available == 100
 
 
 async def test_a_seller_whose_every_lease_comes_too_late_says_so_after_eight(sale: Sale) -> None:

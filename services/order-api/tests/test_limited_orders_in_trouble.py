@@ -1,6 +1,7 @@
 """Orders of limited products when something fails: whose the units are, and what is said."""
 
 import asyncio
+from collections.abc import Sequence
 from datetime import timedelta
 
 import pytest
@@ -10,6 +11,7 @@ from flashmsg import Reservation
 from flashstock.errors import LimitReachedError
 from flashstock.levels import product_key
 from flashstock.seller import SellerPatience
+from flashstock.table import Write
 from order_api.app_keys import SALE
 from order_api.testing import Answer, FakeStock, RunningApi, running_shop, wait_until
 
@@ -151,6 +153,37 @@ async def test_a_count_of_which_nobody_knows_leaves_the_journal_to_place_the_ord
     assert await stock.figures("pen") == (8, 2, 0)
 
 
+async def test_an_order_whose_count_cannot_be_taken_off_is_placed_after_all(stock: FakeStock) -> None:
+    await stock.counters.set_customer_limit("pen", 2)
+    async with running_shop(stock=stock, STOCK_LEASE_SECONDS=QUIET) as shop:
+        shop.topic.gate.clear()
+        ordering = asyncio.create_task(shop.order("async"))
+        await wait_until(lambda: shop.topic.in_flight)
+        stock.refusing, shop.topic.down = "limit#", True
+        shop.topic.gate.set()
+        assert_unknown(await ordering)
+        stock.refusing, shop.topic.down = None, False
+        await wait_until(lambda: shop.events)
+        assert stock.table.items["limit#pen#1"]["total"] == 2
+    assert await stock.figures("pen") == (8, 2, 0)
+
+
+async def test_a_withdrawn_order_counts_no_more_whenever_its_process_dies(stock: FakeStock) -> None:
+    counted: list[int] = []
+    meet = stock.table.checkpoint
+
+    async def look(place: str, writes: Sequence[Write]) -> None:
+        await meet(place, writes)
+        if place == "done" and any(write.id.startswith("ending#") for write in writes):
+            counted.append(stock.table.items["limit#pen#1"]["total"])
+
+    await stock.counters.set_customer_limit("pen", 2)
+    async with running_shop(stock=stock, STOCK_LEASE_SECONDS=QUIET) as shop:
+        stock.table.checkpoint, shop.topic.down = look, True
+        assert_not_accepted(await shop.order("async"))
+    assert counted == [0]
+
+
 async def test_an_order_that_the_counters_contradict_is_of_unknown_outcome_until_they_are_mended(
     stock: FakeStock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -166,9 +199,10 @@ async def test_an_order_that_the_counters_contradict_is_of_unknown_outcome_until
         shop.topic.gate.set()
         assert_unknown(await ordering)
         assert await stock.figures("pen") == (1, 9, 0)
+        # What is to be withdrawn counts no more: its customer may buy as much again.
+        assert stock.table.items["limit#pen#1"]["total"] == 0
         stock.table.items[product_key("pen")].update(reserved=10, available=0)
-        # What is withdrawn counts no more: its customer may buy as much again.
-        await wait_until(lambda: stock.table.items["limit#pen#1"]["total"] == 0)
+        await wait_until(lambda: stock.table.items[product_key("pen")]["available"])
         assert await stock.figures("pen") == (10, 0, 0)
         shop.topic.down = False
         assert (await shop.order("async", quantity=10)).status == 202

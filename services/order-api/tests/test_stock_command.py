@@ -103,6 +103,26 @@ async def test_it_runs_as_a_program(embedded_aws: RunningEmulator, tables: Mappi
 
 
 @pytest.mark.embedded_aws
+async def test_a_row_that_is_no_product_is_told_beside_the_answer(
+    embedded_aws: RunningEmulator,
+    dynamo: Any,  # noqa: ANN401 - botocore clients are untyped
+    tables: Mapping[str, str],
+) -> None:
+    await dynamo.put_item(TableName=tables["PRODUCTS_TABLE"], Item={"product_id": {"S": "pencil"}})
+    done = run("show", "pen", variables=embedded_aws.environment | dict(tables))
+    assert (done.returncode, done.stdout) == (0, "pen: not limited\n")
+    assert "product_invalid" in done.stderr
+    assert "pencil" in done.stderr
+
+
+def test_a_variable_that_leads_nowhere_is_said_in_one_sentence() -> None:
+    nowhere = {"STOCK_TABLE": "s", "PRODUCTS_TABLE": "p", "AWS_REGION": "eu-west-1", "AWS_ENDPOINT_URL": "nonsense"}
+    done = run("show", variables=nowhere)
+    assert (done.returncode, done.stdout) == (1, "")
+    assert done.stderr == "python -m order_api.stock: Invalid endpoint configuration: Invalid endpoint: nonsense\n"
+
+
+@pytest.mark.embedded_aws
 @pytest.mark.parametrize(
     ("line", "sentence"),
     [

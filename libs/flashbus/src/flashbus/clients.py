@@ -6,12 +6,13 @@ They set no `tcp_keepalive`: aiobotocore ignores it, and it would find nothing o
 
 import os
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from datetime import timedelta
 from typing import Any
 
 from aiobotocore.config import AioConfig
 from aiobotocore.session import AioSession, get_session
+from botocore.exceptions import BotoCoreError, InvalidEndpointConfigurationError
 
 _EXPLICIT = {
     "endpoint_url": "AWS_ENDPOINT_URL",
@@ -50,6 +51,9 @@ async def aws_client(
         session: Shared by several clients, it loads the service models once.
         environ: Variables to go by before the process's own: region, endpoint and keys are taken from it.
 
+    Raises:
+        BotoCoreError: The variables are no region, profile or endpoint.
+
     Yields:
         The client. It is untyped, as botocore builds its methods at run time: hold it in a protocol of your calls.
     """
@@ -62,7 +66,15 @@ async def aws_client(
         connector_args={"keepalive_timeout": keep_alive.total_seconds()},
         **(_OWN_ENDPOINT if "endpoint_url" in account else {}),
     )
-    async with (session or get_session()).create_client(service, config=config, **account) as client:
+    async with AsyncExitStack() as opened:
+        try:
+            creating = (session or get_session()).create_client(service, config=config, **account)
+            client = await opened.enter_async_context(creating)
+        except BotoCoreError:
+            raise  # some of these are ValueErrors too
+        except ValueError as error:
+            # Of all that may be wrong with the variables, botocore has no error of its own for this.
+            raise InvalidEndpointConfigurationError(msg=str(error)) from error
         yield client
 
 

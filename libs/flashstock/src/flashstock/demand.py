@@ -11,11 +11,15 @@ class Demand:
     @property
     def units(self) -> int:
         """What one interval may need."""
-        return max(self._now, self._before)
+        return max(self._now, self._before, 0)
 
     def count(self, units: int) -> None:
         """Units were sold."""
         self._now += units
+
+    def count_back(self, units: int) -> None:
+        """Units that were counted are not sold after all, perhaps of an interval before."""
+        self._now -= units
 
     def next_interval(self) -> None:
         """An interval is over."""

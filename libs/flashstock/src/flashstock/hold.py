@@ -1,7 +1,7 @@
 """Units in the hands of one order, from the reservation to the publish."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
 from datetime import timedelta
 from enum import Enum, auto
@@ -81,11 +81,8 @@ class Hold:
         self._session.journal.over(self._slot)
         self._end()
 
-    async def withdraw(self, *, afterwards: Callable[[], Awaitable[None]] | None = None) -> None:
+    async def withdraw(self) -> None:
         """The order is certainly not published, and shall not be: its units are for sale again.
-
-        Args:
-            afterwards: Called as soon as a journaled order is withdrawn, even if nobody waits for that any more.
 
         Raises:
             SessionClosedError: Somebody else publishes it.
@@ -95,9 +92,7 @@ class Hold:
             self._put_back()
             return
         self._must_be(_State.JOURNALED)
-        giving_back = self._session.background(
-            self._give_back(self._slot, afterwards), name=f"withdraw {self.reservation.id}"
-        )
+        giving_back = self._session.background(self._give_back(self._slot), name=f"withdraw {self.reservation.id}")
         self._end()
         await asyncio.wait({giving_back}, timeout=self._timeout_seconds)
         if not giving_back.done():
@@ -130,14 +125,12 @@ class Hold:
             return
         await self._give_back(slot)
 
-    async def _give_back(self, slot: int, afterwards: Callable[[], Awaitable[None]] | None = None) -> None:
+    async def _give_back(self, slot: int) -> None:
         pause = _FIRST_PAUSE_SECONDS
         while not await self._is_withdrawn(slot):
             await asyncio.sleep(pause)
             pause = min(2 * pause, _LONGEST_PAUSE_SECONDS)
         self._session.journal.over(slot)
-        if afterwards is not None:
-            await afterwards()
 
     async def _is_withdrawn(self, slot: int) -> bool:
         try:

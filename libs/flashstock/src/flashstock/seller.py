@@ -150,7 +150,7 @@ class Seller:
                 self._must_still_sell(session)
         except BaseException:
             for product_id in taken:
-                session.shelf(product_id).put_back(units[product_id])
+                session.shelf(product_id).untake(units[product_id])
             raise
 
     def _must_still_sell(self, session: SellingSession) -> None:

@@ -120,7 +120,8 @@ class SellingSession:
 
     async def return_idle(self) -> None:
         """Let others have what will hardly be sold here."""
-        for product_id, shelf in self._shelves.items():
+        # A copy: another product may be sold for the first time while one goes back.
+        for product_id, shelf in list(self._shelves.items()):
             try:
                 await shelf.return_idle()
             except StockUnavailableError as error:

@@ -81,6 +81,14 @@ class Shelf:
         """Units that were taken and not journaled are free again."""
         self._taken -= units
 
+    def untake(self, units: int) -> None:
+        """As `put_back`, for an order that is refused for another of its products: it is no demand for this one.
+
+        A crowd that is refused would else keep units here that are asked for elsewhere.
+        """
+        self.put_back(units)
+        self._demand.count_back(units)
+
     async def return_idle(self) -> None:
         """Give back what the next interval will hardly need, so that other sessions can sell it."""
         idle = self.free - self._demand.units

@@ -3,7 +3,6 @@
 import json
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
-from functools import partial
 from types import TracebackType
 from typing import Self
 
@@ -11,7 +10,7 @@ import structlog
 
 from flashbus.topic import Entry
 from flashmsg import Order, Reservation
-from flashstock.errors import LimitReachedError, SoldOutError, StockError, StockUnavailableError
+from flashstock.errors import LimitReachedError, SoldOutError, StockUnavailableError
 from flashstock.hold import Hold
 from flashstock.journal_search import JournalSearch
 from flashstock.levels import StockLevel
@@ -103,17 +102,25 @@ class ReservedUnits:
             self._over().published()
 
     async def withdraw(self, order: Order) -> bool:
-        """Free the units of an order that is not published; whether it is certain that it never will be."""
+        """Free the units of an order that is not published; whether it is certain that it never will be.
+
+        If its count cannot be taken off, they stay here: left without an end, the journal publishes the order.
+        """
         if self._hold is None:
             return True
-        # Not before it is withdrawn: until then somebody else may publish it, and it has to count.
-        release = None if self._limits is None else partial(release_purchase, self._limits, order, self._counted)
         try:
-            await self._over().withdraw(afterwards=release)
+            # Before it is withdrawn: should this process die in between, whoever places the order counts it again.
+            await self._uncount(order)
+            await self._over().withdraw()
         except StockUnavailableError as exc:
             log.warning("reservation_not_withdrawn", order_id=order.order_id, error=str(exc))
             return False
         return True
+
+    async def _uncount(self, order: Order) -> None:
+        for product_id in self._counted:
+            assert self._limits is not None  # noqa: S101 - it has counted
+            await self._limits.release(product_id, customer_id=order.customer_id, order_id=order.order_id)
 
     def _over(self) -> Hold:
         hold, self._hold = self._hold, None
@@ -199,12 +206,3 @@ async def count_purchase(limits: Limits, order: Order, customer_limits: Mapping[
     """
     units = {item.product_id: item.quantity for item in order.items}
     await limits.take(units, customer_id=order.customer_id, order_id=order.order_id, limits=customer_limits)
-
-
-async def release_purchase(limits: Limits, order: Order, products: Sequence[str]) -> None:
-    """Count an order no more, as far as that can be done now."""
-    for product_id in products:
-        try:
-            await limits.release(product_id, customer_id=order.customer_id, order_id=order.order_id)
-        except StockError as exc:
-            log.warning("purchase_not_released", order_id=order.order_id, product_id=product_id, error=str(exc))

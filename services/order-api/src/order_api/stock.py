@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+import structlog
 from botocore.exceptions import BotoCoreError
 
 from flashbus.clients import aws_client
@@ -163,4 +164,6 @@ def main(argv: Sequence[str], environ: Mapping[str, str]) -> int:
 
 
 if __name__ == "__main__":
+    # What is logged of a row that is no product is no part of the answer, which scripts read.
+    structlog.configure(logger_factory=structlog.PrintLoggerFactory(sys.stderr))
     sys.exit(main(sys.argv[1:], os.environ))
