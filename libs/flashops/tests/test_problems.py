@@ -39,3 +39,8 @@ def test_a_type_of_problem_may_have_members_of_its_own() -> None:
         "status": 503,
         "idempotency_key": "k1",
     }
+
+
+def test_no_cache_on_the_way_keeps_a_copy() -> None:
+    assert problem(404, "No such order").headers["Cache-Control"] == "no-store"
+    assert problem(503, "Busy", headers={"Retry-After": "2"}).headers["Cache-Control"] == "no-store"

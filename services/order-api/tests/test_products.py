@@ -150,3 +150,27 @@ async def test_a_row_that_nobody_thought_of_does_not_end_the_refresh(
 async def test_without_a_stock_table_nothing_of_stock_is_measured_or_waited_for(shop: RunningApi) -> None:
     assert "stock" not in (await shop.health.ready()).checks
     assert "stock_" not in (await shop.ask("/metrics")).body.decode()
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [
+        ("GET", "/products/nothing", 404),
+        ("GET", "/orders/ord_of-nobody", 404),
+        ("GET", "/nowhere", 404),
+        ("POST", "/products", 405),
+        ("POST", "/orders/async", 415),
+    ],
+)
+async def test_no_cache_keeps_a_refusal(shop: RunningApi, method: str, path: str, status: int) -> None:
+    answer = await shop.request(method, path)
+    assert (answer.status, answer.headers["Cache-Control"]) == (status, "no-store")
+
+
+async def test_no_cache_keeps_an_answer_of_before_the_prices_are_there() -> None:
+    source = FakeProducts()
+    source.down = True
+    async with running_shop(products=source, wait_ready=False) as shop:
+        for path in ("/products", "/products/pen"):
+            answer = await shop.request("GET", path)
+            assert (answer.status, answer.headers["Cache-Control"]) == (503, "no-store")

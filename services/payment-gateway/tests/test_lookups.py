@@ -41,6 +41,8 @@ async def test_an_unknown_key_is_told_in_words_that_no_proxy_uses(client: Client
     assert (body["type"], body["idempotency_key"]) == ("urn:flash-sale:charge-unknown", "k1")
     assert (body["title"], body["status"]) == ("No such charge", 404)
     assert body["detail"] == "There is no charge under this key, and none is in flight"
+    # A copy of it, told after the charge was made, would have the customer charged again.
+    assert headers["Cache-Control"] == "no-store"
 
 
 async def test_another_unknown_path_is_no_such_word(client: Client) -> None:

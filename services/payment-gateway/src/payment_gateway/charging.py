@@ -1,6 +1,5 @@
 """`POST /v1/charges`, `POST /v1/refunds`, and GET of either by its idempotency key: what merchants call."""
 
-import json
 import time
 from dataclasses import dataclass
 
@@ -8,7 +7,7 @@ import structlog
 from aiohttp import web
 from pydantic import ValidationError
 
-from flashops.problems import CONTENT_TYPE, problem
+from flashops.problems import problem
 from flashops.tracing import Traceparent
 from payment_gateway.bodies import BadRequestError, idempotency_key, invalid, read_json_body
 from payment_gateway.charges import Charge, ChargeRequest, ChargeStatus, RefundRequest
@@ -111,14 +110,13 @@ def _lookup(key: str, kind: _Kind, provider: Provider) -> tuple[str, web.Respons
 
 def _unknown(kind: _Kind, key: str) -> web.Response:
     # Type and key tell this apart from a proxy's 404: only the gateway itself knows that there is no charge.
-    document = {
-        "type": f"urn:flash-sale:{kind.name}-unknown",
-        "title": f"No such {kind.name}",
-        "status": 404,
-        "detail": f"There is no {kind.name} under this key, and none is in flight",
-        "idempotency_key": key,
-    }
-    return web.Response(body=json.dumps(document).encode(), status=404, content_type=CONTENT_TYPE)
+    return problem(
+        404,
+        f"No such {kind.name}",
+        type=f"urn:flash-sale:{kind.name}-unknown",
+        detail=f"There is no {kind.name} under this key, and none is in flight",
+        members={"idempotency_key": key},
+    )
 
 
 def _parsed(kind: _Kind, body: bytes) -> ChargeRequest:
@@ -148,15 +146,8 @@ def _definite(answer: ChargeAnswer) -> web.Response:
 
 def _declined(charge: Charge, headers: dict[str, str]) -> web.Response:
     # `status` is the number in every problem document (RFC 9457), so the charge's own has another name.
-    document = {
-        "type": "about:blank",
-        "title": "The charge is declined",
-        "status": 402,
-        "charge_status": charge.status,
-        "reason": charge.reason,
-        "order_id": charge.order_id,
-    }
-    return web.Response(body=json.dumps(document).encode(), status=402, content_type=CONTENT_TYPE, headers=headers)
+    members = {"charge_status": charge.status, "reason": charge.reason, "order_id": charge.order_id}
+    return problem(402, "The charge is declined", members=members, headers=headers)
 
 
 def _refusal(error: ProviderError) -> web.Response:
