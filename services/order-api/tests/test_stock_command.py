@@ -90,6 +90,30 @@ async def test_a_limit_is_set_shown_and_raised(command: StockCommand) -> None:
     ]
 
 
+async def test_a_product_is_limited_before_the_catalogue_has_it_when_that_is_said() -> None:
+    stock = memory_stock()
+    command = StockCommand(counters=stock.counters, products=FakeProducts(PEN))
+    with pytest.raises(StockError, match="there is no product 'lamp'"):
+        await command.run(parser().parse_args(["set", "lamp", "100"]))
+    assert await stock.counters.all() == []
+    said = await command.run(parser().parse_args(["set", "lamp", "100", "--before-catalogue"]))
+    assert said == (
+        "lamp: 100 in all, 100 available, 0 reserved, 0 sold"
+        "; not in the catalogue yet, and limited from its first order on"
+    )
+    said = await command.run(parser().parse_args(["set", "pen", "5", "--before-catalogue"]))
+    assert said == "pen: 5 in all, 5 available, 0 reserved, 0 sold"
+
+
+@pytest.mark.parametrize("name", ["Lamp", "lamp ", "", "l" * 65, "-lamp", "lämp"])
+async def test_what_no_row_could_have_as_its_id_is_refused_before_the_catalogue_too(name: str) -> None:
+    stock = memory_stock()
+    command = StockCommand(counters=stock.counters, products=FakeProducts(PEN))
+    with pytest.raises(StockError, match="is no product id"):
+        await command.run(parser().parse_args(["set", "--before-catalogue", "--", name, "100"]))
+    assert await stock.counters.all() == []
+
+
 @pytest.mark.embedded_aws
 async def test_it_runs_as_a_program(embedded_aws: RunningEmulator, tables: Mapping[str, str], stock: Stock) -> None:
     variables = embedded_aws.environment | dict(tables)
@@ -183,7 +207,7 @@ def test_help_names_commands_variables_and_exit_status() -> None:
     ("command", "usage"),
     [
         ("show", "show [-h] [PRODUCT ...]"),
-        ("set", "set [-h] [--customer-limit N] PRODUCT UNITS"),
+        ("set", "set [-h] [--before-catalogue] [--customer-limit N] PRODUCT UNITS"),
         ("add", "add [-h] PRODUCT UNITS"),
     ],
 )
@@ -191,7 +215,8 @@ def test_every_command_shows_how_it_is_written(capsys: pytest.CaptureFixture[str
     with pytest.raises(SystemExit) as ended:
         parser().parse_args([command, "--help"])
     assert ended.value.code == 0
-    assert capsys.readouterr().out.startswith(f"usage: python -m order_api.stock {usage}\n")
+    shown, _, _ = capsys.readouterr().out.partition("\n\n")
+    assert " ".join(shown.split()) == f"usage: python -m order_api.stock {usage}"
 
 
 def test_a_command_is_wanted() -> None:

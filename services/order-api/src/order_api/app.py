@@ -21,6 +21,7 @@ from order_api.cancelling import cancel_order
 from order_api.catalogue import Catalogue, ProductSource
 from order_api.connections import Connections
 from order_api.intake import Intake
+from order_api.limited_products import LimitedProducts
 from order_api.metrics import Metrics
 from order_api.openapi import document_json
 from order_api.order_book import OrderBook
@@ -72,6 +73,7 @@ def create_app(
         connections.announcer.on_told = outcome_counter(registry)
     _add_parts(app, settings, connections, metrics, now)
     _add_selling(app, settings, connections, registry)
+    _add_catalogue(app, settings, connections, metrics, now)
     app.cleanup_ctx.append(_running)
     health.add_check("catalogue", app[_CATALOGUE].check)
     if connections.stock is not None:
@@ -90,13 +92,6 @@ def _add_parts(
     app[app_keys.RETRY_AFTER] = RetryAfter()
     app[app_keys.CANCELLER] = _canceller(settings, connections, now)
     app[app_keys.BOOK] = OrderBook(ledger=connections.ledger, timeout=settings.publish_timeout)
-    app[_CATALOGUE] = _catalogue(settings, connections.products, metrics)
-    app[app_keys.INTAKE] = Intake(
-        ids=settings.order_ids,
-        catalogue=app[_CATALOGUE],
-        retry_after=app[app_keys.RETRY_AFTER],
-        now=now,
-    )
     app[app_keys.PUBLISHER] = _publisher(settings, connections.topic, metrics)
     app[app_keys.SETTLEMENT_LIMITER] = _settlement_limiter(settings, connections, metrics)
 
@@ -112,7 +107,24 @@ def _add_selling(
         registry=registry,
     )
     app[app_keys.SALE] = app[_SELLING].sale
-    app[app_keys.LISTING] = ProductListing(catalogue=app[_CATALOGUE], stock=app[_SELLING].levels)
+
+
+def _add_catalogue(
+    app: web.Application,
+    settings: Settings,
+    connections: Connections,
+    metrics: Metrics,
+    now: Callable[[], datetime],
+) -> None:
+    levels = app[_SELLING].levels
+    app[_CATALOGUE] = _catalogue(settings, LimitedProducts(source=connections.products, levels=levels), metrics)
+    app[app_keys.INTAKE] = Intake(
+        ids=settings.order_ids,
+        catalogue=app[_CATALOGUE],
+        retry_after=app[app_keys.RETRY_AFTER],
+        now=now,
+    )
+    app[app_keys.LISTING] = ProductListing(catalogue=app[_CATALOGUE], stock=levels)
 
 
 def _catalogue(settings: Settings, products: ProductSource, metrics: Metrics) -> Catalogue:

@@ -70,6 +70,11 @@ class DynamoProducts:
         return page
 
 
+def is_product_id(text: str) -> bool:
+    """Whether a row of the catalogue may have this id."""
+    return _PRODUCT_ID.fullmatch(text) is not None
+
+
 def _products(rows: Iterable[Any]) -> Iterator[Product]:
     for row in rows:
         product = _product(row)
@@ -88,7 +93,7 @@ def _product(row: Any) -> Product | None:  # noqa: ANN401 - whatever the table h
             currency=row["currency"]["S"],
         )
         sound = (
-            _PRODUCT_ID.fullmatch(product.product_id)
+            is_product_id(product.product_id)
             and _CURRENCY.fullmatch(product.currency)
             and 0 <= product.unit_price_minor <= MAX_UNIT_PRICE_MINOR
             # It is in every listing: one that cannot be encoded, or is huge, would be everybody's trouble.

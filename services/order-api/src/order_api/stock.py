@@ -17,14 +17,15 @@ from flashstock.dynamo import dynamo_stock
 from flashstock.errors import StockError, StockUnavailableError
 from flashstock.levels import MAX_UNITS, StockLevel
 from order_api.catalogue import CatalogueError, ProductSource
-from order_api.dynamo_products import DynamoProducts
+from order_api.dynamo_products import DynamoProducts, is_product_id
 
 PROGRAM = "python -m order_api.stock"
 _FAILED, _USAGE = 1, 2
 _WHOLE_NUMBER = re.compile(r"[0-9]{1,15}")
 _VARIABLES = ("PRODUCTS_TABLE", "STOCK_TABLE")
 _EPILOG = """\
-A product without stock is not limited. The API knows a change within a second.
+A product without stock is not limited. The API knows a change within a second. For a product that is limited from its
+first order on, set its stock first (set --before-catalogue), and then write its row of the catalogue.
 
 environment variables:
   PRODUCTS_TABLE  DynamoDB table of the catalogue (required)
@@ -51,10 +52,13 @@ class StockCommand:
         """
         if arguments.command == "show":
             return await self.show(arguments.products)
-        await self._must_be_for_sale(arguments.product)
         if arguments.command == "add":
+            await self._must_be_for_sale(arguments.product)
             return _sentence(await self.counters.add(arguments.product, arguments.units))
-        return _sentence(await self.set(arguments.product, arguments.units, arguments.customer_limit))
+        note = await self._before_catalogue(arguments.product) if arguments.before_catalogue else ""
+        if not note:
+            await self._must_be_for_sale(arguments.product)
+        return _sentence(await self.set(arguments.product, arguments.units, arguments.customer_limit)) + note
 
     async def show(self, wanted: Sequence[str]) -> str:
         """Tell the counters of some products, or of all that have any."""
@@ -79,6 +83,15 @@ class StockCommand:
             return await self.counters.set_customer_limit(product_id, customer_limit or None)
         except StockError as exc:
             raise StockError(f"{_sentence(level)}; the customer limit is as it was: {exc}") from exc
+
+    async def _before_catalogue(self, product_id: str) -> str:
+        """What to say of a product that is not for sale yet; nothing of one that is."""
+        if product_id in await self.products.load():
+            return ""
+        if not is_product_id(product_id):
+            # No row could ever be for it.
+            raise StockError(f"{product_id!r} is no product id: lower-case letters, digits and hyphens, 64 at most")
+        return "; not in the catalogue yet, and limited from its first order on"
 
     async def _must_be_for_sale(self, product_id: str) -> None:
         if product_id not in await self.products.load():
@@ -124,6 +137,9 @@ def parser() -> argparse.ArgumentParser:
 def _add_set(setting: argparse.ArgumentParser) -> None:
     setting.add_argument("product", metavar="PRODUCT", help="product id")
     setting.add_argument("units", type=_units(0), metavar="UNITS", help="in all, with those reserved and sold")
+    setting.add_argument(
+        "--before-catalogue", action="store_true", help="also when the catalogue does not have the product yet"
+    )
     setting.add_argument(
         "--customer-limit", type=_units(0), metavar="N", help="most units that one customer may buy; 0: no limit"
     )

@@ -1,5 +1,6 @@
 """How many units of the limited products are left, kept in memory and read again every second."""
 
+import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
 from types import TracebackType
@@ -58,6 +59,8 @@ class StockLevels:
         self._on_refresh = on_refresh
         self._on_failure = on_failure
         self._levels: Mapping[str, StockLevel] | None = {} if source is None else None
+        # One read after the other: an earlier one that ended later would put an older copy in the place of a newer.
+        self._reading = asyncio.Lock()
         self._loop = RefreshLoop(self.refresh, pause=lambda: refresh, on_crash=self._crashed, name="stock-refresh")
 
     async def __aenter__(self) -> Self:
@@ -91,11 +94,15 @@ class StockLevels:
         return self._levels
 
     async def refresh(self) -> bool:
-        """Read the source once and tell whether that succeeded; a failure keeps the old copy."""
+        """Read the source once, as it is from now on, and tell whether that succeeded; a failure keeps the old copy."""
         if self._source is None:
             return True
+        async with self._reading:
+            return await self._read(self._source)
+
+    async def _read(self, source: LevelSource) -> bool:
         try:
-            levels = await self._source.all()
+            levels = await source.all()
         except StockError as exc:
             log.warning("stock_refresh_failed", error=str(exc), stale=self.is_loaded)
             self._failed()
