@@ -66,11 +66,20 @@ def table(*answers: Mapping[str, Any] | Exception) -> tuple[DynamoTable, Scripte
     return DynamoTable(client=client, name="stock", jitter=lambda: 0.0), client
 
 
+def asked(error: ClientError, *, again: int) -> ClientError:
+    """The error of a client that says how often it asked again."""
+    error.response["ResponseMetadata"]["RetryAttempts"] = again
+    return error
+
+
 @pytest.mark.parametrize(
     ("error", "reason", "certain"),
     [
         (client_error("InternalServerError", status=500), "server_error", False),
         (client_error("ResourceNotFoundException"), "access", False),
+        (asked(client_error("ResourceNotFoundException"), again=0), "access", True),
+        (asked(client_error("AccessDeniedException"), again=0), "access", True),
+        (asked(client_error("AccessDeniedException"), again=1), "access", False),
         (client_error("ValidationException"), "bad_request", True),
         (client_error("SerializationException"), "bad_request", True),
         (client_error("IdempotentParameterMismatchException"), "bad_request", True),

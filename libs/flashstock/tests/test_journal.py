@@ -75,6 +75,37 @@ async def test_a_page_without_an_answer_is_tried_ever_more_slowly_up_to_once_a_s
     assert [at - first for at in later] == pytest.approx([0.05, 0.15, 0.35, 0.75, 1.55, 2.55, 3.55], abs=1e-3)
 
 
+class LostThenRefused:
+    """Carries the first page out without an answer, and then is closed to us until it is opened again."""
+
+    def __init__(self) -> None:
+        self.refused = 0
+
+    async def meet(self, place: str, writes: Sequence[Write]) -> None:
+        if not any(write.id.startswith("slot#") for write in writes):
+            return
+        if self.refused:
+            self.refused += 1
+            raise StockUnavailableError("access denied", reason="access", certain=True)
+        if place == "done":
+            self.refused = 1
+            raise StockUnavailableError("no answer", reason="timeout")
+
+
+async def test_a_page_that_may_be_written_is_not_given_up_because_a_later_attempt_is_refused(sale: Sale) -> None:
+    await sale.stock.counters.set_total("cap", 1)
+    async with sale.seller(patience=PATIENT) as seller:
+        hold = await seller.reserve({"cap": 1})
+        sale.faults = faults = LostThenRefused()
+        committing = asyncio.create_task(hold.commit("body", {}))
+        await asyncio.sleep(4)
+        assert faults.refused > 3
+        assert not committing.done()
+        sale.faults = FaultPlan()
+        await committing
+        hold.published()
+
+
 async def test_by_default_an_order_waits_two_seconds_for_its_page(sale: Sale) -> None:
     await sale.stock.counters.set_total("cap", 1)
     loop = asyncio.get_running_loop()

@@ -189,4 +189,10 @@ def _unavailable(error: ClientError, codes: set[str], status: int) -> StockUnava
         return StockUnavailableError(f"DynamoDB throttles: {error}", reason="throttled")
     if status >= _SERVER_ERROR:
         return StockUnavailableError(f"DynamoDB failed: {error}", reason="server_error")
-    return StockUnavailableError(f"DynamoDB is closed to us: {error}", reason="access")
+    return StockUnavailableError(f"DynamoDB is closed to us: {error}", reason="access", certain=_asked_once(error))
+
+
+def _asked_once(error: ClientError) -> bool:
+    # Of a client that asks again, an earlier attempt may have been carried out; one that does not count may have asked.
+    metadata: Mapping[str, Any] = error.response.get("ResponseMetadata", {})
+    return metadata.get("RetryAttempts") == 0

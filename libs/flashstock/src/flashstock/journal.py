@@ -225,6 +225,7 @@ class Journal:
 
     async def _write_until_certain(self, slot: int, entries: list[str], used: Counter[str]) -> None:
         pause = _FIRST_PAUSE_SECONDS
+        in_doubt = False
         while True:
             try:
                 return await self._pages.write(
@@ -233,8 +234,10 @@ class Journal:
             except SessionClosedError:
                 raise
             except StockUnavailableError as error:
-                if error.certain:
+                # A page that is refused now may have been written before, unless it is none at all.
+                if error.certain and not (in_doubt and error.reason == "access"):
                     raise
+                in_doubt = in_doubt or not error.certain
                 log.warning("journal_page_not_written", reason=error.reason, orders=len(entries))
             await asyncio.sleep(pause)
             pause = min(2 * pause, _LONGEST_PAUSE_SECONDS)

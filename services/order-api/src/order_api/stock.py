@@ -23,6 +23,7 @@ PROGRAM = "python -m order_api.stock"
 _FAILED, _USAGE = 1, 2
 _WHOLE_NUMBER = re.compile(r"[0-9]{1,15}")
 _VARIABLES = ("PRODUCTS_TABLE", "STOCK_TABLE")
+_AS_IT_WAS = "the customer limit is as it was"
 _EPILOG = """\
 A product without stock is not limited. The API knows a change within a second. For a product that is limited from its
 first order on, set its stock first (set --before-catalogue), and then write its row of the catalogue.
@@ -82,7 +83,9 @@ class StockCommand:
         try:
             return await self.counters.set_customer_limit(product_id, customer_limit or None)
         except StockError as exc:
-            raise StockError(f"{_sentence(level)}; the customer limit is as it was: {exc}") from exc
+            lost = isinstance(exc, StockUnavailableError) and not exc.certain
+            limit = "it is not known whether the customer limit is changed" if lost else _AS_IT_WAS
+            raise StockError(f"{_sentence(level)}; {limit}: {exc}") from exc
 
     async def _before_catalogue(self, product_id: str) -> str:
         """What to say of a product that is not for sale yet; nothing of one that is."""
@@ -110,9 +113,11 @@ def _sentence(level: StockLevel) -> str:
     )
 
 
-def _in_doubt(arguments: argparse.Namespace, error: Exception) -> str:
-    if arguments.command == "show" or not isinstance(error, StockUnavailableError) or error.certain:
+def _what_is_changed(arguments: argparse.Namespace, error: Exception) -> str:
+    if arguments.command == "show" or not isinstance(error, StockUnavailableError):
         return ""
+    if error.certain:
+        return "; nothing is changed"
     return "; it is not known whether anything is changed: show tells"
 
 
@@ -173,7 +178,7 @@ def main(argv: Sequence[str], environ: Mapping[str, str]) -> int:
     try:
         done = asyncio.run(_carry_out(arguments, environ))
     except (StockError, CatalogueError, BotoCoreError) as exc:
-        sys.stderr.write(f"{PROGRAM}: {exc}{_in_doubt(arguments, exc)}\n")
+        sys.stderr.write(f"{PROGRAM}: {exc}{_what_is_changed(arguments, exc)}\n")
         return _FAILED
     sys.stdout.write(done + "\n")
     return 0
