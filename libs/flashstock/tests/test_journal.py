@@ -75,7 +75,7 @@ async def test_a_page_without_an_answer_is_tried_ever_more_slowly_up_to_once_a_s
     assert [at - first for at in later] == pytest.approx([0.05, 0.15, 0.35, 0.75, 1.55, 2.55, 3.55], abs=1e-3)
 
 
-class LostThenRefused:
+class LostThenRefused(FaultPlan):
     """Carries the first page out without an answer, and then is closed to us until it is opened again."""
 
     def __init__(self) -> None:
