@@ -67,6 +67,8 @@ class Reclaimer:
         self._observer = observer or StockObserver()
         self._holder: _Sight[Holder | None] | None = None
         self._sessions: dict[str, _Sight[Session]] = {}
+        # The orders of each unfinished session that are published or have ended: no round is to publish them once more.
+        self._done: dict[str, set[str]] = {}
         self._publishing = asyncio.Semaphore(_PUBLISHES)
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -109,6 +111,7 @@ class Reclaimer:
         """The sessions that had not changed for a lease; one that is closed already is another's unfinished work."""
         now = asyncio.get_running_loop().time()
         before, self._sessions = self._sessions, {}
+        self._done = {session.id: self._done.get(session.id, set()) for session in sessions}
         for session in sessions:
             sight = before.get(session.id)
             self._sessions[session.id] = sight if sight and sight.seen == session else _Sight(session, now)
@@ -132,7 +135,7 @@ class Reclaimer:
     async def _finish(self, session: Session) -> None:
         await self._stock.pages.close(session.id, slots=session.slots)
         pages = await self._stock.pages.read(session.id, slots=session.slots)
-        unpublished = await self._publish(pages)
+        unpublished = await self._publish(pages, self._done[session.id])
         # An order that cannot be published keeps its own units, and its page; what was never sold is nobody's.
         for product in await self._stock.counters.products():
             await self._return_leftover(product, session, pages)
@@ -140,14 +143,14 @@ class Reclaimer:
             raise RuntimeError(f"{unpublished} orders are not known to be published")
         await self._stock.sessions.remove(session.id, slots=session.slots)
 
-    async def _publish(self, pages: Sequence[Page]) -> int:
+    async def _publish(self, pages: Sequence[Page], done: set[str]) -> int:
         """Publish all that may not be published, and count what failed; what is published twice is one order."""
         entries = {entry.reservation.id: entry for page in pages for entry in page.entries}
-        for ended in await self._stock.endings.ended(list(entries)):
-            del entries[ended]
-        return (await asyncio.gather(*map(self._published, entries.values()))).count(False)
+        done.update(await self._stock.endings.ended([name for name in entries if name not in done]))
+        left = [entry for name, entry in entries.items() if name not in done]
+        return (await asyncio.gather(*(self._published(entry, done) for entry in left))).count(False)
 
-    async def _published(self, entry: JournalEntry) -> bool:
+    async def _published(self, entry: JournalEntry, done: set[str]) -> bool:
         try:
             async with self._publishing:
                 await self._publish_again(entry)
@@ -155,6 +158,7 @@ class Reclaimer:
             self._observer.stuck()
             log.warning("order_not_published_again", reservation=entry.reservation.id, error=repr(error))
             return False
+        done.add(entry.reservation.id)
         self._observer.republished()
         return True
 
