@@ -241,3 +241,13 @@ async def test_where_orders_expire_one_with_a_key_is_cancelled_while_it_waits() 
         assert (await cancel(shop, order_id)).json["status"] == "cancelled"
         await work_off(shop)
         assert shop.gateway.requests == []
+
+
+@pytest.mark.parametrize("form", FORMS)
+async def test_a_cancellation_that_is_refused_is_no_order_that_is_refused(
+    shop: RunningApi, form: tuple[str, str]
+) -> None:
+    shop.gateway.default = Reply.DECLINE
+    assert (await cancel(shop, await placed(shop, "sync"), form)).status == 409
+    assert (await cancel(shop, "ord_nothing", form)).status == 404
+    assert "orders_rejected_total{" not in (await shop.ask("/metrics")).body.decode()
