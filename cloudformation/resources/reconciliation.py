@@ -14,6 +14,8 @@ from cloudformation.resources.tasks import Platform, Workload, add_definition
 
 # As often as an order may be looked into for the first time.
 EVERY_MINUTES = 15
+# Of those: a run that a hanging gateway holds up ends, with the orders in hand and its start, before the next begins.
+RUNS_MINUTES = 10
 NAME = "order-reconciler"
 _PROGRAM = ("python", "-m", "order_processor.reconcile")
 COMMAND = (*_PROGRAM, "--apply")
@@ -118,6 +120,7 @@ def _workload(
             "LEASE_SECONDS": platform.pipeline.lease_seconds.ref(),
             "OUTCOMES_TOPIC_ARN": messaging.outcomes.arn,
             "ORDER_RETENTION_DAYS": platform.pipeline.order_retention_days.ref(),
+            "RECONCILE_TIME_SECONDS": str(RUNS_MINUTES * 60),
         },
         statements=[
             allow(*ORDERS_ACTIONS, "dynamodb:Scan", on=tables.orders.get_att("Arn")),

@@ -76,6 +76,9 @@ def test_orders_that_were_left_behind_are_looked_for_and_what_is_found_is_done(w
         (override,) = json.loads(target["Input"])["containerOverrides"]
         assert override["command"] == ["python", "-m", "order_processor.reconcile", option]
         assert override["name"] == container(whole, "ReconcilerTask")["Name"]
+    # A run is over when the next one begins, by more than a task's start and the orders in hand take.
+    told = {entry["Name"]: entry["Value"] for entry in container(whole, "ReconcilerTask")["Environment"]}
+    assert timedelta(seconds=int(told["RECONCILE_TIME_SECONDS"])) <= timedelta(minutes=15) - timedelta(minutes=3)
     # Twice while the provider still knows the key of a charge: one run may fail.
     assert 2 * timedelta(hours=12) <= ProcessorSettings.from_environment(PROCESSOR_ENVIRONMENT).gateway_key_window
 

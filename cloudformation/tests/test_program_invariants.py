@@ -27,7 +27,7 @@ MEANINGS = {
     "VISIBILITY_SECONDS": {"Ref": "VisibilitySeconds"},
     "WORKERS": {"Ref": "Workers"},
 }
-ELSEWHERE = {"DRAIN_GRACE_SECONDS", "GATEWAY_URL", "SYNC_LIMIT"}
+ELSEWHERE = {"DRAIN_GRACE_SECONDS", "GATEWAY_URL", "RECONCILE_TIME_SECONDS", "SYNC_LIMIT"}
 ROLES = {
     "ApiTask": "ApiRole", "ProcessorTask": "ProcessorRole", "ReconcilerTask": "ReconcilerRole",
     "Function": "FunctionRole",

@@ -9,6 +9,7 @@ from flashmsg import OrderStatus
 from flashpay import LedgerRefusedError, Settler
 from flashpay.testing import Reply
 from order_api.app_keys import BOOK
+from order_api.order_ids import OrderIds
 from order_api.testing import Answer, FakeStock, RunningApi, running_shop
 
 FORMS = [("DELETE", ""), ("POST", "/cancel")]
@@ -241,3 +242,27 @@ async def test_where_orders_expire_one_with_a_key_is_cancelled_while_it_waits() 
         assert (await cancel(shop, order_id)).json["status"] == "cancelled"
         await work_off(shop)
         assert shop.gateway.requests == []
+
+
+@pytest.mark.parametrize("form", FORMS)
+async def test_a_cancellation_that_is_refused_is_no_order_that_is_refused(
+    shop: RunningApi, form: tuple[str, str]
+) -> None:
+    shop.gateway.default = Reply.DECLINE
+    assert (await cancel(shop, await placed(shop, "sync"), form)).status == 409
+    assert (await cancel(shop, "ord_nothing", form)).status == 404
+    assert "orders_rejected_total{" not in (await shop.ask("/metrics")).body.decode()
+
+
+@pytest.mark.parametrize("mode", ["async", "sync"])
+async def test_a_key_whose_order_was_cancelled_before_the_secret_was_exchanged_places_no_other(mode: str) -> None:
+    previous, key = "p" * 40, "basket-1"
+    (earlier,) = OrderIds(secret=previous.encode()).candidates(customer_id=1, idempotency_key=key)
+    async with running_shop(ORDER_ID_SECRET_PREVIOUS=previous) as shop:
+        # Its answer was lost, and its receipt had the id.
+        assert (await cancel(shop, earlier)).json["status"] == "cancelled"
+        answer = await shop.order(mode, headers={"Idempotency-Key": key})
+        assert answer.json["order_id"] == earlier
+        await work_off(shop)
+        assert shop.gateway.requests == []
+        assert (await shop.request("GET", f"/orders/{earlier}")).json["status"] == "cancelled"

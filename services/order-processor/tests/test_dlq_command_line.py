@@ -10,13 +10,14 @@ import pytest
 from botocore.exceptions import ClientError
 
 from flashmsg import OrderPlaced, encode
+from flashpay import Retention
 from flashpay.testing import sample_order
 from order_processor.dlq.__main__ import _visit
 from order_processor.dlq.actions import Action, Discard, Redrive
 from order_processor.dlq.audit_log import Author
 from order_processor.dlq.command_line import parse
 from order_processor.dlq.connections import Connections
-from order_processor.dlq.places import Places, UnknownPlaceError
+from order_processor.dlq.places import Books, Places, UnknownPlaceError
 from order_processor.dlq.selection import Selection
 from order_processor.dlq.tour import Tour
 from order_processor.dlq.visits import Acting, Listing, Showing, Visit
@@ -175,13 +176,18 @@ class CloudFormation:
         if arguments["StackName"] != "flash":
             raise ClientError({"Error": {"Code": "ValidationError", "Message": "absent"}}, "DescribeStacks")
         named = {"DeadLetterQueueUrl": "dead", "QueueUrl": "work", "TopicArn": "topic", "ApiUrl": "other"}
-        return {"Stacks": [{"Outputs": [{"OutputKey": key, "OutputValue": value} for key, value in named.items()]}]}
+        named |= {"OrdersTableName": "orders", "StockTableName": "stock", "OutcomesTopicArn": "outcomes"}
+        outputs = [{"OutputKey": key, "OutputValue": value} for key, value in named.items()]
+        days = {"ParameterKey": "OrderRetentionDays", "ParameterValue": "90"}
+        return {"Stacks": [{"Outputs": outputs, "Parameters": [days]}]}
 
 
 async def test_a_stack_says_where_everything_is() -> None:
     places = await Places.from_stack(CloudFormation(), "flash")
     assert places.dead_letter_urls == {"given-up": "dead"}
     assert places.homes == {"queue": "work", "topic": "topic"}
+    retention = Retention(announced=True, keep=timedelta(days=90))
+    assert places.books == Books(orders_table="orders", stock_table="stock", retention=retention)
     with pytest.raises(UnknownPlaceError, match="absent"):
         await Places.from_stack(CloudFormation(), "absent")
 
@@ -190,5 +196,12 @@ def test_the_environment_says_where_everything_is() -> None:
     places = Places.from_environment({"FUNCTION_FAILURE_QUEUE_URL": "f", "ORDERS_TOPIC_ARN": "t", "QUEUE_URL": " "})
     assert places.dead_letter_urls == {"function": "f"}
     assert places.homes == {"topic": "t"}
+    assert places.books == Books()
     with pytest.raises(UnknownPlaceError, match="DEAD_LETTER_QUEUE_URL"):
         Places.from_environment({"QUEUE_URL": "work"})
+
+
+@pytest.mark.parametrize("days", ["29", "-1", "soon"])
+def test_days_that_no_service_takes_are_refused(days: str) -> None:
+    with pytest.raises(UnknownPlaceError, match="ORDER_RETENTION_DAYS"):
+        Places.from_environment({"DEAD_LETTER_QUEUE_URL": "dead", "ORDER_RETENTION_DAYS": days})

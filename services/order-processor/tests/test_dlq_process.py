@@ -7,7 +7,7 @@ import signal
 import sys
 import uuid
 from collections.abc import AsyncIterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,8 @@ import pytest
 from flashbus.attributes import message_attributes
 from flashbus.clients import aws_client
 from flashbus.dead_letters import dead_letter_attributes
-from flashmsg import OrderPlaced, encode
+from flashmsg import OrderPlaced, OrderStatus, encode
+from flashpay import DynamoLedger
 from flashpay.testing import sample_order
 from local.emulator import RunningEmulator
 
@@ -137,6 +138,34 @@ async def test_what_is_discarded_is_only_in_the_audit_log(operator: Operator) ->
     assert await operator.messages("QUEUE_URL") == []
     (line,) = (operator.folder / "dead-letters.jsonl").read_text().splitlines()
     assert json.loads(line)["body"] == "{"
+
+
+async def test_a_discarded_order_that_nobody_else_knows_of_has_failed(operator: Operator) -> None:
+    await operator.send("SUBSCRIPTION_DEAD_LETTER_QUEUE_URL", BODY, {"ErrorCode": "AccessDenied"})
+    discard = ("discard", "--all", "--by", "ada", "--why", "the sale is off")
+    status, said = await operator.run(*discard)
+    assert (status, said.splitlines()[-1]) == (1, "0 discarded, 1 failed")
+    assert "ORDERS_TABLE" in said
+    async with aws_client("dynamodb") as dynamodb:
+        table = await create_orders_table(dynamodb)
+        knowing = replace(operator, variables={**operator.variables, "ORDERS_TABLE": table})
+        status, said = await knowing.run(*discard)
+        assert (status, said.splitlines()[-1]) == (0, "1 discarded, 0 failed")
+        entry = await DynamoLedger(client=dynamodb, table=table).get(sample_order("order 1").order_id)
+    assert entry is not None
+    assert (entry.status, entry.reason) == (OrderStatus.FAILED, "discarded")
+    assert await operator.messages("SUBSCRIPTION_DEAD_LETTER_QUEUE_URL") == []
+
+
+async def create_orders_table(dynamodb: Any) -> str:  # noqa: ANN401 - an untyped client
+    name = f"orders-{uuid.uuid4().hex[:8]}"
+    await dynamodb.create_table(
+        TableName=name,
+        KeySchema=[{"AttributeName": "order_id", "KeyType": "HASH"}],
+        AttributeDefinitions=[{"AttributeName": "order_id", "AttributeType": "S"}],
+        BillingMode="PAY_PER_REQUEST",
+    )
+    return name
 
 
 async def test_a_queue_that_is_not_there_is_said_and_no_success(operator: Operator) -> None:

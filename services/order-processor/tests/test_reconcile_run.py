@@ -19,8 +19,9 @@ from flashpay.testing import (
     refunder_of,
     sample_order,
 )
-from order_processor.reconcile.reconciler import ApplyingReconciler, Outcome, Rest
+from order_processor.reconcile.reconciler import ApplyingReconciler, Outcome, Reconciler, Rest
 from order_processor.reconcile.run import AT_ONCE, Result, Run
+from order_processor.reconcile.settings import Settings
 
 AFTER = timedelta(minutes=15)
 LEASE = timedelta(seconds=30)
@@ -80,3 +81,59 @@ async def test_a_run_that_finds_no_orders_says_why(
     result = await Shop().run(no_index())
     assert (result.complete, result.alarming) == (False, True)
     assert "no such index" in capsys.readouterr().out
+
+
+class Hanging:
+    """A `Reconciler` whose gateway answers nothing: every order costs the whole timeout of a lookup."""
+
+    looked_into = 0
+
+    async def reconcile(self, order_id: str) -> Outcome:  # noqa: ARG002 - the protocol's
+        await asyncio.sleep(5)
+        self.looked_into += 1
+        return Outcome.UNKNOWN
+
+
+async def left_behind(orders: int) -> AsyncIterator[str]:
+    for number in range(orders):
+        yield f"order {number}"
+
+
+async def run_for(time: timedelta, reconciler: Reconciler, *, orders: int) -> tuple[Result, float]:
+    loop = asyncio.get_running_loop()
+    began = loop.time()
+    run = Run(
+        find=lambda: left_behind(orders),
+        reconciler=reconciler,
+        limit=10_000,
+        stop=asyncio.Event(),
+        say=lambda *_: None,
+        time=time,
+    )
+    return await run.go(), loop.time() - began
+
+
+async def test_a_run_is_over_before_the_next_one_when_the_gateway_hangs(capsys: pytest.CaptureFixture[str]) -> None:
+    default, hanging = Settings.model_fields["reconcile_time"].default, Hanging()
+    result, seconds = await run_for(default, hanging, orders=10_000)
+    assert seconds == pytest.approx(default.total_seconds(), abs=0.1)
+    assert (result.complete, result.alarming) == (False, True)
+    assert result.outcomes == Counter({Outcome.UNKNOWN: hanging.looked_into})
+    assert "run_cut_short" in capsys.readouterr().out
+
+
+async def test_a_run_that_has_looked_into_all_when_its_time_is_over_is_complete() -> None:
+    result, seconds = await run_for(timedelta(seconds=5), Hanging(), orders=AT_ONCE)
+    assert result.complete
+    assert seconds == pytest.approx(5, abs=0.1)
+
+
+async def test_orders_that_rest_take_of_a_runs_time_too() -> None:
+    class Resting:
+        async def reconcile(self, order_id: str) -> Outcome:  # noqa: ARG002 - the protocol's
+            await asyncio.sleep(1)
+            return Outcome.RESTING
+
+    result, seconds = await run_for(timedelta(seconds=3), Resting(), orders=100 * AT_ONCE)
+    assert not result.complete
+    assert seconds == pytest.approx(3, abs=0.1)

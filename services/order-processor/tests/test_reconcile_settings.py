@@ -21,7 +21,7 @@ def test_only_the_places_must_be_named() -> None:
     assert settings.stock_table == ""
     assert (settings.lease, settings.payment_timeout) == (timedelta(seconds=30), timedelta(seconds=10))
     assert (settings.reconcile_after, settings.gateway_key_window) == (timedelta(minutes=15), timedelta(hours=24))
-    assert settings.reconcile_limit == 10_000
+    assert (settings.reconcile_limit, settings.reconcile_time) == (10_000, timedelta(minutes=10))
     for name in NEEDED:
         with pytest.raises(SettingsError, match=name):
             Settings.from_environment({key: value for key, value in NEEDED.items() if key != name})
@@ -36,6 +36,7 @@ def test_only_the_places_must_be_named() -> None:
         ("LEASE_SECONDS", "0"),
         ("PAYMENT_TIMEOUT_SECONDS", "-1"),
         ("RECONCILE_LIMIT", "0"),
+        ("RECONCILE_TIME_SECONDS", "0"),
         ("RECONCILE_AFTER_SECONDS", "30"),
     ],
 )

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 import pytest
 
 from flashbus.testing import FakeQueue, loop_time
-from flashmsg import Order, OrderStatus, decode
+from flashmsg import ORDER_PLACED_TYPE, Order, OrderStatus, decode
 from flashpay import ConflictingChargeError, LedgerEntry, Settled, Settler
 from flashpay.gateway import ChargeKnown, ChargeRequest
 from flashpay.testing import KEY_WINDOW, START, FakeGateway, FakeRefunds, MemoryLedger, Reply, refunder_of, sample_order
@@ -114,7 +114,8 @@ async def test_an_order_without_a_charge_is_queued_again_and_free(shop: Shop) ->
     await later(RESTED)
     assert (await shop.reconcile()).outcomes == Counter({Outcome.QUEUED: 1})
     (message,) = shop.orders.stored.values()
-    assert message.attributes == {}, "it is no redrive: a failed order is not opened by it"
+    # As the API sends it, for who filters by type; and no redrive: a failed order is not opened by it.
+    assert message.attributes == {"type": ORDER_PLACED_TYPE}
     placed = decode(message.body)
     assert placed.data == order
     assert isinstance(await shop.settler.settle(placed.data), Settled)
@@ -223,6 +224,7 @@ async def test_what_the_gateway_may_have_forgotten_is_never_sent_again(shop: Sho
     (letter,) = shop.dead_letters.stored.values()
     assert decode(letter.body).data == order
     assert letter.attributes == {
+        "type": ORDER_PLACED_TYPE,
         "dead_letter_reason": "expired",
         "dead_letter_detail": "not charged, and the gateway may have forgotten its key",
         "dead_letter_receives": "1",

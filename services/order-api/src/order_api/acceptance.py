@@ -128,9 +128,17 @@ async def _as_first_asked(request: web.Request, draft: Draft) -> Draft:
     # Only while two secrets are known, and only with a key, is there anything to look up.
     for order_id in draft.earlier_ids:
         earlier = replace(draft, order_id=order_id)
-        if await entry_of(request, earlier) is not None:
+        if await _is_known(request, earlier):
             return earlier
     return draft
+
+
+async def _is_known(request: web.Request, draft: Draft) -> bool:
+    """Whether the order of a draft was ever accepted, claimed or called off: its key stands for it then."""
+    try:
+        return await request.app[BOOK].find(draft.order_id) is not None
+    except OrderBookError as exc:
+        raise _unchecked(request, draft, exc) from exc
 
 
 async def _written_down(

@@ -20,6 +20,8 @@ CLIENT_CLOSED_REQUEST = 499
 # Asked for every few seconds by machines: its lines would drown the customers'.
 _PROBE = "/health"
 _LOGGED_PATH_CHARACTERS = 200
+# A cancellation that is refused is no order that is.
+_PLACES_FOR_ORDERS = frozenset({"/orders/async", "/orders/sync"})
 
 log = structlog.get_logger()
 
@@ -85,7 +87,7 @@ async def _answer(
         log.exception("request_failed", route=route)
         rejection = crashed(context.receipt)
     context.fields["reason"] = rejection.reason
-    if request.method == hdrs.METH_POST and route.startswith("/orders/"):
+    if request.method == hdrs.METH_POST and route in _PLACES_FOR_ORDERS:
         metrics.rejected(rejection.reason)
     return rejection.response()
 

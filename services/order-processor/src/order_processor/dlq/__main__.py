@@ -57,7 +57,7 @@ def _visit(command: Command, connections: Connections, tour: Tour) -> Visit:
 def _action(command: Command, connections: Connections, this: str) -> Action:
     audit_log = AuditLog(path=command.audit_log)
     if command.name == "discard" and command.author is not None:
-        return Discard(audit_log=audit_log, author=command.author)
+        return Discard(audit_log=audit_log, author=command.author, last_traces=connections.last_traces)
     return Redrive(senders=connections.senders, audit_log=audit_log, run=this, to=command.to, edit=command.edit)
 
 

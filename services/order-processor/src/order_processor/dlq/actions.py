@@ -6,8 +6,10 @@ from typing import Protocol
 
 from flashbus.dead_letters import dead_letter_attributes
 from flashbus.queue import Message, MessageSender, QueueUnavailableError
-from flashmsg import FlashmsgError, Reservation, decode
+from flashmsg import FlashmsgError, OrderPlaced, Reservation, decode
+from flashpay import FlashpayError
 from order_processor.dlq.audit_log import AuditLog, Author
+from order_processor.dlq.last_traces import LastTraces
 from order_processor.dlq.letters import Letter
 from order_processor.dlq.places import HOMES, Home
 from order_processor.dlq.walk import Walk
@@ -102,22 +104,45 @@ def _refuse_another_order(letter: Letter, edit: Edit) -> None:
 
 
 def _ordered(body: str | None) -> tuple[str, str, Reservation | None] | None:
+    event = _event(body)
+    return None if event is None else (event.data.order_id, event.data.fingerprint, event.reservation)
+
+
+def _event(body: str | None) -> OrderPlaced | None:
     try:
-        event = decode(body or "")
+        return decode(body or "")
     except FlashmsgError:
         return None
-    return event.data.order_id, event.data.fingerprint, event.reservation
 
 
 @dataclass(frozen=True, kw_only=True)
 class Discard:
-    """Removes a letter for good; the audit log has it."""
+    """Removes a letter for good; the audit log has it.
+
+    Attributes:
+        audit_log: Where it is written down first.
+        author: Who does it, and why.
+        last_traces: Ends an order that nobody would know of any more; None where nobody named the ledger.
+    """
 
     audit_log: AuditLog
     author: Author
+    last_traces: LastTraces | None = None
 
     async def __call__(self, letter: Letter, message: Message, walk: Walk) -> None:
         """See `Action`."""
+        event = _event(letter.body)
+        if event is not None and self.last_traces is None:
+            raise NotDoneError("it may be all that is known of its order, and nobody named the ledger (ORDERS_TABLE)")
         self.audit_log.write("discard", letter, self.author)
+        if event is not None and self.last_traces is not None:
+            await _end(self.last_traces, event)
         if not await walk.remove(message):
             raise NotDoneError("it was not removed")
+
+
+async def _end(last_traces: LastTraces, event: OrderPlaced) -> None:
+    try:
+        await last_traces.end(event)
+    except FlashpayError as exc:
+        raise NotDoneError(f"its order has not ended: {exc}") from exc

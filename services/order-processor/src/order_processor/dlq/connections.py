@@ -1,26 +1,30 @@
-"""What the command talks to: the dead-letter queues, and where their letters go back to."""
+"""What the command talks to: the dead-letter queues, where their letters go back to, and the ledger."""
 
 import os
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
-from aiobotocore.session import get_session
+from aiobotocore.session import AioSession, get_session
 
 from flashbus.clients import aws_client
 from flashbus.queue import MessageSender, Queue
 from flashbus.sns import SnsTopic
 from flashbus.sqs import SqsQueue
-from order_processor.dlq.places import Home, Places, QueueName
+from flashpay import DynamoLedger, Reservations, open_stock
+from order_processor.connections import tell_oversold
+from order_processor.dlq.last_traces import LastTraces
+from order_processor.dlq.places import Books, Home, Places, QueueName
 from order_processor.topic_sender import TopicSender
 
 
 @dataclass(frozen=True, kw_only=True)
 class Connections:
-    """The dead-letter queues there are, and the ways back."""
+    """The dead-letter queues there are, the ways back, and what ends the orders of discarded letters."""
 
     queues: dict[QueueName, Queue]
     senders: dict[Home, MessageSender]
+    last_traces: LastTraces | None = None
 
 
 @asynccontextmanager
@@ -45,4 +49,23 @@ async def open_connections(stack: str | None) -> AsyncIterator[Connections]:
         queues: dict[QueueName, Queue] = {
             name: SqsQueue(url=url, client=sqs) for name, url in places.dead_letter_urls.items()
         }
-        yield Connections(queues=queues, senders=senders)
+        last_traces = None
+        if places.books.orders_table:
+            last_traces = await exits.enter_async_context(_open_books(places.books, session))
+        yield Connections(queues=queues, senders=senders, last_traces=last_traces)
+
+
+@asynccontextmanager
+async def _open_books(books: Books, session: AioSession) -> AsyncIterator[LastTraces]:
+    async with AsyncExitStack() as exits:
+        dynamodb = await exits.enter_async_context(aws_client("dynamodb", session=session))
+        stock = limits = None
+        if books.stock_table:
+            opened = await exits.enter_async_context(
+                open_stock(client=dynamodb, table=books.stock_table, on_oversold=tell_oversold)
+            )
+            stock, limits = opened.endings, opened.limits
+        yield LastTraces(
+            ledger=DynamoLedger(client=dynamodb, table=books.orders_table, retention=books.retention),
+            reservations=Reservations(stock=stock, limits=limits),
+        )

@@ -49,6 +49,8 @@ async def run(settings: Settings, *, flag: str | None) -> int:
             limit=settings.reconcile_limit,
             stop=shutdown.event,
             say=_say,
+            # A comparison reads the whole table and changes nothing: half a day is time enough.
+            time=None if flag == CHARGES else settings.reconcile_time,
         ).go()
         _sum_up(result, settings, flag, seconds=time.monotonic() - started)
         if shutdown.signal is not None:

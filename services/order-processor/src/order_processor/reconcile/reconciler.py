@@ -10,7 +10,7 @@ import structlog
 
 from flashbus.dead_letters import dead_letter_attributes
 from flashbus.queue import MessageSender, QueueUnavailableError
-from flashmsg import OrderPlaced, OrderStatus, encode
+from flashmsg import ORDER_PLACED_TYPE, OrderPlaced, OrderStatus, encode
 from flashpay import (
     Announcer,
     Busy,
@@ -39,6 +39,8 @@ from flashpay import (
 log = structlog.get_logger()
 
 EXPIRED = "expired"
+# As the API sends it: subscribers filter by it.
+_TYPE = {"type": ORDER_PLACED_TYPE}
 # However old an order is, after so long without a move it is looked into again.
 _LONGEST_REST = timedelta(hours=1)
 _LOOKUP_TIMEOUT = timedelta(seconds=2)
@@ -154,7 +156,7 @@ class ApplyingReconciler:
             ended = await self.ledger.get(entry.order_id)
             if ended is not None and ended.status.is_terminal:
                 # No run finds it any more, and its own message may be lost: another one ends its units.
-                await self.orders.send(_event(ended), attributes={})
+                await self.orders.send(_event(ended), attributes=_TYPE)
             raise
 
     async def _bring_on(self, entry: LedgerEntry) -> Outcome:
@@ -167,7 +169,7 @@ class ApplyingReconciler:
             return Outcome.RESTING
         if not self.rest.is_remembered(entry):
             return await self._give_up(entry)
-        await self.orders.send(_event(entry), attributes={})
+        await self.orders.send(_event(entry), attributes=_TYPE)
         return Outcome.QUEUED
 
     async def _tell(self, entry: LedgerEntry) -> Outcome:
@@ -181,7 +183,7 @@ class ApplyingReconciler:
     async def _give_up(self, entry: LedgerEntry) -> Outcome:
         # The letter first: a failed order without one could not be redriven.
         detail = "not charged, and the gateway may have forgotten its key"
-        attributes = dead_letter_attributes({}, reason=EXPIRED, detail=detail, receives=entry.attempt)
+        attributes = dead_letter_attributes(_TYPE, reason=EXPIRED, detail=detail, receives=entry.attempt)
         await self.dead_letters.send(_event(entry), attributes=attributes)
         return _outcome(await self.settler.give_up(entry.order, reason=EXPIRED))
 

@@ -4,6 +4,7 @@ import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
+from datetime import timedelta
 
 import structlog
 
@@ -38,6 +39,7 @@ class Run:
         reconciler: Looks into one.
         limit: The most orders that one run does something about.
         stop: Set, the run ends with the orders in hand.
+        time: The most that it takes, but for the orders in hand; None for as long as it needs.
         say: Told of each order that was not left as it was.
     """
 
@@ -46,17 +48,18 @@ class Run:
     limit: int
     stop: asyncio.Event
     say: Callable[[str, Outcome], object]
+    time: timedelta | None = None
 
     async def go(self) -> Result:
         """Run once; what the ledger did not tell shows in the result."""
         outcomes: Counter[Outcome] = Counter()
+        until = None if self.time is None else _now() + self.time.total_seconds()
         try:
             async for order_ids in self._chunks():
-                found = await asyncio.gather(*map(self._look_into, order_ids))
-                for order_id, outcome in zip(order_ids, found, strict=True):
-                    if outcome is not Outcome.RESTING:
-                        self.say(order_id, outcome)
-                outcomes.update(found)
+                if until is not None and _now() >= until:
+                    log.warning("run_cut_short", reason="time", orders=outcomes.total())
+                    return Result(outcomes=outcomes, complete=False)
+                outcomes.update(await self._look_into_all(order_ids))
                 # Those that rest do not count: of a long queue they would hide all that come after them.
                 if self.stop.is_set() or outcomes.total() - outcomes[Outcome.RESTING] >= self.limit:
                     return Result(outcomes=outcomes, complete=False)
@@ -64,6 +67,13 @@ class Run:
             log.warning("orders_not_found", reason=exc.reason, error=str(exc))
             return Result(outcomes=outcomes, complete=False)
         return Result(outcomes=outcomes, complete=True)
+
+    async def _look_into_all(self, order_ids: list[str]) -> list[Outcome]:
+        found = await asyncio.gather(*map(self._look_into, order_ids))
+        for order_id, outcome in zip(order_ids, found, strict=True):
+            if outcome is not Outcome.RESTING:
+                self.say(order_id, outcome)
+        return found
 
     async def _look_into(self, order_id: str) -> Outcome:
         try:
@@ -81,3 +91,7 @@ class Run:
                 chunk = []
         if chunk:
             yield chunk
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()

@@ -36,7 +36,10 @@ class Settings(ServiceSettings):
         default=timedelta(hours=24), description="How long the gateway keeps a key; older orders are never queued again"
     )
     reconcile_limit: int = Field(default=10_000, ge=1, description="Most orders that one run does something about")
-
+    reconcile_time: Duration = Field(
+        default=timedelta(minutes=10),
+        description="Most that one run takes, less than from one to the next; the next goes on; --charges takes longer",
+    )
     metrics_file: str = Field(
         default="", description="File that a run's metrics are written to, for a textfile collector; empty: none"
     )
