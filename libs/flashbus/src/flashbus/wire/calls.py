@@ -130,7 +130,7 @@ def _refusal(operation: str, answer: Answer, parser: "ResponseParser") -> Client
     """An answer that is none, by botocore's own reading; what a JSON refusal says besides is kept, such as an item."""
     try:
         parsed = parser.parse({"status_code": answer.status, "headers": answer.headers, "body": answer.body}, None)
-    except (ValueError, AttributeError, LookupError, TypeError) as error:
+    except (ValueError, AttributeError, LookupError, TypeError, RecursionError) as error:
         raise response_parser_error()(f"{operation}: HTTP {answer.status} with a body that is no error") from error
     return ClientError({**_said(answer.body), **parsed}, operation)
 
