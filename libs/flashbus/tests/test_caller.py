@@ -1,6 +1,7 @@
 """What a signed call tries again, how often, and how long it waits in between."""
 
 import asyncio
+import re
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
@@ -9,12 +10,14 @@ from botocore.exceptions import (
     BotoCoreError,
     ClientError,
     ConnectionClosedError,
+    CredentialRetrievalError,
     EndpointConnectionError,
     HTTPClientError,
     NoCredentialsError,
 )
 from botocore.parsers import JSONParser
 
+from flashbus.wire.account import Credentials
 from flashbus.wire.calls import Caller
 from flashbus.wire.connection import Answer
 from flashbus.wire.signature import Signer
@@ -27,6 +30,16 @@ class Keys(NamedTuple):
 
     async def get_frozen_credentials(self) -> "Keys":
         return self
+
+
+class Failing:
+    """Credentials that cannot be had."""
+
+    def __init__(self, error: Exception) -> None:
+        self._error = error
+
+    async def get_frozen_credentials(self) -> Keys:
+        raise self._error
 
 
 class Scripted:
@@ -51,11 +64,13 @@ def refused(code: str, status: int = 400) -> Answer:
     return Answer(status, {}, b'{"__type": "com.amazonaws#%s"}' % code.encode())
 
 
-def caller(transport: Scripted, *, attempts: int = 3, jitter: float = 0.0) -> Caller:
+def caller(
+    transport: Scripted, *, attempts: int = 3, jitter: float = 0.0, credentials: Credentials | None = None
+) -> Caller:
     return Caller(
         transport=transport,
         signer=Signer(service="sqs", region="eu-west-1", host="sqs.test"),
-        credentials=Keys(),
+        credentials=credentials or Keys(),
         refusals=JSONParser,
         attempts=attempts,
         jitter=lambda: jitter,
@@ -101,6 +116,31 @@ async def test_what_will_not_pass_is_tried_once(answer: Answer | Exception) -> N
     with pytest.raises((ClientError, BotoCoreError)):
         await call(caller(transport))
     assert len(transport.asked_at) == 1
+
+
+UNOBTAINABLE = [
+    # botocore's, when what was fetched has expired too: as after a jump of the clock.
+    RuntimeError("Credentials were refreshed, but the refreshed credentials are still expired."),
+    KeyError("AccessKeyId"),
+    ValueError("no moment"),
+    ConnectionResetError(104, "reset by peer"),
+]
+
+
+@pytest.mark.parametrize("error", UNOBTAINABLE, ids=repr)
+async def test_credentials_that_cannot_be_had_are_an_error_of_a_call_that_was_never_sent(error: Exception) -> None:
+    transport = Scripted(OK)
+    with pytest.raises(CredentialRetrievalError, match=re.escape(repr(error))) as caught:
+        await call(caller(transport, credentials=Failing(error)))
+    assert caught.value.__cause__ is error
+    assert not transport.asked_at
+
+
+async def test_botocores_own_word_about_credentials_is_kept() -> None:
+    error = NoCredentialsError()
+    with pytest.raises(NoCredentialsError) as caught:
+        await call(caller(Scripted(OK), credentials=Failing(error)))
+    assert caught.value is error
 
 
 async def test_the_pauses_double_up_to_twenty_seconds() -> None:

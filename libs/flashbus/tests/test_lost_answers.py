@@ -101,6 +101,8 @@ GARBLED = {
     "a number of messages": b'{"Messages": 5}',
     "a count that is none": b'{"Messages": [{"MessageId": "1", "ReceiptHandle": "r", "Body": "b", '
     b'"Attributes": {"ApproximateReceiveCount": "x"}}]}',
+    "a moment of thousands of digits": b'{"Messages": [{"MessageId": "1", "ReceiptHandle": "r", "Body": "b", '
+    b'"Attributes": {"SentTimestamp": "%b"}}]}' % (b"9" * 4_000),
 }
 
 

@@ -186,6 +186,29 @@ async def test_of_an_entry_that_is_said_to_be_both_nobody_knows() -> None:
     assert refusals == {1: Refusal("InvalidParameter", certain=False)}
 
 
+GARBLED: list[dict[str, Any]] = [
+    {"Successful": [{"Id": "first"}]},
+    {"Successful": [{}]},
+    {"Successful": 5},
+    {"Successful": [None]},
+    {"Failed": [{"Id": "9" * 5_000}]},
+]
+
+
+@pytest.mark.parametrize("answer", GARBLED, ids=lambda answer: str(answer)[:40])
+async def test_of_an_answer_that_cannot_be_read_nobody_knows_and_it_is_asked_for_again(answer: dict[str, Any]) -> None:
+    with pytest.raises(TopicError) as caught:
+        await topic_of(ScriptedSns(answer)).publish_batch(THREE)
+    assert not caught.value.certain
+    assert await topic_of(client := ScriptedSns(answer, TAKEN)).publish_batch(THREE) == {}
+    assert client.calls == 2
+
+
+async def test_entries_that_were_never_sent_are_nobodys() -> None:
+    answer = {"Successful": [*TAKEN["Successful"], {"Id": "7"}], "Failed": [{"Id": "3", "Code": "Odd"}, {"Id": "-1"}]}
+    assert await topic_of(ScriptedSns(answer)).publish_batch(THREE) == {}
+
+
 # The real client over real sockets: what aiobotocore makes of a connection that is refused, lost or silent.
 
 

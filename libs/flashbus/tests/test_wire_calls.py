@@ -153,6 +153,13 @@ async def test_a_refusal_that_cannot_be_read_is_named_with_its_call() -> None:
             await get_item(lambda _service, **options: dynamo_client(**options), url)
 
 
+@pytest.mark.parametrize("status", [200, 400])
+async def test_an_answer_that_is_nested_deeper_than_a_parser_goes_is_garbled(status: int) -> None:
+    async with serving(lambda: web.Response(status=status, text="[" * 100_000)) as (_, url):
+        with pytest.raises(ResponseParserError, match="GetItem"):
+            await get_item(lambda _service, **options: dynamo_client(**options), url)
+
+
 async def test_an_answer_whose_checksum_is_wrong_is_asked_for_again(open_client: OpenClient) -> None:
     def garbled() -> web.Response:
         return web.Response(text=OK, headers={"x-amz-crc32": "1"})

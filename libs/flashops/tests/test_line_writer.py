@@ -21,7 +21,7 @@ class Sink:
         self.taken = bytearray()
         self.open = threading.Event()
         self.open.set()
-        self.errors: list[OSError] = []
+        self.errors: list[Exception] = []
         self.parts: list[int] = []
         self.pieces: list[bytes] = []
 
@@ -55,6 +55,32 @@ def held_up() -> tuple[Sink, LineWriter]:
     writer.write(b"begin\n")
     wait_until(lambda: not writer._lines)
     return sink, writer
+
+
+@pytest.mark.parametrize("error", [ValueError("closed file"), MemoryError()], ids=repr)
+def test_an_error_that_nobody_foresaw_loses_its_lines_and_not_all_later_ones(error: Exception) -> None:
+    sink = Sink()
+    sink.errors = [error]
+    writer = LineWriter(sink=sink)
+    writer.write(b"lost\n")
+    wait_until(lambda: writer.dropped == 1)
+    writer.write(b"kept\n")
+    wait_until(lambda: sink.lines == [b"kept"])
+
+
+def test_who_fails_at_being_told_of_a_loss_costs_no_lines() -> None:
+    def fail(_lines: int) -> None:
+        raise RuntimeError("no logger")
+
+    sink = Sink()
+    sink.errors = [OSError(errno.EPIPE, "gone")]
+    writer = LineWriter(sink=sink, on_recovery=fail)
+    writer.write(b"lost\n")
+    wait_until(lambda: writer.dropped == 1)
+    writer.write(b"kept\n")
+    wait_until(lambda: sink.lines == [b"kept"])
+    writer.write(b"kept too\n")
+    wait_until(lambda: sink.lines == [b"kept", b"kept too"])
 
 
 def test_lines_leave_in_their_sequence_and_whole() -> None:

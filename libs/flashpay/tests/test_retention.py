@@ -42,6 +42,11 @@ def test_orders_whose_messages_may_outlive_them_are_refused(days: int) -> None:
         TypeAdapter(RetentionDays).validate_python(days)
 
 
+def test_more_days_than_a_century_has_are_too_many() -> None:
+    with pytest.raises(ValueError, match="must be at most 36500"):
+        enough_days(36_501)
+
+
 @pytest.mark.parametrize("days", [-1, 36_501])
 def test_days_that_are_none_or_more_than_a_century_are_refused(days: int) -> None:
     with pytest.raises(ValidationError, match="than or equal to"):

@@ -31,6 +31,7 @@ from flashpay import (
     Tombstone,
 )
 from flashpay.items import to_item, to_tombstone_item
+from flashpay.paging import order_ids
 from flashpay.testing import START, sample_order
 
 ORDER = sample_order()
@@ -137,6 +138,20 @@ async def test_an_update_whose_answer_has_no_item_may_not_have_happened() -> Non
 
     with pytest.raises(LedgerUnavailableError) as caught:
         await DynamoLedger(client=PageClient(TimeoutError()), table="orders").record(CLAIMED, Approved(charge_id="ch"))
+    assert caught.value.reason == "garbled"
+
+
+@pytest.mark.parametrize(
+    "page",
+    [{}, {"message": "<html>welcome</html>"}, {"Items": 5}, {"Items": [{}]}, {"Items": [{"order_id": {"N": "1"}}]}],
+    ids=repr,
+)
+async def test_a_page_that_holds_no_order_ids_makes_the_ledger_unavailable(page: Mapping[str, Any]) -> None:
+    async def call(**_arguments: object) -> Mapping[str, Any]:
+        return page
+
+    with pytest.raises(LedgerUnavailableError) as caught:
+        [order_id async for order_id in order_ids(call, TableName="orders")]
     assert caught.value.reason == "garbled"
 
 

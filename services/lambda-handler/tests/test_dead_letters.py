@@ -1,21 +1,27 @@
+import asyncio
 from typing import Any
 
+import pytest
+
+from flashbus.queue import QueueUnavailableError
 from lambda_handler.dead_letters import QueueDeadLetters
 from lambda_handler.records import QueueRecord
 
 
 class FakeQueue:
-    def __init__(self) -> None:
+    def __init__(self, *answers: dict[str, Any]) -> None:
         self.sent: list[dict[str, Any]] = []
         self.opened = 0
+        self._answers = list(answers)
 
     async def open(self) -> "FakeQueue":
         self.opened += 1
+        await asyncio.sleep(0)
         return self
 
-    async def send_message(self, **arguments: Any) -> object:  # noqa: ANN401  # as the client
+    async def send_message(self, **arguments: Any) -> dict[str, Any]:  # noqa: ANN401  # as the client
         self.sent.append(arguments)
-        return {}
+        return self._answers.pop(0) if self._answers else {"MessageId": "m"}
 
 
 def a_record(**attributes: str) -> QueueRecord:
@@ -60,3 +66,18 @@ async def test_the_client_is_opened_with_the_first_dead_letter_and_kept() -> Non
     await dead_letters.send(a_record(), reason="r", detail="d")
     await dead_letters.send(a_record(), reason="r", detail="d")
     assert (queue.opened, len(queue.sent)) == (1, 2)
+
+
+async def test_the_first_dead_letters_of_a_batch_open_one_client_together() -> None:
+    queue = FakeQueue()
+    dead_letters = QueueDeadLetters(queue_url="q", open_client=queue.open)
+    await asyncio.gather(*(dead_letters.send(a_record(), reason="r", detail="d") for _ in range(3)))
+    assert (queue.opened, len(queue.sent)) == (1, 3)
+
+
+@pytest.mark.parametrize("answer", [{}, {"MessageId": ""}, {"message": "<html>welcome</html>"}], ids=repr)
+async def test_a_dead_letter_is_kept_only_when_the_queue_names_it(answer: dict[str, Any]) -> None:
+    dead_letters = QueueDeadLetters(queue_url="q", open_client=FakeQueue(answer).open)
+    with pytest.raises(QueueUnavailableError) as caught:
+        await dead_letters.send(a_record(), reason="r", detail="d")
+    assert caught.value.reason == "garbled"

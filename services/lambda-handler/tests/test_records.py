@@ -55,7 +55,8 @@ def test_an_order_of_the_topic_is_read_whole() -> None:
 
 @pytest.mark.parametrize(
     "attributes", [None, "3", {}, {"ApproximateReceiveCount": 3}, {"ApproximateReceiveCount": "three"},
-                   {"ApproximateReceiveCount": "-1"}, {"ApproximateReceiveCount": ""}]
+                   {"ApproximateReceiveCount": "-1"}, {"ApproximateReceiveCount": ""},
+                   {"ApproximateReceiveCount": "9" * 5_000}]
 )  # fmt: skip
 def test_a_message_that_nobody_counted_was_received_once(attributes: object) -> None:
     assert queue_record(attributes=attributes).receive_count == 1

@@ -157,7 +157,8 @@ class Consumer:
                 loops.create_task(self._leave(pollers, acknowledging, keeping), name="drain")
         finally:
             self._admission.stop()
-            # Nothing is left here after a drain; after a broken loop what is held must still be given back.
+            # Nothing is left here after a drain. After a broken loop handlers must not go on, and what they held comes
+            # back when its visibility ends: at once, it would lose a receive with every restart of what breaks again.
             self._hand_back_ahead()
             await self._cut_short(list(self._working))
 

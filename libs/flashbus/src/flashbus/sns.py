@@ -1,7 +1,6 @@
 """The topic on SNS."""
 
 import asyncio
-import itertools
 import random
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
@@ -22,6 +21,8 @@ from flashbus.parser_error import response_parser_error
 from flashbus.topic import Entry, Refusal, TopicError
 
 _FOREIGN = (BotoCoreError, ClientError, aiohttp.ClientError, OSError)
+# What is made of a 200 that is no answer of SNS.
+_GARBLED = (ValueError, TypeError, AttributeError, LookupError)
 _NEVER_SENT = (
     ConnectTimeoutError,
     CredentialRetrievalError,
@@ -63,18 +64,16 @@ class SnsTopic:
 
     async def publish_batch(self, entries: Sequence[Entry]) -> Mapping[int, Refusal]:
         """See `Topic.publish_batch`."""
-        certain = True
-        for attempt in itertools.count(1):
+        certain, attempt = True, 1
+        while True:
             try:
-                answer = await self._ask(entries)
-            except (*_FOREIGN, response_parser_error()) as exc:
+                return _refusals(await self._ask(entries), len(entries), certain=certain)
+            except (*_FOREIGN, *_GARBLED, response_parser_error()) as exc:
                 certain = certain and _was_not_taken(exc)
                 if attempt == _ATTEMPTS or not _may_pass(exc):
                     raise TopicError(f"{type(exc).__name__}: {exc}", certain=certain) from exc
-                await asyncio.sleep(self._jitter() * _LONGEST_PAUSE_SECONDS)
-            else:
-                break
-        return _refusals(answer, len(entries), certain=certain)
+            await asyncio.sleep(self._jitter() * _LONGEST_PAUSE_SECONDS)
+            attempt += 1
 
     async def _ask(self, entries: Sequence[Entry]) -> Mapping[str, Any]:
         requests = [_request_entry(index, entry) for index, entry in enumerate(entries)]
@@ -101,6 +100,8 @@ def _refusals(answer: Mapping[str, Any], count: int, *, certain: bool) -> Mappin
     refusals = {index: Refusal("missing", certain=False) for index in range(count) if index not in acknowledged}
     for entry in answer.get("Failed") or ():
         index, code = int(entry["Id"]), str(entry.get("Code", "unknown"))
+        if index not in range(count):
+            continue
         final = entry.get("SenderFault") is True or code in _THROTTLED
         refusals[index] = Refusal(code, certain=certain and final and index not in acknowledged)
     return refusals

@@ -15,7 +15,7 @@ from flashbus.queue import EntryFailure, Message, QueueUnavailableError, Visibil
 
 _GONE = frozenset({"ReceiptHandleIsInvalid", "MessageNotInflight", "InvalidParameterValue"})
 # What botocore, and we, make of a 200 that is no answer of SQS: a proxy's page, bytes cut or mixed up.
-_GARBLED = (ValueError, TypeError, AttributeError, LookupError)
+_GARBLED = (ValueError, TypeError, AttributeError, LookupError, OverflowError)
 
 
 class SqsClient(Protocol):

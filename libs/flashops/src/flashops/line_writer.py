@@ -7,6 +7,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 
 # Some ten thousand lines; a stall that lasts longer loses the newest ones.
 CAPACITY_BYTES = 4 * 1024 * 1024
@@ -130,7 +131,7 @@ class LineWriter:
             except BlockingIOError:
                 # Somebody made the pipe non-blocking and it is full: a stall like any other.
                 time.sleep(_BUSY_PAUSE_SECONDS)
-            except OSError:
+            except Exception:  # noqa: BLE001 - an OSError it is; but any other would end this thread, and all lines with it
                 self._give_up(whole, done)
                 return False
         self._torn = b""
@@ -151,4 +152,5 @@ class LineWriter:
         with self._lock:
             lost, self._untold = self._untold, 0
         if self._on_recovery is not None:
-            self._on_recovery(lost)
+            with suppress(Exception):  # as above
+                self._on_recovery(lost)

@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from typing import Any
 
+from flashpay.errors import LedgerUnavailableError
 from flashpay.table import translated
 
 
@@ -11,8 +12,15 @@ async def order_ids(call: Callable[..., Awaitable[Mapping[str, Any]]], **argumen
     start: dict[str, object] = {}
     while True:
         page = await translated(call, **arguments, **start)
-        for item in page["Items"]:
-            yield item["order_id"]["S"]
+        for order_id in _ids(page):
+            yield order_id
         if "LastEvaluatedKey" not in page:
             return
         start = {"ExclusiveStartKey": page["LastEvaluatedKey"]}
+
+
+def _ids(page: Mapping[str, Any]) -> list[str]:
+    try:
+        return [item["order_id"]["S"] for item in page["Items"]]
+    except (LookupError, TypeError) as error:
+        raise LedgerUnavailableError(f"DynamoDB's answer holds no orders: {error!r}", reason="garbled") from error

@@ -11,16 +11,20 @@ from flashpay.entries import LedgerEntry, Tombstone, whole_ms
 # A message may come back for as long: four days in its queue, fourteen as a dead letter, and some until it is redriven.
 # It must meet its order.
 _FEWEST_DAYS = 30
+# A century; of many more, the end of an order would lie beyond what a moment can hold.
+_MOST_DAYS = 36_500
 
 
 def enough_days(days: int) -> int:
-    """The days that ended orders are kept, 0 for ever; raises ValueError if their messages might outlive them."""
+    """The days that ended orders are kept, 0 for ever; raises ValueError for too few and for too many."""
     if 0 < days < _FEWEST_DAYS:
         raise ValueError(f"must be 0 or at least {_FEWEST_DAYS}")
+    if days > _MOST_DAYS:
+        raise ValueError(f"must be at most {_MOST_DAYS}")
     return days
 
 
-RetentionDays = Annotated[int, Field(ge=0, le=36_500), AfterValidator(enough_days)]
+RetentionDays = Annotated[int, Field(ge=0, le=_MOST_DAYS), AfterValidator(enough_days)]
 """A setting: the days that ended orders are kept."""
 
 

@@ -6,6 +6,9 @@ from typing import TypeAlias
 
 from flashmsg import OrderPlaced, decode_lambda_sns_record, decode_lambda_sqs_record
 
+# More than a message can be received, and less than Python refuses to read.
+_COUNT_DIGITS = 9
+
 
 class UnknownEventError(Exception):
     """An event that comes neither from a topic nor from a queue: a trigger of ours is wrong."""
@@ -76,7 +79,9 @@ def _read_record(record: object) -> Record:
 def _receive_count(record: Mapping[str, object]) -> int:
     attributes = record.get("attributes")
     count = attributes.get("ApproximateReceiveCount") if isinstance(attributes, Mapping) else None
-    return int(count) if isinstance(count, str) and count.isdecimal() else 1
+    if isinstance(count, str) and count.isdecimal() and len(count) <= _COUNT_DIGITS:
+        return int(count)
+    return 1
 
 
 def _texts(attributes: object, member: str) -> dict[str, str]:

@@ -8,6 +8,11 @@ from flashpay import Retention, enough_days
 
 SERVICE = "lambda-handler"
 
+# As long as SQS can hide the message of an order.
+_LONGEST_LEASE = timedelta(hours=12)
+_MOST_RECEIVES = 1_000
+_COUNT_DIGITS = 9
+
 
 class SettingsError(Exception):
     """A variable that is missing or cannot be used; the message names it."""
@@ -35,6 +40,8 @@ class Settings:
 
     def __post_init__(self) -> None:
         """Refuse times that do not go together."""
+        if self.lease > _LONGEST_LEASE:
+            raise SettingsError(f"LEASE_SECONDS must be at most {_LONGEST_LEASE.total_seconds():g}")
         if self.lease <= self.payment_timeout:
             raise SettingsError("LEASE_SECONDS must be longer than PAYMENT_TIMEOUT_SECONDS")
 
@@ -58,7 +65,7 @@ class Settings:
             lease=_duration(environ, "LEASE_SECONDS", cls.lease),
             gateway_key_window=_duration(environ, "GATEWAY_KEY_WINDOW_SECONDS", cls.gateway_key_window),
             dead_letter_queue_url=environ.get("DEAD_LETTER_QUEUE_URL") or None,
-            max_receives=round(_positive(environ, "MAX_RECEIVES", cls.max_receives)),
+            max_receives=_count(environ, "MAX_RECEIVES", cls.max_receives),
             stock_table=environ.get("STOCK_TABLE") or None,
             outcomes_topic_arn=environ.get("OUTCOMES_TOPIC_ARN") or None,
             order_retention_days=_days(environ, "ORDER_RETENTION_DAYS"),
@@ -73,12 +80,22 @@ def _required(environ: Mapping[str, str], name: str) -> str:
 
 
 def _duration(environ: Mapping[str, str], name: str, default: timedelta) -> timedelta:
-    return timedelta(seconds=_positive(environ, name, default.total_seconds()))
+    try:
+        return timedelta(seconds=_positive(environ, name, default.total_seconds()))
+    except OverflowError:
+        raise SettingsError(f"{name} is longer than any duration") from None
+
+
+def _count(environ: Mapping[str, str], name: str, default: int) -> int:
+    text = environ.get(name) or str(default)
+    if not text.isdecimal() or len(text) > _COUNT_DIGITS or not 1 <= int(text) <= _MOST_RECEIVES:
+        raise SettingsError(f"{name} must be a whole number from 1 to {_MOST_RECEIVES}, not {text!r}")
+    return int(text)
 
 
 def _days(environ: Mapping[str, str], name: str) -> int:
     text = environ.get(name) or "0"
-    if not text.isdecimal():
+    if not text.isdecimal() or len(text) > _COUNT_DIGITS:
         raise SettingsError(f"{name} must be a number of days, not {text!r}")
     try:
         return enough_days(int(text))

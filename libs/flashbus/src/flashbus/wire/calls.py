@@ -7,14 +7,14 @@ import zlib
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from botocore.exceptions import BotoCoreError, ChecksumError, ClientError, HTTPClientError
+from botocore.exceptions import BotoCoreError, ChecksumError, ClientError, CredentialRetrievalError, HTTPClientError
 from botocore.exceptions import ConnectionError as BotocoreConnectionError
 from botocore.retries.quota import RetryQuota
 
 from flashbus.parser_error import response_parser_error
 from flashbus.wire.account import Credentials
 from flashbus.wire.connection import Answer
-from flashbus.wire.signature import Signer
+from flashbus.wire.signature import Keys, Signer
 from flashbus.wire.transport import Transport
 
 if TYPE_CHECKING:
@@ -101,12 +101,22 @@ class Caller:
         return attempt < self._attempts and _may_pass(error) and self._quota.acquire(_RETRY_COST)
 
     async def _send(self, body: bytes, headers: Mapping[str, str]) -> Answer:
-        keys = await self._credentials.get_frozen_credentials()
+        keys = await self._keys()
         answer = await self._transport.post(body, self._signer.headers(keys, body, headers))
         expected = answer.headers.get("x-amz-crc32")
         if expected is not None and expected != str(actual := zlib.crc32(answer.body)):
             raise ChecksumError(checksum_type="crc32", expected_checksum=expected, actual_checksum=actual)
         return answer
+
+    async def _keys(self) -> Keys:
+        try:
+            return await self._credentials.get_frozen_credentials()
+        except BotoCoreError:
+            raise
+        except Exception as error:
+            # A fresh pair that has expired too, as after a jump of the clock, is a RuntimeError of botocore's, and what
+            # it cannot read a KeyError: an outage as any other, and no fault of what was asked.
+            raise CredentialRetrievalError(provider="configured", error_msg=repr(error)) from error
 
 
 def _may_pass(error: BotoCoreError | ClientError) -> bool:
@@ -120,7 +130,7 @@ def _refusal(operation: str, answer: Answer, parser: "ResponseParser") -> Client
     """An answer that is none, by botocore's own reading; what a JSON refusal says besides is kept, such as an item."""
     try:
         parsed = parser.parse({"status_code": answer.status, "headers": answer.headers, "body": answer.body}, None)
-    except (ValueError, AttributeError, LookupError, TypeError) as error:
+    except (ValueError, AttributeError, LookupError, TypeError, RecursionError) as error:
         raise response_parser_error()(f"{operation}: HTTP {answer.status} with a body that is no error") from error
     return ClientError({**_said(answer.body), **parsed}, operation)
 

@@ -21,7 +21,7 @@ class _JsonCalls:
         body = await self._caller.call(operation, _encode(arguments).encode(), headers)
         try:
             answer = json.loads(body) if body else {}
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise response_parser_error()(f"{operation}: the answer is no JSON") from error
         if not isinstance(answer, dict):
             raise response_parser_error()(f"{operation}: the answer is no object")
