@@ -12,7 +12,7 @@ import sqlite3
 import sys
 from collections.abc import Mapping
 from contextlib import closing
-from datetime import UTC, timedelta
+from datetime import timedelta
 from pathlib import Path
 
 from flashbus.clients import aws_client
@@ -24,10 +24,11 @@ from flashmsg import EndedOrder, FlashmsgError, decode_outcome
 
 # An event may come twice, late, and in another process: the key counts each order once, and its latest end stands.
 _SCHEMA = """CREATE TABLE IF NOT EXISTS sold (
-    order_id TEXT, product_id TEXT, currency TEXT, total_minor INTEGER, status TEXT, ended_at TEXT,
+    order_id TEXT, product_id TEXT, currency TEXT, total_minor INTEGER, status TEXT, attempt INTEGER, stage INTEGER,
     PRIMARY KEY (order_id, product_id))"""
-_ENTER = """INSERT INTO sold VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE
-    SET status = excluded.status, ended_at = excluded.ended_at WHERE excluded.ended_at > sold.ended_at"""
+_ENTER = """INSERT INTO sold VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE
+    SET status = excluded.status, attempt = excluded.attempt, stage = excluded.stage
+    WHERE (excluded.attempt, excluded.stage) > (sold.attempt, sold.stage)"""
 _REVENUE = """SELECT product_id || ' ' || currency, SUM(total_minor) FROM sold
     WHERE status = 'completed' GROUP BY 1 ORDER BY 1"""
 
@@ -42,7 +43,7 @@ class SalesBook:
 
     def enter(self, order: EndedOrder) -> None:
         """Write an order down, once and for all of its lines; it is on the disk when this returns."""
-        end = (order.status.value, order.ended_at.astimezone(UTC).isoformat(timespec="microseconds"))
+        end = (order.status.value, *order.sequence)
         rows = [(order.order_id, line.product_id, order.currency, line.total_minor, *end) for line in order.items]
         with closing(sqlite3.connect(self._path)) as file, file:
             file.executemany(_ENTER, rows)

@@ -140,6 +140,17 @@ def test_the_latest_end_of_an_order_stands_in_whatever_sequence_they_come(tmp_pa
         assert book.revenue() == {}
 
 
+@pytest.mark.parametrize("clock_ahead", [timedelta(0), timedelta(minutes=10)])
+def test_what_was_paid_back_is_no_revenue_whatever_the_clocks_say(tmp_path: Path, clock_ahead: timedelta) -> None:
+    # By the clock of whoever had it paid, the refund came before the payment.
+    refunded = PENS.model_copy(update={"status": OrderStatus.REFUNDED, "ended_at": PENS.ended_at - clock_ahead})
+    for n, sequence in enumerate(itertools.permutations([PENS, refunded])):
+        book = SalesBook(tmp_path / f"audit-{n}.sqlite3")
+        for outcome in sequence:
+            book.enter(outcome)
+        assert book.revenue() == {}
+
+
 def test_an_order_that_comes_twice_is_entered_once_whoever_enters_it(tmp_path: Path) -> None:
     for _ in range(2):
         SalesBook(tmp_path / "audit.sqlite3").enter(PENS)

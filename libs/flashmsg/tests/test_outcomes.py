@@ -108,3 +108,21 @@ def test_the_schema_takes_what_is_encoded_and_only_ends(order: Order) -> None:
     assert validator.is_valid(wire)
     assert not validator.is_valid(wire | {"type": "com.flashsale.order.placed.v1"})
     assert not validator.is_valid(wire | {"data": wire["data"] | {"status": "processing"}})
+
+
+def test_of_two_ends_of_an_order_the_later_one_is_told_without_a_clock(order: Order) -> None:
+    # Given up, opened again by a redrive, given up once more and charged all the same; and paid back.
+    one_after_another = [
+        (0, OrderStatus.FAILED),
+        (1, OrderStatus.FAILED),
+        (1, OrderStatus.COMPLETED),
+        (1, OrderStatus.REFUNDED),
+    ]
+    for status in (OrderStatus.DECLINED, OrderStatus.SOLD_OUT):
+        assert _end(order, 1, OrderStatus.FAILED).sequence < _end(order, 2, status).sequence
+    ends = [_end(order, attempt, status) for attempt, status in one_after_another]
+    assert [end.sequence for end in ends] == sorted({end.sequence for end in ends})
+
+
+def _end(order: Order, attempt: int, status: OrderStatus) -> EndedOrder:
+    return ended(order, status).model_copy(update={"attempt": attempt})

@@ -19,6 +19,8 @@ def outcome_type(status: OrderStatus) -> str:
 ENDS: Final = tuple(status for status in OrderStatus if status.is_terminal)
 OUTCOME_TYPES: Final = tuple(map(outcome_type, ENDS))
 
+# What was given up may be charged all the same, by a worker that was stopped; and what is paid may be paid back.
+_STAGES = {OrderStatus.FAILED: 0, OrderStatus.REFUNDED: 2}
 _END = WithJsonSchema({"type": "string", "enum": [status.value for status in ENDS]})
 _TYPE = WithJsonSchema({"type": "string", "enum": list(OUTCOME_TYPES)})
 
@@ -26,7 +28,8 @@ _TYPE = WithJsonSchema({"type": "string", "enum": list(OUTCOME_TYPES)})
 class EndedOrder(Order):
     """An order and how it ended.
 
-    `attempt` counts the claims on it: where an order is told of twice, the higher one is later. `charge_id` and
+    `attempt` counts the claims on it: where an order is told of twice, the higher one is later. At the same attempt
+    `failed` comes first and `refunded` last. `ended_at` does not tell: two machines' clocks differ. `charge_id` and
     `refund_id` are the provider's names of charge and refund, if there are any; `reason` says why it is not paid.
     """
 
@@ -36,6 +39,11 @@ class EndedOrder(Order):
     charge_id: str | None = None
     refund_id: str | None = None
     reason: str | None = None
+
+    @property
+    def sequence(self) -> tuple[int, int]:
+        """Of two ends of one order, the later one has the greater."""
+        return self.attempt, _STAGES.get(self.status, 1)
 
 
 class OrderOutcome(CloudEvent):
