@@ -2,8 +2,9 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 import aiohttp
@@ -26,6 +27,7 @@ from botocore.parsers import ResponseParserError
 from flashbus.clients import aws_client
 from flashbus.sns import SnsTopic
 from flashbus.topic import Entry, Refusal, TopicError
+from flashbus.wire.clients import sns_client
 from local.ports import free_port
 
 pytestmark = pytest.mark.real_time
@@ -34,6 +36,7 @@ URL = "http://sns"
 THREE = [Entry("a"), Entry("b"), Entry("c")]
 TAKEN: Mapping[str, Any] = {"Successful": [{"Id": "0"}, {"Id": "1"}, {"Id": "2"}]}
 Outcome = Mapping[str, Any] | Exception
+OpenClient = Callable[..., AbstractAsyncContextManager[Any]]
 
 
 class ScriptedSns:
@@ -209,7 +212,7 @@ async def test_entries_that_were_never_sent_are_nobodys() -> None:
     assert await topic_of(ScriptedSns(answer)).publish_batch(THREE) == {}
 
 
-# The real client over real sockets: what aiobotocore makes of a connection that is refused, lost or silent.
+# The real clients over real sockets: what they make of a connection that is refused, lost or silent.
 
 
 @asynccontextmanager
@@ -225,20 +228,33 @@ async def serving(handler: Callable[[web.Request], Awaitable[web.StreamResponse]
         await runner.cleanup()
 
 
-async def failure(url: str, monkeypatch: pytest.MonkeyPatch) -> TopicError:
+@pytest.fixture(params=[partial(aws_client, "sns"), sns_client], ids=["aiobotocore", "signed"])
+def open_client(request: pytest.FixtureRequest) -> OpenClient:
+    opens: OpenClient = request.param
+    return opens
+
+
+async def failure(open_client: OpenClient, url: str, monkeypatch: pytest.MonkeyPatch) -> TopicError:
     for name, value in {"AWS_ENDPOINT_URL": url, "AWS_REGION": "us-east-1"}.items():
         monkeypatch.setenv(name, value)
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
-    async with aws_client("sns", max_attempts=1, read_timeout=timedelta(seconds=0.2)) as client:
+    async with open_client(max_attempts=1, read_timeout=timedelta(seconds=0.2)) as client:
         topic = SnsTopic(client=client, topic_arn="arn:aws:sns:us-east-1:000000000000:t", jitter=lambda: 0.0)
         with pytest.raises(TopicError) as caught:
             await topic.publish_batch(THREE)
     return caught.value
 
 
-async def test_a_refused_connection_is_certain(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert (await failure(f"http://127.0.0.1:{free_port()}", monkeypatch)).certain
+async def test_a_refused_connection_is_certain(open_client: OpenClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert (await failure(open_client, f"http://127.0.0.1:{free_port()}", monkeypatch)).certain
+
+
+async def test_who_cannot_be_trusted_is_certainly_not_sent_to(
+    open_client: OpenClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with serving(failing) as url:
+        assert (await failure(open_client, url.replace("http:", "https:"), monkeypatch)).certain
 
 
 async def cut(request: web.Request) -> web.StreamResponse:
@@ -270,13 +286,17 @@ async def failing(_request: web.Request) -> web.StreamResponse:
 
 @pytest.mark.parametrize("handler", [cut, silent, broken, failing])
 async def test_a_lost_answer_is_not_certain(
-    handler: Callable[[web.Request], Awaitable[web.StreamResponse]], monkeypatch: pytest.MonkeyPatch
+    open_client: OpenClient,
+    handler: Callable[[web.Request], Awaitable[web.StreamResponse]],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     async with serving(handler) as url:
-        assert not (await failure(url, monkeypatch)).certain
+        assert not (await failure(open_client, url, monkeypatch)).certain
 
 
-async def test_the_client_does_not_try_again_behind_our_back(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_the_client_does_not_try_again_behind_our_back(
+    open_client: OpenClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
     calls = 0
 
     async def once_lost(request: web.Request) -> web.StreamResponse:
@@ -285,7 +305,7 @@ async def test_the_client_does_not_try_again_behind_our_back(monkeypatch: pytest
         return await (cut(request) if calls == 1 else denied())
 
     async with serving(once_lost) as url:
-        assert not (await failure(url, monkeypatch)).certain
+        assert not (await failure(open_client, url, monkeypatch)).certain
     assert calls == 2
 
 

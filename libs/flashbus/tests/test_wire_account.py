@@ -122,6 +122,19 @@ async def test_without_keys_it_is_the_call_that_fails(variables: pytest.MonkeyPa
         await account.credentials.get_frozen_credentials()
 
 
+async def test_keys_that_were_not_there_at_the_start_are_looked_for_at_every_call(
+    variables: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    for name in KEYS:
+        variables.delenv(name)
+    account = await find_account("sqs")
+    with pytest.raises(NoCredentialsError):
+        await account.credentials.get_frozen_credentials()
+    text = "[default]\naws_access_key_id = late\naws_secret_access_key = secret\n"
+    (tmp_path / "AWS_SHARED_CREDENTIALS_FILE").write_text(text, encoding="utf-8")
+    assert (await account.credentials.get_frozen_credentials()).access_key == "late"
+
+
 async def test_without_a_region_there_is_no_account(variables: pytest.MonkeyPatch) -> None:
     variables.delenv("AWS_REGION")
     with pytest.raises(NoRegionError):

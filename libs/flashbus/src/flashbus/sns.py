@@ -19,6 +19,7 @@ from botocore.exceptions import (
 from flashbus.attributes import message_attributes
 from flashbus.parser_error import response_parser_error
 from flashbus.topic import Entry, Refusal, TopicError
+from flashbus.wire.unconnected import UnconnectedError, UntrustedError
 
 _FOREIGN = (BotoCoreError, ClientError, aiohttp.ClientError, OSError)
 # What is made of a 200 that is no answer of SNS.
@@ -30,6 +31,8 @@ _NEVER_SENT = (
     ParamValidationError,
     PartialCredentialsError,
 )
+# As the two clients tell of it; unlike the others, it is soon worth another try.
+_NOT_CONNECTED = (UnconnectedError, UntrustedError, aiohttp.ClientConnectorError)
 _THROTTLED = frozenset(
     name + ending
     for name in ("KMSThrottling", "RequestThrottled", "Throttled", "Throttling", "TooManyRequests")
@@ -85,7 +88,7 @@ def _was_not_taken(error: Exception) -> bool:
     if isinstance(error, ClientError):
         return _status(error) in _CLIENT_ERRORS and _code(error) not in _CUT_SHORT
     cause = error.kwargs.get("error") if isinstance(error, BotoCoreError) else error
-    return isinstance(error, _NEVER_SENT) or isinstance(cause, aiohttp.ClientConnectorError)
+    return isinstance(error, (*_NEVER_SENT, *_NOT_CONNECTED)) or isinstance(cause, _NOT_CONNECTED)
 
 
 def _may_pass(error: Exception) -> bool:

@@ -44,9 +44,17 @@ class _FixedKeys(NamedTuple):
         return self
 
 
-class _MissingKeys:
+class _LateCredentials:
+    """Looked for at every call: what gives them out may only have been away when the process started."""
+
+    def __init__(self, session: Any) -> None:  # noqa: ANN401 - as below
+        self._session = session
+
     async def get_frozen_credentials(self) -> Keys:
-        raise NoCredentialsError
+        found: Credentials | None = await self._session.get_credentials()
+        if found is None:
+            raise NoCredentialsError
+        return await found.get_frozen_credentials()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,7 +115,7 @@ async def _account_of_session(
     return Account(
         region=region,
         endpoint_url=endpoint_url or await _resolved_endpoint(service, region, session),
-        credentials=await session.get_credentials() or _MissingKeys(),
+        credentials=await session.get_credentials() or _LateCredentials(session),
         ca_bundle=session.get_config_variable("ca_bundle"),
     )
 

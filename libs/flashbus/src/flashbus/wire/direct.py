@@ -9,15 +9,14 @@ from contextlib import asynccontextmanager, closing
 from botocore.exceptions import (
     ConnectionClosedError,
     ConnectTimeoutError,
-    EndpointConnectionError,
     HTTPClientError,
     ReadTimeoutError,
-    SSLError,
 )
 from yarl import URL
 
 from flashbus.wire.connection import Answer, Connection, NoAnswerError, SilenceError
 from flashbus.wire.limits import TransportLimits
+from flashbus.wire.unconnected import UnconnectedError, UntrustedError
 
 _SECOND_ADDRESS_AFTER_SECONDS = 0.25  # of RFC 8305
 
@@ -96,11 +95,11 @@ class DirectTransport:
                     happy_eyeballs_delay=_SECOND_ADDRESS_AFTER_SECONDS,
                 )
         except ssl.SSLError as error:
-            raise SSLError(endpoint_url=self._endpoint_url, error=error) from error
+            raise UntrustedError(endpoint_url=self._endpoint_url, error=error) from error
         except TimeoutError as error:
             raise ConnectTimeoutError(endpoint_url=self._endpoint_url, error=error) from error
         except OSError as error:
-            raise EndpointConnectionError(endpoint_url=self._endpoint_url, error=error) from error
+            raise UnconnectedError(endpoint_url=self._endpoint_url, error=error) from error
         return connection
 
     def _new_connection(self) -> Connection:
