@@ -19,6 +19,7 @@ CONFLICTS = "ChargeConflicts"
 PROCESSOR_STALLED = '{ $.event = "processor_stalled" }'
 SESSION_RECLAIMED = '{ $.event = "stock_session_reclaimed" }'
 ORDER_STUCK = '{ $.event = "order_not_withdrawn" || $.event = "order_not_published_again" }'
+SESSION_STUCK = '{ $.event = "stock_session_not_reclaimed" }'
 STALLED = "ProcessorStalled"
 STOCK_RECLAIMED = "StockSessionsReclaimed"
 STOCK_STUCK = "StockOrdersStuck"
@@ -35,6 +36,7 @@ def add_metric_filters(template: Template, *, execution: Execution, function: Fu
     # Whichever service it is that reclaims: they all write to one log.
     _add_filter(template, "StockReclaimed", processor, SESSION_RECLAIMED, STOCK_RECLAIMED, "1")
     _add_filter(template, "StockStuck", processor, ORDER_STUCK, STOCK_STUCK, "1")
+    _add_filter(template, "StockSessionStuck", processor, SESSION_STUCK, STOCK_STUCK, "1")
     _add_filter(template, "ProcessorStalled", processor, PROCESSOR_STALLED, STALLED, "1")
     _add_filter(template, "FunctionCompleted", handler, FUNCTION_COMPLETED, COMPLETED, "1")
     _add_filter(template, "FunctionStarts", handler, FUNCTION_STARTED, COLD_START, "$.init_seconds")

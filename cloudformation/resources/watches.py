@@ -171,8 +171,10 @@ def table_watches(*, tables: Tables) -> list[Watch]:
     )
     stuck = Watch(
         title="StockStuck",
-        what="For ten minutes an order of limited stock could be neither placed nor taken back: it keeps its units",
-        runbook="make logs ARGS='--filter order_not' names it and says why; make status, if a table or topic is away",
+        what="For ten minutes an order of limited stock, or what a dead process left, could be neither placed nor taken"
+        " back: it keeps its units",
+        runbook="make logs ARGS='--filter order_not' or '--filter stock_session_not' names it and says why; make"
+        " status, if a table or topic is away",
         metric=_logged(STOCK_STUCK),
         minutes=10,
     )

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from cloudformation.delivery.artifact import PROJECT
-from cloudformation.resources.metric_filters import ORDER_STUCK, PROCESSOR_STALLED, SESSION_RECLAIMED
+from cloudformation.resources.metric_filters import ORDER_STUCK, PROCESSOR_STALLED, SESSION_RECLAIMED, SESSION_STUCK
 from cloudformation.tests.evaluation import Evaluation
 from cloudformation.tests.template_reading import Document, of_kind
 
@@ -100,6 +100,7 @@ def test_deployments_end_and_roll_back_when_their_alarms_ring(whole: Document) -
     [
         (PROCESSOR_STALLED, "services/order-processor/src/order_processor/stall_log.py"),
         (SESSION_RECLAIMED, "libs/flashstock/src/flashstock/reclaimer.py"),
+        (SESSION_STUCK, "libs/flashstock/src/flashstock/reclaimer.py"),
         (ORDER_STUCK, "libs/flashstock/src/flashstock/hold.py"),
     ],
 )

@@ -7,13 +7,14 @@ from datetime import timedelta
 import pytest
 
 from flashmsg import Reservation
-from flashstock.errors import StockError, StockUnavailableError
+from flashstock.errors import SessionClosedError, StockError, StockUnavailableError
 from flashstock.hold import Hold
-from flashstock.journal import Ticket
+from flashstock.journal import Journal, Ticket
 from flashstock.pages import JournalEntry
 from flashstock.seller import SellerPatience
-from flashstock.table import Write
+from flashstock.table import Put, Write
 from flashstock.testing import FaultPlan, Sale
+from flashstock.testing.memory import memory_stock
 
 PATIENT = SellerPatience(timeout=timedelta(seconds=60))
 
@@ -47,6 +48,43 @@ async def test_orders_share_a_page_of_300_000_bytes(sale: Sale, second: int, ord
         assert [len(page.entries) for page in pages] == orders
         for hold in holds:
             hold.published()
+
+
+def of_many_products(number: int) -> JournalEntry:
+    """An order of 20 products that no other order has, with names of 64 characters."""
+    units = {f"{number * 20 + n:04}".ljust(64, "x"): 100 for n in range(20)}
+    name = f"rsv_{number:024}".translate(str.maketrans("0123456789", "abcdefghij"))
+    return JournalEntry(reservation=Reservation(id=name, units=units), body="y" * 30_000, attributes={})
+
+
+async def test_a_page_fits_an_item_however_many_products_its_session_has_sold() -> None:
+    largest = 0
+
+    async def measure(_place: str, writes: Sequence[Write]) -> None:
+        nonlocal largest
+        sizes = [len(str(write.item)) for write in writes if isinstance(write, Put)]
+        largest = max(largest, *sizes, 0)
+
+    stock = memory_stock(checkpoint=measure)
+    await stock.sessions.open("s1", owner="api", slots=40)
+    journal = Journal(
+        pages=stock.pages,
+        session_id="s1",
+        slots=40,
+        on_closed=lambda: journal.close(),  # noqa: PLW0108 - it is being made
+        linger=timedelta(0),
+        timeout=timedelta(seconds=60),
+    )
+    running = asyncio.create_task(journal.run())
+    tickets = [journal.append(of_many_products(number)) for number in range(200)]
+    await asyncio.wait([ticket.slot for ticket in tickets])
+    journal.close()
+    await running
+    assert 300_000 < largest < 400 * 1024
+    written = [ticket for ticket in tickets if isinstance(ticket.outcome, int)]
+    assert 150 < len(written) < 170, "a session ends soon after 3,000 products"
+    refused = [ticket.outcome for ticket in tickets[len(written) :]]
+    assert all(isinstance(outcome, SessionClosedError) and outcome.certain for outcome in refused)
 
 
 class Unanswered(FaultPlan):

@@ -7,11 +7,14 @@ import pytest
 
 from flashmsg import Reservation
 from flashstock.endings import Outcome
-from flashstock.errors import SessionClosedError, StockError
+from flashstock.errors import SessionClosedError, StockError, StockUnavailableError
 from flashstock.leases import NOTHING
 from flashstock.pages import JournalEntry, Page
-from flashstock.sessions import Session
+from flashstock.sessions import MAX_SLOTS, Session
 from flashstock.stock import Stock
+from flashstock.table import Write
+from flashstock.testing import MemoryTable
+from flashstock.testing.memory import no_checkpoint
 
 ENTRY = JournalEntry(
     reservation=Reservation(id="rsv_" + "a" * 24, units={"cap": 2}), body='{"text": "é\\n"}', attributes={"type": "t"}
@@ -165,3 +168,45 @@ async def test_nobody_can_tell_who_ended_an_order_whose_slot_is_closed(journalin
         await journaling.withdrawals.withdraw(ENTRY.reservation, session_id="s1", slot=0)
     assert not caught.value.certain
     assert await available(journaling) == 4
+
+
+async def test_a_session_of_full_pages_is_removed_in_transactions_that_dynamodb_takes() -> None:
+    table = MemoryTable()
+    stock = Stock(table)
+    await stock.sessions.open("s1", owner="api", slots=MAX_SLOTS)
+    for slot in range(MAX_SLOTS):
+        await stock.pages.write("s1", slot, sequence=slot + 1, entries=["x" * 390_000], used=USED)
+    largest = 0
+
+    async def measure(_place: str, writes: Sequence[Write]) -> None:
+        nonlocal largest
+        largest = max(largest, sum(len(str(table.items.get(write.id))) for write in writes))
+
+    table.checkpoint = measure
+    await stock.pages.close("s1", slots=MAX_SLOTS)
+    await stock.sessions.remove("s1", slots=MAX_SLOTS)
+    assert largest < 4_000_000
+    assert set(table.items) == {"sessions"}
+
+
+async def test_a_removal_that_ends_in_the_middle_leaves_a_session_that_can_be_closed_and_removed() -> None:
+    table = MemoryTable()
+    stock = Stock(table)
+    await stock.sessions.open("s1", owner="api", slots=25)
+
+    async def third_is_lost(_place: str, writes: Sequence[Write]) -> None:
+        if any(write.id == "slot#s1#0" for write in writes):
+            raise StockUnavailableError("no answer", reason="timeout")
+
+    table.checkpoint = third_is_lost
+    with pytest.raises(StockUnavailableError):
+        await stock.sessions.remove("s1", slots=25)
+    table.checkpoint = no_checkpoint
+    (left,) = await stock.sessions.list()
+    assert await stock.sessions.close(left)
+    await stock.pages.close("s1", slots=25)
+    for slot in range(25):
+        with pytest.raises(SessionClosedError):
+            await stock.pages.write("s1", slot, sequence=1, entries=[], used={})
+    await stock.sessions.remove("s1", slots=25)
+    assert await stock.sessions.list() == []

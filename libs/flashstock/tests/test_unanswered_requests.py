@@ -11,7 +11,7 @@ from flashstock.errors import SoldOutError, StockUnavailableError
 from flashstock.hold import Hold
 from flashstock.levels import product_key
 from flashstock.seller import Seller, SellerPatience
-from flashstock.table import Write
+from flashstock.table import ConditionFailedError, Delete, Write
 from flashstock.testing import FaultPlan, Sale
 
 QUICK = SellerPatience(timeout=timedelta(seconds=1), drain=timedelta(seconds=20))
@@ -134,6 +134,52 @@ async def test_a_lease_that_nobody_asked_for_again_goes_back(sale: Sale) -> None
         assert (await sale.level()).reserved == 5
         await asyncio.sleep(3)
         assert (await sale.level()).available == 5
+
+
+async def test_a_return_that_is_refused_for_certain_leaves_the_units_for_sale(sale: Sale) -> None:
+    class Closed(FaultPlan):
+        async def meet(self, place: str, writes: Sequence[Write]) -> None:
+            if place == "called" and any(write.id.startswith("product#") for write in writes):
+                raise StockUnavailableError("access denied", reason="access", certain=True)
+
+    await sale.stock.counters.set_total("cap", 5)
+    async with sale.seller() as seller:
+        await (await seller.reserve({"cap": 5})).withdraw()
+        sale.faults = Closed()
+        await asyncio.sleep(3.5)
+        assert (await seller.reserve({"cap": 5})).reservation.units == {"cap": 5}
+        sale.faults = FaultPlan()
+
+
+class LateLease(FaultPlan):
+    """The first lease is given up, and arrives when its session is being removed."""
+
+    def __init__(self, sale: Sale) -> None:
+        self._sale = sale
+        self._lease: Sequence[Write] = ()
+        self.arrived = False
+
+    async def meet(self, place: str, writes: Sequence[Write]) -> None:
+        if place != "called" or self.arrived:
+            return
+        if not self._lease and any(write.id.startswith("product#") for write in writes):
+            self._lease = writes
+            raise StockUnavailableError("no answer", reason="timeout")
+        if any(isinstance(write, Delete) for write in writes):
+            self.arrived = True
+            with pytest.raises(ConditionFailedError):
+                await self._sale.table.transact(self._lease)
+
+
+async def test_a_lease_that_arrives_when_its_session_leaves_takes_no_units_with_it(sale: Sale) -> None:
+    await sale.stock.counters.set_total("cap", 5)
+    sale.faults = late = LateLease(sale)
+    async with sale.seller() as seller:
+        with pytest.raises(StockUnavailableError):
+            await seller.reserve({"cap": 5})
+    assert late.arrived
+    assert (await sale.level()).available == 5
+    assert (await sale.stock.leases.read("cap")).leases == {}
 
 
 @pytest.mark.parametrize("place", ["called", "done"])

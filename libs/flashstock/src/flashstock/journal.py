@@ -17,6 +17,11 @@ from flashstock.pages import JournalEntry, Pages
 _PAGE_BYTES = 300_000
 _PAGE_ENTRIES = 250
 _ENTRY_BYTES = 350_000
+_ITEM_BYTES = 400_000
+# Of one product in what is used: its name of 64 characters, its units, and what JSON has around them.
+_USED_BYTES = 80
+# Every page has all of them. A session that has sold more ends, and the next one begins with none.
+_USED_PRODUCTS = 3_000
 # Enough for a page that waits for nobody more: DynamoDB counts its bytes, and a request for ten is a tenth for each.
 _COMPANY = 10
 _FIRST_PAUSE_SECONDS = 0.05
@@ -154,6 +159,8 @@ class Journal:
                 await self._wake.wait()
                 continue
             await self._linger()
+            if len(self._used) > _USED_PRODUCTS:
+                self._on_closed()
             if self._waiting and not self._closed:
                 await self._write(self._next_page())
 
@@ -187,10 +194,11 @@ class Journal:
 
     def _next_page(self) -> list[Ticket]:
         page: list[Ticket] = []
-        size = 0
+        size, used = 0, len(self._used)
         while self._waiting and len(page) < _PAGE_ENTRIES:
             size += len(self._waiting[0].text)
-            if page and size > _PAGE_BYTES:
+            used += len(self._waiting[0].entry.reservation.units)
+            if page and (size > _PAGE_BYTES or size + used * _USED_BYTES > _ITEM_BYTES):
                 break
             page.append(self._waiting.popleft())
         return page

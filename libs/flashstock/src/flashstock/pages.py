@@ -10,10 +10,10 @@ from typing import Any, TypeAlias
 
 from flashmsg import Reservation
 from flashstock.errors import SessionClosedError
-from flashstock.table import ConditionFailedError, Item, Put, StockTable, Update, Where
+from flashstock.table import ConditionFailedError, Delete, Item, Put, StockTable, Update, Where
 
 # The items of one transaction have 4 MB at most, and each of them 400 KB.
-_CLOSED_AT_ONCE = 10
+_AT_ONCE = 10
 
 Slot: TypeAlias = tuple[str, int]
 """A session and the number of one of its slots."""
@@ -94,14 +94,18 @@ class Pages:
 
     async def close(self, session_id: str, *, slots: int) -> None:
         """Let no page be written any more; what is in the slots stays."""
-        keys = [slot_key(session_id, number) for number in range(slots)]
-        await asyncio.gather(*(self._close(keys[n : n + _CLOSED_AT_ONCE]) for n in range(0, slots, _CLOSED_AT_ONCE)))
+        await asyncio.gather(*map(self._close, _groups(session_id, slots)))
 
     async def _close(self, keys: Sequence[str]) -> None:
         there = [Where(("id",), "exists")]
-        # A session's slots are removed all together: then no page can be written either.
+        # The slots of a group are removed all together: then no page can be written either.
         with suppress(ConditionFailedError):
             await self._table.transact([Update(id=key, assign={("closed",): True}, where=there) for key in keys])
+
+    async def remove(self, session_id: str, *, slots: int) -> None:
+        """Remove the slots, of which nothing is needed any more; no late page can come back."""
+        groups = _groups(session_id, slots)
+        await asyncio.gather(*(self._table.transact([Delete(id=key) for key in keys]) for keys in groups))
 
     async def read(self, session_id: str, *, slots: int) -> Sequence[Page]:
         """The pages of a session."""
@@ -117,6 +121,12 @@ class Pages:
 def slot_key(session_id: str, slot: int) -> str:
     """The key of a journal slot."""
     return f"slot#{session_id}#{slot}"
+
+
+def _groups(session_id: str, slots: int) -> Sequence[Sequence[str]]:
+    """The keys of the slots, in groups that are closed, and removed, in one transaction each."""
+    keys = [slot_key(session_id, number) for number in range(slots)]
+    return [keys[n : n + _AT_ONCE] for n in range(0, slots, _AT_ONCE)]
 
 
 def empty_slot(session_id: str, slot: int) -> Put:

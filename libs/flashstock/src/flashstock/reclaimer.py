@@ -134,10 +134,13 @@ class Reclaimer:
 
     async def _finish(self, session: Session) -> None:
         await self._stock.pages.close(session.id, slots=session.slots)
-        pages = await self._stock.pages.read(session.id, slots=session.slots)
+        # No lease is new any more, and one that has changed by the time it is ended is read again.
+        pages, products = await asyncio.gather(
+            self._stock.pages.read(session.id, slots=session.slots), self._stock.counters.products()
+        )
         unpublished = await self._publish(pages, self._done[session.id])
         # An order that cannot be published keeps its own units, and its page; what was never sold is nobody's.
-        for product in await self._stock.counters.products():
+        for product in products:
             await self._return_leftover(product, session, pages)
         if unpublished:
             raise RuntimeError(f"{unpublished} orders are not known to be published")

@@ -138,6 +138,10 @@ class SellingSession:
     async def remove(self) -> None:
         """Give back everything and leave nothing in the table. Only when it is idle."""
         for shelf in self._shelves.values():
+            await shelf.end_doubt()
+        # Closed first: a first lease that is still on its way would enter its product once the lease is ended.
+        await self.stock.sessions.leave(self.id)
+        for shelf in self._shelves.values():
             await shelf.close()
         await self.stock.sessions.remove(self.id, slots=self._slots)
 

@@ -1,15 +1,16 @@
 """Selling sessions: one life of one process that sells, as a reclaimer sees it."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
 from flashstock.errors import SessionClosedError
-from flashstock.pages import Page, Slot, empty_slot, read_page, slot_key
+from flashstock.pages import Page, Pages, Slot, empty_slot, read_page, slot_key
 from flashstock.table import ConditionFailedError, Delete, Item, Put, StockTable, Update, Where
 
 MAX_SLOTS = 90
-"""A session and its slots are opened, and removed, in one transaction."""
+"""A session and its slots are opened in one transaction."""
 
 # As with products: a table cannot list its sessions.
 _SESSIONS_KEY = "sessions"
@@ -39,6 +40,7 @@ class Sessions:
 
     def __init__(self, table: StockTable) -> None:
         self._table = table
+        self._pages = Pages(table)
 
     async def open(self, session_id: str, *, owner: str, slots: int) -> None:
         """Open a session and its empty slots at once."""
@@ -95,13 +97,23 @@ class Sessions:
             return False
         return True
 
+    async def leave(self, session_id: str) -> None:
+        """Close a session of one's own, which sells no more: whatever of it is still on its way is refused."""
+        with suppress(ConditionFailedError):  # a reclaimer has removed it
+            await self._table.write(
+                Update(id=session_key(session_id), assign={("state",): "closed"}, where=[Where(("id",), "exists")])
+            )
+
     async def remove(self, session_id: str, *, slots: int) -> None:
-        """Remove a session and its slots, when nothing of it is left to be done."""
+        """Remove a closed session and its slots, when nothing of it is left to be done.
+
+        It is listed until its last slot is gone: what does not get to the end is begun anew.
+        """
+        await self._pages.remove(session_id, slots=slots)
         await self._table.transact(
             [
                 Delete(id=session_key(session_id)),
                 Update(id=_SESSIONS_KEY, exclude={("ids",): frozenset({session_id})}),
-                *(Delete(id=slot_key(session_id, number)) for number in range(slots)),
             ]
         )
 

@@ -101,6 +101,11 @@ class Shelf:
             if self._returning:
                 await self._change(-self._returning)
 
+    async def end_doubt(self) -> None:
+        """Find out what became of a request without an answer; only while the session is open."""
+        async with self._changing:
+            await self._end_doubt()
+
     async def close(self) -> None:
         """Give back all that was not journaled, and end the lease."""
         async with self._changing:
@@ -184,6 +189,8 @@ class Shelf:
             raise
         except BaseException as error:
             self._in_doubt = self._in_doubt or not (isinstance(error, StockUnavailableError) and error.certain)
+            if not self._in_doubt:
+                self._returning = 0  # refused for certain: they are here
             raise
         if not isinstance(answer, TooFewLeft):
             self._lease, self._returning = answer.lease, 0
