@@ -19,6 +19,7 @@ from bench.processes import PROJECT, Running, measured, progress, shop, stub
 from bench.stock_table import NAME
 
 Figures = Mapping[str, float]
+Contenders = Mapping[str, Callable[[], Figures]]
 _BARE, _PUBLISH, _PLAIN, _TIMED = (
     f"bench.contenders.{name}" for name in ("bare_intake", "publish_intake", "plain_consumer", "timed_processor")
 )
@@ -49,7 +50,7 @@ class Row:
     """
 
     title: str
-    contenders: Mapping[str, Callable[[], Figures]]
+    contenders: Contenders
     must: float
     at_most: bool = False
     unit: str = "orders/s"
@@ -62,24 +63,29 @@ def rows(effort: Effort) -> dict[str, Row]:
 
 def _intake_rows(effort: Effort) -> Iterator[tuple[str, Row]]:
     def ours(connections: int) -> Callable[[], Figures]:
-        return lambda: _intake("order_api", connections, effort)
+        return partial(_intake, "order_api", connections, effort)
 
-    baselines = {"bare handler": lambda: _intake(_BARE, 256, effort)}
-    yield "1", Row(title="intake, 256 connections", contenders={"ours": ours(256), **baselines}, must=0.30)
+    contenders: Contenders = {"ours": ours(256), "bare handler": partial(_intake, _BARE, 256, effort)}
+    yield "1", Row(title="intake, 256 connections", contenders=contenders, must=0.30)
     go = go_intake()
     if go is not None:
-        contenders = {"ours": ours(64), "Go, one Publish a request": lambda: _intake(str(go), 64, effort)}
+        contenders = {"ours": ours(64), "Go, one Publish a request": partial(_intake, str(go), 64, effort)}
         yield "2", Row(title="intake, 64 connections", contenders=contenders, must=1.0)
-    contenders = {"ours": ours(64), "aiobotocore, one Publish a request": lambda: _intake(_PUBLISH, 64, effort)}
+    contenders = {"ours": ours(64), "aiobotocore, one Publish a request": partial(_intake, _PUBLISH, 64, effort)}
     yield "3", Row(title="intake, 64 connections", contenders=contenders, must=5.0)
     yield "4", _latency_row(effort)
+    yield from _limited_rows(effort)
+
+
+def _limited_rows(effort: Effort) -> Iterator[tuple[str, Row]]:
     # A limited order waits for two round trips in turn: at 256 connections the core is busy all the same.
     for number, connections in (("12", 64), ("12/256", 256)):
-        contenders = {"limited": partial(_limited_intake, effort, connections), "unlimited": ours(connections)}
-        yield (
-            number,
-            Row(title=f"intake of a limited product, {connections} connections", contenders=contenders, must=0.8),
-        )
+        contenders = {
+            "limited": partial(_limited_intake, effort, connections),
+            "unlimited": partial(_intake, "order_api", connections, effort),
+        }
+        title = f"intake of a limited product, {connections} connections"
+        yield number, Row(title=title, contenders=contenders, must=0.8)
     for name, keys in (("losers", 0), ("losers with keys", 1)):
         contenders = {"told": partial(_told, effort, keys), "an accept and 50 ms": partial(_accepted, effort, keys)}
         title = f"p99 until {name} are told so, {_LOSERS_A_SECOND:,}/s"
@@ -290,13 +296,7 @@ def _growth(running: Running, orders: int, *, done: Callable[[], int]) -> Figure
 
     `done` lets a moment pass, and tells how many orders there were so far.
     """
-    share, reached = orders // 10, 0
-    readings: list[tuple[int, float, float]] = []
-    for more in (1_000, share, orders - 1_000 - 2 * share, share):
-        wanted = reached + more
-        while reached < wanted:
-            reached = done()
-        readings.append((reached, running.cpu_seconds, running.memory_mb))
+    readings = list(_readings(running, orders, done))
     (*_, first_mb), (*_, last_mb) = readings[0], readings[-1]
     early, _, late = ((cpu - before) / (now - begun) for (begun, before, _), (now, cpu, _) in pairwise(readings))
     return {
@@ -306,6 +306,16 @@ def _growth(running: Running, orders: int, *, done: Callable[[], int]) -> Figure
         "cpu_us": late * 1e6,
         "cpu_us_early": early * 1e6,
     }
+
+
+def _readings(running: Running, orders: int, done: Callable[[], int]) -> Iterator[tuple[int, float, float]]:
+    """Orders, CPU seconds and MB, after the 1,000 and a tenth later, before the last tenth and at the end."""
+    share, reached = orders // 10, 0
+    for more in (1_000, share, orders - 1_000 - 2 * share, share):
+        wanted = reached + more
+        while reached < wanted:
+            reached = done()
+        yield reached, running.cpu_seconds, running.memory_mb
 
 
 def _cold_start(module: str, environment: Mapping[str, str]) -> Figures:

@@ -102,15 +102,19 @@ async def load(
     records.opens = loop.time() + warm_up
     records.closes = records.opens + seconds
     if idle is None:
-        for connection in opened:
-            connection.order(loop.time())
-        await asyncio.sleep(warm_up + seconds + 0.2)
+        await _in_a_closed_loop(opened, warm_up + seconds + 0.2)
     else:
         idle.extend(opened)
         await _when_due(records, idle, rate, connections)
     for connection in opened:
         connection.close()
     return records
+
+
+async def _in_a_closed_loop(opened: list[Connection], seconds: float) -> None:
+    for connection in opened:
+        connection.order(asyncio.get_running_loop().time())
+    await asyncio.sleep(seconds)
 
 
 def _with_keys() -> Iterator[bytes]:

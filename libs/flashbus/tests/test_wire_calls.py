@@ -25,7 +25,6 @@ from botocore.exceptions import (
     ReadTimeoutError,
     SSLError,
 )
-from botocore.parsers import ResponseParserError
 
 from flashbus import clients
 from flashbus.testing.service import Service, serving
@@ -145,19 +144,6 @@ async def test_a_server_that_fails_is_asked_as_often_as_allowed(
         with pytest.raises(ClientError):
             await get_item(open_client, url, **allowed)
     assert len(service.asked) == calls
-
-
-async def test_a_refusal_that_cannot_be_read_is_named_with_its_call() -> None:
-    async with serving(lambda: web.Response(status=400, text="[1]")) as (_, url):
-        with pytest.raises(ResponseParserError, match="GetItem: HTTP 400 with a body that is no error"):
-            await get_item(lambda _service, **options: dynamo_client(**options), url)
-
-
-@pytest.mark.parametrize("status", [200, 400])
-async def test_an_answer_that_is_nested_deeper_than_a_parser_goes_is_garbled(status: int) -> None:
-    async with serving(lambda: web.Response(status=status, text="[" * 100_000)) as (_, url):
-        with pytest.raises(ResponseParserError, match="GetItem"):
-            await get_item(lambda _service, **options: dynamo_client(**options), url)
 
 
 async def test_an_answer_whose_checksum_is_wrong_is_asked_for_again(open_client: OpenClient) -> None:

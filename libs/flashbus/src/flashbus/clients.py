@@ -6,7 +6,7 @@ They set no `tcp_keepalive`: aiobotocore ignores it, and it would find nothing o
 
 import os
 from collections.abc import AsyncIterator, Mapping
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from datetime import timedelta
 from typing import Any
 
@@ -59,23 +59,31 @@ async def aws_client(
     """
     account = _account(environ)
     config = AioConfig(
-        connect_timeout=connect_timeout.total_seconds(),
-        read_timeout=read_timeout.total_seconds(),
-        retries={"mode": "standard", "total_max_attempts": max_attempts},
+        **_patience(connect_timeout, read_timeout, keep_alive, max_attempts),
         max_pool_connections=max_pool_connections,
-        connector_args={"keepalive_timeout": keep_alive.total_seconds()},
         **(_OWN_ENDPOINT if "endpoint_url" in account else {}),
     )
     async with AsyncExitStack() as opened:
-        try:
-            creating = (session or get_session()).create_client(service, config=config, **account)
-            client = await opened.enter_async_context(creating)
-        except BotoCoreError:
-            raise  # some of these are ValueErrors too
-        except ValueError as error:
-            # Of all that may be wrong with the variables, botocore has no error of its own for this.
-            raise InvalidEndpointConfigurationError(msg=str(error)) from error
-        yield client
+        yield await _entered((session or get_session()).create_client(service, config=config, **account), opened)
+
+
+def _patience(connect: timedelta, read: timedelta, keep_alive: timedelta, attempts: int) -> dict[str, Any]:
+    return {
+        "connect_timeout": connect.total_seconds(),
+        "read_timeout": read.total_seconds(),
+        "connector_args": {"keepalive_timeout": keep_alive.total_seconds()},
+        "retries": {"mode": "standard", "total_max_attempts": attempts},
+    }
+
+
+async def _entered(creating: AbstractAsyncContextManager[Any], opened: AsyncExitStack) -> Any:  # noqa: ANN401 - as above
+    try:
+        return await opened.enter_async_context(creating)
+    except BotoCoreError:
+        raise  # some of these are ValueErrors too
+    except ValueError as error:
+        # Of all that may be wrong with the variables, botocore has no error of its own for this.
+        raise InvalidEndpointConfigurationError(msg=str(error)) from error
 
 
 def _account(environ: Mapping[str, str] | None) -> dict[str, str | None]:
