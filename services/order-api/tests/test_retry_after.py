@@ -100,13 +100,14 @@ async def test_customers_without_a_place_come_back_one_after_the_other() -> None
 
 
 async def test_the_pace_of_payments_that_ended_counts() -> None:
-    async with running_shop(SYNC_LIMIT="2", SYNC_WAIT_SECONDS="0") as shop:
-        shop.gateway.latency = timedelta(seconds=0.4)
-        await asyncio.gather(*(shop.order("sync", customer_id=number) for number in (1, 2)))
+    # Payments of two seconds: those that are held meanwhile must not have taken longer, however slow the machine.
+    async with running_shop(SYNC_LIMIT="10", SYNC_WAIT_SECONDS="0") as shop:
+        shop.gateway.latency = timedelta(seconds=2)
+        await asyncio.gather(*(shop.order("sync", customer_id=number) for number in range(1, 11)))
         shop.gateway.hold()
-        held = [asyncio.create_task(shop.order("sync", customer_id=number)) for number in (3, 4)]
-        await wait_until(lambda: shop.gateway.in_flight == 2)
-        told = [retry_after(await shop.order("sync", customer_id=number)) for number in range(5, 35)]
+        held = [asyncio.create_task(shop.order("sync", customer_id=number)) for number in range(11, 21)]
+        await wait_until(lambda: shop.gateway.in_flight == 10)
+        told = [retry_after(await shop.order("sync", customer_id=number)) for number in range(21, 51)]
         shop.gateway.let_go()
         await asyncio.gather(*held)
     # Five turns a second: the thirtieth comes after six seconds.
