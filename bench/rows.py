@@ -24,7 +24,7 @@ _BARE, _PUBLISH, _PLAIN, _TIMED = (
     f"bench.contenders.{name}" for name in ("bare_intake", "publish_intake", "plain_consumer", "timed_processor")
 )
 _ROUND_TRIP_MS = 5.0
-_LOSERS_A_SECOND, _LOSERS_UNITS = 1_500, 100
+_LOSERS_A_SECOND, _LOSERS_UNITS = 1_000, 100
 _GO_SDK = Path("/usr/share/gocode/src/github.com/aws/aws-sdk-go-v2")
 
 
