@@ -4,10 +4,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TypeAlias
 
+from flashbus.counts import read_count
 from flashmsg import OrderPlaced, decode_lambda_sns_record, decode_lambda_sqs_record
-
-# More than a message can be received, and less than Python refuses to read.
-_COUNT_DIGITS = 9
 
 
 class UnknownEventError(Exception):
@@ -79,9 +77,8 @@ def _read_record(record: object) -> Record:
 def _receive_count(record: Mapping[str, object]) -> int:
     attributes = record.get("attributes")
     count = attributes.get("ApproximateReceiveCount") if isinstance(attributes, Mapping) else None
-    if isinstance(count, str) and count.isdecimal() and len(count) <= _COUNT_DIGITS:
-        return int(count)
-    return 1
+    read = read_count(count) if isinstance(count, str) else None
+    return 1 if read is None else read
 
 
 def _texts(attributes: object, member: str) -> dict[str, str]:

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 
+from flashbus.counts import read_count
 from flashpay import Retention, enough_days
 
 SERVICE = "lambda-handler"
@@ -11,7 +12,6 @@ SERVICE = "lambda-handler"
 # As long as SQS can hide the message of an order.
 _LONGEST_LEASE = timedelta(hours=12)
 _MOST_RECEIVES = 1_000
-_COUNT_DIGITS = 9
 
 
 class SettingsError(Exception):
@@ -88,17 +88,19 @@ def _duration(environ: Mapping[str, str], name: str, default: timedelta) -> time
 
 def _count(environ: Mapping[str, str], name: str, default: int) -> int:
     text = environ.get(name) or str(default)
-    if not text.isdecimal() or len(text) > _COUNT_DIGITS or not 1 <= int(text) <= _MOST_RECEIVES:
+    count = read_count(text)
+    if count is None or not 1 <= count <= _MOST_RECEIVES:
         raise SettingsError(f"{name} must be a whole number from 1 to {_MOST_RECEIVES}, not {text!r}")
-    return int(text)
+    return count
 
 
 def _days(environ: Mapping[str, str], name: str) -> int:
     text = environ.get(name) or "0"
-    if not text.isdecimal() or len(text) > _COUNT_DIGITS:
+    days = read_count(text)
+    if days is None:
         raise SettingsError(f"{name} must be a number of days, not {text!r}")
     try:
-        return enough_days(int(text))
+        return enough_days(days)
     except ValueError as error:
         raise SettingsError(f"{name} {error}") from None
 

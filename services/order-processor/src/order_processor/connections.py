@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any
 
 import structlog
 from aiobotocore.session import get_session
@@ -58,11 +59,7 @@ async def open_connections(settings: Settings) -> AsyncIterator[Connections]:
         dynamodb = await exits.enter_async_context(
             dynamo_client(session=session, max_pool_connections=settings.workers + 1)
         )
-        stock = None
-        if settings.stock_table:
-            stock = await exits.enter_async_context(
-                open_stock(client=dynamodb, table=settings.stock_table, on_oversold=tell_oversold)
-            )
+        stock = await exits.enter_async_context(stock_of(settings.stock_table, dynamodb))
         ledger = DynamoLedger(client=dynamodb, table=settings.orders_table, retention=settings.retention)
         announcer = None
         if settings.outcomes_topic_arn:
@@ -92,6 +89,16 @@ def _gateway_limits(settings: Settings) -> TransportLimits:
     )
 
 
-def tell_oversold(reservation: Reservation) -> None:
+@asynccontextmanager
+async def stock_of(table: str, client: Any) -> AsyncIterator[OpenStock | None]:  # noqa: ANN401 - botocore's are untyped
+    """Open the stock in a table, or none where no table is named; what is paid without its units is logged."""
+    if not table:
+        yield None
+        return
+    async with open_stock(client=client, table=table, on_oversold=_tell_oversold) as stock:
+        yield stock
+
+
+def _tell_oversold(reservation: Reservation) -> None:
     """Log that a reservation was paid after its units had been sold to others."""
     structlog.get_logger().error("sold_without_units", reservation=reservation.id, units=dict(reservation.units))

@@ -11,8 +11,8 @@ from flashbus.clients import aws_client
 from flashbus.queue import MessageSender, Queue
 from flashbus.sns import SnsTopic
 from flashbus.sqs import SqsQueue
-from flashpay import DynamoLedger, Reservations, open_stock
-from order_processor.connections import tell_oversold
+from flashpay import DynamoLedger, Reservations
+from order_processor.connections import stock_of
 from order_processor.dlq.last_traces import LastTraces
 from order_processor.dlq.places import Books, Home, Places, QueueName
 from order_processor.topic_sender import TopicSender
@@ -59,13 +59,10 @@ async def open_connections(stack: str | None) -> AsyncIterator[Connections]:
 async def _open_books(books: Books, session: AioSession) -> AsyncIterator[LastTraces]:
     async with AsyncExitStack() as exits:
         dynamodb = await exits.enter_async_context(aws_client("dynamodb", session=session))
-        stock = limits = None
-        if books.stock_table:
-            opened = await exits.enter_async_context(
-                open_stock(client=dynamodb, table=books.stock_table, on_oversold=tell_oversold)
-            )
-            stock, limits = opened.endings, opened.limits
+        stock = await exits.enter_async_context(stock_of(books.stock_table, dynamodb))
         yield LastTraces(
             ledger=DynamoLedger(client=dynamodb, table=books.orders_table, retention=books.retention),
-            reservations=Reservations(stock=stock, limits=limits),
+            reservations=Reservations(
+                stock=None if stock is None else stock.endings, limits=None if stock is None else stock.limits
+            ),
         )

@@ -6,13 +6,12 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from flashbus.counts import MOST_COUNT, read_count
 from flashbus.dead_letters import DEAD_LETTER_DETAIL, DEAD_LETTER_REASON, DEAD_LETTER_RECEIVES
 from flashbus.queue import Message
 from flashmsg import FlashmsgError, Order, decode, too_deep
 from order_processor.dlq.places import QueueName
 
-# More than a message can be received, and less than Python takes long to read.
-_COUNT_DIGITS = 9
 # What SNS writes beside a message that it could not deliver.
 _SNS_CODE, _SNS_MESSAGE, _SNS_REQUEST = "ErrorCode", "ErrorMessage", "RequestID"
 
@@ -59,13 +58,12 @@ def _of_queue(queue: QueueName, message: Message) -> Letter:
     given = message.attributes
     body, published = _out_of_envelope(message.body)
     unmarked = _unmarked(given) | published
-    receives = given.get(DEAD_LETTER_RECEIVES, "")
     return Letter(
         queue=queue,
         message_id=message.message_id,
         reason=given.get(DEAD_LETTER_REASON) or given.get(_SNS_CODE) or _unexplained(queue),
         detail=given.get(DEAD_LETTER_DETAIL) or given.get(_SNS_MESSAGE) or "",
-        receives=int(receives) if receives.isdecimal() and len(receives) <= _COUNT_DIGITS else None,
+        receives=read_count(given.get(DEAD_LETTER_RECEIVES, "")),
         sent_at=message.sent_at,
         body=body,
         attributes=unmarked,
@@ -150,4 +148,4 @@ def _count(value: object) -> int | None:
     # JSON's true is an int of Python's, too.
     if isinstance(value, bool) or not isinstance(value, int):
         return None
-    return value if 0 <= value < 10**_COUNT_DIGITS else None
+    return value if 0 <= value <= MOST_COUNT else None

@@ -25,9 +25,8 @@ from flashpay import (
     Refunds,
     SessionExchange,
     UnsettledOrders,
-    open_stock,
 )
-from order_processor.connections import tell_oversold
+from order_processor.connections import stock_of
 from order_processor.reconcile.settings import Settings
 from order_processor.topic_sender import TopicSender
 
@@ -57,11 +56,7 @@ async def open_connections(settings: Settings) -> AsyncIterator[Connections]:
         # SnsTopic tries again by itself.
         sns = await exits.enter_async_context(aws_client("sns", session=session, max_attempts=1))
         http = await exits.enter_async_context(aiohttp.ClientSession())
-        stock = None
-        if settings.stock_table:
-            stock = await exits.enter_async_context(
-                open_stock(client=dynamodb, table=settings.stock_table, on_oversold=tell_oversold)
-            )
+        stock = await exits.enter_async_context(stock_of(settings.stock_table, dynamodb))
         gateway = HttpGateway(SessionExchange(http, base_url=settings.gateway_url))
         ledger = DynamoLedger(client=dynamodb, table=settings.orders_table, retention=settings.retention)
         announcer = None
