@@ -1,109 +1,16 @@
 """Raw bytes at a real port, read by either of aiohttp's parsers: refused, closed, and served to nobody else."""
 
 import asyncio
-import re
-import time
-from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from dataclasses import dataclass, field
 from datetime import timedelta
 
 import pytest
-from aiohttp import http_parser, web, web_protocol
 from prometheus_client import CollectorRegistry
 
 from flashops.connections import ConnectionLimits, ConnectionMetrics, Connections
 from flashops.framing import Framing
-from flashops.http import Runner
+from libs.flashops.tests.port import SECOND, Open, statuses
 
-SECOND = b"POST /second HTTP/1.1\r\nHost: shop\r\nContent-Length: 0\r\n\r\n"
-LONG = 16_000_000
 CHUNKED = b"POST /in HTTP/1.1\r\nHost: shop\r\nTransfer-Encoding: chunked\r\n\r\n"
-
-
-@dataclass
-class Port:
-    """A server on a port of its own, and what it served."""
-
-    registry: CollectorRegistry = field(default_factory=CollectorRegistry)
-    served: list[str] = field(default_factory=list)
-    failed: list[str] = field(default_factory=list)
-    number: int = 0
-    release: asyncio.Event = field(default_factory=asyncio.Event)
-
-    async def handle(self, request: web.Request) -> web.Response:
-        if request.path == "/slow":
-            await self.release.wait()
-        if request.path == "/long":
-            return web.Response(body=bytes(LONG))
-        try:
-            body = await request.read()
-        except web.RequestPayloadError:
-            self.failed.append(request.path)
-            return web.Response(status=400)
-        self.served.append(request.path)
-        return web.Response(text=f"{request.path} {len(body)}")
-
-    def metric(self, name: str) -> float:
-        return self.registry.get_sample_value(name) or 0.0
-
-    async def until(self, name: str, value: float) -> None:
-        async with asyncio.timeout(5):
-            while self.metric(name) != value:  # noqa: ASYNC110 - the server signals nothing
-                await asyncio.sleep(0.01)
-
-    async def open(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-        return await asyncio.open_connection("127.0.0.1", self.number)
-
-    async def exchange(self, *parts: bytes, pause: float = 0.02) -> bytes:
-        """Send the parts and return everything that comes until the server closes."""
-        reader, writer = await self.open()
-        for part in parts:
-            writer.write(part)
-            await asyncio.sleep(pause if len(parts) > 1 else 0)
-        async with asyncio.timeout(5):
-            answer = await reader.read()
-        writer.close()
-        return answer
-
-
-Open = Callable[..., AbstractAsyncContextManager[Port]]
-
-
-@pytest.fixture(params=["C", "Python"])
-def opened(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Open:
-    if request.param == "Python":
-        monkeypatch.setattr(web_protocol, "HttpRequestParser", http_parser.HttpRequestParserPy)
-
-    @asynccontextmanager
-    async def opened(*, most: int = 100, head_seconds: float = 5, read_seconds: float = 5) -> AsyncIterator[Port]:
-        port = Port()
-        app = web.Application()
-        app.router.add_route("*", "/{path:.*}", port.handle)
-        runner = Runner(
-            app,
-            metrics=ConnectionMetrics(port.registry),
-            limits=ConnectionLimits(
-                most=most,
-                head_timeout=timedelta(seconds=head_seconds),
-                read_timeout=timedelta(seconds=read_seconds),
-            ),
-            shutdown_timeout=timedelta(seconds=1),
-        )
-        await runner.setup()
-        await web.TCPSite(runner, "127.0.0.1", 0).start()
-        port.number = int(runner.addresses[0][1])
-        try:
-            yield port
-        finally:
-            await runner.cleanup()
-
-    return opened
-
-
-def statuses(answers: bytes) -> list[int]:
-    return [int(status) for status in re.findall(rb"HTTP/1\.[01] (\d{3}) ", answers)]
-
 
 HIDDEN = b"CONNECT shop:80 HTTP/1.1\r\nHost: shop\r\n"
 SMUGGLED = {
@@ -240,97 +147,3 @@ async def test_a_request_that_came_whole_is_looked_at_once(opened: Open, monkeyp
         answer = await port.exchange(request)
     assert answer.endswith(b"/in 3")
     assert looked_at == [request]
-
-
-@pytest.mark.parametrize("sent", [b"", b"GET /in HT", b"\r\n"], ids=["silent", "half", "an empty line"])
-async def test_a_head_that_does_not_come_ends_the_connection(opened: Open, sent: bytes) -> None:
-    async with opened(head_seconds=0.3) as port:
-        started = time.monotonic()
-        answer = await port.exchange(sent)
-        assert 0.2 < time.monotonic() - started < 3
-        assert statuses(answer) == ([408] if sent.strip() else [])
-        assert port.metric("http_server_late_heads_total") == 1
-        assert port.metric("http_server_open_connections") == 0
-
-
-async def test_dripping_does_not_put_the_deadline_off(opened: Open) -> None:
-    async with opened(head_seconds=0.3) as port:
-        reader, writer = await port.open()
-        answer = asyncio.create_task(reader.read())
-        sent = 0
-        while not answer.done() and sent < len(SECOND) - 1:
-            writer.write(SECOND[sent : sent + 1])
-            sent += 1
-            await asyncio.sleep(0.02)
-        assert sent < len(SECOND) - 1  # however long each of them took
-        assert statuses(await answer) == [408]
-        writer.close()
-        assert port.served == []
-
-
-async def test_an_idle_connection_stays_and_its_next_head_has_a_deadline(opened: Open) -> None:
-    async with opened(head_seconds=0.3) as port:
-        reader, writer = await port.open()
-        writer.write(SECOND)
-        await reader.readuntil(b"/second 0")
-        await asyncio.sleep(0.7)
-        writer.write(SECOND)
-        await reader.readuntil(b"/second 0")
-        writer.write(SECOND[:10])
-        async with asyncio.timeout(5):
-            assert statuses(await reader.read()) == [408]
-        writer.close()
-
-
-async def test_a_late_head_takes_no_answer_from_the_request_before(opened: Open) -> None:
-    async with opened(head_seconds=0.2) as port:
-        reader, writer = await port.open()
-        writer.write(b"GET /slow HTTP/1.1\r\nHost: shop\r\n\r\n" + SECOND[:10])
-        await asyncio.sleep(0.6)
-        port.release.set()
-        async with asyncio.timeout(5):
-            answers = await reader.read()
-        writer.close()
-        assert port.served == ["/slow"]
-        assert statuses(answers) == [200, 408]
-
-
-async def test_a_client_that_does_not_read_loses_its_connection(opened: Open) -> None:
-    async with opened(read_seconds=0.3) as port:
-        _reader, writer = await port.open()
-        writer.write(b"GET /long HTTP/1.1\r\nHost: shop\r\n\r\n")
-        await port.until("http_server_unread_answers_total", 1)
-        await port.until("http_server_open_connections", 0)
-        writer.close()
-        assert port.metric("http_server_late_heads_total") == 0
-
-
-async def test_a_client_that_reads_slowly_keeps_it(opened: Open) -> None:
-    async with opened(read_seconds=0.5) as port:
-        reader, writer = await port.open()
-        writer.write(b"GET /long HTTP/1.1\r\nHost: shop\r\nConnection: close\r\n\r\n")
-        got = len(await reader.readuntil(b"\r\n\r\n"))
-        while part := await reader.read(1_000_000):
-            got += len(part)
-            await asyncio.sleep(0.05)
-        writer.close()
-        assert got > LONG
-        assert port.metric("http_server_unread_answers_total") == 0
-
-
-async def test_one_connection_too_many_is_refused_and_counted(opened: Open) -> None:
-    async with opened(most=3) as port:
-        writers = [(await port.open())[1] for _ in range(3)]
-        await port.until("http_server_open_connections", 3)
-        assert statuses(await port.exchange(b"")) == [503]
-        assert port.metric("http_server_refused_connections_total") == 1
-        writers[0].close()
-        await port.until("http_server_open_connections", 2)
-        answer = await port.exchange(SECOND.replace(b"Host", b"Connection: close\r\nHost"))
-        assert statuses(answer) == [200]
-        await port.until("http_server_open_connections", 2)
-        writers.append((await port.open())[1])
-        await port.until("http_server_open_connections", 3)
-        assert statuses(await port.exchange(b"")) == [503]
-        for writer in writers:
-            writer.close()

@@ -18,10 +18,12 @@ from flashops.framing import Framing
 _FULL = b"HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\nRetry-After: 1\r\nConnection: close\r\n\r\n"
 _LATE = b"HTTP/1.1 408 Request Timeout\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
 
-# What follows a fault is read and dropped until it stops for a moment, at most so long: whoever still sends when
-# the connection closes gets a reset in place of the answer.
+# Whoever still sends when a connection closes gets a reset in place of the answer. So what follows a fault is read
+# and dropped until it stops for a moment, and what follows a last answer until the client closes; at most so long.
 _QUIET_SECONDS = 0.05
 _LINGERING_SECONDS = 0.5
+# Connections beyond the bound that may still read their refusal: they take descriptors too (`descriptors.RESERVED`).
+_MOST_LINGERING = 128
 
 _Parsed: TypeAlias = tuple[Sequence[tuple[RawRequestMessage, StreamReader]], bool, bytes]
 _NOTHING: _Parsed = ((), False, b"")
@@ -69,6 +71,7 @@ class Connections:
         self.metrics: Final = metrics
         self.logger: Final = _server_logger(metrics)
         self._open = 0
+        self._lingering = 0
 
     def enter(self) -> bool:
         """Count one more connection; False if there may be none."""
@@ -84,6 +87,17 @@ class Connections:
         self._open -= 1
         self.metrics.open.dec()
 
+    def linger(self) -> bool:
+        """Let one refused connection stay until its client has read why; False if too many do."""
+        if self._lingering >= _MOST_LINGERING:
+            return False
+        self._lingering += 1
+        return True
+
+    def end_lingering(self) -> None:
+        """Count one refused connection less that stays."""
+        self._lingering -= 1
+
 
 class Connection(web.RequestHandler):
     """One connection: aiohttp's own, behind a bound, a deadline for heads and a strict framing."""
@@ -93,6 +107,8 @@ class Connection(web.RequestHandler):
         "_entered",
         "_framing",
         "_head_timer",
+        "_lingering",
+        "_lingering_timer",
         "_quiet_timer",
         "_strict_parser",
         "_tell_by",
@@ -107,6 +123,8 @@ class Connection(web.RequestHandler):
         self._connections = connections
         self._framing = Framing()
         self._head_timer: asyncio.TimerHandle | None = None
+        self._lingering = False
+        self._lingering_timer: asyncio.TimerHandle | None = None
         self._quiet_timer: asyncio.TimerHandle | None = None
         self._unread_timer: asyncio.TimerHandle | None = None
         self._tell_by = 0.0
@@ -117,8 +135,7 @@ class Connection(web.RequestHandler):
         """Take the connection, or close it when there are too many."""
         self._entered = self._connections.enter()
         if not self._entered:
-            self.force_close()
-            _close(cast("asyncio.Transport", transport), _FULL)
+            self._refuse(cast("asyncio.Transport", transport))
             return
         super().connection_made(transport)
         self._start_head_timer()
@@ -126,16 +143,22 @@ class Connection(web.RequestHandler):
     def connection_lost(self, exc: BaseException | None) -> None:
         """Forget the connection."""
         self._stop_head_timer()
-        if self._quiet_timer is not None:
-            self._quiet_timer.cancel()
+        for timer in (self._quiet_timer, self._lingering_timer):
+            if timer is not None:
+                timer.cancel()
         self._stop_unread_timer()
         if self._entered:
             self._entered = False
             self._connections.leave()
+        if self._lingering:
+            self._lingering = False
+            self._connections.end_lingering()
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
         """Parse what came; a complete head ends its deadline, the first byte of a next one begins another."""
+        if self._force_close:
+            return  # the last answer is on its way
         heads = self._framing.heads
         super().data_received(data)
         if self._framing.heads != heads:
@@ -208,10 +231,25 @@ class Connection(web.RequestHandler):
             return
         self._head_timer = None
         self._connections.metrics.late.inc()
-        transport = self.transport
-        if transport is not None and self._framing.head_begun:
-            transport.write(_LATE)
-        self.force_close()
+        if self.transport is not None and self._framing.head_begun:
+            self._end(self.transport, _LATE)
+        else:
+            self.force_close()
+
+    def _refuse(self, transport: asyncio.Transport) -> None:
+        self._lingering = self._connections.linger()
+        self._end(transport, _FULL)
+        if not self._lingering:
+            transport.close()
+
+    def _end(self, transport: asyncio.Transport, answer: bytes) -> None:
+        """Give a last answer, and close when the client has, or soon."""
+        self._force_close = True  # aiohttp's: what still comes is dropped, and nothing is served any more
+        if self._waiter is not None:
+            self._waiter.cancel()
+        transport.write(answer)
+        transport.write_eof()
+        self._lingering_timer = self._loop.call_later(_LINGERING_SECONDS, transport.close)
 
 
 class _Parser(Protocol):
@@ -291,8 +329,3 @@ def _server_logger(metrics: ConnectionMetrics) -> logging.Logger:
     logger.parent = logging.getLogger()
     logger.addFilter(_MalformedRequests(metrics))
     return logger
-
-
-def _close(transport: asyncio.Transport, answer: bytes) -> None:
-    transport.write(answer)
-    transport.close()
