@@ -5,6 +5,7 @@ import json
 import logging
 import re
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
 
 import pytest
 import structlog
@@ -203,3 +204,26 @@ def test_on_a_terminal_the_line_of_a_request_is_text() -> None:
     configure_logging(service="order-api", stream=terminal)("http_request", {"status": 202})
     assert "http_request" in terminal.getvalue()
     assert not terminal.getvalue().startswith("{")
+
+
+def test_the_line_of_a_request_tells_the_moment_in_utc(
+    pipe: io.TextIOWrapper, lines: Read, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    moments = [
+        0,
+        999,
+        1_000,
+        999_999_999,
+        1_700_000_000_999_999_999,
+        1_700_000_001_000_000_000,
+        1_699_999_999_000_001_000,
+    ]
+    told = iter(moments)
+    monkeypatch.setattr("time.time_ns", lambda: next(told))
+    write = configure_logging(service="s", stream=pipe)
+    for _ in moments:
+        write("http_request", {})
+    written = [datetime.fromisoformat(str(line["timestamp"])) for line in lines()]
+    began = datetime(1970, 1, 1, tzinfo=UTC)
+    assert written == [began + timedelta(microseconds=moment // 1_000) for moment in moments]
+    assert all(re.fullmatch(r"[0-9T:-]{19}\.[0-9]{6}Z", str(line["timestamp"])) for line in lines())

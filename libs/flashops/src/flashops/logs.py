@@ -3,6 +3,7 @@
 import json
 import logging
 import sys
+import time
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from typing import TextIO, TypeAlias
@@ -120,11 +121,27 @@ def _logger_factory(target: TextIO) -> Callable[..., WrappedLogger]:
 
 
 def _info_writer(logger: WrappedLogger, fixed: Mapping[str, str]) -> WriteInfo:
+    timestamp = _Timestamps(clock_ns=time.time_ns).now
+
     def write(event: str, fields: Mapping[str, object]) -> None:
-        timestamp = datetime.now(UTC).isoformat().replace("+00:00", "Z")
-        logger.info(_to_bytes({**fields, "event": event, "level": "info", "timestamp": timestamp, **fixed}))
+        logger.info(_to_bytes({**fields, "event": event, "level": "info", "timestamp": timestamp(), **fixed}))
 
     return write
+
+
+class _Timestamps:
+    """Tells the time in UTC, to the microsecond; the part down to the second is spelled out once a second."""
+
+    def __init__(self, *, clock_ns: Callable[[], int]) -> None:
+        self._clock_ns = clock_ns
+        self._second, self._spelled = -1, ""
+
+    def now(self) -> str:
+        """Return what `TimeStamper` would write."""
+        second, nanoseconds = divmod(self._clock_ns(), 1_000_000_000)
+        if second != self._second:
+            self._second, self._spelled = second, datetime.fromtimestamp(second, UTC).isoformat()[:-6]
+        return f"{self._spelled}.{nanoseconds // 1_000:06d}Z"
 
 
 def _write_nothing(_event: str, _fields: Mapping[str, object]) -> None:

@@ -27,9 +27,10 @@ async def draft_of(request: web.Request) -> Draft:
     Raises:
         Rejection: The request is not acceptable.
     """
-    settings = request.app[SETTINGS]
+    app = request.app
+    settings = app[SETTINGS]
     body = await read_json_body(request, limit_bytes=settings.body_limit_bytes, deadline=settings.body_timeout)
-    draft = request.app[INTAKE].draft(body, idempotency_keys=request.headers.getall(IDEMPOTENCY_KEY, []))
+    draft = app[INTAKE].draft(body, idempotency_keys=request.headers.getall(IDEMPOTENCY_KEY, []))
     draft = await _as_first_asked(request, draft)
     context = request[REQUEST_CONTEXT]
     context.fields["order_id"] = draft.order_id

@@ -1,6 +1,7 @@
 """Order ids that certify themselves, so that intake needs no write but the publish."""
 
 import base64
+import hashlib
 import hmac
 import re
 from dataclasses import dataclass, field
@@ -20,44 +21,49 @@ _PAIRS = [first + second for first in _ALPHABET for second in _ALPHABET]
 _SHIFTS = range(8 * (_ID_BYTES + _TAG_BYTES) - 10, -1, -10)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Keys:
-    """What is made of one secret: a key per purpose, so that a tag can never be passed off as an id or the reverse.
+class _Hmac:
+    """HMAC-SHA-256 (RFC 2104) under one key: its two hashes have taken the key in, and are copied for each message.
 
-    Each is an HMAC that has taken its key in: a copy of it costs less than to begin anew.
+    It takes half the time of `hmac`'s own object, and a key of at most one block.
     """
 
-    tag: hmac.HMAC = field(repr=False)
-    derivation: hmac.HMAC = field(repr=False)
+    def __init__(self, key: bytes) -> None:
+        block = key.ljust(hashlib.sha256().block_size, b"\0")
+        self._inner = hashlib.sha256(bytes(byte ^ 0x36 for byte in block))
+        self._outer = hashlib.sha256(bytes(byte ^ 0x5C for byte in block))
+
+    def digest(self, message: bytes) -> bytes:
+        inner, outer = self._inner.copy(), self._outer.copy()
+        inner.update(message)
+        outer.update(inner.digest())
+        return outer.digest()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Keys:
+    """What is made of one secret: a key per purpose, so that a tag can never be passed off as an id or the reverse."""
+
+    tag: _Hmac = field(repr=False)
+    derivation: _Hmac = field(repr=False)
 
     @classmethod
     def of(cls, secret: bytes) -> Self:
         if len(secret) < MIN_SECRET_BYTES:
             raise ValueError(f"the order id secret must have at least {MIN_SECRET_BYTES} bytes")
         return cls(
-            tag=_keyed(secret, b"order-id/tag/v1"),
-            derivation=_keyed(secret, b"order-id/idempotency/v1"),
+            tag=_Hmac(hmac.digest(secret, b"order-id/tag/v1", "sha256")),
+            derivation=_Hmac(hmac.digest(secret, b"order-id/idempotency/v1", "sha256")),
         )
 
     def tag_of(self, identity: bytes) -> bytes:
-        return _digest(self.tag, identity)[:_TAG_BYTES]
+        return self.tag.digest(identity)[:_TAG_BYTES]
 
     def certified(self, identity: bytes) -> str:
         number = int.from_bytes(identity + self.tag_of(identity))
         return PREFIX + "".join([_PAIRS[number >> shift & 1023] for shift in _SHIFTS])
 
     def derived(self, pair: bytes) -> str:
-        return self.certified(_digest(self.derivation, pair)[:_ID_BYTES])
-
-
-def _keyed(secret: bytes, purpose: bytes) -> hmac.HMAC:
-    return hmac.new(hmac.digest(secret, purpose, "sha256"), digestmod="sha256")
-
-
-def _digest(keyed: hmac.HMAC, message: bytes) -> bytes:
-    begun = keyed.copy()
-    begun.update(message)
-    return begun.digest()
+        return self.certified(self.derivation.digest(pair)[:_ID_BYTES])
 
 
 class OrderIds:
