@@ -1,5 +1,7 @@
 """What the API measures. Labels are bounded: the route template, never the path."""
 
+from functools import cache
+
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 # A naive shop keeps its customers waiting for half a minute and more: the buckets reach 5 minutes.
@@ -21,27 +23,27 @@ class Metrics:
         self._add_catalogue(registry)
 
     def _add_requests(self, registry: CollectorRegistry) -> None:
-        self._requests = Histogram(
+        requests = Histogram(
             "http_server_request_duration_seconds",
             "From the request's headers to its answer.",
             ["http_request_method", "http_route", "http_response_status_code"],
             buckets=DURATION_BUCKETS,
             registry=registry,
         )
-        # Looking a series up by labels costs more than the observation.
-        self._request_series: dict[tuple[str, str, int], Histogram] = {}
+        # Looking a series up by its labels costs more than the observation.
+        self._requests = cache(requests.labels)
 
     def _add_orders(self, registry: CollectorRegistry) -> None:
-        self._accepted = Counter(
+        accepted = Counter(
             "orders_accepted", "Orders accepted, each at its first request.", ["mode"], registry=registry
         )
-        self._repeated = Counter(
+        repeated = Counter(
             "orders_repeated",
             "Accepted requests for an order that an earlier request had written down or settled.",
             ["mode"],
             registry=registry,
         )
-        self._taken_series: dict[tuple[str, bool], Counter] = {}
+        self._accepted, self._repeated = cache(accepted.labels), cache(repeated.labels)
         self._rejected = Counter("orders_rejected", "Orders refused, and why.", ["reason"], registry=registry)
         self._settled = Counter(
             "orders_settled", "Orders that this process brought to a terminal status.", ["status"], registry=registry
@@ -78,11 +80,7 @@ class Metrics:
 
     def request(self, *, method: str, route: str, status: int, seconds: float) -> None:
         """Count one answered request."""
-        key = (method if method in METHODS else "_OTHER", route, status)
-        series = self._request_series.get(key)
-        if series is None:
-            series = self._request_series[key] = self._requests.labels(key[0], route, str(status))
-        series.observe(seconds)
+        self._requests(method if method in METHODS else "_OTHER", route, str(status)).observe(seconds)
 
     def accepted(self, mode: str, *, repeated: bool = False) -> None:
         """Count an order taken: `async`, `sync`, or `sync_fallback` when it was queued in the end.
@@ -91,11 +89,7 @@ class Metrics:
         answered with an unknown outcome, the order is counted here alone: there are at least as many orders as
         were accepted, and at most as many as were accepted, repeated and of unknown outcome.
         """
-        series = self._taken_series.get((mode, repeated))
-        if series is None:
-            counter = self._repeated if repeated else self._accepted
-            series = self._taken_series[mode, repeated] = counter.labels(mode)
-        series.inc()
+        (self._repeated if repeated else self._accepted)(mode).inc()
 
     def rejected(self, reason: str) -> None:
         """Count an order refused."""

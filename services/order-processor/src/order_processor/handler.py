@@ -1,5 +1,7 @@
 """What the bus asks of the processor: one message handled, and what becomes of it."""
 
+from functools import cache
+
 from flashbus import dispositions as bus
 from flashbus.backoff import Backoff
 from flashbus.queue import Message
@@ -21,6 +23,7 @@ class MessageHandler:
         self._message_settler = message_settler
         self._backoff = backoff
         self._metrics = metrics
+        self._settled = cache(metrics.orders_settled.labels)
 
     async def handle(self, message: Message) -> bus.Disposition:
         """The bus's `Handler`."""
@@ -34,7 +37,7 @@ class MessageHandler:
             case DeadLetter(outcome=outcome, reason=reason, detail=detail):
                 if outcome == "failed":
                     # In the ledger it is, whether or not the dead letters take it at once.
-                    self._metrics.orders_settled.labels("failed").inc()
+                    self._settled("failed").inc()
                 return bus.DeadLetter(outcome=outcome, reason=reason, detail=detail)
 
     def _acknowledged(self, done: Acknowledge) -> bus.Acknowledge:
@@ -42,7 +45,7 @@ class MessageHandler:
         fields: dict[str, object] = {"status": entry.status.value}
         if done.attempt is not None:
             age = ((entry.completed_at or utc_now()) - entry.created_at).total_seconds()
-            self._metrics.orders_settled.labels(entry.status.value).inc()
+            self._settled(entry.status.value).inc()
             self._metrics.order_duration.observe(max(age, 0.0))
             fields |= {"attempt": done.attempt, "charge_id": entry.charge_id, "order_seconds": round(age, 3)}
         return bus.Acknowledge(outcome=done.outcome, fields=fields)

@@ -1,5 +1,7 @@
 """From what the bus tells to the processor's metrics."""
 
+from functools import cache
+
 from flashbus.dispositions import DeadLetter, Disposition
 from flashbus.observer import Observer
 from flashbus.queue import Message
@@ -11,14 +13,17 @@ class MetricsObserver(Observer):
 
     def __init__(self, metrics: Metrics) -> None:
         self._metrics = metrics
+        # Looking a series up by its labels costs more than the observation; outcomes are few.
+        self._messages = cache(metrics.messages.labels)
+        self._durations = cache(metrics.settle_duration.labels)
 
     def received(self, message: Message) -> None:
         if message.receive_count > 1:
             self._metrics.redeliveries.inc()
 
     def handled(self, message: Message, disposition: Disposition, *, seconds: float) -> None:  # noqa: ARG002 - the base's
-        self._metrics.messages.labels(disposition.outcome).inc()
-        self._metrics.settle_duration.labels(disposition.outcome).observe(seconds)
+        self._messages(disposition.outcome).inc()
+        self._durations(disposition.outcome).observe(seconds)
         if isinstance(disposition, DeadLetter):
             self._metrics.dead_letters.labels(disposition.reason).inc()
             if disposition.outcome == "poison":
