@@ -3,6 +3,7 @@
 import asyncio
 from collections import deque
 from collections.abc import Collection, Sequence
+from contextvars import Context, copy_context
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -103,6 +104,7 @@ class Consumer:
         self._receives = Receives()
         self._ahead: deque[Message] = deque()
         self._working: set[asyncio.Task[None]] = set()
+        self._surroundings = Context()
         self._pollers = [self._poller(queue, limits, observer) for _ in range(limits.pollers)]
 
     def _poller(self, queue: Queue, limits: ConsumerLimits, observer: Observer) -> Poller:
@@ -146,6 +148,8 @@ class Consumer:
         Raises:
             ExceptionGroup: An infrastructure loop broke.
         """
+        self._surroundings = copy_context()
+        self._surroundings.run(structlog.contextvars.clear_contextvars)  # once, and not for every message
         try:
             async with asyncio.TaskGroup() as loops:
                 keeping = loops.create_task(self._heartbeat.run(), name="visibility loop")
@@ -170,7 +174,8 @@ class Consumer:
             self._ahead.append(message)
 
     def _begin(self, message: Message) -> None:
-        task = asyncio.create_task(self._work(message), name=f"message {message.message_id}")
+        name, context = f"message {message.message_id}", self._surroundings.copy()
+        task = asyncio.create_task(self._work(message), name=name, context=context)
         self._working.add(task)
         task.add_done_callback(self._end)
 

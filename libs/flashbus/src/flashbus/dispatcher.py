@@ -50,8 +50,10 @@ class Dispatcher:
         self._write_line = write_line
 
     async def work(self, message: Message) -> Disposition:
-        """Bring a held message to its end, and tell which; when cancelled, hand it back at once."""
-        structlog.contextvars.clear_contextvars()
+        """Bring a held message to its end, and tell which; when cancelled, hand it back at once.
+
+        What is bound to the log's context meanwhile stays bound: call it in a context of the message's own.
+        """
         structlog.contextvars.bind_contextvars(message_id=message.message_id, receive_count=message.receive_count)
         started = asyncio.get_running_loop().time()
         self._progress.taken()

@@ -1,7 +1,7 @@
 """settle(): claim an order, charge it, record the answer. The same in every arm."""
 
 import asyncio
-import secrets
+import os
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -244,7 +244,7 @@ class Settler:
 
     def _attempt_name(self) -> str:
         # Unique per attempt, so that two deliveries of one message in the same worker exclude each other.
-        return f"{self._owner}/{secrets.token_hex(6)}"
+        return f"{self._owner}/{os.urandom(6).hex()}"
 
     async def _look_up(self, claim: Claimed) -> ChargeKnown:
         return await self._holding(claim, self._charger.lookup(_request(claim.order, None)))
@@ -310,12 +310,24 @@ def _without_claim(claim: AlreadyTerminal | HeldElsewhere | ContentMismatch) -> 
             return Mismatch(entry=entry)
 
 
+async def _end_of(write: asyncio.Task[_T]) -> None:
+    # Unlike `await write` it leaves the write alone when cancelled; `asyncio.wait` does the same for more.
+    ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    def tell(_write: asyncio.Task[_T]) -> None:
+        if not ended.done():
+            ended.set_result(None)
+
+    write.add_done_callback(tell)
+    await ended
+
+
 async def _finish(write: asyncio.Task[_T]) -> _T:
     """Wait for a write to end even when cancelled meanwhile; the cancellation follows it."""
     cancellation: asyncio.CancelledError | None = None
     while not write.done():
         try:
-            await asyncio.wait([write])  # unlike `await write`, leaves the write alone when cancelled
+            await _end_of(write)
         except asyncio.CancelledError as error:
             cancellation = error
     if cancellation is not None and not write.cancelled():

@@ -40,6 +40,8 @@ class Tally:
     def succeeded(self, order_id: str) -> None:
         """Count a success: the dependency works, and whoever failed until now has a trouble of its own."""
         self._silent = 0
+        if not self._failing and not self._suspects:
+            return  # as nearly always
         self._suspects.update(dict.fromkeys(self._failing))
         self._failing.clear()
         self._suspects.pop(order_id, None)

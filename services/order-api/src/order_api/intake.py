@@ -1,7 +1,7 @@
 """Intake: from the bytes of a request to an order with an id and our prices."""
 
+import os
 import re
-import secrets
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -74,7 +74,7 @@ class Intake:
         """
         given = _idempotency_key(idempotency_keys)
         request = _parsed(body)
-        key = given or secrets.token_hex(_MADE_KEY_BYTES)
+        key = given or os.urandom(_MADE_KEY_BYTES).hex()
         order_id, *earlier = self.ids.candidates(customer_id=request.customer_id, idempotency_key=key)
         return Draft(
             request=request,
