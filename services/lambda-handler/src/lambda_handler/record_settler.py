@@ -4,9 +4,11 @@ import asyncio
 import random
 import time
 from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Protocol
+from weakref import WeakValueDictionary
 
 from flashbus.dead_letters import is_redriven
 from flashmsg import FlashmsgError, Order, OrderPlaced, Reservation
@@ -75,7 +77,8 @@ class RecordSettler:
     """Settles an order, and carries out what becomes of its message.
 
     A transient failure is retried while the invocation has time for a whole payment; after that the record is
-    reported and comes back with the queue's visibility or Lambda's own retry.
+    reported and comes back with the queue's visibility or Lambda's own retry. Deliveries of one order that are here at
+    once are settled in turn: the second would wait out the first one's lease, and hold its whole batch.
     """
 
     settler: Settles
@@ -86,6 +89,10 @@ class RecordSettler:
     now: Callable[[], datetime] = utc_now
     sleep: Callable[[float], Awaitable[object]] = asyncio.sleep
     jitter: Callable[[], float] = field(default=random.random)
+    # A lock is kept for as long as a delivery holds it or waits for it.
+    _turns: WeakValueDictionary[str, asyncio.Lock] = field(
+        default_factory=WeakValueDictionary, init=False, repr=False, compare=False
+    )
 
     async def settle(self, record: Record, deadline: float, known: Known) -> RecordOutcome:
         """Settle one record before `deadline` (of `clock`); `known` gets what names it in the log, however this ends.
@@ -101,20 +108,30 @@ class RecordSettler:
             known.error = error
             return await self._carry_out(decide_poison(error), record, known)
         _note(placed, known)
-        return await self._carry_out(await self._decide(placed, record, delivery, deadline, known), record, known)
+        async with AsyncExitStack() as turn:
+            ended = await self._in_turn(turn, placed, delivery, deadline, known)
+            disposition = await self._decide(ended, placed, record, delivery)
+        return await self._carry_out(disposition, record, known)
 
-    async def _decide(
-        self, placed: OrderPlaced, record: Record, delivery: Delivery, deadline: float, known: Known
-    ) -> Disposition:
+    async def _in_turn(
+        self, turn: AsyncExitStack, placed: OrderPlaced, delivery: Delivery, deadline: float, known: Known
+    ) -> Settlement | Exception:
+        """Settle once no other delivery of the order is at it; `turn` keeps the others waiting until it is closed."""
         ended: Settlement | Exception
         try:
             # On its last receive a message must not run out of time, or SQS moves it without a reason.
             async with asyncio.timeout(self._time_to_try(deadline) if delivery.last else None):
+                await turn.enter_async_context(self._turns.setdefault(placed.data.order_id, asyncio.Lock()))
                 ended = await self._settle(placed, delivery, deadline)
         except TimeoutError:
             known.error = ended = GatewayUnavailableError("the invocation's time was up", reason="out_of_time")
         except Exception as error:  # noqa: BLE001 - one record's bug must not take its siblings down
             known.error = ended = error
+        return ended
+
+    async def _decide(
+        self, ended: Settlement | Exception, placed: OrderPlaced, record: Record, delivery: Delivery
+    ) -> Disposition:
         decided = decide(ended, delivery, now=self.now())
         if not isinstance(decided, GiveUpOrder):
             return decided
