@@ -8,7 +8,7 @@ from flashbus.queue import QueueUnavailableError
 from flashops.command_line import EXIT_USAGE
 from flashops.lifecycle import Shutdown
 from flashpay import utc_now
-from order_processor.dlq.actions import Action, Discard, Redrive
+from order_processor.dlq.actions import Action, Discard, DiscardPreview, Redrive
 from order_processor.dlq.audit_log import AuditLog
 from order_processor.dlq.command_line import PROGRAM, Command, parse
 from order_processor.dlq.connections import Connections, open_connections
@@ -51,6 +51,7 @@ def _visit(command: Command, connections: Connections, tour: Tour) -> Visit:
         run=this,
         stop=tour.stop,
         say=_say,
+        preview=DiscardPreview(last_traces=connections.last_traces) if command.name == "discard" else None,
     )
 
 
