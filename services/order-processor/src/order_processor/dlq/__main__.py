@@ -4,6 +4,8 @@ import asyncio
 import secrets
 import sys
 
+from botocore.exceptions import BotoCoreError
+
 from flashbus.queue import QueueUnavailableError
 from flashops.command_line import EXIT_USAGE
 from flashops.lifecycle import Shutdown
@@ -75,7 +77,7 @@ def main() -> None:
     except UnknownPlaceError as exc:
         sys.stderr.write(f"{PROGRAM}: {exc}\n")
         status = EXIT_USAGE
-    except (QueueUnavailableError, OSError) as exc:
+    except (QueueUnavailableError, BotoCoreError, OSError) as exc:
         sys.stderr.write(f"{PROGRAM}: {exc}\n")
         status = EXIT_FAILED
     sys.exit(status)
