@@ -58,6 +58,7 @@ class BatchConsumer:
             done=outcome.done,
             order_id=known.order_id,
             trace_id=known.trace_id,
+            settled=known.settled,
             attempt=outcome.attempt,
             error=None if outcome.error is None else repr(outcome.error),
             duration_seconds=round(self.clock() - started, 4),

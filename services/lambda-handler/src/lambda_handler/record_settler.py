@@ -24,6 +24,7 @@ from flashpay import (
     GiveUpOrder,
     HandBack,
     Settlement,
+    StockUnsettledError,
     decide,
     decide_given_up,
     decide_poison,
@@ -110,7 +111,7 @@ class RecordSettler:
         _note(placed, known)
         async with AsyncExitStack() as turn:
             ended = await self._in_turn(turn, placed, delivery, deadline, known)
-            disposition = await self._decide(ended, placed, record, delivery)
+            disposition = await self._decide(ended, placed, record, delivery, known)
         return await self._carry_out(disposition, record, known)
 
     async def _in_turn(
@@ -122,7 +123,7 @@ class RecordSettler:
             # On its last receive a message must not run out of time, or SQS moves it without a reason.
             async with asyncio.timeout(self._time_to_try(deadline) if delivery.last else None):
                 await turn.enter_async_context(self._turns.setdefault(placed.data.order_id, asyncio.Lock()))
-                ended = await self._settle(placed, delivery, deadline)
+                ended = await self._settle(placed, delivery, deadline, known)
         except TimeoutError:
             known.error = ended = GatewayUnavailableError("the invocation's time was up", reason="out_of_time")
         except Exception as error:  # noqa: BLE001 - one record's bug must not take its siblings down
@@ -130,7 +131,7 @@ class RecordSettler:
         return ended
 
     async def _decide(
-        self, ended: Settlement | Exception, placed: OrderPlaced, record: Record, delivery: Delivery
+        self, ended: Settlement | Exception, placed: OrderPlaced, record: Record, delivery: Delivery, known: Known
     ) -> Disposition:
         decided = decide(ended, delivery, now=self.now())
         if not isinstance(decided, GiveUpOrder):
@@ -138,9 +139,9 @@ class RecordSettler:
         if isinstance(record, QueueRecord) and self.dead_letters is None:
             # The queue's redrive moves it, unmarked: an order failed now could never be opened again.
             return HandBack(outcome=decided.reason)
-        return await self._give_up(placed, decided, delivery)
+        return await self._give_up(placed, decided, delivery, known)
 
-    async def _give_up(self, placed: OrderPlaced, why: GiveUpOrder, delivery: Delivery) -> Disposition:
+    async def _give_up(self, placed: OrderPlaced, why: GiveUpOrder, delivery: Delivery, known: Known) -> Disposition:
         given_up: GiveUp | Exception
         try:
             given_up = await self.settler.give_up(
@@ -151,6 +152,7 @@ class RecordSettler:
                 uncharged=why.uncharged,
             )
         except Exception as error:  # noqa: BLE001 - as above
+            _note_end(error, known)
             given_up = error
         return decide_given_up(given_up, placed.data, why, delivery, now=self.now())
 
@@ -171,7 +173,7 @@ class RecordSettler:
                 await self.dead_letters.send(record, reason=reason, detail=detail)
                 return RecordOutcome(done=True, outcome=outcome, order_id=order_id, error=why)
 
-    async def _settle(self, placed: OrderPlaced, delivery: Delivery, deadline: float) -> Settlement:
+    async def _settle(self, placed: OrderPlaced, delivery: Delivery, deadline: float, known: Known) -> Settlement:
         attempt = 0
         while True:
             try:
@@ -182,6 +184,7 @@ class RecordSettler:
                     redriven=delivery.redriven,
                 )
             except FlashpayError as error:
+                _note_end(error, known)
                 pause = self._pause(attempt, error)
                 if not error.retryable or not self._has_time(pause, deadline):
                     raise
@@ -208,6 +211,11 @@ class RecordSettler:
 
     def _left(self, deadline: float) -> float:
         return deadline - self.clock()
+
+
+def _note_end(error: Exception, known: Known) -> None:
+    if isinstance(error, StockUnsettledError) and error.ended is not None:
+        known.settled = error.ended.status.value
 
 
 def _note(placed: OrderPlaced, known: Known) -> None:

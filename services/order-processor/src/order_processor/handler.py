@@ -1,5 +1,7 @@
 """What the bus asks of the processor: one message handled, and what becomes of it."""
 
+import structlog
+
 from flashbus import dispositions as bus
 from flashbus.backoff import Backoff
 from flashbus.queue import Message
@@ -30,11 +32,11 @@ class MessageHandler:
             case Acknowledge():
                 return self._acknowledged(disposition)
             case HandBack(outcome=outcome, reason=reason, at_least=at_least, step=step, ended=ended):
-                self._count(ended)
+                self._count_early(ended)
                 after = self._backoff.after(step, at_least=at_least) if step else at_least
                 return bus.HandBack(outcome=outcome, after=after, reason=reason)
             case DeadLetter(outcome=outcome, reason=reason, detail=detail, ended=ended):
-                self._count(ended)
+                self._count_early(ended)
                 if outcome == "failed":
                     # In the ledger it is, whether or not the dead letters take it at once.
                     self._metrics.orders_settled.labels("failed").inc()
@@ -48,10 +50,13 @@ class MessageHandler:
             fields |= {"attempt": done.attempt, "charge_id": entry.charge_id, "order_seconds": round(_age(entry), 3)}
         return bus.Acknowledge(outcome=done.outcome, fields=fields)
 
-    def _count(self, ended: LedgerEntry | None) -> None:
-        """Count an order that came to its end here, if one did."""
-        if ended is None:
-            return
+    def _count_early(self, ended: LedgerEntry | None) -> None:
+        """Count an order that came to its end while its message did not: that goes on, as a duplicate."""
+        if ended is not None:
+            structlog.contextvars.bind_contextvars(settled=ended.status.value)
+            self._count(ended)
+
+    def _count(self, ended: LedgerEntry) -> None:
         self._metrics.orders_settled.labels(ended.status.value).inc()
         # One that was given up took as long as it was tried.
         if ended.status is not OrderStatus.FAILED:
