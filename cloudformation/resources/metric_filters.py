@@ -6,9 +6,9 @@ from cloudformation.resources.execution import Execution
 from cloudformation.resources.function import Function
 
 # As the services write them; a test holds them against the code. The outcome, not the order's status: a duplicate of a
-# completed order has that status too.
-PROCESSOR_COMPLETED = '{ $.event = "message_handled" && $.outcome = "completed" }'
-FUNCTION_COMPLETED = '{ $.event = "record_consumed" && $.outcome = "completed" }'
+# completed order has that status too. An order that ended while the stock table was away has `settled` in that line.
+PROCESSOR_COMPLETED = '{ $.event = "message_handled" && ($.outcome = "completed" || $.settled = "completed") }'
+FUNCTION_COMPLETED = '{ $.event = "record_consumed" && ($.outcome = "completed" || $.settled = "completed") }'
 FUNCTION_STARTED = '{ $.event = "cold_start" }'
 RECONCILED = '{ $.event = "reconciled" && $.applied IS TRUE && $.complete IS TRUE }'
 CHARGE_CONFLICT = '{ $.event = "charge_conflict" || $.event = "refund_refused" }'

@@ -176,14 +176,20 @@ def test_every_parameter_and_output_is_documented(either: Document) -> None:
 def test_log_filters_match_what_the_services_write(whole: Document) -> None:
     project = Path(__file__).resolve().parents[2]
     source = project / "services"
-    processor = (project / "libs/flashbus/src/flashbus/dispatcher.py").read_text(encoding="utf-8")
+    # The bus writes the line of a message, and the processor's handler binds what it says of an order.
+    written = (
+        project / "libs/flashbus/src/flashbus/dispatcher.py",
+        source / "order-processor/src/order_processor/handler.py",
+    )
+    processor = "".join(path.read_text(encoding="utf-8") for path in written)
     function = (source / "lambda-handler/src/lambda_handler/consumer.py").read_text(encoding="utf-8")
     start = (source / "lambda-handler/src/lambda_handler/function.py").read_text(encoding="utf-8")
     patterns = {t: f["FilterPattern"] for t, f in of_kind(whole, "AWS::Logs::MetricFilter").items()}
     for title, code in (("ProcessorCompleted", processor), ("FunctionCompleted", function), ("FunctionStarts", start)):
         (event,) = re.findall(r'\$\.event = "(\w+)"', patterns[title])
-        assert set(re.findall(r"\$\.(\w+)", patterns[title])) <= {"event", "outcome"}
-        assert "outcome" not in patterns[title] or ("outcome=" in code and '"completed"' in patterns[title])
+        assert set(re.findall(r"\$\.(\w+)", patterns[title])) <= {"event", "outcome", "settled"}
+        assert "outcome" not in patterns[title] or '"completed"' in patterns[title]
+        assert "outcome" not in patterns[title] or ("outcome=" in code and "settled=" in code)
         assert f'"{event}"' in code, title
 
 

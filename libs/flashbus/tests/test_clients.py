@@ -3,11 +3,13 @@
 import inspect
 from collections.abc import Callable
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
+from aiobotocore.session import get_session
 from aiohttp import web
 from aiohttp.test_utils import TestServer
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import BotoCoreError, ClientError, CredentialRetrievalError
 
 from flashbus.clients import aws_client
 from flashbus.wire.clients import _open_caller, sqs_client
@@ -48,6 +50,52 @@ async def test_a_variable_that_leads_nowhere_is_an_error_of_botocore(
     with pytest.raises(BotoCoreError, match=complaint):
         async with aws_client("sqs"):
             raise AssertionError("there is a client")
+
+
+@pytest.fixture
+def credential_process(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[[str], None]:
+    """Has credentials come of a program that prints this."""
+
+    def print_this(text: str) -> None:
+        (tmp_path / "printed").write_text(text)
+        (tmp_path / "config").write_text(f"[default]\ncredential_process = cat {tmp_path}/printed\n")
+
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(tmp_path / "absent"))
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
+    monkeypatch.delenv("AWS_ACCESS_KEY_ID")
+    monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
+    return print_this
+
+
+KEYS = '{"Version": 1, "AccessKeyId": "a", "SecretAccessKey": "s", "SessionToken": "t", "Expiration": "%s-01-01T00Z"}'
+
+
+async def test_credentials_that_have_expired_when_they_are_renewed_are_an_error_of_botocore(
+    credential_process: Callable[[str], None],
+) -> None:
+    credential_process(KEYS % 2001)
+    session = get_session()
+    async with aws_client("sqs", session=session) as sqs, aws_client("sns", session=session) as sns:
+        for call in (sqs.list_queues, sns.list_topics):
+            with pytest.raises(CredentialRetrievalError, match="the refreshed credentials are still expired"):
+                await call()
+
+
+async def test_credentials_that_cannot_be_read_are_an_error_of_botocore(
+    credential_process: Callable[[str], None],
+) -> None:
+    credential_process("no JSON")
+    with pytest.raises(CredentialRetrievalError, match="JSONDecodeError"):
+        async with aws_client("sqs"):
+            raise AssertionError("there is a client")
+
+
+async def test_credentials_that_are_renewed_sign(credential_process: Callable[[str], None]) -> None:
+    credential_process(KEYS % 2999)
+    async with aws_client("sqs") as client:
+        url = await client.generate_presigned_url("list_queues")
+    assert "Credential=a%2F" in url or "AWSAccessKeyId=a" in url
 
 
 async def test_the_older_region_variable_is_honoured() -> None:

@@ -129,7 +129,7 @@ REFUSED = ClientError({"Error": {"Code": "OverLimit"}}, "ReceiveMessage")
 ERRORS: list[tuple[Exception, str, str]] = [
     (REFUSED, "receive: OverLimit", "refused"),
     (ClientError({}, "ReceiveMessage"), "receive: unknown", "refused"),
-    (BotoCoreError(), "receive: BotoCoreError", "unreachable"),
+    (BotoCoreError(), "receive: BotoCoreError: An unspecified error occurred", "unreachable"),
     (ConnectionResetError(), "receive: ConnectionResetError", "unreachable"),
     (ValueError("no JSON"), "receive: ValueError: no JSON", "garbled"),
 ]

@@ -184,3 +184,12 @@ def test_what_nobody_said_is_the_harmless_answer() -> None:
     assert HandBack(outcome="handed_back") == HandBack(
         outcome="handed_back", reason=None, at_least=timedelta(0), step=1
     )
+
+
+def test_an_order_that_has_ended_without_its_units_is_named_to_be_counted() -> None:
+    unsettled = StockUnsettledError("completed: no stock", settled=True)
+    unsettled.ended = COMPLETED
+    for delivery in (FIRST, LAST):
+        decided = decide(unsettled, delivery, now=START)
+        assert isinstance(decided, HandBack | DeadLetter)
+        assert decided.ended == COMPLETED

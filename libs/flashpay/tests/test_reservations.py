@@ -159,13 +159,28 @@ async def test_while_the_stock_does_not_answer_the_order_stands_and_the_next_del
         assert (caught.value.retryable, caught.value.reason) == (True, "stock_unavailable")
         assert str(caught.value).startswith(f"{ORDER.order_id} is completed: ")
         assert caught.value.settled is settled
-    with pytest.raises(StockUnsettledError):
+        assert caught.value.ended == (memory.entries[ORDER.order_id] if settled else None)
+    with pytest.raises(StockUnsettledError) as caught:
         await settler.give_up(ORDER, reason="exhausted", reservation=OWN)
+    assert caught.value.ended is None
     assert memory.entries[ORDER.order_id].status is OrderStatus.COMPLETED
     stock.unavailable = False
     assert isinstance(await settler.settle(ORDER, reservation=OWN), Duplicate)
     assert await stock.level() == (6, 2, 2)
     assert len(gateway.requests) == 1
+
+
+async def test_an_order_that_is_given_up_while_the_stock_does_not_answer_is_told_by_that_attempt_alone(
+    settler: Settler, memory: MemoryLedger, stock: FakeStock
+) -> None:
+    stock.unavailable = True
+    told = []
+    for _ in range(2):
+        with pytest.raises(StockUnsettledError) as caught:
+            await settler.give_up(ORDER, reason="exhausted", reservation=OWN)
+        assert caught.value.settled is False
+        told.append(caught.value.ended)
+    assert told == [memory.entries[ORDER.order_id], None]
 
 
 async def test_who_dies_between_the_record_and_the_ending_leaves_it_to_the_next_delivery(

@@ -219,3 +219,45 @@ async def test_the_duration_of_a_record_is_logged_to_the_tenth_of_a_millisecond(
     consumer = replace(bench.consumer(), clock=lambda: next(moments, 2.23456))
     await consumer.consume([message(ORDER)], within(30))
     assert [line["duration_seconds"] for line in bench.log] == [1.2346]
+
+
+async def test_a_second_delivery_in_a_batch_waits_for_the_first_and_not_for_its_lease() -> None:
+    bench = Bench(sleeps=False)
+    other = sample_order("other")
+    bench.gateway.hold()
+    batch = [message(ORDER), replace(message(ORDER), message_id="again"), message(other)]
+    running = asyncio.create_task(consume(bench, *batch))
+    await bench.gateway.until_in_flight(2)  # the two orders at once
+    bench.gateway.let_go()
+    outcomes = await running
+    assert [outcome.outcome for outcome in outcomes] == ["completed", "duplicate", "completed"]
+    assert (len(bench.gateway.requests), bench.pauses) == (2, [])
+
+
+async def test_a_second_delivery_goes_on_where_the_first_had_to_give_up() -> None:
+    bench = Bench(sleeps=False)
+    bench.gateway.for_customers = {ORDER.customer_id: Reply.FAIL}
+    batch = [message(ORDER, receive_count=MAX_RECEIVES), replace(message(ORDER), message_id="again")]
+    outcomes = await consume(bench, *batch, within=within(1.5))
+    assert [(outcome.done, outcome.outcome) for outcome in outcomes] == [(True, "failed"), (True, "duplicate")]
+    assert ([reason for _, reason in bench.letters], bench.pauses) == (["exhausted"], [])
+
+
+async def test_a_delivery_that_never_gets_its_turn_is_reported_in_time() -> None:
+    bench = Bench()
+    bench.gateway.default = Reply.HANG
+    started = time.monotonic()
+    batch = [message(ORDER), replace(message(ORDER), message_id="again")]
+    outcomes = await consume(bench, *batch, within=within(1.5), payment_timeout=10)
+    assert time.monotonic() - started < 1.5
+    assert [(outcome.done, outcome.outcome) for outcome in outcomes] == [(False, "out_of_time")] * 2
+    assert [line["order_id"] for line in bench.log] == [ORDER.order_id] * 2
+
+
+async def test_on_its_last_receive_a_delivery_without_a_turn_is_dead_lettered_with_its_reason() -> None:
+    bench = Bench()
+    bench.gateway.default = Reply.HANG
+    last = replace(message(ORDER, receive_count=MAX_RECEIVES), message_id="last")
+    outcomes = await consume(bench, message(ORDER), last, within=within(3), payment_timeout=10)
+    assert [(outcome.done, outcome.outcome) for outcome in outcomes] == [(False, "out_of_time"), (True, "unresolved")]
+    assert [reason for _, reason in bench.letters] == ["exhausted"]

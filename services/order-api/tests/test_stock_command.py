@@ -1,10 +1,12 @@
 """`python -m order_api.stock`: what it prints, what it refuses, and that a refusal changes nothing."""
 
+import json
 import os
 import subprocess
 import sys
 import uuid
 from collections.abc import AsyncIterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -144,6 +146,19 @@ def test_a_variable_that_leads_nowhere_is_said_in_one_sentence() -> None:
     done = run("show", variables=nowhere)
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr == "python -m order_api.stock: Invalid endpoint configuration: Invalid endpoint: nonsense\n"
+
+
+def test_credentials_that_cannot_be_renewed_are_said_in_one_sentence(tmp_path: Path) -> None:
+    keys = {"Version": 1, "AccessKeyId": "a", "SecretAccessKey": "s", "SessionToken": "t"}
+    (tmp_path / "keys").write_text(json.dumps(keys | {"Expiration": "2001-01-01T00:00:00Z"}))
+    (tmp_path / "config").write_text(f"[default]\ncredential_process = cat {tmp_path}/keys\n")
+    variables = {"STOCK_TABLE": "s", "PRODUCTS_TABLE": "p", "AWS_REGION": "eu-west-1"}
+    done = run("show", variables=variables | {"AWS_CONFIG_FILE": str(tmp_path / "config")})
+    assert (done.returncode, done.stdout) == (1, "")
+    *_, sentence = done.stderr.splitlines()
+    assert sentence.startswith("python -m order_api.stock: DynamoDB is out of reach")
+    assert "still expired" in sentence
+    assert "Traceback" not in done.stderr
 
 
 @pytest.mark.embedded_aws

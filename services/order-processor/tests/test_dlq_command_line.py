@@ -13,7 +13,7 @@ from flashmsg import OrderPlaced, encode
 from flashpay import Retention
 from flashpay.testing import sample_order
 from order_processor.dlq.__main__ import _visit
-from order_processor.dlq.actions import Action, Discard, Redrive
+from order_processor.dlq.actions import Action, Discard, DiscardPreview, Redrive
 from order_processor.dlq.audit_log import Author
 from order_processor.dlq.command_line import parse
 from order_processor.dlq.connections import Connections
@@ -167,6 +167,13 @@ def test_who_acts_does_what_was_said_and_nothing_in_a_dry_run(
     visit = visit_of(words)
     assert isinstance(visit, Acting)
     assert (visit.doing, type(visit.action)) == (doing, kind)
+
+
+def test_a_dry_run_of_a_discard_looks_into_the_ledger_and_one_of_a_redrive_does_not() -> None:
+    discard, redrive = visit_of("discard --all --by a --why b --dry-run"), visit_of("redrive --all --dry-run")
+    assert isinstance(discard, Acting)
+    assert isinstance(redrive, Acting)
+    assert (discard.preview, redrive.preview) == (DiscardPreview(last_traces=None), None)
 
 
 class CloudFormation:

@@ -12,7 +12,7 @@ from flashbus.testing import FakeQueue, loop_time
 from flashmsg import OrderPlaced, OrderStatus, Reservation, encode
 from flashpay import Approved, Claimed, Reservations, Retention
 from flashpay.testing import FakeStock, ManualClock, MemoryLedger, sample_order, sample_reservation
-from order_processor.dlq.actions import Discard
+from order_processor.dlq.actions import Discard, DiscardPreview
 from order_processor.dlq.audit_log import AuditLog, Author
 from order_processor.dlq.last_traces import LastTraces
 from order_processor.dlq.places import QueueName
@@ -43,18 +43,19 @@ class Shop:
         reservations = Reservations(stock=self.stock, limits=self.stock.stock.limits)
         return LastTraces(ledger=self.ledger, reservations=reservations)
 
-    async def discard(self, *, knows_the_ledger: bool = True) -> None:
+    async def discard(self, *, knows_the_ledger: bool = True, dry_run: bool = False) -> None:
         now = datetime.fromtimestamp(loop_time(), UTC)
         author, stop = Author(by="ada", why="the sale is off"), asyncio.Event()
         last_traces = self.last_traces if knows_the_ledger else None
         acting = Acting(
-            action=Discard(audit_log=self.audit_log, author=author, last_traces=last_traces),
+            action=None if dry_run else Discard(audit_log=self.audit_log, author=author, last_traces=last_traces),
             doing="discarded",
             pause=timedelta(0),
             started=now,
             run="run-1",
             stop=stop,
             say=self.printed.append,
+            preview=DiscardPreview(last_traces=last_traces),
         )
         queues: dict[QueueName, Queue] = {"undelivered": self.undelivered}
         await Tour(queues=queues, selection=Selection(), limit=10, now=now, stop=stop).go(acting)
@@ -145,3 +146,37 @@ async def test_what_is_no_order_needs_no_ledger(shop: Shop) -> None:
     assert shop.undelivered.stored == {}
     (line,) = shop.audit_log.path.read_text().splitlines()
     assert json.loads(line)["body"] == "{"
+
+
+@pytest.mark.parametrize(("reservation", "units"), [(None, ""), (OWN, ", and its units would be for sale again")])
+async def test_a_dry_run_says_that_an_order_would_end_with_its_letter(
+    shop: Shop, reservation: Reservation | None, units: str
+) -> None:
+    await shop.park(reservation)
+    await shop.discard(dry_run=True)
+    _, said, summary = shop.printed
+    assert said.endswith(f": its order, which the ledger has never met, would end failed{units}")
+    assert summary == "dry run: 1 would be discarded"
+    assert (shop.status(), await shop.stock.level()) == (None, (8, 2, 0))
+    assert len(shop.undelivered.visible()) == 1
+    assert not shop.audit_log.path.exists()
+
+
+async def test_a_dry_run_says_no_more_of_an_order_that_the_ledger_knows_nor_of_what_is_no_order(shop: Shop) -> None:
+    await shop.park()
+    await shop.undelivered.send("{", attributes={})
+    await shop.ledger.accept(ORDER, reservation=OWN)
+    await shop.discard(dry_run=True)
+    assert len(shop.printed) == 3
+    assert shop.printed[-1] == "dry run: 2 would be discarded"
+    assert shop.status() is OrderStatus.PENDING
+
+
+@pytest.mark.parametrize("away", [True, False])
+async def test_a_dry_run_says_which_letters_would_stay(shop: Shop, *, away: bool) -> None:
+    await shop.park()
+    shop.ledger.unavailable = away
+    await shop.discard(dry_run=True, knows_the_ledger=away)
+    assert "would not be discarded: " in shop.printed[1]
+    assert ("the ledger does not say" if away else "ORDERS_TABLE") in shop.printed[1]
+    assert shop.printed[-1] == "dry run: 0 would be discarded, 1 would not"

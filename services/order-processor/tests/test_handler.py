@@ -75,3 +75,20 @@ async def test_an_order_that_had_its_end_before_is_not_counted_again() -> None:
     assert told == bus.Acknowledge(outcome="duplicate", fields={"status": "completed"})
     assert registry.get_sample_value("orders_settled_total", {"status": "completed"}) is None
     assert registry.get_sample_value("processor_order_duration_seconds_count") == 0
+
+
+@pytest.mark.parametrize("status", [OrderStatus.COMPLETED, OrderStatus.FAILED])
+async def test_an_order_that_ended_without_its_units_is_counted_though_its_message_is_not_finished(
+    status: OrderStatus,
+) -> None:
+    entry = replace(COMPLETED, status=status)
+    dispositions: list[Disposition] = [
+        HandBack(outcome="retry", reason="stock_unavailable", ended=entry),
+        DeadLetter(outcome="unresolved", reason="stock_unavailable", detail="no stock", ended=entry),
+    ]
+    for disposition in dispositions:
+        registry = CollectorRegistry()
+        await handled(disposition, registry)
+        assert registry.get_sample_value("orders_settled_total", {"status": status.value}) == 1
+        aged = 0 if status is OrderStatus.FAILED else 1
+        assert registry.get_sample_value("processor_order_duration_seconds_count") == aged

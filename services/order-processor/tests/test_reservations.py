@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 
 import pytest
+import structlog
+from structlog.testing import capture_logs
 
 from flashmsg import Order, OrderPlaced, OrderStatus, Reservation, encode
 from flashpay.testing import Reply, sample_reservation
@@ -64,6 +66,23 @@ async def test_while_the_stock_does_not_answer_orders_are_paid_and_their_message
         await until_empty(processor)
     assert await processor.stock.level("sneaker") == (8, 1, 1)
     assert (len(processor.gateway.requests), processor.dead.stored) == (1, {})
+    assert processor.metric("orders_settled_total", status="completed") == 1
+    assert processor.metric("processor_order_duration_seconds_count") == 1
+
+
+async def test_an_order_that_ends_while_the_stock_does_not_answer_is_told_by_one_line() -> None:
+    processor = await shop()
+    processor.stock.unavailable = True
+    with capture_logs(processors=[structlog.contextvars.merge_contextvars]) as lines:
+        await send(processor, processor.order(), OWN)
+        async with processor.running():
+            await processor.until(lambda: len(processor.stock.calls) >= 2)
+            processor.stock.unavailable = False
+            await until_empty(processor)
+    handled = [(line["outcome"], line.get("settled")) for line in lines if line["event"] == "message_handled"]
+    assert handled[0] == ("retry", "completed")
+    assert {settled for _, settled in handled[1:]} == {None}
+    assert handled[-1][0] == "duplicate"
 
 
 async def test_on_its_last_receive_a_message_waits_for_the_stock_among_the_dead_letters() -> None:
@@ -75,12 +94,31 @@ async def test_on_its_last_receive_a_message_waits_for_the_stock_among_the_dead_
         await until_empty(processor)
         (dead,) = processor.dead.stored.values()
         assert dead.attributes["dead_letter_reason"] == "stock_unavailable"
+        assert processor.metric("orders_settled_total", status="completed") == 1
         assert processor.status(order) is OrderStatus.COMPLETED
         processor.stock.unavailable = False
         await processor.queue.send(dead.body, attributes=dead.attributes)
         await until_empty(processor)
     assert await processor.stock.level("sneaker") == (8, 1, 1)
     assert len(processor.dead.stored) == 1
+    assert processor.metric("orders_settled_total", status="completed") == 1
+
+
+async def test_an_order_that_is_given_up_while_the_stock_does_not_answer_is_counted_once() -> None:
+    processor = await shop(max_receives=2)
+    order = processor.order()
+    processor.gateway.for_customers = {order.customer_id: Reply.FAIL}
+    processor.stock.unavailable = True
+    await send(processor, order, OWN)
+    async with processor.running():
+        await until_empty(processor)
+        assert processor.status(order) is OrderStatus.FAILED
+        processor.stock.unavailable = False
+        (letter,) = processor.dead.stored.values()
+        await processor.queue.send(letter.body, attributes={})
+        await until_empty(processor)
+    assert processor.metric("orders_settled_total", status="failed") == 1
+    assert processor.metric("processor_order_duration_seconds_count") == 0
 
 
 @pytest.mark.parametrize("left", [True, False])

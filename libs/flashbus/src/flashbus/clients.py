@@ -14,6 +14,8 @@ from aiobotocore.config import AioConfig
 from aiobotocore.session import AioSession, get_session
 from botocore.exceptions import BotoCoreError, InvalidEndpointConfigurationError
 
+from flashbus.credentials import naming_errors
+
 _EXPLICIT = {
     "endpoint_url": "AWS_ENDPOINT_URL",
     "aws_access_key_id": "AWS_ACCESS_KEY_ID",
@@ -52,27 +54,30 @@ async def aws_client(
         environ: Variables to go by before the process's own: region, endpoint and keys are taken from it.
 
     Raises:
-        BotoCoreError: The variables are no region, profile or endpoint.
+        BotoCoreError: The variables are no region, profile or endpoint; here and by calls: there are no credentials.
 
     Yields:
         The client. It is untyped, as botocore builds its methods at run time: hold it in a protocol of your calls.
     """
     account = _account(environ)
     config = AioConfig(
-        **_patience(connect_timeout, read_timeout, keep_alive, max_attempts),
-        max_pool_connections=max_pool_connections,
+        **_limits(connect_timeout, read_timeout, keep_alive, max_attempts, max_pool_connections),
         **(_OWN_ENDPOINT if "endpoint_url" in account else {}),
     )
+    ours = naming_errors(session or get_session())
     async with AsyncExitStack() as opened:
-        yield await _entered((session or get_session()).create_client(service, config=config, **account), opened)
+        yield await _entered(ours.create_client(service, config=config, **account), opened)
 
 
-def _patience(connect: timedelta, read: timedelta, keep_alive: timedelta, attempts: int) -> dict[str, Any]:
+def _limits(
+    connect: timedelta, read: timedelta, keep_alive: timedelta, attempts: int, connections: int
+) -> dict[str, Any]:
     return {
         "connect_timeout": connect.total_seconds(),
         "read_timeout": read.total_seconds(),
         "connector_args": {"keepalive_timeout": keep_alive.total_seconds()},
         "retries": {"mode": "standard", "total_max_attempts": attempts},
+        "max_pool_connections": connections,
     }
 
 

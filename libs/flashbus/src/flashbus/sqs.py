@@ -93,9 +93,15 @@ async def _wrapped(operation: str) -> AsyncIterator[None]:
         code = str(exc.response.get("Error", {}).get("Code", "unknown"))
         raise QueueUnavailableError(f"{operation}: {code}", reason="refused") from exc
     except (BotoCoreError, aiohttp.ClientError, OSError) as exc:
-        raise QueueUnavailableError(f"{operation}: {type(exc).__name__}", reason="unreachable") from exc
+        raise QueueUnavailableError(f"{operation}: {_told(exc)}", reason="unreachable") from exc
     except (*_GARBLED, response_parser_error()) as exc:
         raise QueueUnavailableError(f"{operation}: {type(exc).__name__}: {exc}", reason="garbled") from exc
+
+
+def _told(error: Exception) -> str:
+    # Of a connection that breaks there is no more to say than its name; of credentials there is.
+    name, words = type(error).__name__, str(error)
+    return f"{name}: {words}" if words else name
 
 
 def _whole_seconds(duration: timedelta) -> int:

@@ -51,22 +51,25 @@ class Acknowledge:
 class HandBack:
     """It cannot be finished now: have it delivered again, not before `at_least`.
 
-    `step` is how far to back off beyond that: as after so many attempts, 0 for not at all.
+    `step` is how far to back off beyond that: as after so many attempts, 0 for not at all. `ended` is the order if
+    this attempt brought it to its end all the same.
     """
 
     outcome: str
     reason: str | None = None
     at_least: timedelta = timedelta(0)
     step: int = 1
+    ended: LedgerEntry | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeadLetter:
-    """It can never be finished, or was tried often enough: move it to the dead letters."""
+    """It can never be finished, or was tried often enough: move it to the dead letters. `ended` as of `HandBack`."""
 
     outcome: str
     reason: str
     detail: str
+    ended: LedgerEntry | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -136,8 +139,8 @@ def _after_giving_up_failed(error: Exception, why: GiveUpOrder, delivery: Delive
 def _unsettled_stock(error: StockUnsettledError, delivery: Delivery) -> HandBack | DeadLetter:
     """The order stands as it should, and is not given up for its units: a later delivery, or a redrive, ends them."""
     if delivery.last:
-        return DeadLetter(outcome="unresolved", reason=error.reason, detail=str(error))
-    return HandBack(outcome="retry", reason=error.reason, step=delivery.receives or 1)
+        return DeadLetter(outcome="unresolved", reason=error.reason, detail=str(error), ended=error.ended)
+    return HandBack(outcome="retry", reason=error.reason, step=delivery.receives or 1, ended=error.ended)
 
 
 def _settled(settlement: Settlement, delivery: Delivery, *, now: datetime) -> Disposition | GiveUpOrder:

@@ -4,6 +4,8 @@ from datetime import timedelta
 from http import HTTPStatus
 from typing import ClassVar
 
+from flashpay.entries import LedgerEntry
+
 
 class FlashpayError(Exception):
     """An order that was not settled by this attempt.
@@ -86,10 +88,13 @@ class LedgerRefusedError(FlashpayError):
 class StockUnsettledError(FlashpayError):
     """The order is where it should be, but its reserved units are not: the next delivery of its message settles them.
 
-    `settled` says whether this very attempt brought the order to its end. Reason: `stock_unavailable`.
+    `settled` says whether this very attempt brought the order to its end by a charge. `ended` is the order if it was
+    this attempt, by whatever end: who counts orders counts it now, for the next delivery is a duplicate.
+    Reason: `stock_unavailable`.
     """
 
     retryable = True
+    ended: LedgerEntry | None = None
 
     def __init__(self, message: str, *, settled: bool) -> None:
         super().__init__(message, reason="stock_unavailable")

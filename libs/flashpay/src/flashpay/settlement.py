@@ -12,7 +12,13 @@ from flashmsg import Order, OrderStatus, Reservation
 from flashpay.charging import Charger, Unanswered
 from flashpay.claims import AlreadyTerminal, Claimed, ContentMismatch, HeldElsewhere
 from flashpay.entries import LedgerEntry
-from flashpay.errors import FlashpayError, GatewayRefusedError, GatewayUnavailableError, LedgerUnavailableError
+from flashpay.errors import (
+    FlashpayError,
+    GatewayRefusedError,
+    GatewayUnavailableError,
+    LedgerUnavailableError,
+    StockUnsettledError,
+)
 from flashpay.gateway import ChargeKnown, ChargeRequest, ChargeResult, Gateway, NotCharged
 from flashpay.ledger import Clock, Ledger, RecordedOrder, utc_now
 from flashpay.outcomes import Announcer
@@ -233,7 +239,11 @@ class Settler:
     async def _end(self, ended: GiveUp, reservation: Reservation | None) -> None:
         if isinstance(ended, Busy | ChargeUnknown):
             return
-        await self._end_reservations(ended.entry, reservation, settled=isinstance(ended, Settled))
+        try:
+            await self._end_reservations(ended.entry, reservation, settled=isinstance(ended, Settled))
+        except StockUnsettledError as error:
+            error.ended = ended.entry if _is_by_us(ended) else None
+            raise
         if self._announcer is not None:
             self._announcer.announce(ended.entry)
 
@@ -298,6 +308,12 @@ def _request(order: Order, traceparent: str | None) -> ChargeRequest:
         customer_id=order.customer_id,
         traceparent=traceparent,
     )
+
+
+def _is_by_us(ended: GiveUp) -> bool:
+    """Whether this attempt brought the order to its end."""
+    given_up = isinstance(ended, GivenUp) and ended.entry.status is OrderStatus.FAILED
+    return given_up or isinstance(ended, Settled | SoldOut)
 
 
 def _without_claim(claim: AlreadyTerminal | HeldElsewhere | ContentMismatch) -> Settlement:

@@ -1,4 +1,4 @@
-"""Settles the orders of one invocation, all at once, and says which of them must come back."""
+"""Settles the orders of one invocation, different ones at once, and says which of them must come back."""
 
 import asyncio
 import time
@@ -33,7 +33,7 @@ class BatchConsumer:
     _left_behind: set[asyncio.Task[RecordOutcome]] = field(default_factory=set)
 
     async def consume(self, records: Sequence[Record], invocation: Invocation) -> list[RecordOutcome]:
-        """Settle all records at once and return one outcome each, before the time of the invocation is up."""
+        """Settle all records and return one outcome each, before the time of the invocation is up."""
         end = self.clock() + invocation.time_left.total_seconds()
         works = (self._work(record, invocation, end) for record in records)
         outcomes = list(await asyncio.gather(*works))
@@ -58,6 +58,7 @@ class BatchConsumer:
             done=outcome.done,
             order_id=known.order_id,
             trace_id=known.trace_id,
+            settled=known.settled,
             attempt=outcome.attempt,
             error=None if outcome.error is None else repr(outcome.error),
             duration_seconds=round(self.clock() - started, 4),

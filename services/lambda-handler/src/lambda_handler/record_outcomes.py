@@ -25,8 +25,12 @@ class RecordOutcome:
 
 @dataclass(kw_only=True)
 class Known:
-    """What names a record in the log, as far as it came to be known before its end."""
+    """What a record's line in the log says, as far as it came to be known before its end.
+
+    `settled` is the status of an order that ended here while its units did not: its message goes on, as a duplicate.
+    """
 
     order_id: str | None = None
     trace_id: str | None = None
+    settled: str | None = None
     error: BaseException | None = field(default=None)

@@ -4,9 +4,11 @@ import asyncio
 import random
 import time
 from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Protocol
+from weakref import WeakValueDictionary
 
 from flashbus.dead_letters import is_redriven
 from flashmsg import FlashmsgError, Order, OrderPlaced, Reservation
@@ -22,6 +24,7 @@ from flashpay import (
     GiveUpOrder,
     HandBack,
     Settlement,
+    StockUnsettledError,
     decide,
     decide_given_up,
     decide_poison,
@@ -75,7 +78,8 @@ class RecordSettler:
     """Settles an order, and carries out what becomes of its message.
 
     A transient failure is retried while the invocation has time for a whole payment; after that the record is
-    reported and comes back with the queue's visibility or Lambda's own retry.
+    reported and comes back with the queue's visibility or Lambda's own retry. Deliveries of one order that are here at
+    once are settled in turn: the second would wait out the first one's lease, and hold its whole batch.
     """
 
     settler: Settles
@@ -86,6 +90,10 @@ class RecordSettler:
     now: Callable[[], datetime] = utc_now
     sleep: Callable[[float], Awaitable[object]] = asyncio.sleep
     jitter: Callable[[], float] = field(default=random.random)
+    # A lock is kept for as long as a delivery holds it or waits for it.
+    _turns: WeakValueDictionary[str, asyncio.Lock] = field(
+        default_factory=WeakValueDictionary, init=False, repr=False, compare=False
+    )
 
     async def settle(self, record: Record, deadline: float, known: Known) -> RecordOutcome:
         """Settle one record before `deadline` (of `clock`); `known` gets what names it in the log, however this ends.
@@ -101,29 +109,39 @@ class RecordSettler:
             known.error = error
             return await self._carry_out(decide_poison(error), record, known)
         _note(placed, known)
-        return await self._carry_out(await self._decide(placed, record, delivery, deadline, known), record, known)
+        async with AsyncExitStack() as turn:
+            ended = await self._in_turn(turn, placed, delivery, deadline, known)
+            disposition = await self._decide(ended, placed, record, delivery, known)
+        return await self._carry_out(disposition, record, known)
 
-    async def _decide(
-        self, placed: OrderPlaced, record: Record, delivery: Delivery, deadline: float, known: Known
-    ) -> Disposition:
+    async def _in_turn(
+        self, turn: AsyncExitStack, placed: OrderPlaced, delivery: Delivery, deadline: float, known: Known
+    ) -> Settlement | Exception:
+        """Settle once no other delivery of the order is at it; `turn` keeps the others waiting until it is closed."""
         ended: Settlement | Exception
         try:
             # On its last receive a message must not run out of time, or SQS moves it without a reason.
             async with asyncio.timeout(self._time_to_try(deadline) if delivery.last else None):
-                ended = await self._settle(placed, delivery, deadline)
+                await turn.enter_async_context(self._turns.setdefault(placed.data.order_id, asyncio.Lock()))
+                ended = await self._settle(placed, delivery, deadline, known)
         except TimeoutError:
             known.error = ended = GatewayUnavailableError("the invocation's time was up", reason="out_of_time")
         except Exception as error:  # noqa: BLE001 - one record's bug must not take its siblings down
             known.error = ended = error
+        return ended
+
+    async def _decide(
+        self, ended: Settlement | Exception, placed: OrderPlaced, record: Record, delivery: Delivery, known: Known
+    ) -> Disposition:
         decided = decide(ended, delivery, now=self.now())
         if not isinstance(decided, GiveUpOrder):
             return decided
         if isinstance(record, QueueRecord) and self.dead_letters is None:
             # The queue's redrive moves it, unmarked: an order failed now could never be opened again.
             return HandBack(outcome=decided.reason)
-        return await self._give_up(placed, decided, delivery)
+        return await self._give_up(placed, decided, delivery, known)
 
-    async def _give_up(self, placed: OrderPlaced, why: GiveUpOrder, delivery: Delivery) -> Disposition:
+    async def _give_up(self, placed: OrderPlaced, why: GiveUpOrder, delivery: Delivery, known: Known) -> Disposition:
         given_up: GiveUp | Exception
         try:
             given_up = await self.settler.give_up(
@@ -134,6 +152,7 @@ class RecordSettler:
                 uncharged=why.uncharged,
             )
         except Exception as error:  # noqa: BLE001 - as above
+            _note_end(error, known)
             given_up = error
         return decide_given_up(given_up, placed.data, why, delivery, now=self.now())
 
@@ -154,7 +173,7 @@ class RecordSettler:
                 await self.dead_letters.send(record, reason=reason, detail=detail)
                 return RecordOutcome(done=True, outcome=outcome, order_id=order_id, error=why)
 
-    async def _settle(self, placed: OrderPlaced, delivery: Delivery, deadline: float) -> Settlement:
+    async def _settle(self, placed: OrderPlaced, delivery: Delivery, deadline: float, known: Known) -> Settlement:
         attempt = 0
         while True:
             try:
@@ -165,6 +184,7 @@ class RecordSettler:
                     redriven=delivery.redriven,
                 )
             except FlashpayError as error:
+                _note_end(error, known)
                 pause = self._pause(attempt, error)
                 if not error.retryable or not self._has_time(pause, deadline):
                     raise
@@ -191,6 +211,11 @@ class RecordSettler:
 
     def _left(self, deadline: float) -> float:
         return deadline - self.clock()
+
+
+def _note_end(error: Exception, known: Known) -> None:
+    if isinstance(error, StockUnsettledError) and error.ended is not None:
+        known.settled = error.ended.status.value
 
 
 def _note(placed: OrderPlaced, known: Known) -> None:

@@ -7,7 +7,7 @@ from datetime import timedelta
 import structlog
 
 from flashmsg import Order, Reservation
-from flashpay import Settled, Settlement, Settler
+from flashpay import LedgerEntry, Settled, Settlement, Settler, StockUnsettledError
 from order_api.retry_after import Outage, Turns
 
 log = structlog.get_logger()
@@ -159,10 +159,18 @@ class SettlementLimiter:
         return task
 
     async def _serve(self, order: Order, traceparent: str | None, reservation: Reservation | None) -> Settlement:
-        settlement = await self._settler.settle(order, traceparent=traceparent, reservation=reservation)
-        if isinstance(settlement, Settled) and self._on_settled is not None:
-            self._on_settled(settlement.entry.status.value)
+        try:
+            settlement = await self._settler.settle(order, traceparent=traceparent, reservation=reservation)
+        except StockUnsettledError as error:
+            self._tell(error.ended)
+            raise
+        if isinstance(settlement, Settled):
+            self._tell(settlement.entry)
         return settlement
+
+    def _tell(self, ended: LedgerEntry | None) -> None:
+        if ended is not None and self._on_settled is not None:
+            self._on_settled(ended.status.value)
 
     def _leave(self, task: asyncio.Task[Settlement]) -> None:
         self._places.release()

@@ -2,10 +2,13 @@
 
 from functools import cache
 
+import structlog
+
 from flashbus import dispositions as bus
 from flashbus.backoff import Backoff
 from flashbus.queue import Message
-from flashpay import Acknowledge, DeadLetter, HandBack, utc_now
+from flashmsg import OrderStatus
+from flashpay import Acknowledge, DeadLetter, HandBack, LedgerEntry, utc_now
 from order_processor.message_settler import MessageSettler
 from order_processor.metrics import Metrics
 
@@ -31,10 +34,12 @@ class MessageHandler:
         match disposition:
             case Acknowledge():
                 return self._acknowledged(disposition)
-            case HandBack(outcome=outcome, reason=reason, at_least=at_least, step=step):
+            case HandBack(outcome=outcome, reason=reason, at_least=at_least, step=step, ended=ended):
+                self._count_early(ended)
                 after = self._backoff.after(step, at_least=at_least) if step else at_least
                 return bus.HandBack(outcome=outcome, after=after, reason=reason)
-            case DeadLetter(outcome=outcome, reason=reason, detail=detail):
+            case DeadLetter(outcome=outcome, reason=reason, detail=detail, ended=ended):
+                self._count_early(ended)
                 if outcome == "failed":
                     # In the ledger it is, whether or not the dead letters take it at once.
                     self._settled("failed").inc()
@@ -44,8 +49,23 @@ class MessageHandler:
         entry = done.entry
         fields: dict[str, object] = {"status": entry.status.value}
         if done.attempt is not None:
-            age = ((entry.completed_at or utc_now()) - entry.created_at).total_seconds()
-            self._settled(entry.status.value).inc()
-            self._metrics.order_duration.observe(max(age, 0.0))
-            fields |= {"attempt": done.attempt, "charge_id": entry.charge_id, "order_seconds": round(age, 3)}
+            seconds = _age_seconds(entry)
+            self._count(entry, seconds)
+            fields |= {"attempt": done.attempt, "charge_id": entry.charge_id, "order_seconds": round(seconds, 3)}
         return bus.Acknowledge(outcome=done.outcome, fields=fields)
+
+    def _count_early(self, ended: LedgerEntry | None) -> None:
+        """Count an order that came to its end while its message did not: that goes on, as a duplicate."""
+        if ended is not None:
+            structlog.contextvars.bind_contextvars(settled=ended.status.value)
+            self._count(ended, _age_seconds(ended))
+
+    def _count(self, ended: LedgerEntry, age_seconds: float) -> None:
+        self._settled(ended.status.value).inc()
+        # One that was given up took as long as it was tried.
+        if ended.status is not OrderStatus.FAILED:
+            self._metrics.order_duration.observe(max(age_seconds, 0.0))
+
+
+def _age_seconds(entry: LedgerEntry) -> float:
+    return ((entry.completed_at or utc_now()) - entry.created_at).total_seconds()

@@ -7,10 +7,11 @@ import zlib
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from botocore.exceptions import BotoCoreError, ChecksumError, ClientError, CredentialRetrievalError, HTTPClientError
+from botocore.exceptions import BotoCoreError, ChecksumError, ClientError, HTTPClientError
 from botocore.exceptions import ConnectionError as BotocoreConnectionError
 from botocore.retries.quota import RetryQuota
 
+from flashbus.credentials import retrieving
 from flashbus.parser_error import response_parser_error
 from flashbus.wire.account import Credentials
 from flashbus.wire.connection import Answer
@@ -109,14 +110,8 @@ class Caller:
         return answer
 
     async def _keys(self) -> Keys:
-        try:
+        with retrieving():
             return await self._credentials.get_frozen_credentials()
-        except BotoCoreError:
-            raise
-        except Exception as error:
-            # A fresh pair that has expired too, as after a jump of the clock, is a RuntimeError of botocore's, and what
-            # it cannot read a KeyError: an outage as any other, and no fault of what was asked.
-            raise CredentialRetrievalError(provider="configured", error_msg=repr(error)) from error
 
 
 def _may_pass(error: BotoCoreError | ClientError) -> bool:

@@ -4,11 +4,13 @@ import asyncio
 import secrets
 import sys
 
+from botocore.exceptions import BotoCoreError
+
 from flashbus.queue import QueueUnavailableError
 from flashops.command_line import EXIT_USAGE
 from flashops.lifecycle import Shutdown
 from flashpay import utc_now
-from order_processor.dlq.actions import Action, Discard, Redrive
+from order_processor.dlq.actions import Action, Discard, DiscardPreview, Redrive
 from order_processor.dlq.audit_log import AuditLog
 from order_processor.dlq.command_line import PROGRAM, Command, parse
 from order_processor.dlq.connections import Connections, open_connections
@@ -51,6 +53,7 @@ def _visit(command: Command, connections: Connections, tour: Tour) -> Visit:
         run=this,
         stop=tour.stop,
         say=_say,
+        preview=DiscardPreview(last_traces=connections.last_traces) if command.name == "discard" else None,
     )
 
 
@@ -74,7 +77,7 @@ def main() -> None:
     except UnknownPlaceError as exc:
         sys.stderr.write(f"{PROGRAM}: {exc}\n")
         status = EXIT_USAGE
-    except (QueueUnavailableError, OSError) as exc:
+    except (QueueUnavailableError, BotoCoreError, OSError) as exc:
         sys.stderr.write(f"{PROGRAM}: {exc}\n")
         status = EXIT_FAILED
     sys.exit(status)

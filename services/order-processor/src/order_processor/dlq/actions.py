@@ -35,6 +35,16 @@ class Action(Protocol):
     async def __call__(self, letter: Letter, message: Message, walk: Walk) -> None: ...
 
 
+class Preview(Protocol):
+    """Says what an action would do beside what it is called after, or nothing; by reading alone.
+
+    Raises:
+        NotDoneError: The action would not be possible for this letter.
+    """
+
+    async def __call__(self, letter: Letter) -> str: ...
+
+
 @dataclass(frozen=True, kw_only=True)
 class Edit:
     """Another body for a letter, and whose it is."""
@@ -131,14 +141,46 @@ class Discard:
 
     async def __call__(self, letter: Letter, message: Message, walk: Walk) -> None:
         """See `Action`."""
-        event = _event(letter.body)
-        if event is not None and self.last_traces is None:
-            raise NotDoneError("it may be all that is known of its order, and nobody named the ledger (ORDERS_TABLE)")
+        trace = _trace(letter, self.last_traces)
         self.audit_log.write("discard", letter, self.author)
-        if event is not None and self.last_traces is not None:
-            await _end(self.last_traces, event)
+        if trace is not None:
+            await _end(*trace)
         if not await walk.remove(message):
             raise NotDoneError("it was not removed")
+
+
+@dataclass(frozen=True, kw_only=True)
+class DiscardPreview:
+    """Says what `Discard` would make of a letter's order, and changes nothing.
+
+    Attributes:
+        last_traces: As of `Discard`.
+    """
+
+    last_traces: LastTraces | None = None
+
+    async def __call__(self, letter: Letter) -> str:
+        """See `Preview`."""
+        trace = _trace(letter, self.last_traces)
+        if trace is None:
+            return ""
+        last_traces, event = trace
+        try:
+            last = await last_traces.is_last(event)
+        except FlashpayError as exc:
+            raise NotDoneError(f"the ledger does not say what is known of its order: {exc}") from exc
+        units = "" if event.reservation is None else ", and its units would be for sale again"
+        return f"its order, which the ledger has never met, would end failed{units}" if last else ""
+
+
+def _trace(letter: Letter, last_traces: LastTraces | None) -> tuple[LastTraces, OrderPlaced] | None:
+    """The order in a letter, and who can end it; None where there is no order."""
+    event = _event(letter.body)
+    if event is None:
+        return None
+    if last_traces is None:
+        raise NotDoneError("it may be all that is known of its order, and nobody named the ledger (ORDERS_TABLE)")
+    return last_traces, event
 
 
 async def _end(last_traces: LastTraces, event: OrderPlaced) -> None:

@@ -26,7 +26,8 @@ queues:
   undelivered  what the topic could not deliver; is published again (SUBSCRIPTION_DEAD_LETTER_QUEUE_URL)
   function     events the function failed for good; is published again (FUNCTION_FAILURE_QUEUE_URL, ORDERS_TOPIC_ARN)
 The URLs come from the variables in brackets, or with --stack from the outputs of a stack; AWS_* as for any SDK.
-discard ends an order that only its letter knows of (failed, and its units are for sale again), so it also needs
+discard ends an order that only its letter knows of (failed, and its units are for sale again; with --dry-run it only
+says of which), so it also needs
 ORDERS_TABLE, and as the services have them STOCK_TABLE, OUTCOMES_TOPIC_ARN and ORDER_RETENTION_DAYS; or --stack.
 
 exit status: 0 done; 1 something could not be done; 2 wrong usage; 130 stopped by Ctrl-C, the rest is untouched

@@ -21,6 +21,14 @@ class LastTraces:
     ledger: Ledger
     reservations: Reservations
 
+    async def is_last(self, event: OrderPlaced) -> bool:
+        """Whether the ledger has never met an order, so that `end` would fail it; nothing is changed.
+
+        Raises:
+            FlashpayError: Not known.
+        """
+        return await self.ledger.get(event.data.order_id) is None
+
     async def end(self, event: OrderPlaced) -> None:
         """Fail an order that the ledger has never met, and end the units of a letter as the ledger says.
 

@@ -8,7 +8,7 @@ from typing import Protocol, TypeAlias
 
 from flashbus.queue import Message, QueueUnavailableError
 from order_processor.dlq import reports
-from order_processor.dlq.actions import REDRIVEN_IN, Action, NotDoneError
+from order_processor.dlq.actions import REDRIVEN_IN, Action, NotDoneError, Preview
 from order_processor.dlq.letters import Letter
 from order_processor.dlq.walk import Walk
 
@@ -84,6 +84,7 @@ class Acting:
         run: Names this run: what comes back with it has failed again, and must not be sent round and round.
         stop: Ends a pause.
         say: Prints a line.
+        preview: What more a dry run says of a letter.
     """
 
     action: Action | None
@@ -93,6 +94,7 @@ class Acting:
     run: str
     stop: asyncio.Event
     say: Print
+    preview: Preview | None = None
     done: int = 0
     failed: int = 0
     left: int = 0
@@ -103,8 +105,7 @@ class Acting:
             self.left += 1
             return
         if self.action is None:
-            self.done += 1
-            self.say(reports.line(letter, now=self.started))
+            await self._foretell(letter)
             return
         try:
             await self.action(letter, message, walk)
@@ -121,9 +122,22 @@ class Acting:
         # Told of: SQS dates the letters, and a clock of ours that is slow makes all of the last minutes later.
         left = f"; {self.left} left, which came after this began, by this machine's clock" if self.left else ""
         if self.action is None:
-            self.say(f"dry run: {self.done} would be {self.doing}{left}")
+            failed = f", {self.failed} would not" if self.failed else ""
+            self.say(f"dry run: {self.done} would be {self.doing}{failed}{left}")
         else:
             self.say(f"{self.done} {self.doing}, {self.failed} failed{left}")
+
+    async def _foretell(self, letter: Letter) -> None:
+        self.say(reports.line(letter, now=self.started))
+        try:
+            more = "" if self.preview is None else await self.preview(letter)
+        except NotDoneError as exc:
+            self.failed += 1
+            self.say(f"{letter.message_id}: would not be {self.doing}: {exc}")
+            return
+        self.done += 1
+        if more:
+            self.say(f"{letter.message_id}: {more}")
 
     def _came_later(self, letter: Letter) -> bool:
         ours = letter.attributes.get(REDRIVEN_IN) == self.run

@@ -9,6 +9,7 @@ from functools import partial
 from pathlib import Path
 
 import structlog
+from botocore.exceptions import BotoCoreError
 
 from flashops.command_line import load_settings
 from flashops.lifecycle import Shutdown
@@ -24,6 +25,7 @@ from order_processor.reconcile.run import Result, Run
 from order_processor.reconcile.settings import Settings
 
 SERVICE = "order-reconciler"
+PROGRAM = "python -m order_processor.reconcile"
 APPLY, CHARGES = "--apply", "--charges"
 EXIT_ALARMING = 1
 _DESCRIPTION = f"""\
@@ -122,13 +124,19 @@ def main() -> None:
     flag = sys.argv[1] if sys.argv[1:2] in ([APPLY], [CHARGES]) else None
     settings = load_settings(
         Settings,
-        program="python -m order_processor.reconcile",
+        program=PROGRAM,
         description=_DESCRIPTION,
         argv=sys.argv[1:] if flag is None else sys.argv[2:],
         environ=os.environ,
     )
     configure_logging(service=SERVICE, level=settings.log_level, environment=settings.environment)
-    sys.exit(asyncio.run(run(settings, flag=flag)))
+    try:
+        status = asyncio.run(run(settings, flag=flag))
+    except BotoCoreError as exc:
+        # No client could be opened; what goes wrong later is told in the log.
+        sys.stderr.write(f"{PROGRAM}: {exc}\n")
+        status = EXIT_ALARMING
+    sys.exit(status)
 
 
 if __name__ == "__main__":
