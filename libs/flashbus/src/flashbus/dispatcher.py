@@ -26,7 +26,10 @@ def write_line(event: str, fields: Mapping[str, object]) -> None:
 
 
 class Dispatcher:
-    """Has a message handled, then acknowledges it, hands it back or sends it to the dead-letter queue."""
+    """Has a message handled, then acknowledges it, hands it back or sends it to the dead-letter queue.
+
+    What is bound to the log's context meanwhile stays bound: every message needs a context of its own.
+    """
 
     def __init__(
         self,
@@ -50,10 +53,7 @@ class Dispatcher:
         self._write_line = write_line
 
     async def work(self, message: Message) -> Disposition:
-        """Bring a held message to its end, and tell which; when cancelled, hand it back at once.
-
-        What is bound to the log's context meanwhile stays bound: call it in a context of the message's own.
-        """
+        """Bring a held message to its end, and tell which; when cancelled, hand it back at once."""
         structlog.contextvars.bind_contextvars(message_id=message.message_id, receive_count=message.receive_count)
         started = asyncio.get_running_loop().time()
         self._progress.taken()

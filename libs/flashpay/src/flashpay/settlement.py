@@ -23,6 +23,7 @@ from flashpay.gateway import ChargeKnown, ChargeRequest, ChargeResult, Gateway, 
 from flashpay.ledger import Clock, Ledger, RecordedOrder, utc_now
 from flashpay.outcomes import Announcer
 from flashpay.reservations import PurchaseLimits, Reservations, SoldOut, Stock, endings
+from flashpay.writes import finish
 
 _T = TypeVar("_T")
 
@@ -250,7 +251,7 @@ class Settler:
     async def _end_reservations(self, entry: LedgerEntry, reservation: Reservation | None, *, settled: bool) -> None:
         if found := endings(entry, reservation):
             ending = self._reservations.end(found, entry, settled=settled)
-            await _finish(asyncio.create_task(ending, name=f"end {entry.order_id}"))
+            await finish(asyncio.create_task(ending, name=f"end {entry.order_id}"))
 
     def _attempt_name(self) -> str:
         # Unique per attempt, so that two deliveries of one message in the same worker exclude each other.
@@ -288,7 +289,7 @@ class Settler:
 
     async def _record(self, claim: Claimed, result: ChargeResult) -> Settlement:
         recording = asyncio.create_task(self._ledger.record(claim, result), name=f"record {claim.order.order_id}")
-        recorded: RecordedOrder = await _finish(recording)
+        recorded: RecordedOrder = await finish(recording)
         if not recorded.first:
             return Duplicate(entry=recorded.entry)
         return Settled(entry=recorded.entry, attempt=claim.attempt)
@@ -297,7 +298,7 @@ class Settler:
         # Saves the next attempt the wait for the lease's end; should it not work, the lease ends by itself.
         releasing = asyncio.create_task(self._ledger.release(claim), name=f"release {claim.order.order_id}")
         with suppress(FlashpayError):
-            await _finish(releasing)
+            await finish(releasing)
 
 
 def _request(order: Order, traceparent: str | None) -> ChargeRequest:
@@ -324,28 +325,3 @@ def _without_claim(claim: AlreadyTerminal | HeldElsewhere | ContentMismatch) -> 
             return Busy(lease_until=lease_until)
         case ContentMismatch(entry=entry):
             return Mismatch(entry=entry)
-
-
-async def _end_of(write: asyncio.Task[_T]) -> None:
-    # Unlike `await write` it leaves the write alone when cancelled; `asyncio.wait` does the same for more.
-    ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-
-    def tell(_write: asyncio.Task[_T]) -> None:
-        if not ended.done():
-            ended.set_result(None)
-
-    write.add_done_callback(tell)
-    await ended
-
-
-async def _finish(write: asyncio.Task[_T]) -> _T:
-    """Wait for a write to end even when cancelled meanwhile; the cancellation follows it."""
-    cancellation: asyncio.CancelledError | None = None
-    while not write.done():
-        try:
-            await _end_of(write)
-        except asyncio.CancelledError as error:
-            cancellation = error
-    if cancellation is not None and not write.cancelled():
-        raise cancellation from write.exception()
-    return write.result()
