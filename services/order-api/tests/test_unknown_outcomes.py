@@ -5,6 +5,7 @@ import functools
 from collections.abc import Callable, Mapping, Sequence
 
 import pytest
+from aiohttp import web
 
 from flashbus.topic import Entry, Refusal, TopicError
 from flashmsg import OrderStatus
@@ -191,7 +192,7 @@ async def test_a_provider_that_refuses_us_leaves_the_outcome_unknown() -> None:
 async def test_our_own_bug_after_the_publish_does_not_deny_the_order(
     shop: RunningApi, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def broken(_order_id: str) -> None:
+    def broken(_request: web.Request, _order_id: str) -> None:
         raise ZeroDivisionError
 
     monkeypatch.setattr(acceptance, "acceptance_response", broken)

@@ -84,7 +84,7 @@ async def queue(
     *,
     mode: str,
     settling: bool = False,
-) -> web.Response:
+) -> web.StreamResponse:
     """Publish an order and describe its acceptance.
 
     Args:
@@ -108,7 +108,7 @@ async def queue(
         await _publish(request, draft, accepted, entry, units, reservation=reservation, settling=settling)
     first = known is None or known.first or (settling and is_made_of(known.entry, order))
     note_acceptance(request, mode, repeated=not first)
-    return acceptance_response(order.order_id)
+    return acceptance_response(request, order.order_id)
 
 
 def note_acceptance(request: web.Request, mode: str, *, repeated: bool) -> None:

@@ -6,7 +6,7 @@ from order_api.acceptance import draft_of, order_of, queue
 from order_api.limited_orders import journaled, reserved
 
 
-async def post_async_order(request: web.Request) -> web.Response:
+async def post_async_order(request: web.Request) -> web.StreamResponse:
     """Answer 202 when the topic has acknowledged the order."""
     draft = await draft_of(request)
     order = await order_of(request, draft)

@@ -30,7 +30,7 @@ from order_api.telemetry import REQUEST_CONTEXT
 from order_api.views import OrderView
 
 
-async def post_sync_order(request: web.Request) -> web.Response:
+async def post_sync_order(request: web.Request) -> web.StreamResponse:
     """Answer 200 with the terminal order; 202 when it went to the queue after all; 404 where all orders are queued."""
     if not request.app[SETTINGS].sync_limit:
         raise closed()
@@ -40,7 +40,7 @@ async def post_sync_order(request: web.Request) -> web.Response:
         return await _settled(request, draft, order, units)
 
 
-async def _settled(request: web.Request, draft: Draft, order: Order, units: ReservedUnits) -> web.Response:
+async def _settled(request: web.Request, draft: Draft, order: Order, units: ReservedUnits) -> web.StreamResponse:
     try:
         settlement = await request.app[SETTLEMENT_LIMITER].settle(
             order,
@@ -61,7 +61,7 @@ async def _settled(request: web.Request, draft: Draft, order: Order, units: Rese
 
 async def _answer(
     request: web.Request, draft: Draft, order: Order, units: ReservedUnits, settlement: Settlement
-) -> web.Response:
+) -> web.StreamResponse:
     match settlement:
         case Settled(entry=entry):
             note_acceptance(request, "sync", repeated=not is_made_of(entry, order))
@@ -92,7 +92,7 @@ async def _unsettled(
     order: Order,
     units: ReservedUnits,
     error: DeadlinePassedError | FlashpayError,
-) -> web.Response:
+) -> web.StreamResponse:
     request[REQUEST_CONTEXT].fields["error"] = str(error)
     if request.app[SETTINGS].sync_fallback:
         # Whatever became of the charge, the queue brings the order to its end under the same key.
@@ -113,7 +113,7 @@ def _until_settled(request: web.Request, error: DeadlinePassedError | FlashpayEr
 
 async def _busy(
     request: web.Request, draft: Draft, order: Order, units: ReservedUnits, lease_until: datetime
-) -> web.Response:
+) -> web.StreamResponse:
     if request.app[SETTINGS].sync_fallback:
         # Its holder may be dead: queued, the order comes to its end either way.
         return await queue(request, draft, order, units, mode="sync_fallback")
