@@ -108,8 +108,7 @@ def _processor_rows(effort: Effort) -> Iterator[tuple[str, Row]]:
         title = f"slots busy, {slots} slots, payments of 3 s"
         yield f"5 at {slots}", Row(title=title, contenders={"ours": measure}, must=0.993, unit="of all")
     for slots, must in ((20, 0.98), (100, 0.98), (1000, 0.65)):
-        # Slots that began together end together: a window counts up to one wave too many or too few, of ten a second.
-        measure = _timed(slots, payment=0.1, figure="completions", seconds=effort.seconds * 5, warm_up=2.0)
+        measure = _timed(slots, payment=0.1, figure="completions", seconds=effort.seconds * 2, warm_up=2.0)
         title = f"completions, {slots} slots, payments of 0.1 s, ledger off"
         yield f"6 at {slots}", Row(title=title, contenders={"ours": measure}, must=must, unit="of N ÷ d")
     for peer in installed():

@@ -9,6 +9,7 @@ import json
 import os
 import sys
 import time
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
 from functools import cache
@@ -65,7 +66,7 @@ class Payments:
         self._seconds = seconds
         self._in_flight = 0
         self._last = time.perf_counter()
-        self.ended = 0
+        self.ends: list[float] = []
         self.busy_seconds = 0.0
 
     async def charge(self, request: ChargeRequest, *, timeout: timedelta) -> ChargeResult:  # noqa: ARG002, ASYNC109 - the protocol's
@@ -75,7 +76,7 @@ class Payments:
             await asyncio.sleep(self._seconds)
         finally:
             self._move(-1)
-            self.ended += 1
+            self.ends.append(self._last)
         return Approved(charge_id=f"ch_{request.order_id}")
 
     async def lookup(self, request: ChargeRequest, *, timeout: timedelta) -> ChargeKnown:  # noqa: ARG002, ASYNC109 - the protocol's
@@ -85,7 +86,7 @@ class Payments:
     def now(self) -> tuple[float, int, float, float]:
         """Time, ended payments, busy slot seconds and CPU seconds so far."""
         self._move(0)
-        return self._last, self.ended, self.busy_seconds, time.process_time()
+        return self._last, len(self.ends), self.busy_seconds, time.process_time()
 
     def _move(self, change: int) -> None:
         now = time.perf_counter()
@@ -109,14 +110,24 @@ async def _main(write_line: WriteInfo) -> dict[str, float]:
         began = payments.now()
         await asyncio.sleep(seconds)
         time_, ended, busy, cpu = (late - early for late, early in zip(payments.now(), began, strict=True))
+        ends = payments.ends[int(began[1]) :]
         stop.set()
         await running
     slots = settings.workers
     return {
         "occupancy": busy / time_ / slots,
-        "completions": ended / time_ / (slots / payment),
+        "completions": _rate(ends, slots) / (slots / payment),
         "cpu_us": cpu / max(ended, 1) * 1e6,
     }
+
+
+def _rate(ends: Sequence[float], slots: int) -> float:
+    """Ends a second, over as many whole rounds of all slots as there are.
+
+    Slots that began together end together: a window of seconds would count up to one round too many or too few.
+    """
+    rounds = (len(ends) - 1) // slots
+    return rounds * slots / (ends[-1] - ends[-1 - rounds * slots]) if rounds > 0 else 0.0
 
 
 if __name__ == "__main__":

@@ -1,11 +1,14 @@
 """Connections that the server ends, and whether their clients can read why."""
 
 import asyncio
+import gc
 import socket
 import time
 
 import pytest
 
+from flashops.connections import Connection
+from flashops.framing import Framing
 from libs.flashops.tests.port import LONG, SECOND, Open, statuses
 
 
@@ -33,6 +36,20 @@ async def test_dripping_does_not_put_the_deadline_off(opened: Open) -> None:
         assert statuses(await answer) == [408]
         writer.close()
         assert port.served == []
+
+
+async def test_a_closed_connection_is_gone_without_the_garbage_collector(opened: Open) -> None:
+    async with opened() as port:
+        gc.collect()
+        gc.disable()
+        try:
+            for _ in range(5):
+                await port.exchange(SECOND.replace(b"Host", b"Connection: close\r\nHost"))
+            await port.until("http_server_open_connections", 0)
+            await asyncio.sleep(0.05)
+            assert [one for one in gc.get_objects() if isinstance(one, Connection | Framing)] == []
+        finally:
+            gc.enable()
 
 
 async def test_who_still_sends_reads_why_the_connection_ends(opened: Open) -> None:

@@ -10,7 +10,7 @@ MAX_BATCH_BYTES = 256 * 1024
 _STRING_TYPE_BYTES = len("String")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Entry:
     """One message: its body and its attributes, all of type String."""
 

@@ -154,6 +154,8 @@ class Connection(web.RequestHandler):
             self._lingering = False
             self._connections.end_lingering()
         super().connection_lost(exc)
+        # aiohttp lets go of its parser, which knows the connection: or a closed one would wait for the collector.
+        del self._strict_parser
 
     def data_received(self, data: bytes) -> None:
         """Parse what came; a complete head ends its deadline, the first byte of a next one begins another."""

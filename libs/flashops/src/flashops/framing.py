@@ -21,7 +21,7 @@ _CHUNK_SIZE_BYTES = 10
 _LENGTH_FIELD, _CODING_FIELD, _UPGRADE_FIELD = b"content-length", b"transfer-encoding", b"upgrade"
 
 # Takes the bytes from a position on, and says where the next state begins, or None to wait for more.
-_State: TypeAlias = Callable[[bytes, int], int | None]
+_State: TypeAlias = Callable[["Framing", bytes, int], int | None]
 
 
 class Framing:
@@ -37,7 +37,8 @@ class Framing:
 
     def __init__(self) -> None:
         self.heads = 0
-        self._state: _State = self._head
+        # A function and no bound method: a closed connection is gone without the garbage collector.
+        self._state: _State = Framing._head
         # A head, or a line between chunks, that came without its end.
         self._begun = b""
         self._left = 0
@@ -47,7 +48,7 @@ class Framing:
     @property
     def head_begun(self) -> bool:
         """Whether a head has begun and is not complete."""
-        return bool(self._begun) and self._state == self._head
+        return bool(self._begun) and self._state is Framing._head
 
     def follow(self, data: bytes) -> None:
         """Take the bytes that came next; raises BadHttpMessage for what has more than one reading."""
@@ -55,7 +56,7 @@ class Framing:
             data, self._begun = self._begun + data, b""
         position: int | None = 0
         while position is not None and position < len(data):
-            position = self._state(data, position)
+            position = self._state(self, data, position)
 
     def _head(self, data: bytes, position: int) -> int | None:
         while data.startswith(b"\r\n", position):  # empty lines before a request are allowed
@@ -93,11 +94,11 @@ class Framing:
 
     def _next(self, data: bytes, position: int) -> int:
         if self._chunked:
-            self._state = self._chunk_size
+            self._state = Framing._chunk_size
         elif self._left:
-            self._state = self._body
+            self._state = Framing._body
         else:
-            self._state = self._head
+            self._state = Framing._head
             # In which protocol the sender means it is not settled yet.
             _require(not self._upgrade or position == len(data), "Nothing may follow a request to change the protocol")
         return position
@@ -115,14 +116,14 @@ class Framing:
             self._begun = data[position:]
             return None
         self._left = int(line[1], 16)
-        self._state = self._chunk if self._left else self._last_line
+        self._state = Framing._chunk if self._left else Framing._last_line
         return line.end()
 
     def _chunk(self, data: bytes, position: int) -> int:
         taken = min(self._left, len(data) - position)
         self._left -= taken
         if not self._left:
-            self._state = self._chunk_end
+            self._state = Framing._chunk_end
         return position + taken
 
     def _chunk_end(self, data: bytes, position: int) -> int | None:

@@ -10,7 +10,7 @@ _SAMPLED = 0x01
 _TRACE_BYTES, _PARENT_BYTES = 16, 8
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, unsafe_hash=True)
 class Traceparent:
     """One position in a trace; `str()` is the header.
 
@@ -27,8 +27,7 @@ class Traceparent:
     @classmethod
     def parse(cls, header: str | None) -> Self | None:
         """Read a header; whatever the specification calls invalid is `None`."""
-        shape = _SHAPE.fullmatch((header or "").strip(" \t"))
-        if shape is None:
+        if header is None or (shape := _SHAPE.fullmatch(header.strip(" \t"))) is None:
             return None
         version, trace_id, parent_id, flags, rest = shape.groups()
         # A later version may add fields at the end; version 00 may not, and ff is forbidden.

@@ -21,7 +21,7 @@ _MADE_KEY_BYTES = 18
 _UNTIL_CATALOGUE = timedelta(seconds=1)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class Draft:
     """An order that somebody asks for: its content and its id, without prices.
 

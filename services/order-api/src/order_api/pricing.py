@@ -7,7 +7,7 @@ from flashmsg import PricedLine, RequestedLine
 from order_api.catalogue import Product
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class PricedBasket:
     """The lines of an order at our prices; `total_minor` is in minor units of `currency`."""
 

@@ -1,7 +1,6 @@
 """One canonical log line, one observation and one trace position per request; every error a problem."""
 
 import asyncio
-import contextlib
 import time
 from dataclasses import dataclass, field
 
@@ -65,9 +64,11 @@ def telemetry(metrics: Metrics, write_info: WriteInfo) -> Middleware:
         finally:
             seconds = time.perf_counter() - started
             metrics.request(method=request.method, route=route, status=status, seconds=seconds)
-            # The order may be accepted already: a full disk under the log must not make a 500 of that.
-            with contextlib.suppress(OSError, ValueError):
+            try:  # noqa: SIM105 - `suppress` is made anew for every request
                 _write_line(write_info, request, context, route=route, status=status, seconds=seconds)
+            except (OSError, ValueError):
+                # The order may be accepted already: a full disk under the log must not make a 500 of that.
+                pass
 
     return observe
 

@@ -12,7 +12,7 @@ from flashpay import LedgerEntry, Tombstone
 MinorUnits = Annotated[int, Field(ge=0, description="Minor units of the currency, such as cents")]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class Receipt:
     """What a client needs to ask about an order, or for the very same order again."""
 
