@@ -50,7 +50,8 @@ class WrittenAcceptance(web.StreamResponse):
             self._keep_alive = request.keep_alive
         if not self._keep_alive:
             self.headers[hdrs.CONNECTION] = "close"
-        await cast("web.Request", request).app.on_response_prepare.send(request, self)
+        ours = cast("web.Request", request)
+        await ours.app.on_response_prepare.send(ours, self)
         await writer.write(self._whole())
         await writer.drain()
         return writer
