@@ -72,9 +72,10 @@ async def test_a_client_that_keeps_what_was_ended_loses_it(opened: Open) -> None
     async with opened(head_seconds=0.2) as port:
         _reader, writer = await port.open()
         writer.write(SECOND[:1])
-        await port.until("http_server_open_connections", 1)
+        await port.until("http_server_late_heads_total", 1)
+        assert await _closed([writer]) == 0
         await port.until("http_server_open_connections", 0)
-        writer.close()
+        assert await _closed([writer]) == 1
 
 
 async def test_an_idle_connection_stays_and_its_next_head_has_a_deadline(opened: Open) -> None:

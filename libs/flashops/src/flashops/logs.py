@@ -137,7 +137,7 @@ class _Timestamps:
         self._second, self._spelled = -1, ""
 
     def now(self) -> str:
-        """Return what `TimeStamper` would write."""
+        """Return the moment as `TimeStamper` writes it, but with six digits also on a whole second."""
         second, nanoseconds = divmod(self._clock_ns(), 1_000_000_000)
         if second != self._second:
             self._second, self._spelled = second, datetime.fromtimestamp(second, UTC).isoformat()[:-6]

@@ -33,7 +33,7 @@ def order_response(view: OrderView, *, status: int = 200) -> web.Response:
 
 
 class WrittenAcceptance(web.StreamResponse):
-    """The 202 of HTTP/1.1, written down as a whole: what `web.Response` sends, in half the time.
+    """The 202 of HTTP/1.1, written down as a whole: what `web.Response` sends (decision 74).
 
     Headers that others add before it is sent are sent too.
     """
