@@ -10,26 +10,31 @@ round, on callers that send their next order when the last one is acknowledged.
 
 import argparse
 import asyncio
+import os
 import platform
+import secrets
 import statistics
 import time
+from base64 import b32encode
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from importlib.metadata import version
+from math import ceil
 from typing import Any
 
 from flashbus.clients import aws_client
 from flashbus.publisher import GroupCommitPublisher
 from flashbus.topic import Entry, Refusal
+from flashmsg import ORDER_PLACED_TYPE, Order, PricedLine, Reservation, encode_placed
 from flashstock.dynamo import DynamoTable
 from flashstock.seller import Seller
 from flashstock.stock import Stock
 from flashstock.table import Delete, Item, Put, StockTable, Update, Write
 from local.emulator import blocking_emulator
 
-# What one order of two lines comes to as an event.
-BODY, ATTRIBUTES = "x" * 620, {"type": "com.flashsale.order.placed.v1", "traceparent": "0" * 55}
+_CAP = PricedLine(product_id="cap", quantity=1, unit_price_minor=1_999)
+_UNIT_BYTES = 1024
 BASELINE = "publish"
 CANDIDATE = "limited"
 STOCK = 10**8
@@ -50,11 +55,12 @@ class SleepingTopic:
 
 
 class CountingTable:
-    """Counts the requests that write."""
+    """Counts the requests that write, and the write units of pages: DynamoDB counts one for each KB begun."""
 
     def __init__(self, inner: StockTable) -> None:
         self._inner = inner
         self.writes = 0
+        self.page_units = 0
 
     async def read(self, ids: Sequence[str]) -> Mapping[str, Item]:
         """See `StockTable.read`."""
@@ -63,6 +69,8 @@ class CountingTable:
     async def write(self, write: Put | Update | Delete) -> Item:
         """See `StockTable.write`."""
         self.writes += 1
+        if isinstance(write, Put):
+            self.page_units += ceil(len(str(write.item)) / _UNIT_BYTES)
         return await self._inner.write(write)
 
     async def transact(self, writes: Sequence[Write]) -> None:
@@ -80,6 +88,7 @@ class Round:
     p50_ms: float
     p99_ms: float
     writes_per_order: float
+    page_units_per_order: float
 
 
 async def measure(place: Place, table: CountingTable, *, orders: int, callers: int) -> Round:
@@ -93,7 +102,7 @@ async def measure(place: Place, table: CountingTable, *, orders: int, callers: i
             await place()
             durations.append(time.perf_counter() - started)
 
-    wall, cpu, writes = time.perf_counter(), time.process_time(), table.writes
+    wall, cpu, writes, units = time.perf_counter(), time.process_time(), table.writes, table.page_units
     async with asyncio.TaskGroup() as group:
         for _ in range(callers):
             group.create_task(caller())
@@ -105,6 +114,7 @@ async def measure(place: Place, table: CountingTable, *, orders: int, callers: i
         p50_ms=percentiles[49] * 1e3,
         p99_ms=percentiles[98] * 1e3,
         writes_per_order=(table.writes - writes) / orders,
+        page_units_per_order=(table.page_units - units) / orders,
     )
 
 
@@ -121,12 +131,13 @@ async def compare(environment: Mapping[str, str], options: argparse.Namespace) -
         ):
 
             async def published() -> None:
-                await publisher.publish(Entry(BODY, ATTRIBUTES))
+                await publisher.publish(_message(None))
 
             async def limited() -> None:
                 hold = await seller.reserve({"cap": 1})
-                await hold.commit(BODY, ATTRIBUTES)
-                await publisher.publish(Entry(BODY, ATTRIBUTES))
+                message = _message(hold.reservation)
+                await hold.commit(message.message, message.attributes)
+                await publisher.publish(message)
                 hold.published()
 
             arms: dict[str, Place] = {BASELINE: published, CANDIDATE: limited}
@@ -136,6 +147,21 @@ async def compare(environment: Mapping[str, str], options: argparse.Namespace) -
                     result = await measure(place, table, orders=options.orders, callers=options.callers)
                     measured[name] += [result] if turn else []
             return measured
+
+
+def _message(reservation: Reservation | None) -> Entry:
+    """An order as the intake publishes it: its ids and its trace are like in no other."""
+    order = Order(
+        order_id="ord_" + b32encode(os.urandom(25)).decode().lower(),
+        customer_id=secrets.randbelow(10**6),
+        items=(_CAP,),
+        currency="EUR",
+        total_minor=_CAP.total_minor,
+        created_at=datetime.now(UTC),
+    )
+    traceparent = f"00-{os.urandom(16).hex()}-{os.urandom(8).hex()}-01"
+    body = encode_placed(order, traceparent=traceparent, reservation=reservation)
+    return Entry(body, {"type": ORDER_PLACED_TYPE, "traceparent": traceparent})
 
 
 async def _new_table(client: Any) -> StockTable:  # noqa: ANN401 - botocore builds its clients at run time
@@ -170,7 +196,9 @@ def report(measured: dict[str, list[Round]], options: argparse.Namespace) -> str
     writes = [ours.writes_per_order for ours in measured[CANDIDATE]]
     lines.append(f"throughput, {CANDIDATE} over {BASELINE}: {_range(throughput, digits=2)}")
     lines.append(f"CPU per order that stock adds: {_range(cpu)} us")
+    units = [ours.page_units_per_order for ours in measured[CANDIDATE]]
     lines.append(f"writes per limited order, heartbeat included: {_range(writes, digits=3)}")
+    lines.append(f"write units per limited order, of pages: {_range(units, digits=3)}")
     return "\n".join(lines)
 
 

@@ -1,17 +1,19 @@
 """How much fits a page of the journal, and how long a page is tried."""
 
 import asyncio
+import random
 from collections.abc import Sequence
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
+from functools import partial
 
 import pytest
 
-from flashmsg import Reservation
+from flashmsg import Order, PricedLine, Reservation, encode_placed
 from flashstock.errors import SessionClosedError, StockError, StockUnavailableError
 from flashstock.hold import Hold
 from flashstock.journal import Journal, Ticket
 from flashstock.pages import JournalEntry
-from flashstock.seller import SellerPatience
+from flashstock.seller import Seller, SellerPatience
 from flashstock.table import Put, Write
 from flashstock.testing import FaultPlan, Sale
 from flashstock.testing.memory import memory_stock
@@ -19,19 +21,21 @@ from flashstock.testing.memory import memory_stock
 PATIENT = SellerPatience(timeout=timedelta(seconds=60))
 
 
-def body(hold: Hold, bytes_of_entry: int) -> str:
+def body(hold: Hold, bytes_of_entry: int, character: str = "x") -> str:
     """A body with which the entry of this order is so long."""
-    around = JournalEntry(reservation=hold.reservation, body="", attributes={}).to_json()
-    return "x" * (bytes_of_entry - len(around))
+    text = character * ((bytes_of_entry - 100) // len(character.encode()))
+    entry = JournalEntry(reservation=hold.reservation, body=text, attributes={}).to_text()
+    return text + "x" * (bytes_of_entry - len(entry.encode()))
 
 
-async def test_an_order_of_350_000_bytes_is_journaled_and_one_byte_more_is_refused(sale: Sale) -> None:
+@pytest.mark.parametrize("character", ["x", "é"])
+async def test_an_order_of_340_000_bytes_is_journaled_and_one_byte_more_is_refused(sale: Sale, character: str) -> None:
     await sale.stock.counters.set_total("cap", 2)
     async with sale.seller() as seller:
         fits, too_large = [await seller.reserve({"cap": 1}) for _ in range(2)]
-        await fits.commit(body(fits, 350_000), {})
-        with pytest.raises(StockError, match="an order of 350001 bytes is too large for the journal"):
-            await too_large.commit(body(too_large, 350_001), {})
+        await fits.commit(body(fits, 340_000, character), {})
+        with pytest.raises(StockError, match="an order of 340001 bytes is too large for the journal"):
+            await too_large.commit(body(too_large, 340_001, character), {})
         fits.published()
     assert (await sale.level()).available == 1
 
@@ -51,21 +55,67 @@ async def test_orders_share_a_page_of_300_000_bytes(sale: Sale, second: int, ord
 
 
 def of_many_products(number: int) -> JournalEntry:
-    """An order of 20 products that no other order has, with names of 64 characters."""
+    """An order of 20 products that no other order has, with names of 64 characters, and a body without any pattern."""
     units = {f"{number * 20 + n:04}".ljust(64, "x"): 100 for n in range(20)}
     name = f"rsv_{number:024}".translate(str.maketrans("0123456789", "abcdefghij"))
-    return JournalEntry(reservation=Reservation(id=name, units=units), body="y" * 30_000, attributes={})
+    return JournalEntry(reservation=Reservation(id=name, units=units), body=noise(number, 30_000), attributes={})
+
+
+def noise(seed: int, length: int) -> str:
+    return "".join(map(chr, random.Random(seed).choices(range(128), k=length)))  # noqa: S311 - that it may be as bad
+
+
+async def measure_pages(sizes: list[int], _place: str, writes: Sequence[Write]) -> None:
+    sizes += [len(str(write.item)) for write in writes if isinstance(write, Put)]
+
+
+async def test_the_largest_order_fits_an_item_without_any_pattern_in_it() -> None:
+    sizes: list[int] = []
+    stock = memory_stock(checkpoint=partial(measure_pages, sizes))
+    await stock.counters.set_total("cap", 1)
+    async with Seller(stock=stock, publish_again=never, owner="api") as seller:
+        hold = await seller.reserve({"cap": 1})
+        around = len(body(hold, 340_000)) - 340_000
+        await hold.commit(noise(1, 340_000 + around), {})
+        hold.published()
+    assert 390_000 < max(sizes) < 400 * 1024
+
+
+async def test_a_page_of_a_hundred_orders_is_less_than_a_quarter_of_them() -> None:
+    sizes: list[int] = []
+    stock = memory_stock(checkpoint=partial(measure_pages, sizes))
+    await stock.counters.set_total("cap", 100)
+    async with Seller(stock=stock, publish_again=never, owner="api") as seller:
+        holds = [await seller.reserve({"cap": 1}) for _ in range(100)]
+        messages = [placed(hold.reservation, number) for number, hold in enumerate(holds)]
+        await asyncio.gather(*(hold.commit(text, {}) for hold, text in zip(holds, messages, strict=True)))
+        for hold in holds:
+            hold.published()
+    assert max(sizes) < sum(map(len, messages)) / 4
+
+
+def placed(reservation: Reservation, seed: int) -> str:
+    """The message of an order: nothing in its ids and its trace is like in another one's."""
+    drawn = random.Random(seed)  # noqa: S311 - as above
+    order = Order(
+        order_id="ord_" + "".join(drawn.choices("abcdefghijklmnopqrstuvwxyz234567", k=40)),
+        customer_id=drawn.randrange(10**6),
+        items=(PricedLine(product_id="cap", quantity=1, unit_price_minor=1_999),),
+        currency="EUR",
+        total_minor=1_999,
+        created_at=datetime.fromtimestamp(1.7e9 + drawn.random(), UTC),
+    )
+    trace = f"00-{drawn.randbytes(16).hex()}-{drawn.randbytes(8).hex()}-01"
+    return encode_placed(order, traceparent=trace, reservation=reservation)
+
+
+async def never(_entry: JournalEntry) -> None:
+    raise AssertionError("nothing is published again")
 
 
 async def test_a_page_fits_an_item_however_many_products_its_session_has_sold() -> None:
-    largest = 0
-
-    async def measure(_place: str, writes: Sequence[Write]) -> None:
-        nonlocal largest
-        sizes = [len(str(write.item)) for write in writes if isinstance(write, Put)]
-        largest = max(largest, *sizes, 0)
-
-    stock = memory_stock(checkpoint=measure)
+    sizes: list[int] = []
+    stock = memory_stock(checkpoint=partial(measure_pages, sizes))
     await stock.sessions.open("s1", owner="api", slots=40)
     journal = Journal(
         pages=stock.pages,
@@ -80,7 +130,7 @@ async def test_a_page_fits_an_item_however_many_products_its_session_has_sold() 
     await asyncio.wait([ticket.slot for ticket in tickets])
     journal.close()
     await running
-    assert 300_000 < largest < 400 * 1024
+    assert 300_000 < max(sizes) < 400 * 1024
     written = [ticket for ticket in tickets if isinstance(ticket.outcome, int)]
     assert 150 < len(written) < 170, "a session ends soon after 3,000 products"
     refused = [ticket.outcome for ticket in tickets[len(written) :]]
@@ -160,7 +210,7 @@ async def test_by_default_an_order_waits_two_seconds_for_its_page(sale: Sale) ->
 async def test_who_comes_back_to_an_order_hears_what_became_of_it_meanwhile() -> None:
     loop = asyncio.get_running_loop()
     entry = JournalEntry(reservation=Reservation(id="rsv_" + 24 * "a", units={"cap": 1}), body="", attributes={})
-    written, lost = (Ticket(entry, "", since=0.0, slot=loop.create_future()) for _ in range(2))
+    written, lost = (Ticket(entry, "", 0, since=0.0, slot=loop.create_future()) for _ in range(2))
     written.settle(3)
     lost.settle(StockUnavailableError("no answer", reason="timeout"))
     for ticket in (written, lost):

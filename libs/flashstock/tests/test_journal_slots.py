@@ -1,9 +1,12 @@
 """Sessions and their journal slots: what a closed one can no longer do."""
 
-import json
-from collections.abc import Mapping, Sequence
+import zlib
+from base64 import b64encode
+from collections.abc import Callable, Mapping, Sequence
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from flashmsg import Reservation
 from flashstock.endings import Outcome
@@ -32,7 +35,7 @@ async def journaling(stock: Stock) -> Stock:
 
 
 async def write(stock: Stock, sequence: int, entries: Sequence[JournalEntry] = (ENTRY,), *, slot: int = 0) -> None:
-    texts = [entry.to_json() for entry in entries]
+    texts = [entry.to_text() for entry in entries]
     await stock.pages.write("s1", slot, sequence=sequence, entries=texts, used=USED)
 
 
@@ -86,12 +89,41 @@ async def test_a_page_is_read_as_it_was_written(journaling: Stock) -> None:
     assert (page.sequence, page.entries, page.used) == (1, [ENTRY], USED)
 
 
-@pytest.mark.parametrize("text", ['{"a":"b"}', 'é "\\ \n\x00\x7f \u2028 \U0001f9e2', ""])
-def test_an_entry_is_the_json_of_its_parts(text: str) -> None:
-    reservation = Reservation(id="rsv_" + "a" * 24, units={"cap": 2, "a-shoe": 1})
-    entry = JournalEntry(reservation=reservation, body=text, attributes={"type": text, text: "t"})
-    parts = [reservation.id, {"cap": 2, "a-shoe": 1}, text, {"type": text, text: "t"}]
-    assert json.loads(entry.to_json()) == parts
+TEXTS = st.text(st.characters(exclude_categories=["Cs"]), max_size=30)
+ENTRIES = st.builds(
+    JournalEntry,
+    reservation=st.builds(
+        Reservation,
+        id=st.from_regex(r"rsv_[a-z2-7]{24}", fullmatch=True),
+        units=st.dictionaries(st.sampled_from(["cap", "a-shoe", "x" * 64]), st.integers(1, 9), min_size=1),
+    ),
+    body=TEXTS | st.sampled_from(['{"a":"b"}', "[]\n[1]", '["rsv_aaaaaaaaaaaaaaaaaaaaaaaa",{"cap":1},{},0]\n']),
+    attributes=st.dictionaries(TEXTS, TEXTS, max_size=2),
+)
+
+
+@given(st.lists(ENTRIES, max_size=4))
+async def test_whatever_is_on_a_page_is_read_as_it_was_written(entries: list[JournalEntry]) -> None:
+    stock = Stock(MemoryTable(checkpoint=no_checkpoint))
+    await stock.sessions.open("s1", owner="api", slots=1)
+    await stock.pages.write("s1", 0, sequence=1, entries=[entry.to_text() for entry in entries], used=USED)
+    (page,) = await stock.pages.read("s1", slots=1)
+    assert page.entries == entries
+    assert page.text == "".join(entry.to_text() for entry in entries)
+
+
+@pytest.mark.parametrize("text", [ENTRY.to_text()[:-1], ENTRY.to_text()[:30], "[]\n", "7\n", '["rsv",{},{},0]\n'])
+def test_a_page_whose_orders_are_none_is_not_read(text: str) -> None:
+    packed = b64encode(zlib.compress(text.encode())).decode()
+    with pytest.raises(StockUnavailableError, match="a page of a journal is garbled"):
+        _ = Page(sequence=1, packed=packed, used={}).entries
+
+
+@pytest.mark.parametrize("damage", [lambda packed: packed[:-8], lambda _packed: "no base64: é", lambda _packed: "AAAA"])
+def test_a_page_that_is_damaged_is_not_read(damage: Callable[[str], str]) -> None:
+    packed = b64encode(zlib.compress(ENTRY.to_text().encode())).decode()
+    with pytest.raises(StockUnavailableError, match="a page of a journal is garbled"):
+        _ = Page(sequence=1, packed=damage(packed), used={}).text
 
 
 async def test_a_late_page_does_not_replace_a_later_one(journaling: Stock) -> None:

@@ -29,7 +29,7 @@ async def left_closed(sale: Sale, count: int) -> None:
         await sale.stock.sessions.open(name, owner="dead", slots=26)
         await sale.stock.leases.change("cap", name, NOTHING, by=5)
         entry = JournalEntry(reservation=reservation(f"rsv_{number:02}"), body="body", attributes={})
-        await sale.stock.pages.write(name, 0, sequence=1, entries=[entry.to_json()], used={"cap": 2})
+        await sale.stock.pages.write(name, 0, sequence=1, entries=[entry.to_text()], used={"cap": 2})
     for session in await sale.stock.sessions.list():
         await sale.stock.sessions.close(session)
 

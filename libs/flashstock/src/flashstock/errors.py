@@ -31,7 +31,7 @@ class StockUnavailableError(StockError):
 
     Attributes:
         reason: A label of few values: `throttled`, `contention`, `timeout`, `connection`, `server_error`, `access`,
-            `bad_request`, `no_session`, `unknown_product`, `too_slow`, `closed`.
+            `bad_request`, `no_session`, `unknown_product`, `garbled`, `too_slow`, `closed`.
         certain: Whether it is known that nothing was written, now or later.
     """
 

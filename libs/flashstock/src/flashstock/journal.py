@@ -7,17 +7,20 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from heapq import heappop, heappush
+from itertools import islice
 
 import structlog
 
 from flashstock.errors import SessionClosedError, StockError, StockUnavailableError
 from flashstock.pages import JournalEntry, Pages
 
-# A DynamoDB item holds 400 KB; what is used, the key and the names need some of it.
+# A DynamoDB item holds 400 KB; what is used, the key and the names need some of it. Text has seven bits a byte at most
+# when it is compressed, and base64 writes six of them as a byte.
 _PAGE_BYTES = 300_000
 _PAGE_ENTRIES = 250
-_ENTRY_BYTES = 350_000
+_ENTRY_BYTES = 340_000
 _ITEM_BYTES = 400_000
+_PACKED = 7 / 6
 # Of one product in what is used: its name of 64 characters, its units, and what JSON has around them.
 _USED_BYTES = 80
 # Every page has all of them. A session that has sold more ends, and the next one begins with none.
@@ -37,6 +40,7 @@ class Ticket:
     Attributes:
         entry: The order.
         text: The same, encoded.
+        size: Bytes of that.
         since: When it began to wait, by the loop's clock.
         slot: Becomes the slot that it is written to; TimeoutError when that takes too long.
         outcome: The slot, or why there is none, also when nobody waited any more.
@@ -45,6 +49,7 @@ class Ticket:
 
     entry: JournalEntry
     text: str
+    size: int
     since: float
     slot: asyncio.Future[int]
     outcome: int | StockUnavailableError | None = None
@@ -117,16 +122,18 @@ class Journal:
             StockError: It is too large for a page.
             SessionClosedError: The journal is closed.
         """
-        text = entry.to_json()
-        if len(text) > _ENTRY_BYTES:
-            raise StockError(f"an order of {len(text)} bytes is too large for the journal")
+        text = entry.to_text()
+        size = len(text) if text.isascii() else len(text.encode())
+        if size > _ENTRY_BYTES:
+            raise StockError(f"an order of {size} bytes is too large for the journal")
         if self._closed:
             raise SessionClosedError("the journal is closed", certain=True)
-        ticket = Ticket(entry, text, since=self._loop.time(), slot=self._loop.create_future())
+        ticket = Ticket(entry, text, size, self._loop.time(), self._loop.create_future())
         self._waiting.append(ticket)
         if len(self._waiting) in (1, _COMPANY):
             self._wake.set()
-        self._set_timer(ticket)
+        if self._timer is None:
+            self._set_timer(ticket)
         return ticket
 
     def remove(self, ticket: Ticket) -> bool:
@@ -178,8 +185,7 @@ class Journal:
 
     def _set_timer(self, oldest: Ticket) -> None:
         # One for all: each gets the same time, so they are late in the sequence they came.
-        if self._timer is None:
-            self._timer = self._loop.call_at(oldest.since + self._timeout_seconds, self._look_for_late)
+        self._timer = self._loop.call_at(oldest.since + self._timeout_seconds, self._look_for_late)
 
     def _look_for_late(self) -> None:
         self._timer = None
@@ -195,12 +201,14 @@ class Journal:
     def _next_page(self) -> list[Ticket]:
         page: list[Ticket] = []
         size, used = 0, len(self._used)
-        while self._waiting and len(page) < _PAGE_ENTRIES:
-            size += len(self._waiting[0].text)
-            used += len(self._waiting[0].entry.reservation.units)
-            if page and (size > _PAGE_BYTES or size + used * _USED_BYTES > _ITEM_BYTES):
+        for ticket in islice(self._waiting, _PAGE_ENTRIES):
+            size += ticket.size
+            used += len(ticket.entry.reservation.units)
+            if page and (size > _PAGE_BYTES or size * _PACKED + used * _USED_BYTES > _ITEM_BYTES):
                 break
-            page.append(self._waiting.popleft())
+            page.append(ticket)
+        for _ in page:
+            self._waiting.popleft()
         return page
 
     async def _write(self, page: list[Ticket]) -> None:

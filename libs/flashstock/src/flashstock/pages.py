@@ -2,16 +2,20 @@
 
 import asyncio
 import json
-from collections.abc import Iterable, Mapping, Sequence
+import zlib
+from base64 import b64decode, b64encode
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from json.encoder import encode_basestring_ascii as _quoted
 from typing import Any, TypeAlias
 
 from flashmsg import Reservation
-from flashstock.errors import SessionClosedError
+from flashstock.errors import SessionClosedError, StockUnavailableError
 from flashstock.table import ConditionFailedError, Delete, Item, Put, StockTable, Update, Where
 
+# Of zlib's nine levels the first leaves about as little of a page as the others, and takes half the time.
+_LEVEL = 1
 # The items of one transaction have 4 MB at most, and each of them 400 KB.
 _AT_ONCE = 10
 
@@ -19,7 +23,7 @@ Slot: TypeAlias = tuple[str, int]
 """A session and the number of one of its slots."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True, kw_only=True)
 class JournalEntry:
     """One order as it is about to be published: its reservation and the message."""
 
@@ -27,12 +31,13 @@ class JournalEntry:
     body: str
     attributes: Mapping[str, str]
 
-    def to_json(self) -> str:
-        """The entry as one JSON array."""
-        # Written down, as every order of a limited product comes here: only texts of others need escapes.
-        units = ",".join([f'"{product_id}":{units}' for product_id, units in self.reservation.units.items()])
+    def to_text(self) -> str:
+        """The entry as a page has it: a line of JSON about the body and how long it is, and the body as it is."""
+        # Written down, as every order of a limited product comes here: only texts of others need escapes, and a body
+        # that is JSON itself would be full of them.
+        units = ",".join([f'"{product_id}":{units:d}' for product_id, units in self.reservation.units.items()])
         attributes = ",".join([f"{_quoted(name)}:{_quoted(value)}" for name, value in self.attributes.items()])
-        return f'["{self.reservation.id}",{{{units}}},{_quoted(self.body)},{{{attributes}}}]'
+        return f'["{self.reservation.id}",{{{units}}},{{{attributes}}},{len(self.body)}]\n{self.body}'
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,21 +46,37 @@ class Page:
 
     Attributes:
         sequence: Counts the pages of a session; 0 for none yet.
-        text: Its orders, as they are written.
+        packed: Its orders, as they are written: compressed.
         used: Units per product that the session had journaled when it wrote this page, in all its life.
     """
 
     sequence: int
-    text: str
+    packed: str
     used: Mapping[str, int]
 
     @property
+    def text(self) -> str:
+        """Its orders, one after the other.
+
+        Raises:
+            StockUnavailableError: They cannot be read.
+        """
+        try:
+            return zlib.decompress(b64decode(self.packed, validate=True)).decode() if self.packed else ""
+        except (zlib.error, ValueError) as error:
+            raise _garbled(error) from error
+
+    @property
     def entries(self) -> Sequence[JournalEntry]:
-        """The orders, of which some may be published already."""
-        return [
-            JournalEntry(reservation=Reservation(id=name, units=units), body=body, attributes=attributes)
-            for name, units, body, attributes in json.loads(self.text)
-        ]
+        """The orders, of which some may be published already.
+
+        Raises:
+            StockUnavailableError: They cannot be read.
+        """
+        try:
+            return list(_entries(self.text))
+        except (ValueError, TypeError) as error:
+            raise _garbled(error) from error
 
 
 class Pages:
@@ -67,7 +88,7 @@ class Pages:
     async def write(
         self, session_id: str, slot: int, *, sequence: int, entries: Sequence[str], used: Mapping[str, int]
     ) -> None:
-        """Overwrite a slot with a page, whose entries are JSON arrays.
+        """Overwrite a slot with a page of entries, each as `JournalEntry.to_text` has it.
 
         A request that arrives late changes nothing: not after a later page of the slot, not once it is closed, and
         not when it is removed.
@@ -79,7 +100,7 @@ class Pages:
         item: Item = {
             "id": slot_key(session_id, slot),
             "sequence": sequence,
-            "entries": f"[{','.join(entries)}]",
+            "entries": b64encode(zlib.compress("".join(entries).encode(), _LEVEL)).decode("ascii"),
             "used": json.dumps(used),
         }
         fence = [*slot_is_open(), Where(("sequence",), "<", sequence)]
@@ -123,6 +144,22 @@ def slot_key(session_id: str, slot: int) -> str:
     return f"slot#{session_id}#{slot}"
 
 
+def _garbled(error: Exception) -> StockUnavailableError:
+    return StockUnavailableError(f"a page of a journal is garbled: {error}", reason="garbled")
+
+
+def _entries(text: str) -> Iterator[JournalEntry]:
+    at = 0
+    while at < len(text):
+        begin = text.index("\n", at) + 1
+        name, units, attributes, length = json.loads(text[at:begin])
+        at = begin + length
+        body = text[begin:at]
+        if len(body) < length:
+            raise ValueError(f"the body of {name} is cut")
+        yield JournalEntry(reservation=Reservation(id=name, units=units), body=body, attributes=attributes)
+
+
 def _groups(session_id: str, slots: int) -> Sequence[Sequence[str]]:
     """The keys of the slots, in groups that are closed, and removed, in one transaction each."""
     keys = [slot_key(session_id, number) for number in range(slots)]
@@ -131,7 +168,7 @@ def _groups(session_id: str, slots: int) -> Sequence[Sequence[str]]:
 
 def empty_slot(session_id: str, slot: int) -> Put:
     """A slot that was never written. It must be there to be written: once removed, no late page can come back."""
-    return Put(item={"id": slot_key(session_id, slot), "sequence": 0, "entries": "[]", "used": "{}"})
+    return Put(item={"id": slot_key(session_id, slot), "sequence": 0, "entries": "", "used": "{}"})
 
 
 def slot_is_open() -> list[Where]:
@@ -142,4 +179,4 @@ def slot_is_open() -> list[Where]:
 def read_page(item: Item) -> Page:
     """What the item of a slot says."""
     values: Any = item
-    return Page(sequence=values["sequence"], text=values["entries"], used=json.loads(values["used"]))
+    return Page(sequence=values["sequence"], packed=values["entries"], used=json.loads(values["used"]))
