@@ -194,3 +194,12 @@ def test_any_other_request_is_refused_with_errors(body: bytes) -> None:
     assert isinstance(refused, InvalidRequestError)
     assert refused.errors
     assert is_printable(refused)
+
+
+@settings(max_examples=25)
+@given(checked=reservations)
+def test_a_reservation_of_sound_parts_is_the_reservation_that_was_checked(checked: Reservation) -> None:
+    made = Reservation.of_sound_parts(id=checked.id, units=checked.units)
+    assert made == checked
+    assert made.model_dump_json() == checked.model_dump_json()
+    assert made.model_fields_set == checked.model_fields_set

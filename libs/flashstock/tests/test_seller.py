@@ -6,6 +6,7 @@ from datetime import timedelta
 
 import pytest
 
+from flashmsg import MAX_LINES, MAX_QUANTITY, Reservation
 from flashstock.endings import Ending, Outcome
 from flashstock.errors import SoldOutError, StockError, StockUnavailableError
 from flashstock.levels import StockLevel
@@ -45,6 +46,39 @@ async def test_what_has_no_stock_cannot_be_reserved(sale: Sale) -> None:
         with pytest.raises(StockUnavailableError, match="cap has no stock") as caught:
             await seller.reserve({"cap": 1})
         assert (caught.value.reason, caught.value.certain) == ("unknown_product", True)
+
+
+UNSOUND: list[dict[str, int]] = [
+    {},
+    {"cap": 0},
+    {"cap": -1},
+    {"cap": MAX_QUANTITY + 1},
+    {"cap": 1, "shoe": 0},
+    {f"cap-{number}": 1 for number in range(MAX_LINES + 1)},
+    {'a"cap': 1},
+    {"": 1},
+]
+
+
+@pytest.mark.parametrize("units", UNSOUND)
+async def test_what_no_order_can_have_is_not_reserved(sale: Sale, units: dict[str, int]) -> None:
+    await sale.stock.counters.set_total("cap", 10)
+    async with sale.seller() as seller:
+        with pytest.raises(ValueError, match=r"units of 1 to|should match pattern"):
+            await seller.reserve(units)
+        await sale.buy(seller, cap=10)
+    assert (await sale.level("cap")).reserved == 10
+
+
+async def test_no_two_reservations_have_one_id(sale: Sale) -> None:
+    await sale.stock.counters.set_total("cap", 1_000)
+    async with sale.seller() as seller, sale.seller() as other:
+        holds = [await one.reserve({"cap": 1}) for one in (seller, other) for _ in range(100)]
+        ids = {hold.reservation.id for hold in holds}
+        assert len(ids) == 200
+        assert all(Reservation(id=one, units={"cap": 1}) for one in ids)
+        for hold in holds:
+            await hold.withdraw()
 
 
 async def test_the_journal_is_written_before_the_commit_returns(sale: Sale) -> None:

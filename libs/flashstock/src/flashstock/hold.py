@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Mapping
 from contextlib import suppress
 from datetime import timedelta
-from enum import Enum, auto
+from typing import Final
 
 import structlog
 
@@ -16,14 +16,11 @@ from flashstock.selling_session import PublishAgain, SellingSession
 
 _FIRST_PAUSE_SECONDS = 0.1
 _LONGEST_PAUSE_SECONDS = 5.0
+_RESERVED: Final = "reserved"
+_JOURNALED: Final = "journaled"
+_OVER: Final = "over"
 
 log = structlog.get_logger()
-
-
-class _State(Enum):
-    RESERVED = auto()
-    JOURNALED = auto()
-    OVER = auto()
 
 
 class Hold:
@@ -35,6 +32,8 @@ class Hold:
         reservation: What the order's message carries, for whoever ends the order.
     """
 
+    # There may be thousands at once.
+
     # Made by `Seller.reserve`, which has told the session that an order begins.
     def __init__(
         self, *, session: SellingSession, reservation: Reservation, publish_again: PublishAgain, timeout: timedelta
@@ -42,8 +41,8 @@ class Hold:
         self.reservation = reservation
         self._session = session
         self._publish_again = publish_again
-        self._timeout_seconds = timeout.total_seconds()
-        self._state = _State.RESERVED
+        self._timeout = timeout
+        self._state = _RESERVED
         self._slot = -1
         self._entry: JournalEntry | None = None
 
@@ -54,7 +53,7 @@ class Hold:
             StockUnavailableError: It was not written in time, and the units go back. If that is not `certain`, it
                 may have been written, and the order may still be published.
         """
-        self._must_be(_State.RESERVED)
+        self._must_be(_RESERVED)
         self._entry = JournalEntry(reservation=self.reservation, body=body, attributes=attributes)
         try:
             ticket = self._session.journal.append(self._entry)
@@ -73,11 +72,11 @@ class Hold:
                     "the order was not journaled in time", reason="too_slow", certain=certain
                 ) from error
             raise
-        self._state = _State.JOURNALED
+        self._state = _JOURNALED
 
     def published(self) -> None:
         """The topic has taken the order."""
-        self._must_be(_State.JOURNALED)
+        self._must_be(_JOURNALED)
         self._session.journal.over(self._slot)
         self._end()
 
@@ -88,13 +87,13 @@ class Hold:
             SessionClosedError: Somebody else publishes it.
             StockUnavailableError: It is not withdrawn yet. That goes on, but somebody else may publish it before.
         """
-        if self._state is _State.RESERVED:
+        if self._state is _RESERVED:
             self._put_back()
             return
-        self._must_be(_State.JOURNALED)
+        self._must_be(_JOURNALED)
         giving_back = self._session.background(self._give_back(self._slot), name=f"withdraw {self.reservation.id}")
         self._end()
-        await asyncio.wait({giving_back}, timeout=self._timeout_seconds)
+        await asyncio.wait({giving_back}, timeout=self._timeout.total_seconds())
         if not giving_back.done():
             raise StockUnavailableError("the order is not withdrawn yet", reason="too_slow")
         if giving_back.cancelled():
@@ -103,7 +102,7 @@ class Hold:
 
     def doubt(self) -> None:
         """Nobody knows whether the topic has taken the order: it is published again until that is certain."""
-        self._must_be(_State.JOURNALED)
+        self._must_be(_JOURNALED)
         self._session.background(self._publish_until_certain(), name=f"publish {self.reservation.id} again")
         self._end()
 
@@ -166,7 +165,7 @@ class Hold:
             pause = min(2 * pause, _LONGEST_PAUSE_SECONDS)
 
     def _put_back(self) -> None:
-        self._must_be(_State.RESERVED)
+        self._must_be(_RESERVED)
         self._put_units_back()
         self._end()
 
@@ -175,9 +174,9 @@ class Hold:
             self._session.shelf(product_id).put_back(units)
 
     def _end(self) -> None:
-        self._state = _State.OVER
+        self._state = _OVER
         self._session.end()
 
-    def _must_be(self, state: _State) -> None:
+    def _must_be(self, state: str) -> None:
         if self._state is not state:
-            raise RuntimeError(f"the hold is {self._state.name.lower()}, not {state.name.lower()}")
+            raise RuntimeError(f"the hold is {self._state}, not {state}")

@@ -2,16 +2,17 @@
 
 import asyncio
 import secrets
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
+from itertools import product
 from types import TracebackType
 from typing import Self
 
 import structlog
 
-from flashmsg import Reservation
+from flashmsg import MAX_LINES, MAX_QUANTITY, Reservation
 from flashstock.errors import SessionClosedError, SoldOutError, StockUnavailableError
 from flashstock.hold import Hold
 from flashstock.observer import StockObserver
@@ -21,7 +22,8 @@ from flashstock.stock import Stock
 
 _BEATS_PER_LEASE = 6
 _IDLE_SECONDS = 1.0
-_BASE_32 = b"abcdefghijklmnopqrstuvwxyz234567" * 8
+_BASE_32 = "abcdefghijklmnopqrstuvwxyz234567"
+_RANDOM_CHARACTERS, _COUNTED_CHARACTERS = 16, 8
 
 log = structlog.get_logger()
 
@@ -77,6 +79,7 @@ class Seller:
         self._patience = patience
         self._observer = observer or StockObserver()
         self._session: SellingSession | None = None
+        self._ids = _new_ids()
         self._closing = False
         self._tasks: list[asyncio.Task[None]] = []
 
@@ -115,19 +118,17 @@ class Seller:
             StockUnavailableError: This process may not sell at the moment, or cannot find out what is left. Nothing
                 is reserved.
         """
-        reservation = Reservation(id=_new_id(), units=units)
+        reservation = Reservation.of_sound_parts(id=next(self._ids), units=_sound(units))
         session = self._selling()
         session.begin()
         try:
-            await self._take(session, reservation.units)
+            if not session.take_at_once(reservation.units):
+                await self._take(session, reservation.units)
         except BaseException as error:
             session.end()
             if isinstance(error, SoldOutError):
                 self._observer.sold_out(error.product_id)
             raise
-        return self._hold(session, reservation)
-
-    def _hold(self, session: SellingSession, reservation: Reservation) -> Hold:
         return Hold(
             session=session,
             reservation=reservation,
@@ -136,21 +137,15 @@ class Seller:
         )
 
     async def _take(self, session: SellingSession, units: Mapping[str, int]) -> None:
-        taken: list[str] = []
-        waited = False
+        taken: dict[str, int] = {}
         try:
             # In the same sequence by all, so that two orders never hold what the other one waits for.
             for product_id in sorted(units):
-                shelf = session.shelf(product_id)
-                if not shelf.take_at_once(units[product_id]):
-                    waited = True
-                    await shelf.take(units[product_id])
-                taken.append(product_id)
-            if waited:
-                self._must_still_sell(session)
+                await session.shelf(product_id).take(units[product_id])
+                taken[product_id] = units[product_id]
+            self._must_still_sell(session)
         except BaseException:
-            for product_id in taken:
-                session.shelf(product_id).untake(units[product_id])
+            session.untake(taken)
             raise
 
     def _must_still_sell(self, session: SellingSession) -> None:
@@ -227,6 +222,17 @@ def _broken(task: asyncio.Task[None]) -> None:
         log.error("stock_task_broken", task=task.get_name(), exc_info=error)
 
 
-def _new_id() -> str:
-    # 24 characters of 5 random bits each; base64's own base 32 is written in Python.
-    return "rsv_" + secrets.token_bytes(24).translate(_BASE_32).decode("ascii")
+def _new_ids() -> Iterator[str]:
+    """Ids of reservations that nobody else makes: 80 random bits of this seller's own, and its count."""
+    begin = "rsv_" + "".join([secrets.choice(_BASE_32) for _ in range(_RANDOM_CHARACTERS)])
+    return (begin + "".join(count) for count in product(_BASE_32, repeat=_COUNTED_CHARACTERS))
+
+
+def _sound(units: Mapping[str, int]) -> Mapping[str, int]:
+    # What a `Reservation` asks for beside the names of products, which shelves look at.
+    sound = 0 < len(units) <= MAX_LINES
+    for number in units.values():
+        sound = sound and 0 < number <= MAX_QUANTITY
+    if not sound:
+        raise ValueError(f"units of 1 to {MAX_LINES} products, 1 to {MAX_QUANTITY} of each, not {dict(units)}")
+    return dict(units)

@@ -1,12 +1,14 @@
 """One life of a seller: what it has leased, what it has journaled, and whether it still may sell."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from datetime import timedelta
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
 
 import structlog
+from pydantic import TypeAdapter
 
+from flashmsg import ProductId
 from flashstock.errors import SessionClosedError, StockUnavailableError
 from flashstock.journal import Journal
 from flashstock.observer import StockObserver
@@ -19,6 +21,8 @@ PublishAgain: TypeAlias = Callable[[JournalEntry], Awaitable[None]]
 
 # Of the time after which others may take this session for dead, the part in which it still sells.
 _TRUSTED = 0.6
+
+_PRODUCT_ID: Final = TypeAdapter[str](ProductId)
 
 log = structlog.get_logger()
 
@@ -66,6 +70,7 @@ class SellingSession:
         self.observer = observer
         self._trusted_seconds = _TRUSTED * lease.total_seconds()
         self._shelves: dict[str, Shelf] = {}
+        self._time = asyncio.get_running_loop().time
         self._beats = 1
         self._beaten_at = opened_at
         self._orders = 0
@@ -75,30 +80,52 @@ class SellingSession:
     @property
     def is_trusted(self) -> bool:
         """Whether no reclaimer can have taken it for dead yet, as far as its own clock tells."""
-        silent_seconds = asyncio.get_running_loop().time() - self._beaten_at
-        return not self.closed.is_set() and silent_seconds < self._trusted_seconds
+        return not self.closed.is_set() and self._time() - self._beaten_at < self._trusted_seconds
 
     def begin(self) -> None:
         """An order is about to take units; until it says `end`, the session is not idle."""
+        if self._orders == 0:
+            self.idle.clear()
         self._orders += 1
-        self.idle.clear()
 
     def end(self) -> None:
         """An order is over, as far as its request knows."""
         self._orders -= 1
-        self._look_whether_idle()
+        if self._orders == 0:
+            self._look_whether_idle()
 
     def shelf(self, product_id: str) -> Shelf:
-        """What it has of a product."""
-        if product_id not in self._shelves:
-            self._shelves[product_id] = Shelf(
+        """What it has of a product.
+
+        Raises:
+            ValidationError: Nothing that is called so can be ordered.
+        """
+        if (shelf := self._shelves.get(product_id)) is None:
+            # Once a product, and so in no reservation any more.
+            _PRODUCT_ID.validate_python(product_id)
+            shelf = self._shelves[product_id] = Shelf(
                 leases=self.stock.leases,
                 product_id=product_id,
                 session_id=self.id,
                 on_closed=self.close,
                 observer=self.observer,
             )
-        return self._shelves[product_id]
+        return shelf
+
+    def take_at_once(self, units: Mapping[str, int]) -> bool:
+        """Take units of all these products, or of none, if they are leased; whether they were."""
+        taken: dict[str, int] = {}
+        for product_id, number in units.items():
+            if not self.shelf(product_id).take_at_once(number):
+                self.untake(taken)
+                return False
+            taken[product_id] = number
+        return True
+
+    def untake(self, units: Mapping[str, int]) -> None:
+        """Put units back that an order took which is refused; see `Shelf.untake`."""
+        for product_id, number in units.items():
+            self.shelf(product_id).untake(number)
 
     def close(self) -> None:
         """Know that a reclaimer has taken over: sell and journal no more."""
@@ -109,7 +136,7 @@ class SellingSession:
 
     async def beat(self) -> None:
         """Show that it lives."""
-        asked_at = asyncio.get_running_loop().time()
+        asked_at = self._time()
         self._beats += 1
         try:
             await self.stock.sessions.beat(self.id, self._beats)

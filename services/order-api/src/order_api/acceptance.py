@@ -174,7 +174,8 @@ async def _publish(
         request[REQUEST_CONTEXT].fields["error"] = str(exc)
         certain = exc.certain and not settling
         raise await _unpublished(request, draft, order, units, exc, certain=certain) from exc
-    if reservation == units.reservation:
+    # Nearly always it is the very same; pydantic would compare them field by field.
+    if reservation is units.reservation or reservation == units.reservation:
         units.handed_on()
 
 

@@ -26,17 +26,17 @@ async def reserved(request: web.Request, draft: Draft, order: Order) -> Reserved
     """
     sale = request.app[SALE]
     try:
-        levels = sale.limited(order)
+        wanted = sale.limited(order)
     except StockNotLoadedError as exc:
         raise _unavailable(request, draft, exc, _UNTIL_LOADED) from exc
-    if not levels:
+    if not wanted:
         return ReservedUnits()
-    seen = sale.journals.version
+    seen = sale.journals.version if draft.key_given else None
     # First of all: a repeat must not be told "sold out" because its own order has the last unit.
     if draft.key_given and await entry_of(request, draft) is not None:
         return ReservedUnits()
     try:
-        return await sale.reserve(order, levels)
+        return await sale.reserve(wanted)
     except SoldOutError as exc:
         raise await _unless_journaled(request, draft, _sold_out(draft, order, exc), seen=seen) from exc
     except LimitReachedError as exc:
@@ -59,7 +59,8 @@ async def journaled(request: web.Request, draft: Draft, order: Order, units: Res
         if exc.certain:
             raise _unavailable(request, draft, exc, request.app[SALE].outage) from exc
         raise _unknown(request, draft, exc) from exc
-    await _counted(request, draft, order, units)
+    if units.are_counted:
+        await _counted(request, draft, order, units)
 
 
 async def _counted(request: web.Request, draft: Draft, order: Order, units: ReservedUnits) -> None:

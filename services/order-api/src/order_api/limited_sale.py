@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from types import TracebackType
-from typing import Self
+from typing import Self, TypeAlias
 
 import structlog
 
@@ -22,6 +22,9 @@ from order_api.stock_levels import StockLevels
 CUSTOMER_LIMITS = "customer_limits"
 """The attribute of a journal entry with the limits that were in force at its intake; the topic does not get it."""
 
+Wanted: TypeAlias = Sequence[tuple[StockLevel, int]]
+"""The limited products of one order, and how many units of each."""
+
 log = structlog.get_logger()
 
 
@@ -34,19 +37,17 @@ class ReservedUnits:
     """
 
     def __init__(
-        self, hold: Hold | None = None, *, levels: Sequence[StockLevel] = (), limits: Limits | None = None
+        self, hold: Hold | None = None, *, customer_limits: Mapping[str, int] = {}, limits: Limits | None = None
     ) -> None:
         """Take over a hold.
 
         Args:
             hold: What was reserved; None for nothing.
-            levels: The products of the order that are limited.
+            customer_limits: The most that one customer may buy, of each product that has such a limit.
             limits: Where purchases are counted.
         """
         self._hold = hold
-        self._customer_limits = {
-            level.product_id: level.customer_limit for level in levels if level.customer_limit is not None
-        }
+        self._customer_limits = customer_limits
         self._limits = limits
         self._message: Entry | None = None
         self._counted: list[str] = []
@@ -66,6 +67,11 @@ class ReservedUnits:
     def reservation(self) -> Reservation | None:
         """What the order's message carries, while the units are held here; None where nothing is."""
         return None if self._hold is None else self._hold.reservation
+
+    @property
+    def are_counted(self) -> bool:
+        """Whether the customer may not buy any number of them."""
+        return bool(self._customer_limits)
 
     @property
     def message(self) -> Entry | None:
@@ -152,17 +158,17 @@ class LimitedSale:
         """How long no reservation has got an answer."""
         return self._outage.lasting
 
-    def limited(self, order: Order) -> Sequence[StockLevel]:
-        """The limited products of an order; looked up in memory.
+    def limited(self, order: Order) -> Wanted:
+        """What of an order is limited; looked up in memory.
 
         Raises:
             StockNotLoadedError: It is not known yet what is limited.
         """
         levels = self._levels.levels
-        return [levels[item.product_id] for item in order.items if item.product_id in levels]
+        return [(levels[item.product_id], item.quantity) for item in order.items if item.product_id in levels]
 
-    async def reserve(self, order: Order, levels: Sequence[StockLevel]) -> ReservedUnits:
-        """Reserve the units of these products of an order, all or none.
+    async def reserve(self, wanted: Wanted) -> ReservedUnits:
+        """Reserve these units of an order, all or none.
 
         Raises:
             LimitReachedError: The order alone has more than one customer may buy.
@@ -170,7 +176,7 @@ class LimitedSale:
             StockUnavailableError: It cannot be found out. Nothing is reserved.
         """
         assert self._seller is not None  # noqa: S101 - who has no seller knows no limited products
-        units = _limited_units(order, levels)
+        units, customer_limits = _within_limits(wanted)
         try:
             hold = await self._seller.reserve(units)
         except StockUnavailableError:
@@ -180,7 +186,7 @@ class LimitedSale:
             self._outage.ended()
             raise
         self._outage.ended()
-        return ReservedUnits(hold, levels=levels, limits=self._limits)
+        return ReservedUnits(hold, customer_limits=customer_limits, limits=self._limits)
 
     @property
     def journals(self) -> JournalSearch:
@@ -189,12 +195,16 @@ class LimitedSale:
         return self._journals
 
 
-def _limited_units(order: Order, levels: Sequence[StockLevel]) -> Mapping[str, int]:
-    ordered = {item.product_id: item.quantity for item in order.items}
-    for level in levels:
-        if level.customer_limit is not None and ordered[level.product_id] > level.customer_limit:
-            raise LimitReachedError(level.product_id, limit=level.customer_limit)
-    return {level.product_id: ordered[level.product_id] for level in levels}
+def _within_limits(wanted: Wanted) -> tuple[Mapping[str, int], Mapping[str, int]]:
+    """The units by product, and the customer limits there are."""
+    units, limits = {}, {}
+    for level, quantity in wanted:
+        units[level.product_id] = quantity
+        if (limit := level.customer_limit) is not None:
+            if quantity > limit:
+                raise LimitReachedError(level.product_id, limit=limit)
+            limits[level.product_id] = limit
+    return units, limits
 
 
 async def count_purchase(limits: Limits, order: Order, customer_limits: Mapping[str, int]) -> None:
