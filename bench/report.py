@@ -37,9 +37,16 @@ class Measured:
         return statistics.median(self.ratios)
 
     @property
-    def holds(self) -> bool:
+    def reached(self) -> float | None:
+        """How far the row's must is reached, 1 for just so; None where there is none."""
+        if self.row.must is None:
+            return None
+        return self.row.must / self.ratio if self.row.at_most else self.ratio / self.row.must
+
+    @property
+    def holds(self) -> bool | None:
         """Whether the row's must holds."""
-        return self.ratio <= self.row.must if self.row.at_most else self.ratio >= self.row.must
+        return None if self.reached is None else self.reached >= 1
 
     def is_worse_than(self, committed: float) -> bool:
         """Whether this is a regression, and no noise of the rounds."""
@@ -86,21 +93,21 @@ def _cells(one: Measured, before: float | None) -> tuple[str, ...]:
         _shown(ours[1], one.row.unit),
         f"{baselines[0][0]}: {_shown(baselines[0][1], one.row.unit)}" if baselines else "",
         f"{one.ratio:.3g} ({min(one.ratios):.3g}–{max(one.ratios):.3g})",
-        f"{'≤' if one.row.at_most else '≥'} {one.row.must:g}",
-        ("holds" if one.holds else "missed")
+        "" if one.row.must is None else f"{'≤' if one.row.at_most else '≥'} {one.row.must:g}",
+        {True: "holds", False: "missed", None: "only told"}[one.holds]
         + (f", regression from {before:.3g}" if before is not None and one.is_worse_than(before) else ""),
     )
 
 
 def chart(measured: Mapping[str, Measured]) -> str:
     """An SVG: of each row how much of its must was reached; the line is the must."""
-    height = 28 * len(measured) + 20
+    bounded = [(number, one, one.reached) for number, one in measured.items() if one.reached is not None]
+    height = 28 * len(bounded) + 20
     bars = [
         f'<svg xmlns="http://www.w3.org/2000/svg" width="820" height="{height}" font-family="sans-serif">',
         f'<line x1="{420 + _BAR_PIXELS / 2}" x2="{420 + _BAR_PIXELS / 2}" y1="0" y2="{height}" stroke="#444"/>',
     ]
-    for place, (number, one) in enumerate(measured.items()):
-        reached = one.row.must / one.ratio if one.row.at_most else one.ratio / one.row.must
+    for place, (number, one, reached) in enumerate(bounded):
         width, top = min(reached, 2.0) / 2 * _BAR_PIXELS, 28 * place + 8
         colour = "#2a7f62" if one.holds else "#b3452c"
         bars.append(f'<text font-size="13" x="410" y="{top + 15}" text-anchor="end">{number}: {one.row.title}</text>')

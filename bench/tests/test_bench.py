@@ -50,7 +50,7 @@ async def test_an_order_that_was_sent_late_is_told_apart_from_one_that_was_answe
     assert len(found.sent_late) == pytest.approx(60, abs=2)
 
 
-def row(*, must: float, at_most: bool = False) -> Row:
+def row(*, must: float | None, at_most: bool = False) -> Row:
     return Row(title="a figure", contenders={}, must=must, at_most=at_most)
 
 
@@ -81,6 +81,13 @@ def test_what_is_further_than_noise_from_the_committed_figure_is_a_regression() 
     assert "regression" not in report.table({"1": slower}, {})
 
 
+def test_what_has_no_bound_is_told_and_neither_holds_nor_is_missed() -> None:
+    one = {"1": measured(row(must=None), [1.0], [4.0])}
+    assert report.table(one, {}).splitlines()[-1].endswith("| 0.25 (0.25–0.25) |  | only told |")
+    assert report.document(one, {})["rows"]["1"]["holds"] is None
+    assert "<rect" not in report.chart(one)
+
+
 def test_a_chart_has_a_bar_for_every_row() -> None:
     drawn = report.chart({"1": measured(row(must=1), [2.0]), "2": measured(row(must=1), [0.5])})
     assert drawn.count("<rect") == 2
@@ -99,6 +106,6 @@ def test_the_rows_are_those_of_the_table() -> None:
         "9 intake",
         "11",
         "12",
-        "12/256",
+        "12/64",
         "12 losers",
     } <= set(known)
