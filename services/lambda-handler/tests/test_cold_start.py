@@ -31,7 +31,7 @@ def test_a_function_that_starts_imports_nothing_that_only_trouble_needs() -> Non
         "GATEWAY_URL": "http://gateway.test",
         "AWS_ENDPOINT_URL": "https://aws.test",
     }
-    heavy = {"aiobotocore", "boto3", "urllib3", "dateutil", "structlog", "prometheus_client", "orjson"} | {
+    heavy = {"aiobotocore", "boto3", "urllib3", "dateutil", "structlog", "prometheus_client", "orjson", "aiohttp"} | {
         f"botocore.{name}" for name in ("parsers", "session", "client", "utils", "httpsession", "compat", "auth")
     }
     program = f"import sys, lambda_handler.main\nprint(*sorted({heavy} & sys.modules.keys()))"
