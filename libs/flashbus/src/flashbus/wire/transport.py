@@ -1,13 +1,14 @@
 """Bytes to an endpoint and back: straight, or through a proxy."""
 
 import asyncio
+import os
 import ssl
+import sys
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager, closing
 from importlib.resources import files
 from typing import Protocol
 from urllib.parse import urlsplit
-from urllib.request import getproxies, proxy_bypass
 
 from yarl import URL
 
@@ -46,6 +47,11 @@ async def open_transport(
 
 def _proxy(url: str) -> str | None:
     """As botocore finds it, whose module for it takes longer to import than all of this package."""
+    # Elsewhere the system may know of one as well.
+    if sys.platform == "linux" and not any(name.lower().endswith("_proxy") for name in os.environ):
+        return None
+    from urllib.request import getproxies, proxy_bypass  # noqa: PLC0415 - a cold start without a proxy does without
+
     parts = urlsplit(url)
     return None if proxy_bypass(parts.netloc) else getproxies().get(parts.scheme)
 
