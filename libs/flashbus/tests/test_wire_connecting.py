@@ -1,6 +1,7 @@
 """How a transport connects, how long it tries, and what it says of a way that is none."""
 
 import asyncio
+import re
 from collections.abc import Callable
 from datetime import timedelta
 from types import SimpleNamespace
@@ -21,7 +22,8 @@ from botocore.exceptions import (
 
 from flashbus.wire.direct import DirectTransport, open_direct
 from flashbus.wire.limits import TransportLimits
-from flashbus.wire.transport import ProxiedTransport, _botocore_errors, open_transport
+from flashbus.wire.proxied import ProxiedTransport, _botocore_errors
+from flashbus.wire.transport import open_transport
 
 LIMITS = TransportLimits(
     connect_timeout=timedelta(seconds=2),
@@ -55,6 +57,13 @@ async def test_who_asks_any_host_goes_by_the_certificates_of_the_system() -> Non
         assert secure._tls.check_hostname
     async with open_direct("http://pay.test:81/v1", limits=LIMITS) as plain:
         assert (plain._endpoint_url, plain._port, plain._tls) == ("http://pay.test:81", 81, None)
+
+
+@pytest.mark.parametrize("url", ["pay.test", "http://", "", "http://pay.test:99999"])
+async def test_who_cannot_be_asked_is_named(url: str) -> None:
+    with pytest.raises(ValueError, match=re.escape(f"http(s)://host[:port], not {url!r}")):
+        async with open_direct(url, limits=LIMITS):
+            pytest.fail("it was opened")
 
 
 async def test_the_way_through_a_proxy_has_the_same_limits(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,7 +14,7 @@ from aiohttp import web
 from aiohttp.test_utils import TestServer
 
 from flashbus.clients import aws_client
-from flashpay import DynamoLedger, HttpGateway, Settler
+from flashpay import ANSWER_LIMIT_BYTES, DynamoLedger, HttpGateway, Settler
 from flashpay.testing import sample_order
 from lambda_handler.app import open_consumer
 from lambda_handler.consumer import BatchConsumer
@@ -128,8 +128,8 @@ async def test_no_connection_is_used_again_that_a_freeze_may_have_killed() -> No
         assert isinstance(consumer.record_settler.dead_letters, QueueDeadLetters)
         calls: list[Any] = [settler._ledger._table._client, await consumer.record_settler.dead_letters._open_client()]
         exchange: Any = settler._charger._gateway._exchange
-        connector = exchange._session.connector
-        assert connector._keepalive_timeout == 15
+        limits = exchange._connections._limits
+        assert (limits.keep_alive, limits.answer_bytes) == (timedelta(seconds=15), ANSWER_LIMIT_BYTES)
         for caller in (one._caller for one in calls):
             assert caller._transport._limits.keep_alive == timedelta(seconds=15)
             assert caller._signer._scope.startswith("eu-central-1/")

@@ -5,7 +5,6 @@ import random
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
-import aiohttp
 from botocore.exceptions import (
     BotoCoreError,
     ClientError,
@@ -18,10 +17,11 @@ from botocore.exceptions import (
 
 from flashbus.attributes import message_attributes
 from flashbus.parser_error import response_parser_error
+from flashbus.session_errors import connector_error, session_error
 from flashbus.topic import Entry, Refusal, TopicError
 from flashbus.wire.unconnected import UnconnectedError, UntrustedError
 
-_FOREIGN = (BotoCoreError, ClientError, aiohttp.ClientError, OSError)
+_FOREIGN = (BotoCoreError, ClientError, OSError)
 # What is made of a 200 that is no answer of SNS.
 _GARBLED = (ValueError, TypeError, AttributeError, LookupError)
 _NEVER_SENT = (
@@ -31,8 +31,6 @@ _NEVER_SENT = (
     ParamValidationError,
     PartialCredentialsError,
 )
-# As the two clients tell of it; unlike the others, it is soon worth another try.
-_NOT_CONNECTED = (UnconnectedError, UntrustedError, aiohttp.ClientConnectorError)
 _THROTTLED = frozenset(
     name + ending
     for name in ("KMSThrottling", "RequestThrottled", "Throttled", "Throttling", "TooManyRequests")
@@ -71,7 +69,7 @@ class SnsTopic:
         while True:
             try:
                 return _refusals(await self._ask(entries), len(entries), certain=certain)
-            except (*_FOREIGN, *_GARBLED, response_parser_error()) as exc:
+            except (*_FOREIGN, *session_error(), *_GARBLED, response_parser_error()) as exc:
                 certain = certain and _was_not_taken(exc)
                 if attempt == _ATTEMPTS or not _may_pass(exc):
                     raise TopicError(f"{type(exc).__name__}: {exc}", certain=certain) from exc
@@ -88,7 +86,9 @@ def _was_not_taken(error: Exception) -> bool:
     if isinstance(error, ClientError):
         return _status(error) in _CLIENT_ERRORS and _code(error) not in _CUT_SHORT
     cause = error.kwargs.get("error") if isinstance(error, BotoCoreError) else error
-    return isinstance(error, (*_NEVER_SENT, *_NOT_CONNECTED)) or isinstance(cause, _NOT_CONNECTED)
+    # As the two clients tell of it; unlike the others, it is soon worth another try.
+    not_connected: tuple[type[Exception], ...] = (UnconnectedError, UntrustedError, *connector_error())
+    return isinstance(error, (*_NEVER_SENT, *not_connected)) or isinstance(cause, not_connected)
 
 
 def _may_pass(error: Exception) -> bool:

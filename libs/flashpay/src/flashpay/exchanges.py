@@ -6,14 +6,17 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 from urllib.parse import urlsplit
 
-import aiohttp
 from botocore.exceptions import BotoCoreError, ConnectTimeoutError, ReadTimeoutError
 from yarl import URL
 
 from flashpay.errors import GatewayUnavailableError
+from flashstock.session_error import session_error
+
+if TYPE_CHECKING:
+    import aiohttp
 
 BODY_LIMIT_BYTES = 64 * 1024
 # For connections of our own, which count the head in.
@@ -64,7 +67,7 @@ class SessionExchange:
         base_url: Where the gateway is, such as `http://127.0.0.1:8090`.
     """
 
-    def __init__(self, session: aiohttp.ClientSession, *, base_url: str) -> None:
+    def __init__(self, session: "aiohttp.ClientSession", *, base_url: str) -> None:
         self._session = session
         self._base_url = _checked(base_url)
 
@@ -78,13 +81,15 @@ class SessionExchange:
         timeout: timedelta,  # noqa: ASYNC109 - becomes aiohttp's own total timeout
     ) -> GatewayAnswer:
         """See `Exchange.ask`."""
+        from aiohttp import ClientTimeout  # noqa: PLC0415 - imported by whoever has a session, and by nobody else
+
         with _told(timeout):
             async with self._session.request(
                 method,
                 self._base_url + path,
                 data=body or None,
                 headers=headers,
-                timeout=aiohttp.ClientTimeout(total=timeout.total_seconds()),
+                timeout=ClientTimeout(total=timeout.total_seconds()),
                 allow_redirects=False,
             ) as response:
                 retry_after = response.headers.get("Retry-After", "")
@@ -167,13 +172,13 @@ def _told(timeout: timedelta) -> Iterator[None]:
         raise GatewayUnavailableError(
             f"no answer from the payment gateway in {timeout.total_seconds():g} s", reason="timeout"
         ) from error
-    except (aiohttp.ClientError, BotoCoreError, OSError) as error:
+    except (*session_error(), BotoCoreError, OSError) as error:
         raise GatewayUnavailableError(
             f"the connection to the payment gateway failed: {error}", reason="connection"
         ) from error
 
 
-async def _limited_body(response: aiohttp.ClientResponse) -> bytes:
+async def _limited_body(response: "aiohttp.ClientResponse") -> bytes:
     body = bytearray()
     async for chunk in response.content.iter_any():
         body += chunk

@@ -4,13 +4,13 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeAlias
 
-import aiohttp
 from botocore.exceptions import BotoCoreError, ClientError, ConnectTimeoutError, ReadTimeoutError
 
 from flashpay.entries import LedgerEntry, Tombstone
 from flashpay.errors import FlashpayError, LedgerRefusedError, LedgerUnavailableError
 from flashpay.items import EXPIRES_AT, MARKED, TOMBSTONE, Attribute, Item, from_item, to_item, to_tombstone_item
 from flashstock.dynamo import garbled
+from flashstock.session_error import session_error
 
 _THROTTLED = {
     "ProvisionedThroughputExceededException",
@@ -159,7 +159,7 @@ async def translated(call: Callable[..., Awaitable[Mapping[str, Any]]], **argume
         raise _in_our_words(error) from error
     except (ConnectTimeoutError, ReadTimeoutError, TimeoutError) as error:
         raise LedgerUnavailableError(f"DynamoDB did not answer in time: {error}", reason="timeout") from error
-    except (BotoCoreError, aiohttp.ClientError, OSError) as error:
+    except (BotoCoreError, *session_error(), OSError) as error:
         raise LedgerUnavailableError(f"DynamoDB is out of reach: {error}", reason="connection") from error
     except garbled() as error:
         raise LedgerUnavailableError(f"DynamoDB's answer is garbled: {error!r}", reason="garbled") from error

@@ -6,12 +6,12 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, Protocol
 from uuid import uuid4
 
-import aiohttp
 from botocore.exceptions import BotoCoreError, ClientError, ConnectTimeoutError, ReadTimeoutError
 
 from flashstock.errors import StockUnavailableError
 from flashstock.expressions import action, arguments, from_item
 from flashstock.observer import StockObserver
+from flashstock.session_error import session_error
 from flashstock.stock import Stock
 from flashstock.table import ConditionFailedError, Delete, Item, Put, Update, Write
 
@@ -147,7 +147,7 @@ async def _translated(
         raise _in_our_words(error) from error
     except (ConnectTimeoutError, ReadTimeoutError, TimeoutError) as error:
         raise StockUnavailableError(f"DynamoDB did not answer in time: {error}", reason="timeout") from error
-    except (BotoCoreError, aiohttp.ClientError, OSError) as error:
+    except (BotoCoreError, *session_error(), OSError) as error:
         raise StockUnavailableError(f"DynamoDB is out of reach: {error}", reason="connection") from error
     except garbled() as error:
         raise StockUnavailableError(f"DynamoDB's answer is garbled: {error!r}", reason="garbled") from error

@@ -7,13 +7,23 @@ from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
 
-import aiohttp
-
 from flashbus.sns import SnsTopic
 from flashbus.topic import Entry, Topic
 from flashbus.wire.clients import dynamo_client, sns_client, sqs_client
+from flashbus.wire.direct import open_direct
+from flashbus.wire.limits import TransportLimits
 from flashmsg import Reservation
-from flashpay import Announcer, DynamoLedger, Gateway, HttpGateway, Ledger, OpenStock, SessionExchange, open_stock
+from flashpay import (
+    ANSWER_LIMIT_BYTES,
+    Announcer,
+    DirectExchange,
+    DynamoLedger,
+    Gateway,
+    HttpGateway,
+    Ledger,
+    OpenStock,
+    open_stock,
+)
 from lambda_handler.dead_letters import QueueDeadLetters
 from lambda_handler.json_log import JsonLog
 from lambda_handler.record_settler import DeadLetters
@@ -21,6 +31,8 @@ from lambda_handler.settings import Settings
 
 # Connections that a frozen environment kept may be dead when it thaws: none is used again after this.
 _KEEP_ALIVE = timedelta(seconds=15)
+# To the gateway: above any batch that the template asks for, whose records are settled together.
+_CONNECTIONS = 100
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,15 +48,14 @@ class Connections:
 
 @asynccontextmanager
 async def open_connections(settings: Settings, *, log: JsonLog) -> AsyncIterator[Connections]:
-    """Open the ledger's client and the gateway's session; the queue's client only when poison needs it.
+    """Open the ledger's client and the way to the gateway; the queue's client only when poison needs it.
 
     No connection is made yet: a snapshot may be taken before the first event, and its connections would be dead.
     """
     async with AsyncExitStack() as exits:
         environ = {"AWS_REGION": settings.region}
         dynamodb = await exits.enter_async_context(dynamo_client(keep_alive=_KEEP_ALIVE, environ=environ))
-        connector = aiohttp.TCPConnector(keepalive_timeout=_KEEP_ALIVE.total_seconds())
-        http = await exits.enter_async_context(aiohttp.ClientSession(connector=connector))
+        paying = await exits.enter_async_context(open_direct(settings.gateway_url, limits=_gateway_limits(settings)))
         stock = None
         if settings.stock_table is not None:
             stock = await exits.enter_async_context(
@@ -65,11 +76,23 @@ async def open_connections(settings: Settings, *, log: JsonLog) -> AsyncIterator
             )
         yield Connections(
             ledger=ledger,
-            gateway=HttpGateway(SessionExchange(http, base_url=settings.gateway_url)),
+            gateway=HttpGateway(DirectExchange(paying, base_url=settings.gateway_url)),
             dead_letters=dead_letters,
             stock=stock,
             announcer=announcer,
         )
+
+
+def _gateway_limits(settings: Settings) -> TransportLimits:
+    # Every request brings its own timeout, the whole of it and never longer than this.
+    patience = settings.payment_timeout + timedelta(seconds=5)
+    return TransportLimits(
+        connect_timeout=patience,
+        read_timeout=patience,
+        connections=_CONNECTIONS,
+        keep_alive=_KEEP_ALIVE,
+        answer_bytes=ANSWER_LIMIT_BYTES,
+    )
 
 
 class OutcomeRefusedError(Exception):

@@ -109,12 +109,23 @@ class DirectTransport:
 
 @asynccontextmanager
 async def open_direct(url: str, *, limits: TransportLimits) -> AsyncIterator[DirectTransport]:
-    """Open the way to a host that the system's certificates vouch for; it is first connected to for a request."""
-    origin = URL(url).origin()
+    """Open the way to a host that the system's certificates vouch for; it is first connected to for a request.
+
+    Raises:
+        ValueError: Nobody can be asked at this URL.
+    """
+    origin = _origin(url)
     # It reads files.
     tls = await asyncio.to_thread(ssl.create_default_context) if origin.scheme == "https" else None
     with closing(DirectTransport(str(origin), limits=limits, tls=tls)) as direct:
         yield direct
+
+
+def _origin(url: str) -> URL:
+    try:
+        return URL(url).origin()
+    except ValueError as error:
+        raise ValueError(f"must be http(s)://host[:port], not {url!r}") from error
 
 
 def _request(line: str, body: bytes, headers: Mapping[str, str]) -> bytes:

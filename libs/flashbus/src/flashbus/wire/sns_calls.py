@@ -3,14 +3,16 @@
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from functools import lru_cache
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
-from xml.etree import ElementTree as ET
 
 from botocore.exceptions import ParamValidationError
 
 from flashbus.parser_error import response_parser_error
 from flashbus.wire.calls import Caller
+
+if TYPE_CHECKING:
+    from xml.etree import ElementTree as ET
 
 _HEADERS = {"content-type": "application/x-www-form-urlencoded; charset=utf-8"}
 _UNRESERVED = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.~-"
@@ -82,6 +84,8 @@ def _answer(body: bytes) -> Mapping[str, Any]:
 
 
 def _parsed(body: bytes) -> Mapping[str, Any]:
+    from xml.etree import ElementTree as ET  # noqa: PLC0415 - a cold start pays for it only when it must
+
     try:
         # The answer of the endpoint that is configured, over TLS; expat bounds what entities may grow to.
         root = ET.fromstring(body)  # noqa: S314
@@ -95,11 +99,11 @@ def _parsed(body: bytes) -> Mapping[str, Any]:
     }
 
 
-def _members(root: ET.Element, section: str) -> Iterator[dict[str, str]]:
+def _members(root: "ET.Element", section: str) -> Iterator[dict[str, str]]:
     for element in root.iter():
         if _name(element) == section:
             yield from ({_name(part): part.text or "" for part in member} for member in element)
 
 
-def _name(element: ET.Element) -> str:
+def _name(element: "ET.Element") -> str:
     return element.tag.rpartition("}")[2]
