@@ -21,40 +21,33 @@ from order_api.telemetry import REQUEST_CONTEXT
 _MILLISECOND = timedelta(milliseconds=1)
 
 
-async def draft_of(request: web.Request) -> Draft:
-    """Read what a request asks for.
+async def asked_for(request: web.Request) -> tuple[Draft, Order]:
+    """Read what a request asks for, and price it.
+
+    What has no price any more is still the order that its key was accepted with.
 
     Raises:
-        Rejection: The request is not acceptable.
+        Rejection: The request is not acceptable; or it can neither be priced nor was it accepted before.
     """
-    app = request.app
-    settings = app[SETTINGS]
+    app = request.app  # looked up once: aiohttp has to search for it
+    settings, intake = app[SETTINGS], app[INTAKE]
     body = await read_json_body(request, limit_bytes=settings.body_limit_bytes, deadline=settings.body_timeout)
-    draft = app[INTAKE].draft(body, idempotency_keys=request.headers.getall(IDEMPOTENCY_KEY, []))
-    draft = await _as_first_asked(request, draft)
+    draft = intake.draft(body, idempotency_keys=request.headers.getall(IDEMPOTENCY_KEY, []))
+    # Only while two secrets are known, and only with a key, is there anything to look up.
+    if draft.earlier_ids:
+        draft = await _as_first_asked(request, draft)
     context = request[REQUEST_CONTEXT]
     context.fields["order_id"] = draft.order_id
     context.receipt = draft.receipt
-    return draft
-
-
-async def order_of(request: web.Request, draft: Draft) -> Order:
-    """Price a draft. One that has no price any more is still the order that its key was accepted with.
-
-    Raises:
-        Rejection: It can neither be priced nor was it accepted before.
-    """
     try:
-        return request.app[INTAKE].priced(draft)
+        return draft, intake.priced(draft)
     except Rejection:
-        if not draft.key_given:
-            raise
-        entry = await entry_of(request, draft)
+        entry = await entry_of(request, draft) if draft.key_given else None
         if entry is None:
             raise
     if entry.fingerprint != draft.request.fingerprint:
         raise mismatch(IDEMPOTENCY_KEY)
-    return entry.order
+    return draft, entry.order
 
 
 async def entry_of(request: web.Request, draft: Draft) -> LedgerEntry | None:
@@ -105,7 +98,13 @@ async def queue(
     if known is None or known.entry.status.awaits_payment:
         message = units.message if known is None else None
         entry = message or message_of(request, accepted, reservation)
-        await _publish(request, draft, accepted, entry, units, reservation=reservation, settling=settling)
+        try:
+            await request.app[PUBLISHER].publish(entry)
+        except PublishError as exc:
+            raise await _unpublished(request, draft, accepted, units, exc, settling=settling) from exc
+        # Nearly always it is the very same; pydantic would compare them field by field.
+        if reservation is units.reservation or reservation == units.reservation:
+            units.handed_on()
     first = known is None or known.first or (settling and is_made_of(known.entry, order))
     note_acceptance(request, mode, repeated=not first)
     return acceptance_response(request, order.order_id)
@@ -126,7 +125,6 @@ def is_made_of(entry: LedgerEntry, order: Order) -> bool:
 
 
 async def _as_first_asked(request: web.Request, draft: Draft) -> Draft:
-    # Only while two secrets are known, and only with a key, is there anything to look up.
     for order_id in draft.earlier_ids:
         earlier = replace(draft, order_id=order_id)
         if await _is_known(request, earlier):
@@ -158,30 +156,11 @@ async def _written_down(
     return acceptance
 
 
-async def _publish(
-    request: web.Request,
-    draft: Draft,
-    order: Order,
-    entry: Entry,
-    units: ReservedUnits,
-    *,
-    reservation: Reservation | None,
-    settling: bool,
-) -> None:
-    try:
-        await request.app[PUBLISHER].publish(entry)
-    except PublishError as exc:
-        request[REQUEST_CONTEXT].fields["error"] = str(exc)
-        certain = exc.certain and not settling
-        raise await _unpublished(request, draft, order, units, exc, certain=certain) from exc
-    # Nearly always it is the very same; pydantic would compare them field by field.
-    if reservation is units.reservation or reservation == units.reservation:
-        units.handed_on()
-
-
 async def _unpublished(
-    request: web.Request, draft: Draft, order: Order, units: ReservedUnits, error: PublishError, *, certain: bool
+    request: web.Request, draft: Draft, order: Order, units: ReservedUnits, error: PublishError, *, settling: bool
 ) -> Rejection:
+    request[REQUEST_CONTEXT].fields["error"] = str(error)
+    certain = error.certain and not settling
     retry_after = _after(request, request.app[PUBLISHER].pause)
     # A reservation that stands in the ledger under a key is not withdrawn: a repeat would publish it without units.
     if certain and (units.reservation is None or not draft.key_given):

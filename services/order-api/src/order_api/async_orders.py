@@ -2,14 +2,17 @@
 
 from aiohttp import web
 
-from order_api.acceptance import draft_of, order_of, queue
+from order_api.acceptance import asked_for, queue
 from order_api.limited_orders import journaled, reserved
+from order_api.limited_sale import NOTHING_RESERVED
 
 
 async def post_async_order(request: web.Request) -> web.StreamResponse:
     """Answer 202 when the topic has acknowledged the order."""
-    draft = await draft_of(request)
-    order = await order_of(request, draft)
-    async with await reserved(request, draft, order) as units:
+    draft, order = await asked_for(request)
+    units = await reserved(request, draft, order)
+    if units is NOTHING_RESERVED:
+        return await queue(request, draft, order, units, mode="async")
+    async with units:
         await journaled(request, draft, order, units)
         return await queue(request, draft, order, units, mode="async")

@@ -10,7 +10,7 @@ from flashstock.errors import LimitReachedError, SoldOutError, StockError, Stock
 from order_api.acceptance import entry_of, message_of
 from order_api.app_keys import RETRY_AFTER, SALE, SETTINGS
 from order_api.intake import Draft
-from order_api.limited_sale import ReservedUnits
+from order_api.limited_sale import NOTHING_RESERVED, ReservedUnits
 from order_api.rejections import Rejection, outcome_unknown, turned_away
 from order_api.stock_levels import StockNotLoadedError
 from order_api.telemetry import REQUEST_CONTEXT
@@ -30,11 +30,11 @@ async def reserved(request: web.Request, draft: Draft, order: Order) -> Reserved
     except StockNotLoadedError as exc:
         raise _unavailable(request, draft, exc, _UNTIL_LOADED) from exc
     if not wanted:
-        return ReservedUnits()
+        return NOTHING_RESERVED
     seen = sale.journals.version if draft.key_given else None
     # First of all: a repeat must not be told "sold out" because its own order has the last unit.
     if draft.key_given and await entry_of(request, draft) is not None:
-        return ReservedUnits()
+        return NOTHING_RESERVED
     try:
         return await sale.reserve(wanted)
     except SoldOutError as exc:

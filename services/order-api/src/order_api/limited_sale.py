@@ -134,6 +134,10 @@ class ReservedUnits:
         return hold
 
 
+NOTHING_RESERVED = ReservedUnits()
+"""Of every order without limited products: no step changes it."""
+
+
 class LimitedSale:
     """Reserves units of limited products.
 

@@ -51,7 +51,8 @@ class WrittenAcceptance(web.StreamResponse):
         if not self._keep_alive:
             self.headers[hdrs.CONNECTION] = "close"
         ours = cast("web.Request", request)
-        await ours.app.on_response_prepare.send(ours, self)
+        if signal := ours.app.on_response_prepare:
+            await signal.send(ours, self)
         await writer.write(self._whole())
         await writer.drain()
         return writer

@@ -18,7 +18,7 @@ from flashpay import (
     SoldOut,
     utc_now,
 )
-from order_api.acceptance import draft_of, is_made_of, note_acceptance, order_of, queue
+from order_api.acceptance import asked_for, is_made_of, note_acceptance, queue
 from order_api.app_keys import METRICS, RETRY_AFTER, SETTINGS, SETTLEMENT_LIMITER
 from order_api.intake import IDEMPOTENCY_KEY, Draft
 from order_api.limited_orders import journaled, reserved
@@ -34,8 +34,7 @@ async def post_sync_order(request: web.Request) -> web.StreamResponse:
     """Answer 200 with the terminal order; 202 when it went to the queue after all; 404 where all orders are queued."""
     if not request.app[SETTINGS].sync_limit:
         raise closed()
-    draft = await draft_of(request)
-    order = await order_of(request, draft)
+    draft, order = await asked_for(request)
     async with await reserved(request, draft, order) as units:
         return await _settled(request, draft, order, units)
 

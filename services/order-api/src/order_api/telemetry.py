@@ -1,7 +1,7 @@
 """One canonical log line, one observation and one trace position per request; every error a problem."""
 
-import asyncio
 import time
+from contextvars import copy_context
 from dataclasses import dataclass, field
 
 import structlog
@@ -21,6 +21,8 @@ _PROBE = "/health"
 _LOGGED_PATH_CHARACTERS = 200
 # A cancellation that is refused is no order that is.
 _PLACES_FOR_ORDERS = frozenset({"/orders/async", "/orders/sync"})
+# structlog's own variable: setting it is `bind_contextvars`, without its look for the variable by a spelled name.
+_TRACE_ID = copy_context().run(structlog.contextvars.bind_contextvars, trace_id="")["trace_id"].var
 
 log = structlog.get_logger()
 
@@ -49,14 +51,18 @@ def telemetry(metrics: Metrics, write_info: WriteInfo) -> Middleware:
     @web.middleware
     async def observe(request: web.Request, handler: Handler) -> web.StreamResponse:
         started = time.perf_counter()
-        caller = Traceparent.parse(request.headers.get("traceparent"))
+        header = request.headers.get("traceparent")
+        caller = None if header is None else Traceparent.parse(header)
         context = request[REQUEST_CONTEXT] = RequestContext(Traceparent.new() if caller is None else caller.child())
         # A request is its own task, so this ends with it.
-        structlog.contextvars.bind_contextvars(trace_id=context.traceparent.trace_id)
+        _TRACE_ID.set(context.traceparent.trace_id)
         route = _route_of(request)
         status = CLIENT_CLOSED_REQUEST
         try:
-            response = await _answer(request, handler, metrics=metrics, context=context, route=route)
+            try:
+                response = await handler(request)
+            except Exception as exc:  # noqa: BLE001 - whatever it is, it has an answer
+                response = _refusal(exc, request, metrics=metrics, context=context, route=route)
             # The position in the trace that a customer can quote: the W3C draft's response header.
             response.headers["traceresponse"] = str(context.traceparent)
             status = response.status
@@ -73,19 +79,16 @@ def telemetry(metrics: Metrics, write_info: WriteInfo) -> Middleware:
     return observe
 
 
-async def _answer(
-    request: web.Request, handler: Handler, *, metrics: Metrics, context: RequestContext, route: str
+def _refusal(
+    error: Exception, request: web.Request, *, metrics: Metrics, context: RequestContext, route: str
 ) -> web.StreamResponse:
-    try:
-        return await handler(request)
-    except Rejection as exc:
-        rejection = exc
-    except web.HTTPException as exc:
-        rejection = of_http_exception(exc)
-    except asyncio.CancelledError:
-        raise
-    except Exception:
-        log.exception("request_failed", route=route)
+    """The answer in place of an error that a handler raised."""
+    if isinstance(error, Rejection):
+        rejection = error
+    elif isinstance(error, web.HTTPException):
+        rejection = of_http_exception(error)
+    else:
+        log.error("request_failed", route=route, exc_info=error)
         rejection = crashed(context.receipt)
     context.fields["reason"] = rejection.reason
     if request.method == hdrs.METH_POST and route in _PLACES_FOR_ORDERS:
