@@ -32,8 +32,6 @@ class Hold:
         reservation: What the order's message carries, for whoever ends the order.
     """
 
-    # There may be thousands at once.
-
     # Made by `Seller.reserve`, which has told the session that an order begins.
     def __init__(
         self, *, session: SellingSession, reservation: Reservation, publish_again: PublishAgain, timeout: timedelta

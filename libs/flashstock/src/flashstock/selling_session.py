@@ -84,15 +84,13 @@ class SellingSession:
 
     def begin(self) -> None:
         """An order is about to take units; until it says `end`, the session is not idle."""
-        if self._orders == 0:
-            self.idle.clear()
         self._orders += 1
+        self.idle.clear()
 
     def end(self) -> None:
         """An order is over, as far as its request knows."""
         self._orders -= 1
-        if self._orders == 0:
-            self._look_whether_idle()
+        self._look_whether_idle()
 
     def shelf(self, product_id: str) -> Shelf:
         """What it has of a product.

@@ -84,14 +84,8 @@ async def open_connections(settings: Settings, *, log: JsonLog) -> AsyncIterator
 
 
 def _gateway_limits(settings: Settings) -> TransportLimits:
-    # Every request brings its own timeout, the whole of it and never longer than this.
-    patience = settings.payment_timeout + timedelta(seconds=5)
-    return TransportLimits(
-        connect_timeout=patience,
-        read_timeout=patience,
-        connections=_CONNECTIONS,
-        keep_alive=_KEEP_ALIVE,
-        answer_bytes=ANSWER_LIMIT_BYTES,
+    return TransportLimits.behind(
+        settings.payment_timeout, connections=_CONNECTIONS, answer_bytes=ANSWER_LIMIT_BYTES, keep_alive=_KEEP_ALIVE
     )
 
 

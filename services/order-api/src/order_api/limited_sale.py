@@ -98,9 +98,9 @@ class ReservedUnits:
 
     async def count(self, order: Order) -> None:
         """Count the order against what its customer may buy; see `count_purchase`."""
-        if self._limits is not None and self._customer_limits:
-            await count_purchase(self._limits, order, self._customer_limits)
-            self._counted = list(self._customer_limits)
+        assert self._limits is not None  # noqa: S101 - who limits customers counts
+        await count_purchase(self._limits, order, self._customer_limits)
+        self._counted = list(self._customer_limits)
 
     def handed_on(self) -> None:
         """The topic has the order, or its settlement has ended the reservation."""

@@ -51,8 +51,7 @@ def telemetry(metrics: Metrics, write_info: WriteInfo) -> Middleware:
     @web.middleware
     async def observe(request: web.Request, handler: Handler) -> web.StreamResponse:
         started = time.perf_counter()
-        header = request.headers.get("traceparent")
-        caller = None if header is None else Traceparent.parse(header)
+        caller = Traceparent.parse(request.headers.get("traceparent"))
         context = request[REQUEST_CONTEXT] = RequestContext(Traceparent.new() if caller is None else caller.child())
         # A request is its own task, so this ends with it.
         _TRACE_ID.set(context.traceparent.trace_id)

@@ -77,15 +77,9 @@ async def open_connections(settings: Settings) -> AsyncIterator[Connections]:
 
 
 def _gateway_limits(settings: Settings) -> TransportLimits:
-    # Every request brings its own timeout, the whole of it and never longer than this.
-    patience = settings.payment_timeout + timedelta(seconds=5)
-    return TransportLimits(
-        connect_timeout=patience,
-        read_timeout=patience,
-        # The slots bound the connections; a limit below them would hold payments up unseen.
-        connections=settings.workers + 1,
-        keep_alive=timedelta(seconds=15),
-        answer_bytes=ANSWER_LIMIT_BYTES,
+    # The slots bound the connections; a limit below them would hold payments up unseen.
+    return TransportLimits.behind(
+        settings.payment_timeout, connections=settings.workers + 1, answer_bytes=ANSWER_LIMIT_BYTES
     )
 
 

@@ -2,6 +2,10 @@
 
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Self
+
+# So that it is a request's own timeout that ends it, and not its connection's.
+_BEHIND = timedelta(seconds=5)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,3 +25,16 @@ class TransportLimits:
     connections: int
     keep_alive: timedelta
     answer_bytes: int | None = None
+
+    @classmethod
+    def behind(
+        cls, timeout: timedelta, *, connections: int, answer_bytes: int, keep_alive: timedelta = timedelta(seconds=15)
+    ) -> Self:
+        """The limits where every request brings a timeout of its own: the whole of it, and never longer than this."""
+        return cls(
+            connect_timeout=timeout + _BEHIND,
+            read_timeout=timeout + _BEHIND,
+            connections=connections,
+            keep_alive=keep_alive,
+            answer_bytes=answer_bytes,
+        )
