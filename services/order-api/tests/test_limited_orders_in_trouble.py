@@ -7,6 +7,7 @@ from datetime import timedelta
 import pytest
 from structlog.testing import capture_logs
 
+from flashbus.publisher import GroupCommitPublisher, PublishError
 from flashmsg import Reservation
 from flashstock.errors import LimitReachedError
 from flashstock.levels import product_key
@@ -222,6 +223,40 @@ async def test_a_journal_that_was_closed_takes_no_order_and_says_so(limited_shop
     assert refused.problem == (503, "stock-unavailable")
     assert_not_accepted(refused)
     assert len(limited_shop.events) == 1
+
+
+async def test_an_order_that_the_publisher_does_not_take_gives_its_units_back(
+    limited_shop: RunningApi, stock: FakeStock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_arguments: object) -> None:
+        raise PublishError("overloaded", certain=True)
+
+    monkeypatch.setattr(GroupCommitPublisher, "submit", full)
+    refused = await limited_shop.order("async", quantity=10)
+    assert refused.problem == (503, "publish-overloaded")
+    assert_not_accepted(refused)
+    assert await stock.figures("pen") == (10, 0, 0)
+    monkeypatch.undo()
+    assert (await limited_shop.order("async", quantity=10)).status == 202
+
+
+async def test_an_order_that_is_broken_off_while_it_is_published_is_published(
+    limited_shop: RunningApi, stock: FakeStock
+) -> None:
+    limited_shop.topic.gate.clear()
+    before = asyncio.all_tasks()
+    ordering = asyncio.create_task(limited_shop.order("async"))
+    await wait_until(lambda: limited_shop.topic.in_flight)
+    handling = [task for task in asyncio.all_tasks() - before if "RequestHandler.start" in repr(task)]
+    for task in handling:
+        task.cancel()
+    limited_shop.topic.gate.set()
+    await asyncio.gather(ordering, return_exceptions=True)
+    await wait_until(lambda: limited_shop.events)
+    await limited_shop.runner.cleanup()
+    assert len({one.id for one in reservations(limited_shop)}) == 1
+    assert (await stock.figures("pen"))[1] == 2
+    assert handling
 
 
 async def test_a_page_of_which_nobody_knows_may_be_published(limited_shop: RunningApi, stock: FakeStock) -> None:

@@ -122,7 +122,7 @@ class GroupCommitPublisher:
         Raises:
             PublishError: It was not acknowledged within the timeout, or not taken at all.
         """
-        waiting = self._admit(entry)
+        waiting = self._admit(entry, asyncio.get_running_loop().create_future())
         try:
             await waiting.result
         except asyncio.CancelledError:
@@ -130,6 +130,14 @@ class GroupCommitPublisher:
             self._withdraw(waiting)
             _forget(waiting.result)
             raise
+
+    def submit(self, entry: Entry, result: asyncio.Future[None]) -> None:
+        """Publish, and complete the result with what came of it; if it is cancelled, the entry may leave all the same.
+
+        Raises:
+            PublishError: It is not taken at all; the result is as it was.
+        """
+        self._admit(entry, result)
 
     async def aclose(self) -> None:
         """Take no more entries, send those that wait, and return when all have their answer."""
@@ -140,7 +148,7 @@ class GroupCommitPublisher:
         self._deadlines.close()
         self._call_deadlines.close()
 
-    def _admit(self, entry: Entry) -> _Waiting:
+    def _admit(self, entry: Entry, result: asyncio.Future[None]) -> _Waiting:
         if self._closing:
             raise PublishError("closed", certain=True)
         size_bytes = entry.size_bytes
@@ -148,14 +156,13 @@ class GroupCommitPublisher:
             raise PublishError("too_large", f"{size_bytes} bytes", certain=True)
         if len(self._waiting) >= self._max_waiting:
             raise PublishError("overloaded", f"{len(self._waiting)} entries wait", certain=True)
-        loop = asyncio.get_running_loop()
-        now = loop.time()
+        now = asyncio.get_running_loop().time()
         waiting = _Waiting(
             entry=entry,
             size_bytes=size_bytes,
             due=now + self._linger_seconds,
             expires=now + self._timeout_seconds,
-            result=loop.create_future(),
+            result=result,
         )
         self._waiting.append(waiting)
         self._waiting_bytes += size_bytes

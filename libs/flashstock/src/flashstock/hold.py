@@ -1,7 +1,7 @@
 """Units in the hands of one order, from the reservation to the publish."""
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from datetime import timedelta
 from typing import Final
@@ -32,6 +32,9 @@ class Hold:
         reservation: What the order's message carries, for whoever ends the order.
     """
 
+    __slots__ = ("_entry", "_publish_again", "_session", "_slot", "_state", "_submit", "_timeout", "reservation")
+    _submit: Callable[[asyncio.Future[None]], object]
+
     # Made by `Seller.reserve`, which has told the session that an order begins.
     def __init__(
         self, *, session: SellingSession, reservation: Reservation, publish_again: PublishAgain, timeout: timedelta
@@ -51,32 +54,54 @@ class Hold:
             StockUnavailableError: It was not written in time, and the units go back. If that is not `certain`, it
                 may have been written, and the order may still be published.
         """
-        self._must_be(_RESERVED)
-        self._entry = JournalEntry(reservation=self.reservation, body=body, attributes=attributes)
-        try:
-            ticket = self._session.journal.append(self._entry)
-        except BaseException:
-            self._put_back()
-            raise
+        ticket = self._append(body, attributes)
         try:
             self._slot = await ticket.slot
-        except StockUnavailableError:
-            self._put_back()
-            raise
         except BaseException as error:
-            certain = self._abandon(ticket)
-            if isinstance(error, TimeoutError):
-                raise StockUnavailableError(
-                    "the order was not journaled in time", reason="too_slow", certain=certain
-                ) from error
+            self._not_journaled(ticket, error)
             raise
         self._state = _JOURNALED
+
+    async def commit_and_publish(
+        self, body: str, attributes: Mapping[str, str], submit: Callable[[asyncio.Future[None]], object]
+    ) -> None:
+        """Commit, have the order published as soon as that is done, and end the hold: its holder wakes once for all.
+
+        When this raises, `is_journaled` tells whether the hold has ended or awaits its end.
+
+        Args:
+            body: The order's message.
+            attributes: The same.
+            submit: Publishes it, and completes what it is given with what came of that; raises if it does not begin.
+
+        Raises:
+            StockUnavailableError: As `commit`.
+            Exception: What `submit` raises, or what it completes its future with.
+        """
+        self._submit = submit
+        ticket = self._append(body, attributes, self._written)
+        try:
+            await ticket.slot
+        except BaseException as error:
+            if self._state is not _JOURNALED:
+                self._not_journaled(ticket, error)
+            raise
+        self._over()
+
+    @property
+    def is_journaled(self) -> bool:
+        """Whether the order is published, whatever becomes of this process."""
+        return self._state is _JOURNALED
+
+    @property
+    def is_over(self) -> bool:
+        """Whether it has ended: somebody else looks after the order, or nobody needs to."""
+        return self._state is _OVER
 
     def published(self) -> None:
         """The topic has taken the order."""
         self._must_be(_JOURNALED)
-        self._session.journal.over(self._slot)
-        self._end()
+        self._over()
 
     async def withdraw(self) -> None:
         """The order is certainly not published, and shall not be: its units are for sale again.
@@ -103,6 +128,37 @@ class Hold:
         self._must_be(_JOURNALED)
         self._session.background(self._publish_until_certain(), name=f"publish {self.reservation.id} again")
         self._end()
+
+    def _written(self, ticket: Ticket, slot: int) -> None:
+        self._slot, self._state = slot, _JOURNALED
+        try:
+            self._submit(ticket.slot)
+        except Exception as error:  # noqa: BLE001 - told to whoever waits
+            ticket.slot.set_exception(error)
+
+    def _append(
+        self,
+        body: str,
+        attributes: Mapping[str, str],
+        written: Callable[[Ticket, int], object] | None = None,
+    ) -> Ticket:
+        self._must_be(_RESERVED)
+        self._entry = JournalEntry(reservation=self.reservation, body=body, attributes=attributes)
+        try:
+            return self._session.journal.append(self._entry, written=written)
+        except BaseException:
+            self._put_back()
+            raise
+
+    def _not_journaled(self, ticket: Ticket, error: BaseException) -> None:
+        if isinstance(error, StockUnavailableError):
+            self._put_back()
+            return
+        certain = self._abandon(ticket)
+        if isinstance(error, TimeoutError):
+            raise StockUnavailableError(
+                "the order was not journaled in time", reason="too_slow", certain=certain
+            ) from error
 
     def _abandon(self, ticket: Ticket) -> bool:
         """Give up a commit under way; whether it is certain that nothing is written."""
@@ -170,6 +226,10 @@ class Hold:
     def _put_units_back(self) -> None:
         for product_id, units in self.reservation.units.items():
             self._session.shelf(product_id).put_back(units)
+
+    def _over(self) -> None:
+        self._session.journal.over(self._slot)
+        self._end()
 
     def _end(self) -> None:
         self._state = _OVER

@@ -7,7 +7,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from heapq import heappop, heappush
-from itertools import islice
+from typing import Any
 
 import structlog
 
@@ -43,6 +43,7 @@ class Ticket:
         size: Bytes of that.
         since: When it began to wait, by the loop's clock.
         slot: Becomes the slot that it is written to; TimeoutError when that takes too long.
+        written: Told of the slot in place of that, while who appended it waits; `slot` is its to complete then.
         outcome: The slot, or why there is none, also when nobody waited any more.
         given_up: Whether who appended it has stopped waiting.
     """
@@ -51,7 +52,8 @@ class Ticket:
     text: str
     size: int
     since: float
-    slot: asyncio.Future[int]
+    slot: asyncio.Future[Any]
+    written: Callable[["Ticket", int], object] | None = None
     outcome: int | StockUnavailableError | None = None
     given_up: bool = False
 
@@ -61,7 +63,10 @@ class Ticket:
         if self.slot.done():
             return
         if isinstance(outcome, int):
-            self.slot.set_result(outcome)
+            if self.written is None:
+                self.slot.set_result(outcome)
+            else:
+                self.written(self, outcome)
         else:
             self.slot.set_exception(outcome.again())
             self.slot.exception()  # who waited may have gone
@@ -69,6 +74,7 @@ class Ticket:
     def await_anew(self) -> None:
         """Have the outcome told once more, to somebody with more patience than who appended it."""
         self.given_up = True
+        self.written = None
         self.slot = asyncio.get_running_loop().create_future()
         if self.outcome is not None:
             self.settle(self.outcome)
@@ -115,8 +121,8 @@ class Journal:
         self._wake = asyncio.Event()
         self._closed = False
 
-    def append(self, entry: JournalEntry) -> Ticket:
-        """Put an order on the next page.
+    def append(self, entry: JournalEntry, *, written: Callable[[Ticket, int], object] | None = None) -> Ticket:
+        """Put an order on the next page; `written` as a ticket has it.
 
         Raises:
             StockError: It is too large for a page.
@@ -128,7 +134,7 @@ class Journal:
             raise StockError(f"an order of {size} bytes is too large for the journal")
         if self._closed:
             raise SessionClosedError("the journal is closed", certain=True)
-        ticket = Ticket(entry, text, size, self._loop.time(), self._loop.create_future())
+        ticket = Ticket(entry, text, size, self._loop.time(), self._loop.create_future(), written)
         self._waiting.append(ticket)
         if len(self._waiting) in (1, _COMPANY):
             self._wake.set()
@@ -146,8 +152,8 @@ class Journal:
 
     def over(self, slot: int) -> None:
         """One order of this slot needs the journal no more."""
-        self._unfinished[slot] -= 1
-        if self._unfinished[slot] == 0:
+        self._unfinished[slot] = left = self._unfinished[slot] - 1
+        if not left:
             heappush(self._free, slot)
             self._wake.set()
 
@@ -201,14 +207,13 @@ class Journal:
     def _next_page(self) -> list[Ticket]:
         page: list[Ticket] = []
         size, used = 0, len(self._used)
-        for ticket in islice(self._waiting, _PAGE_ENTRIES):
+        while self._waiting and len(page) < _PAGE_ENTRIES:
+            ticket = self._waiting[0]
             size += ticket.size
             used += len(ticket.entry.reservation.units)
             if page and (size > _PAGE_BYTES or size * _PACKED + used * _USED_BYTES > _ITEM_BYTES):
                 break
-            page.append(ticket)
-        for _ in page:
-            self._waiting.popleft()
+            page.append(self._waiting.popleft())
         return page
 
     async def _write(self, page: list[Ticket]) -> None:

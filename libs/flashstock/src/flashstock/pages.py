@@ -7,8 +7,9 @@ from base64 import b64decode, b64encode
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from json.encoder import encode_basestring_ascii as _quoted
 from typing import Any, TypeAlias
+
+from pydantic_core import to_json
 
 from flashmsg import Reservation
 from flashstock.errors import SessionClosedError, StockUnavailableError
@@ -33,11 +34,9 @@ class JournalEntry:
 
     def to_text(self) -> str:
         """The entry as a page has it: a line of JSON about the body and how long it is, and the body as it is."""
-        # Written down, as every order of a limited product comes here: only texts of others need escapes, and a body
-        # that is JSON itself would be full of them.
-        units = ",".join([f'"{product_id}":{units:d}' for product_id, units in self.reservation.units.items()])
-        attributes = ",".join([f"{_quoted(name)}:{_quoted(value)}" for name, value in self.attributes.items()])
-        return f'["{self.reservation.id}",{{{units}}},{{{attributes}}},{len(self.body)}]\n{self.body}'
+        # Only what is about the body is JSON: a body that is JSON itself would be full of escapes.
+        about = [self.reservation.id, dict(self.reservation.units), dict(self.attributes), len(self.body)]
+        return f"{to_json(about).decode()}\n{self.body}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

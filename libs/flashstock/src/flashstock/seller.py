@@ -111,27 +111,40 @@ class Seller:
                 await self._leave(self._session)
 
     async def reserve(self, units: Mapping[str, int]) -> Hold:
-        """Reserve units of all these products, or of none: in memory, if enough are leased.
+        """Reserve units of all these products, or of none.
 
         Raises:
             SoldOutError: Fewer units of a product are left.
             StockUnavailableError: This process may not sell at the moment, or cannot find out what is left. Nothing
                 is reserved.
         """
-        reservation = Reservation.of_sound_parts(id=next(self._ids), units=_sound(units))
+        units = _sound(units)
         session = self._selling()
         session.begin()
         try:
-            if not session.take_at_once(reservation.units):
-                await self._take(session, reservation.units)
+            await self._take(session, units)
         except BaseException as error:
             session.end()
             if isinstance(error, SoldOutError):
                 self._observer.sold_out(error.product_id)
             raise
+        return self._held(session, units)
+
+    def reserve_at_once(self, units: Mapping[str, int]) -> Hold | None:
+        """Reserve units that are leased; None if that takes more: `reserve` does it, or knows why not."""
+        session = self._session
+        if self._closing or session is None or not session.is_trusted:
+            return None
+        units = _sound(units)
+        if not session.take_at_once(units):
+            return None
+        session.begin()
+        return self._held(session, units)
+
+    def _held(self, session: SellingSession, units: Mapping[str, int]) -> Hold:
         return Hold(
             session=session,
-            reservation=reservation,
+            reservation=Reservation.of_sound_parts(id=next(self._ids), units=units),
             publish_again=self._publish_again,
             timeout=self._patience.timeout,
         )
@@ -225,7 +238,7 @@ def _broken(task: asyncio.Task[None]) -> None:
 def _new_ids() -> Iterator[str]:
     """Ids of reservations that nobody else makes: 80 random bits of this seller's own, and its count."""
     begin = "rsv_" + "".join([secrets.choice(_BASE_32) for _ in range(_RANDOM_CHARACTERS)])
-    return (begin + "".join(count) for count in product(_BASE_32, repeat=_COUNTED_CHARACTERS))
+    return map(begin.__add__, map("".join, product(_BASE_32, repeat=_COUNTED_CHARACTERS)))
 
 
 def _sound(units: Mapping[str, int]) -> Mapping[str, int]:

@@ -101,13 +101,36 @@ async def queue(
         try:
             await request.app[PUBLISHER].publish(entry)
         except PublishError as exc:
-            raise await _unpublished(request, draft, accepted, units, exc, settling=settling) from exc
+            raise await unpublished(request, draft, accepted, units, exc, settling=settling) from exc
         # Nearly always it is the very same; pydantic would compare them field by field.
         if reservation is units.reservation or reservation == units.reservation:
             units.handed_on()
     first = known is None or known.first or (settling and is_made_of(known.entry, order))
     note_acceptance(request, mode, repeated=not first)
     return acceptance_response(request, order.order_id)
+
+
+async def unpublished(
+    request: web.Request,
+    draft: Draft,
+    order: Order,
+    units: ReservedUnits,
+    error: PublishError,
+    *,
+    settling: bool = False,
+) -> Rejection:
+    """What a client is told of an order that was not acknowledged by the topic, once its units are looked after."""
+    request[REQUEST_CONTEXT].fields["error"] = str(error)
+    certain = error.certain and not settling
+    retry_after = _after(request, request.app[PUBLISHER].pause)
+    # A reservation that stands in the ledger under a key is not withdrawn: a repeat would publish it without units.
+    if certain and (units.reservation is None or not draft.key_given):
+        if await units.withdraw(order):
+            title = "Orders cannot be taken right now"
+            return turned_away(draft.shared_receipt, f"publish_{error.reason}", title, retry_after=retry_after)
+    elif not draft.key_given:
+        await request.app[BOOK].note(order, reservation=units.reservation)
+    return outcome_unknown(draft.receipt, retry_after=retry_after)
 
 
 def note_acceptance(request: web.Request, mode: str, *, repeated: bool) -> None:
@@ -154,22 +177,6 @@ async def _written_down(
     if isinstance(acceptance, ContentMismatch):
         raise mismatch(IDEMPOTENCY_KEY)
     return acceptance
-
-
-async def _unpublished(
-    request: web.Request, draft: Draft, order: Order, units: ReservedUnits, error: PublishError, *, settling: bool
-) -> Rejection:
-    request[REQUEST_CONTEXT].fields["error"] = str(error)
-    certain = error.certain and not settling
-    retry_after = _after(request, request.app[PUBLISHER].pause)
-    # A reservation that stands in the ledger under a key is not withdrawn: a repeat would publish it without units.
-    if certain and (units.reservation is None or not draft.key_given):
-        if await units.withdraw(order):
-            title = "Orders cannot be taken right now"
-            return turned_away(draft.shared_receipt, f"publish_{error.reason}", title, retry_after=retry_after)
-    elif not draft.key_given:
-        await request.app[BOOK].note(order, reservation=units.reservation)
-    return outcome_unknown(draft.receipt, retry_after=retry_after)
 
 
 def _unchecked(request: web.Request, draft: Draft, error: OrderBookError) -> Rejection:

@@ -3,7 +3,7 @@
 from aiohttp import web
 
 from order_api.acceptance import asked_for, queue
-from order_api.limited_orders import journaled, reserved
+from order_api.limited_orders import queue_limited, reserved
 from order_api.limited_sale import NOTHING_RESERVED
 
 
@@ -13,6 +13,4 @@ async def post_async_order(request: web.Request) -> web.StreamResponse:
     units = await reserved(request, draft, order)
     if units is NOTHING_RESERVED:
         return await queue(request, draft, order, units, mode="async")
-    async with units:
-        await journaled(request, draft, order, units)
-        return await queue(request, draft, order, units, mode="async")
+    return await queue_limited(request, draft, order, units)

@@ -5,13 +5,15 @@ from datetime import timedelta
 
 from aiohttp import web
 
+from flashbus.publisher import PublishError
 from flashmsg import Order
 from flashstock.errors import LimitReachedError, SoldOutError, StockError, StockUnavailableError
-from order_api.acceptance import entry_of, message_of
-from order_api.app_keys import RETRY_AFTER, SALE, SETTINGS
+from order_api.acceptance import entry_of, message_of, note_acceptance, queue, unpublished
+from order_api.app_keys import PUBLISHER, RETRY_AFTER, SALE, SETTINGS
 from order_api.intake import Draft
 from order_api.limited_sale import NOTHING_RESERVED, ReservedUnits
 from order_api.rejections import Rejection, outcome_unknown, turned_away
+from order_api.responses import acceptance_response
 from order_api.stock_levels import StockNotLoadedError
 from order_api.telemetry import REQUEST_CONTEXT
 
@@ -36,7 +38,7 @@ async def reserved(request: web.Request, draft: Draft, order: Order) -> Reserved
     if draft.key_given and await entry_of(request, draft) is not None:
         return NOTHING_RESERVED
     try:
-        return await sale.reserve(wanted)
+        return sale.reserve_at_once(wanted) or await sale.reserve(wanted)
     except SoldOutError as exc:
         raise await _unless_journaled(request, draft, _sold_out(draft, order, exc), seen=seen) from exc
     except LimitReachedError as exc:
@@ -56,11 +58,45 @@ async def journaled(request: web.Request, draft: Draft, order: Order, units: Res
     try:
         await units.journal(message_of(request, order, units.reservation))
     except StockUnavailableError as exc:
-        if exc.certain:
-            raise _unavailable(request, draft, exc, request.app[SALE].outage) from exc
-        raise _unknown(request, draft, exc) from exc
+        raise _not_journaled(request, draft, exc) from exc
     if units.are_counted:
         await _counted(request, draft, order, units)
+
+
+async def queue_limited(request: web.Request, draft: Draft, order: Order, units: ReservedUnits) -> web.StreamResponse:
+    """`journaled` and `queue`; in one go where no key and no customer's limit asks for a step in between.
+
+    Raises:
+        Rejection: As both.
+    """
+    if draft.key_given or units.are_counted:
+        async with units:
+            await journaled(request, draft, order, units)
+            return await queue(request, draft, order, units, mode="async")
+    try:
+        await units.journal_and_publish(message_of(request, order, units.reservation), request.app[PUBLISHER])
+    except (StockUnavailableError, PublishError) as exc:
+        async with units:
+            raise await _not_queued(request, draft, order, units, exc) from exc
+    except BaseException:
+        async with units:
+            raise
+    note_acceptance(request, "async", repeated=False)
+    return acceptance_response(request, order.order_id)
+
+
+async def _not_queued(
+    request: web.Request, draft: Draft, order: Order, units: ReservedUnits, error: StockUnavailableError | PublishError
+) -> Rejection:
+    if isinstance(error, StockUnavailableError):
+        return _not_journaled(request, draft, error)
+    return await unpublished(request, draft, order, units, error)
+
+
+def _not_journaled(request: web.Request, draft: Draft, error: StockUnavailableError) -> Rejection:
+    if error.certain:
+        return _unavailable(request, draft, error, request.app[SALE].outage)
+    return _unknown(request, draft, error)
 
 
 async def _counted(request: web.Request, draft: Draft, order: Order, units: ReservedUnits) -> None:

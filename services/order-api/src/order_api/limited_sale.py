@@ -1,13 +1,15 @@
 """The sale of limited products: what of an order is limited, and whose its units are until it is handed on."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Mapping, Sequence
 from datetime import timedelta
+from functools import partial
 from types import TracebackType
 from typing import Self, TypeAlias
 
 import structlog
 
+from flashbus.publisher import GroupCommitPublisher
 from flashbus.topic import Entry
 from flashmsg import Order, Reservation
 from flashstock.errors import LimitReachedError, SoldOutError, StockUnavailableError
@@ -58,15 +60,17 @@ class ReservedUnits:
     async def __aexit__(
         self, _type: type[BaseException] | None, _value: BaseException | None, _traceback: TracebackType | None
     ) -> None:
-        if self._hold is not None and self._message is not None:
-            self._over().doubt()
-        elif self._hold is not None:
-            await self._over().withdraw()
+        if (hold := self._held()) is None:
+            return
+        if hold.is_journaled:
+            hold.doubt()
+        else:
+            await hold.withdraw()
 
     @property
     def reservation(self) -> Reservation | None:
         """What the order's message carries, while the units are held here; None where nothing is."""
-        return None if self._hold is None else self._hold.reservation
+        return None if (hold := self._held()) is None else hold.reservation
 
     @property
     def are_counted(self) -> bool:
@@ -84,17 +88,24 @@ class ReservedUnits:
         Raises:
             StockUnavailableError: Then nothing is held any more. It may still be published if that is not `certain`.
         """
-        if self._hold is None:
+        if (hold := self._held()) is None:
             return
         attributes = entry.attributes
         if self._customer_limits:
             attributes = {**attributes, CUSTOMER_LIMITS: json.dumps(self._customer_limits)}
-        try:
-            await self._hold.commit(entry.message, attributes)
-        except BaseException:
-            self._hold = None
-            raise
+        await hold.commit(entry.message, attributes)
         self._message = entry
+
+    def journal_and_publish(self, entry: Entry, publisher: GroupCommitPublisher) -> Awaitable[None]:
+        """`journal`, publish and `handed_on`, with one wait for all: for orders that nothing is done with in between.
+
+        Raises:
+            StockUnavailableError: As `journal`.
+            PublishError: As the publisher. The order is journaled then.
+        """
+        assert self._hold is not None  # noqa: S101 - asked only for what is limited
+        assert not self.are_counted  # noqa: S101 - that is done in between
+        return self._hold.commit_and_publish(entry.message, entry.attributes, partial(publisher.submit, entry))
 
     async def count(self, order: Order) -> None:
         """Count the order against what its customer may buy; see `count_purchase`."""
@@ -104,20 +115,20 @@ class ReservedUnits:
 
     def handed_on(self) -> None:
         """The topic has the order, or its settlement has ended the reservation."""
-        if self._hold is not None:
-            self._over().published()
+        if (hold := self._held()) is not None:
+            hold.published()
 
     async def withdraw(self, order: Order) -> bool:
         """Free the units of an order that is not published; whether it is certain that it never will be.
 
         If its count cannot be taken off, they stay here: left without an end, the journal publishes the order.
         """
-        if self._hold is None:
+        if (hold := self._held()) is None:
             return True
         try:
             # Before it is withdrawn: should this process die in between, whoever places the order counts it again.
             await self._uncount(order)
-            await self._over().withdraw()
+            await hold.withdraw()
         except StockUnavailableError as exc:
             log.warning("reservation_not_withdrawn", order_id=order.order_id, error=str(exc))
             return False
@@ -128,10 +139,8 @@ class ReservedUnits:
             assert self._limits is not None  # noqa: S101 - it has counted
             await self._limits.release(product_id, customer_id=order.customer_id, order_id=order.order_id)
 
-    def _over(self) -> Hold:
-        hold, self._hold = self._hold, None
-        assert hold is not None  # noqa: S101 - asked by every caller
-        return hold
+    def _held(self) -> Hold | None:
+        return None if self._hold is None or self._hold.is_over else self._hold
 
 
 NOTHING_RESERVED = ReservedUnits()
@@ -171,6 +180,18 @@ class LimitedSale:
         levels = self._levels.levels
         return [(levels[item.product_id], item.quantity) for item in order.items if item.product_id in levels]
 
+    def reserve_at_once(self, wanted: Wanted) -> ReservedUnits | None:
+        """Reserve these units of an order, if they are leased; None if that takes more, for `reserve` to find out.
+
+        Raises:
+            LimitReachedError: As `reserve`.
+        """
+        assert self._seller is not None  # noqa: S101 - who has no seller knows no limited products
+        units, customer_limits = _within_limits(wanted)
+        if (hold := self._seller.reserve_at_once(units)) is None:
+            return None
+        return self._reserved(hold, customer_limits)
+
     async def reserve(self, wanted: Wanted) -> ReservedUnits:
         """Reserve these units of an order, all or none.
 
@@ -189,6 +210,9 @@ class LimitedSale:
         except SoldOutError:
             self._outage.ended()
             raise
+        return self._reserved(hold, customer_limits)
+
+    def _reserved(self, hold: Hold, customer_limits: Mapping[str, int]) -> ReservedUnits:
         self._outage.ended()
         return ReservedUnits(hold, customer_limits=customer_limits, limits=self._limits)
 
