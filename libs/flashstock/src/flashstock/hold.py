@@ -26,7 +26,8 @@ log = structlog.get_logger()
 class Hold:
     """Units reserved for one order. Its holder commits it, publishes the order, and says what came of that.
 
-    Exactly one of `published`, `withdraw` and `doubt` ends it; a `commit` that raises has ended it as well.
+    Exactly one of `published`, `withdraw` and `doubt` ends it; a `commit` that raises has ended it as well, and a
+    `commit_and_publish` that returns.
 
     Attributes:
         reservation: What the order's message carries, for whoever ends the order.
