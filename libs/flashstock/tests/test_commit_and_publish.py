@@ -194,3 +194,18 @@ async def test_units_that_are_not_leased_are_not_reserved_at_once(sale: Sale) ->
             seller.reserve_at_once({"cap": 0})
     assert seller.reserve_at_once({"cap": 1}) is None
     assert sale.published_units() == {"cap": 1}
+
+
+async def test_leaving_waits_for_an_order_that_was_reserved_at_once(sale: Sale) -> None:
+    await sale.stock.counters.set_total("cap", 5)
+    seller = await sale.seller().__aenter__()
+    await (await seller.reserve({"cap": 1})).withdraw()
+    hold = seller.reserve_at_once({"cap": 1})
+    assert hold is not None
+    leaving = asyncio.create_task(seller.__aexit__(None, None, None))
+    await asyncio.sleep(1)
+    assert not leaving.done()
+    await order(hold, Topic(sale))
+    await leaving
+    assert await sale.stock.sessions.list() == []
+    assert ((await sale.level()).available, (await sale.level()).reserved) == (4, 1)

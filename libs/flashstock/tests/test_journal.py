@@ -220,3 +220,17 @@ async def test_who_comes_back_to_an_order_hears_what_became_of_it_meanwhile() ->
     with pytest.raises(StockUnavailableError, match="no answer") as caught:
         await lost.slot
     assert caught.value.reason == "timeout"
+
+
+@pytest.mark.parametrize("ended", [None, TimeoutError()], ids=["cancelled", "too late"])
+async def test_what_nobody_waits_for_any_more_is_not_handed_on(ended: Exception | None) -> None:
+    handed_on: list[int] = []
+    entry = JournalEntry(reservation=Reservation(id="rsv_" + 24 * "a", units={"cap": 1}), body="", attributes={})
+    slot = asyncio.get_running_loop().create_future()
+    ticket = Ticket(entry, "", 0, since=0.0, slot=slot, written=lambda _ticket, number: handed_on.append(number))
+    slot.cancel() if ended is None else slot.set_exception(ended)
+    ticket.settle(3)
+    ticket.await_anew()
+    assert await ticket.slot == 3
+    assert handed_on == []
+    slot.cancelled() or slot.exception()

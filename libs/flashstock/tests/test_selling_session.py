@@ -227,3 +227,30 @@ async def test_a_stock_that_does_not_answer_holds_nobody_up_for_longer_than_two_
             sale.faults = FaultPlan()
     assert opened_after == pytest.approx(2 * LEASE.total_seconds() / 6, abs=1e-3)
     assert [(line["event"], line["error"]) for line in lines] == [("stock_session_not_kept", "TimeoutError()")]
+
+
+async def test_a_session_that_is_closed_sells_no_more_whatever_its_last_beat_hears(sale: Sale) -> None:
+    class Slow(FaultPlan):
+        async def meet(self, place: str, writes: Sequence[Write]) -> None:
+            if place == "done" and any(write.id.startswith("session#") for write in writes):
+                beaten.set()
+                await answered.wait()
+
+    beaten, answered = asyncio.Event(), asyncio.Event()
+    await sale.stock.counters.set_total("cap", 5)
+    async with sale.seller() as seller:
+        await (await seller.reserve({"cap": 5})).withdraw()
+        session = seller._session
+        assert session is not None
+        sale.faults = Slow()
+        beating = asyncio.create_task(session.beat())
+        await beaten.wait()
+        session.close()
+        assert not session.is_trusted
+        answered.set()
+        await beating
+        assert not session.is_trusted
+        assert seller.reserve_at_once({"cap": 1}) is None
+        with pytest.raises(StockUnavailableError) as caught:
+            await seller.reserve({"cap": 1})
+        assert caught.value.reason == "no_session"
