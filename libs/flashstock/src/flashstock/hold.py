@@ -4,7 +4,8 @@ import asyncio
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from datetime import timedelta
-from typing import Final
+from functools import partial
+from typing import Final, TypeAlias
 
 import structlog
 
@@ -20,6 +21,8 @@ _RESERVED: Final = "reserved"
 _JOURNALED: Final = "journaled"
 _OVER: Final = "over"
 
+_Submit: TypeAlias = Callable[[asyncio.Future[None]], object]
+
 log = structlog.get_logger()
 
 
@@ -33,8 +36,7 @@ class Hold:
         reservation: What the order's message carries, for whoever ends the order.
     """
 
-    __slots__ = ("_entry", "_publish_again", "_session", "_slot", "_state", "_submit", "_timeout", "reservation")
-    _submit: Callable[[asyncio.Future[None]], object]
+    __slots__ = ("_entry", "_publish_again", "_session", "_slot", "_state", "_timeout", "reservation")
 
     # Made by `Seller.reserve`, which has told the session that an order begins.
     def __init__(
@@ -63,9 +65,7 @@ class Hold:
             raise
         self._state = _JOURNALED
 
-    async def commit_and_publish(
-        self, body: str, attributes: Mapping[str, str], submit: Callable[[asyncio.Future[None]], object]
-    ) -> None:
+    async def commit_and_publish(self, body: str, attributes: Mapping[str, str], submit: _Submit) -> None:
         """Commit, have the order published as soon as that is done, and end the hold: its holder wakes once for all.
 
         When this raises, `is_journaled` tells whether the hold has ended or awaits its end.
@@ -79,8 +79,7 @@ class Hold:
             StockUnavailableError: As `commit`.
             Exception: What `submit` raises, or what it completes its future with.
         """
-        self._submit = submit
-        ticket = self._append(body, attributes, self._written)
+        ticket = self._append(body, attributes, partial(self._written, submit))
         try:
             await ticket.slot
         except BaseException as error:
@@ -130,10 +129,10 @@ class Hold:
         self._session.background(self._publish_until_certain(), name=f"publish {self.reservation.id} again")
         self._end()
 
-    def _written(self, ticket: Ticket, slot: int) -> None:
+    def _written(self, submit: _Submit, ticket: Ticket, slot: int) -> None:
         self._slot, self._state = slot, _JOURNALED
         try:
-            self._submit(ticket.slot)
+            submit(ticket.slot)
         except Exception as error:  # noqa: BLE001 - told to whoever waits
             ticket.slot.set_exception(error)
 

@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from datetime import timedelta
-from math import inf
 from typing import Any, Final, TypeAlias
 
 import structlog
@@ -73,7 +72,7 @@ class SellingSession:
         self._shelves: dict[str, Shelf] = {}
         self._time = asyncio.get_running_loop().time
         self._beats = 1
-        self._trusted_until = opened_at + self._trusted_seconds
+        self._beaten_at = opened_at
         self._orders = 0
         self._tasks: set[asyncio.Task[None]] = set()
         self._writer = asyncio.create_task(self.journal.run(), name=f"journal {session_id}")
@@ -81,7 +80,7 @@ class SellingSession:
     @property
     def is_trusted(self) -> bool:
         """Whether no reclaimer can have taken it for dead yet, as far as its own clock tells."""
-        return self._time() < self._trusted_until
+        return not self.closed.is_set() and self._time() - self._beaten_at < self._trusted_seconds
 
     def begin(self) -> None:
         """An order is about to take units; until it says `end`, the session is not idle."""
@@ -133,7 +132,6 @@ class SellingSession:
         if not self.closed.is_set():
             log.warning("stock_session_lost", session=self.id)
             self.closed.set()
-            self._trusted_until = -inf
             self.journal.close()
 
     async def beat(self) -> None:
@@ -145,8 +143,7 @@ class SellingSession:
         except SessionClosedError:
             self.close()
             raise
-        if not self.closed.is_set():
-            self._trusted_until = asked_at + self._trusted_seconds
+        self._beaten_at = asked_at
 
     async def return_idle(self) -> None:
         """Let others have what will hardly be sold here."""

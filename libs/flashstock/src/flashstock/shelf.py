@@ -59,7 +59,7 @@ class Shelf:
 
     def take_at_once(self, units: int) -> bool:
         """Take units off the lease if there are enough of them; whether there were."""
-        if self._lease.units - self._taken - self._returning < units:  # `free`, once for every order
+        if self.free < units:
             return False
         self._taken += units
         self._demand.count(units)

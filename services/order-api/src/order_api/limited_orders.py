@@ -78,7 +78,7 @@ async def queue_limited(request: web.Request, draft: Draft, order: Order, units:
     except (StockUnavailableError, PublishError) as exc:
         async with units:
             raise await _not_queued(request, draft, order, units, exc) from exc
-    except BaseException:
+    except BaseException:  # a block around it all would cost every order two coroutines
         async with units:
             raise
     note_acceptance(request, "async", repeated=False)
