@@ -175,6 +175,48 @@ def test_a_line_waits_a_moment_for_company_and_not_at_the_end(monkeypatch: pytes
     assert pauses == [_LINGER_SECONDS] * 2
 
 
+def test_what_comes_while_lines_are_written_waits_for_company_as_well(monkeypatch: pytest.MonkeyPatch) -> None:
+    events = list[str]()
+    monkeypatch.setattr("flashops.line_writer.time.sleep", lambda _seconds: events.append("linger"))
+
+    def sink(data: bytes) -> int:
+        events.append(data.decode().strip())
+        if data == b"one\n":
+            writer.write(b"three\n")  # "two" waits: nobody wakes the thread for this one
+        return len(data)
+
+    monkeypatch.setattr("flashops.line_writer._ONE_PIECE_BYTES", 4)
+    writer = LineWriter(sink=sink)
+    with writer._lock:
+        writer.write(b"one\n")
+        writer.write(b"two\n")
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while "three" not in events:
+        assert time.monotonic() < deadline
+    assert events == ["linger", "one", "two", "linger", "three"]
+    writer.write(b"four\n")
+    while "four" not in events:
+        assert time.monotonic() < deadline
+    writer.close(timeout_seconds=PATIENCE_SECONDS)
+    assert events[5:] == ["linger", "four"]
+
+
+def test_a_loss_is_told_of_although_lines_never_end() -> None:
+    sink, told = Sink(), list[int]()
+    sink.errors = [OSError(errno.ENOSPC, "full")]
+
+    def endless(data: bytes) -> int:
+        if not told:
+            writer.write(b"more\n")
+        return sink(data)
+
+    writer = LineWriter(sink=endless, on_recovery=told.append)
+    writer.write(b"lost\n")
+    wait_until(lambda: told)
+    writer.close(timeout_seconds=PATIENCE_SECONDS)
+    assert told == [1]
+
+
 def test_lines_leave_together_as_far_as_a_pipe_takes_them_in_one_piece() -> None:
     sink, writer = held_up()
     half, long = b"h" * (select.PIPE_BUF // 2 - 1) + b"\n", b"l" * select.PIPE_BUF + b"\n"

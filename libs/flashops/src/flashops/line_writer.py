@@ -11,7 +11,7 @@ from contextlib import suppress
 
 # Some ten thousand lines; a stall that lasts longer loses the newest ones.
 CAPACITY_BYTES = 4 * 1024 * 1024
-# Lines of one moment leave in one write: a thread that wakes for each would cost the loop its time.
+# Lines of one moment leave in one write: a thread that takes the interpreter's lock for each costs the loop its time.
 _LINGER_SECONDS = 0.01
 # A pipe takes this much in one piece, so lines of several processes on one pipe never mix.
 _ONE_PIECE_BYTES = select.PIPE_BUF
@@ -92,35 +92,40 @@ class LineWriter:
             self._ended = True
 
     def _run(self) -> None:
+        more = False
         while True:
-            self._wake.get()
-            closing = self._closing
-            if not closing:
-                time.sleep(_LINGER_SECONDS)
-            self._drain()
-            if closing:
+            if not more:
+                self._wake.get()
+            if self._closing:
+                while self._lines:
+                    self._drain()
                 return
+            time.sleep(_LINGER_SECONDS)
+            more = self._drain()
 
-    def _drain(self) -> None:
-        went = False
-        while True:
-            if piece := self._next_piece():
-                went = self._send(piece)
-            elif went and self._untold:
-                # Told once all is through: under a reader who is merely slow there is no end of losses to tell of.
-                self._tell()
-            else:
-                return
+    def _drain(self) -> bool:
+        """Write what waits now; whether more came before the last of it left: that lingers too, and wakes nobody."""
+        left, lost = len(self._lines), self._untold
+        went = more = False
+        while left:
+            lines, more = self._next_lines(left)
+            left -= len(lines)
+            went = self._send(b"".join(lines))
+        # Told once all is through: under a reader who is merely slow there is no end of losses to tell of.
+        if went and self._untold and (self._untold == lost or not self._lines):
+            self._tell()
+        return more
 
-    def _next_piece(self) -> bytes:
+    def _next_lines(self, most: int) -> tuple[list[bytes], bool]:
+        """So many of the lines as fit one piece, and whether some are left."""
         with self._lock:
             taken: list[bytes] = []
             size = 0
-            while self._lines and (not taken or size + len(self._lines[0]) <= _ONE_PIECE_BYTES):
+            while len(taken) < most and (not taken or size + len(self._lines[0]) <= _ONE_PIECE_BYTES):
                 taken.append(self._lines.popleft())
                 size += len(taken[-1])
             self._size -= size
-        return b"".join(taken)
+            return taken, bool(self._lines)
 
     def _send(self, piece: bytes) -> bool:
         whole = self._torn + piece
