@@ -8,25 +8,37 @@
 
 import argparse
 import json
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from pathlib import Path
+from statistics import fmean
 
 from bench import report
 from bench.processes import PROJECT
 from bench.report import Measured
-from bench.rows import Effort, Row, rows
+from bench.rows import Effort, Figures, Measure, Row, rows
 
 _COMMITTED = PROJECT / "bench" / "results.json"
 
 
 def measure(row: Row, rounds: int) -> Measured:
-    """Let the contenders of a row take turns."""
-    found: dict[str, list[dict[str, float]]] = {name: [] for name in row.contenders}
+    """Let the contenders of a row take turns, and a round's figures be the means of its turns'."""
+    found: dict[str, list[Figures]] = {name: [] for name in row.contenders}
     for number in range(rounds):
-        # Every other round begins with the other one, so that a drift of the machine meets both alike.
-        turn = list(row.contenders.items())[:: -1 if number % 2 else 1]
-        for name, contender in turn:
-            found[name].append(dict(contender()))
+        with ExitStack() as started:
+            contenders = {name: started.enter_context(contender()) for name, contender in row.contenders.items()}
+            for name, figures in _in_turns(contenders, row.turns, begin=number).items():
+                found[name].append({figure: fmean(one[figure] for one in figures) for figure in figures[0]})
     return Measured(row=row, rounds=found)
+
+
+def _in_turns(contenders: Mapping[str, Measure], turns: int, *, begin: int) -> Mapping[str, Sequence[Figures]]:
+    found: dict[str, list[Figures]] = {name: [] for name in contenders}
+    for number in range(begin, begin + turns):
+        # Every other turn begins with the other one, so that a drift of the machine meets both alike.
+        for name, contender in list(contenders.items())[:: -1 if number % 2 else 1]:
+            found[name].append(contender())
+    return found
 
 
 def _options() -> argparse.Namespace:

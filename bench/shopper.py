@@ -25,17 +25,19 @@ _END = b"Content-Length: %d\r\n\r\n%s" % (len(_BODY), _BODY)
 
 @dataclass(kw_only=True)
 class Records:
-    """What came back between the warm-up and the end."""
+    """What came back between the warm-up and the end, and `answered`: how many ever did."""
 
     by_due: bool
     opens: float = 0.0
     closes: float = 0.0
+    answered: int = 0
     statuses: collections.Counter[str] = field(default_factory=collections.Counter)
     latencies: list[float] = field(default_factory=list)
     sent_late: list[float] = field(default_factory=list)
 
     def note(self, status: bytes, since: float, now: float) -> None:
         """Keep one answer, if it came in the window; in an open loop, if its order was due in it."""
+        self.answered += 1
         if self.opens <= (since if self.by_due else now) <= self.closes:
             self.statuses[status.decode()] += 1
             self.latencies.append(now - since)
@@ -157,7 +159,7 @@ def main() -> None:
     options = parser.parse_args()
     records = asyncio.run(load(**vars(options)))
     found = {**_percentiles("", records.latencies), **_percentiles("sent_late_", records.sent_late)}
-    print(json.dumps({"statuses": records.statuses, "seconds": options.seconds, **found}))  # noqa: T201 - read by who started it
+    print(json.dumps({"statuses": records.statuses, "answered": records.answered, "seconds": options.seconds, **found}))  # noqa: T201 - read by who started it
 
 
 def _percentiles(name: str, seconds: list[float]) -> dict[str, float]:
