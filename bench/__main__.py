@@ -16,7 +16,8 @@ from statistics import fmean
 from bench import report
 from bench.processes import PROJECT
 from bench.report import Measured
-from bench.rows import Effort, Figures, Measure, Row, rows
+from bench.row import Effort, Figures, Measure, Row
+from bench.rows import rows
 
 _COMMITTED = PROJECT / "bench" / "results.json"
 

@@ -10,7 +10,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from bench.rows import Figures, Row
+from bench.row import Figures, Row
 
 _PACKAGES = ("aiobotocore", "aiohttp", "botocore", "orjson", "prometheus-client", "pydantic", "structlog")
 # Further from the committed ratio than this, and outside of the rounds' own range, is a regression.

@@ -1,134 +1,43 @@
 """The figures of the benchmark, each with the baseline that it is a ratio to, measured in turns."""
 
 import os
-import shutil
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager, nullcontext
-from dataclasses import dataclass
 from functools import partial
 from itertools import pairwise
 from pathlib import Path
 from statistics import quantiles
 
 from bench import processes
-from bench.limited import limit_product
+from bench.intake_rows import intake_rows
 from bench.peers import Peer, installed
 from bench.processes import PROJECT, Running, measured, progress, shop, stub
-from bench.stock_table import NAME
+from bench.row import ROUND_TRIP_MS, Effort, Figures, Row, each_alone
 
-Figures = Mapping[str, float]
-Measure = Callable[[], Figures]
-Contender = Callable[[], AbstractContextManager[Measure]]
-Contenders = Mapping[str, Contender]
-_BARE, _PUBLISH, _PLAIN, _TIMED = (
-    f"bench.contenders.{name}" for name in ("bare_intake", "publish_intake", "plain_consumer", "timed_processor")
-)
-_ROUND_TRIP_MS = 5.0
-_LOSERS_A_SECOND, _LOSERS_UNITS = 1_000, 100
-# A busy neighbour of this machine comes and goes within seconds: between short windows it meets both alike.
-_TURNS = 3
-# Until as many answers come as orders go: hundreds of connections order first all at once.
-_SETTLING_SECONDS = 0.25
-_GO_SDK = Path("/usr/share/gocode/src/github.com/aws/aws-sdk-go-v2")
-
-
-@dataclass(frozen=True, kw_only=True)
-class Effort:
-    """How long everything is measured: seconds of a window, of its warm-up, and orders of the long rows."""
-
-    seconds: float = 3.0
-    warm_up: float = 1.0
-    orders: int = 200_000
-
-
-@dataclass(frozen=True, kw_only=True)
-class Row:
-    """One figure.
-
-    Attributes:
-        title: What it is.
-        contenders: Measured in turns, the baseline last; each is started for a round, and what that gives returns its
-            figures, `value` among them.
-        must: The bound for ours ÷ baseline, or for ours alone where there is no baseline; None for what only tells.
-        at_most: Whether the bound is an upper one.
-        unit: Of `value`.
-        turns: How often each is measured in a round.
-    """
-
-    title: str
-    contenders: Contenders
-    must: float | None
-    at_most: bool = False
-    unit: str = "orders/s"
-    turns: int = 1
+_PLAIN, _TIMED = (f"bench.contenders.{name}" for name in ("plain_consumer", "timed_processor"))
 
 
 def rows(effort: Effort) -> dict[str, Row]:
     """Every row by its number in the issue's table; rows whose parts are not installed are left out."""
-    return dict(_intake_rows(effort)) | dict(_processor_rows(effort)) | dict(_other_rows(effort))
-
-
-def _intake_rows(effort: Effort) -> Iterator[tuple[str, Row]]:
-    def ours(connections: int) -> Contender:
-        return partial(_intake, "order_api", connections, effort)
-
-    contenders: Contenders = {"ours": ours(256), "bare handler": partial(_intake, _BARE, 256, effort)}
-    yield "1", Row(title="intake, 256 connections", contenders=contenders, must=0.30, turns=_TURNS)
-    go = go_intake()
-    if go is not None:
-        contenders = {"ours": ours(64), "Go, one Publish a request": partial(_intake, str(go), 64, effort)}
-        yield "2", Row(title="intake, 64 connections", contenders=contenders, must=1.0, turns=_TURNS)
-    contenders = {"ours": ours(64), "aiobotocore, one Publish a request": partial(_intake, _PUBLISH, 64, effort)}
-    yield "3", Row(title="intake, 64 connections", contenders=contenders, must=5.0, turns=_TURNS)
-    yield "4", _latency_row(effort)
-    yield from _limited_rows(effort)
-
-
-def _limited_rows(effort: Effort) -> Iterator[tuple[str, Row]]:
-    # A limited order waits for two round trips in turn, so few connections cannot keep the core busy with it, however
-    # little it takes: what they bring tells of the round trip.
-    for number, connections, must in (("12", 256, 0.8), ("12/64", 64, None)):
-        contenders: Contenders = {
-            "limited": partial(_limited_intake, effort, connections),
-            "unlimited": partial(_intake, "order_api", connections, effort),
-        }
-        title = f"intake of a limited product, {connections} connections"
-        yield number, Row(title=title, contenders=contenders, must=must, turns=_TURNS)
-    for name, keys in (("losers", 0), ("losers with keys", 1)):
-        contenders = _each_alone(
-            {"told": partial(_told, effort, keys), "an accept and 50 ms": partial(_accepted, effort, keys)}
-        )
-        title = f"p99 until {name} are told so, {_LOSERS_A_SECOND:,}/s"
-        yield f"12 {name}", Row(title=title, contenders=contenders, must=1.0, at_most=True, unit="ms")
-
-
-def _latency_row(effort: Effort) -> Row:
-    return Row(
-        title="accept p99, open loop at 4,000/s, 10 ms round trip",
-        contenders=_each_alone({"ours": lambda: _accept(effort, rate=4_000, round_trip_ms=10.0)}),
-        must=40.0,
-        at_most=True,
-        unit="ms",
-    )
+    return dict(intake_rows(effort)) | dict(_processor_rows(effort)) | dict(_other_rows(effort))
 
 
 def _processor_rows(effort: Effort) -> Iterator[tuple[str, Row]]:
     for slots in (1, 5, 20, 100, 1000):
         measure = _timed(slots, payment=3.0, figure="occupancy", seconds=effort.seconds * 4, warm_up=6.0)
         title = f"slots busy, {slots} slots, payments of 3 s"
-        yield f"5 at {slots}", Row(title=title, contenders=_each_alone({"ours": measure}), must=0.993, unit="of all")
+        yield f"5 at {slots}", Row(title=title, contenders=each_alone({"ours": measure}), must=0.993, unit="of all")
     for slots, must in ((20, 0.98), (100, 0.98), (1000, 0.65)):
         measure = _timed(slots, payment=0.1, figure="completions", seconds=effort.seconds * 2, warm_up=2.0)
         title = f"completions, {slots} slots, payments of 0.1 s, ledger off"
-        yield f"6 at {slots}", Row(title=title, contenders=_each_alone({"ours": measure}), must=must, unit="of N ÷ d")
+        yield f"6 at {slots}", Row(title=title, contenders=each_alone({"ours": measure}), must=must, unit="of N ÷ d")
     for peer in installed():
-        beside = _each_alone({"ours": partial(_worked, effort), peer.name: partial(_worked, effort, peer)})
+        beside = each_alone({"ours": partial(_worked, effort), peer.name: partial(_worked, effort, peer)})
         title = f"CPU of a message, 100 slots, payments of 0.1 s, beside {peer.name}"
         yield f"7 {peer.name}", Row(title=title, contenders=beside, must=peer.must, at_most=True, unit="us")
-    contenders = _each_alone(
+    contenders = each_alone(
         {
             "ours": lambda: _settled("order_processor", effort),
             "plain aiobotocore consumer": lambda: _settled(_PLAIN, effort),
@@ -140,7 +49,7 @@ def _processor_rows(effort: Effort) -> Iterator[tuple[str, Row]]:
 def _healthy_row(effort: Effort) -> Row:
     return Row(
         title="p99 of a healthy order, 1 % poison and 5 % of payments hang, 100/s",
-        contenders=_each_alone(
+        contenders=each_alone(
             {
                 "with them": lambda: _healthy(effort, poison=1, hanging=5),
                 "without": lambda: _healthy(effort, poison=0, hanging=0),
@@ -156,12 +65,12 @@ def _other_rows(effort: Effort) -> Iterator[tuple[str, Row]]:
     yield "11", _healthy_row(effort)
     for name, grown in (("processor", _grown_processor), ("intake", _grown_intake)):
         title = f"{name}: memory, or CPU of an order, after {effort.orders} orders ÷ at the first thousands, the larger"
-        grow = _each_alone({"ours": partial(grown, effort.orders)})
+        grow = each_alone({"ours": partial(grown, effort.orders)})
         yield f"9 {name}", Row(title=title, contenders=grow, must=1.05, at_most=True, unit="of the first")
     boto3 = next(iter(sorted(PROJECT.glob(".venv-*/lib/python3*/site-packages/boto3"))), None)
     if boto3 is not None:
         variables = {"BOTO3_PATH": str(boto3.parent)}
-        contenders = _each_alone(
+        contenders = each_alone(
             {
                 "ours": lambda: _cold_start("lambda_handler.main", {}),
                 "on boto3": lambda: _cold_start("bench.contenders.boto3_handler", variables),
@@ -170,92 +79,9 @@ def _other_rows(effort: Effort) -> Iterator[tuple[str, Row]]:
         yield "10", Row(title="cold start of the function", contenders=contenders, must=0.7, at_most=True, unit="ms")
 
 
-def go_intake() -> Path | None:
-    """The Go contender, built from Debian's packages of Go and its AWS SDK; None where they are not installed."""
-    if shutil.which("go") is None or not _GO_SDK.exists():
-        return None
-    source, built = PROJECT / "bench" / "contenders" / "go_intake" / "main.go", PROJECT / "dist" / "go-intake"
-    variables = {"GO111MODULE": "off", "GOPATH": str(_GO_SDK.parents[3]), "GOFLAGS": ""}
-    command = ["go", "build", "-o", str(built), str(source)]
-    subprocess.run(command, env={**os.environ, **variables}, check=True)  # noqa: S603 - our own source
-    return built
-
-
-def _each_alone(measures: Mapping[str, Measure]) -> Contenders:
-    """Contenders that are started anew for each measurement, with nothing beside."""
-
-    def contender(measure: Measure) -> Contender:
-        return lambda: nullcontext(measure)
-
-    return {name: contender(measure) for name, measure in measures.items()}
-
-
-@contextmanager
-def _intake(program: str, connections: int, effort: Effort) -> Iterator[Measure]:
-    with stub(round_trip_ms=_ROUND_TRIP_MS) as aws, measured(program, stub_port=aws.port) as intake:
-        yield _warmed_up(intake, effort, connections)
-
-
-@contextmanager
-def _limited_intake(effort: Effort, connections: int) -> Iterator[Measure]:
-    with stub(round_trip_ms=_ROUND_TRIP_MS) as aws:
-        limit_product(processes.variables(aws.port))
-        with measured("order_api", stub_port=aws.port, environment={"STOCK_TABLE": NAME}) as intake:
-            yield _warmed_up(intake, effort, connections)
-
-
-def _warmed_up(intake: Running, effort: Effort, connections: int) -> Measure:
-    _warm_up(intake, effort, connections=connections)
-    window = effort.seconds / _TURNS
-    return partial(_window, intake, window, settling=_SETTLING_SECONDS, connections=connections)
-
-
-def _told(effort: Effort, keys: int) -> Figures:
-    with stub(round_trip_ms=_ROUND_TRIP_MS) as aws:
-        limit_product(processes.variables(aws.port), units=_LOSERS_UNITS)
-        with measured("order_api", stub_port=aws.port, environment={"STOCK_TABLE": NAME}) as intake:
-            figures = _load(intake, effort, status="409", connections=512, rate=_LOSERS_A_SECOND, keys=keys)
-    return {**figures, "value": figures["p99_ms"]}
-
-
-def _accepted(effort: Effort, keys: int) -> Figures:
-    figures = _accept(effort, rate=_LOSERS_A_SECOND, round_trip_ms=_ROUND_TRIP_MS, keys=keys)
-    return {**figures, "value": figures["p99_ms"] + 50.0}
-
-
-def _accept(effort: Effort, *, rate: float, round_trip_ms: float, keys: int = 0) -> Figures:
-    with stub(round_trip_ms=round_trip_ms) as aws, measured("order_api", stub_port=aws.port) as intake:
-        figures = _load(intake, effort, connections=512, rate=rate, keys=keys)
-        return {**figures, "orders_per_second": figures["value"], "value": figures["p99_ms"]}
-
-
-def _load(intake: Running, effort: Effort, *, status: str = "202", **options: float) -> Figures:
-    _warm_up(intake, effort, **options)
-    return _window(intake, effort.seconds, status=status, **options)
-
-
-def _warm_up(intake: Running, effort: Effort, **options: float) -> None:
-    shop(port=intake.port, **options, seconds=effort.warm_up, warm_up=0.0)
-
-
-def _window(
-    intake: Running, seconds: float, *, status: str = "202", settling: float = 0.0, **options: float
-) -> Figures:
-    cpu = intake.cpu_seconds
-    found = shop(port=intake.port, **options, seconds=seconds, warm_up=settling)
-    wanted, answers = found["statuses"].get(status, 0), sum(found["statuses"].values())
-    percentiles = {name: value for name, value in found.items() if name.endswith("_ms")}
-    return {
-        "value": wanted / seconds,
-        "cpu_us": (intake.cpu_seconds - cpu) / max(found["answered"], 1) * 1e6,
-        **percentiles,
-        "answered_otherwise": answers - wanted,
-    }
-
-
 def _timed(slots: int, *, payment: float, figure: str, seconds: float, warm_up: float) -> Callable[[], Figures]:
     def measure() -> Figures:
-        with stub(round_trip_ms=_ROUND_TRIP_MS) as aws:
+        with stub(round_trip_ms=ROUND_TRIP_MS) as aws:
             variables = {"WORKERS": slots, "PAYMENT_SECONDS": payment, "SECONDS": seconds, "WARM_UP": warm_up}
             environment = {name: str(value) for name, value in variables.items()}
             found = processes.report_of(_TIMED, stub_port=aws.port, environment=environment)
@@ -269,7 +95,7 @@ def _worked(effort: Effort, peer: Peer | None = None) -> Figures:
     hours = {"WORKERS": "100", "PAYMENT_SECONDS": "0.1", "SECONDS": "3600", "WARM_UP": "0"}
     options = {"body": peer.body} if peer else {}
     with (
-        stub(round_trip_ms=_ROUND_TRIP_MS, **options) as aws,
+        stub(round_trip_ms=ROUND_TRIP_MS, **options) as aws,
         measured(*command, stub_port=aws.port, environment=hours, listens=False) as consumer,
     ):
         return _cpu_of_an_acknowledged(consumer, aws.port, effort)
@@ -291,7 +117,7 @@ def _cpu_of_an_acknowledged(consumer: Running, stub_port: int, effort: Effort) -
 def _settled(program: str, effort: Effort) -> Figures:
     environment = {"WORKERS": "100", "LOG_LEVEL": "info"}
     with (
-        stub(round_trip_ms=_ROUND_TRIP_MS, payment_ms=100.0) as aws,
+        stub(round_trip_ms=ROUND_TRIP_MS, payment_ms=100.0) as aws,
         measured(program, stub_port=aws.port, environment=environment, listens=program != _PLAIN) as consumer,
     ):
         return _cpu_of_an_acknowledged(consumer, aws.port, effort)
@@ -300,7 +126,7 @@ def _settled(program: str, effort: Effort) -> Figures:
 def _healthy(effort: Effort, **troubles: float) -> Figures:
     environment = {"WORKERS": "100", "LOG_LEVEL": "info", "PAYMENT_TIMEOUT_SECONDS": "1"}
     with (
-        stub(round_trip_ms=_ROUND_TRIP_MS, payment_ms=100.0, rate=100, **troubles) as aws,
+        stub(round_trip_ms=ROUND_TRIP_MS, payment_ms=100.0, rate=100, **troubles) as aws,
         measured("order_processor", stub_port=aws.port, environment=environment),
     ):
         time.sleep(effort.warm_up + 1.0)
@@ -331,7 +157,7 @@ def _grown_intake(orders: int) -> Figures:
         so_far += int(found["statuses"].get("202", 0))
         return so_far
 
-    with stub(round_trip_ms=_ROUND_TRIP_MS) as aws, measured("order_api", stub_port=aws.port) as intake:
+    with stub(round_trip_ms=ROUND_TRIP_MS) as aws, measured("order_api", stub_port=aws.port) as intake:
         return _growth(intake, orders, done=taken)
 
 

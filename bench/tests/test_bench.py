@@ -13,7 +13,8 @@ import pytest
 from bench import report
 from bench.processes import PROJECT
 from bench.report import Measured
-from bench.rows import Effort, Row, rows
+from bench.row import Effort, Row
+from bench.rows import rows
 from bench.shopper import load
 
 
