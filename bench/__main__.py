@@ -45,7 +45,7 @@ def _in_turns(contenders: Mapping[str, Measure], turns: int, *, begin: int) -> M
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="Ratios against a named baseline, measured in turns.")
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--seconds", type=float, default=3.0, help="of one window (default %(default)s)")
+    parser.add_argument("--seconds", type=float, default=3.0, help="of a contender in a round (default %(default)s)")
     parser.add_argument("--warm-up", type=float, default=1.0)
     parser.add_argument("--orders", type=int, default=200_000, help="of the row about memory")
     parser.add_argument("--rows", nargs="*", default=[], help="numbers, or all")

@@ -14,7 +14,7 @@ ROUND_TRIP_MS = 5.0
 
 @dataclass(frozen=True, kw_only=True)
 class Effort:
-    """How long everything is measured: seconds of a window, of its warm-up, and orders of the long rows."""
+    """How much is measured: seconds of a contender in a round, and of its warm-up, and orders of the long rows."""
 
     seconds: float = 3.0
     warm_up: float = 1.0

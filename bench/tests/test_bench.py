@@ -5,15 +5,19 @@ import json
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import cast
 
 import pytest
 
 from bench import report
+from bench.__main__ import measure
 from bench.processes import PROJECT
 from bench.report import Measured
-from bench.row import Effort, Row
+from bench.row import Effort, Figures, Measure, Row
 from bench.rows import rows
 from bench.shopper import load
 
@@ -60,6 +64,27 @@ def measured(of: Row, ours: list[float], baseline: list[float] | None = None) ->
     if baseline is not None:
         rounds["baseline"] = [{"value": value} for value in baseline]
     return Measured(row=of, rounds=rounds)
+
+
+def test_contenders_live_for_a_round_and_take_turns_in_it() -> None:
+    events = list[str]()
+
+    @contextmanager
+    def contender(name: str) -> Iterator[Measure]:
+        def turn() -> Figures:
+            events.append(name)
+            return {"value": float(len(events))}
+
+        events.append(f"begin {name}")
+        yield turn
+        events.append(f"end {name}")
+
+    one = Row(title="a figure", contenders={name: partial(contender, name) for name in "ab"}, must=None, turns=3)
+    found = measure(one, rounds=2)
+    begins, ends = ["begin a", "begin b"], ["end b", "end a"]
+    assert events == [*begins, *"abbaab", *ends, *begins, *"baabba", *ends]
+    assert found.rounds["a"][0] == {"value": (3 + 6 + 7) / 3}
+    assert len(found.ratios) == 2
 
 
 def test_the_ratio_is_the_median_of_the_rounds_ratios() -> None:
