@@ -107,7 +107,7 @@ async def _main(write_line: WriteInfo) -> dict[str, float]:
         consumer = build_consumer(
             settings, connections=connections, registry=CollectorRegistry(), stop=stop, write_line=write_line
         )
-        relax_garbage_collection()
+        relax_garbage_collection(at_once=settings.workers)
         running = asyncio.create_task(consumer.run())
         await asyncio.sleep(float(os.environ["WARM_UP"]))
         began = payments.now()

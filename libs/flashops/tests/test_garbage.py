@@ -45,3 +45,13 @@ def test_collections_come_less_often_and_still_come() -> None:
     assert gc.get_threshold()[0] > young > 0
     assert list(gc.get_threshold()[1:]) == others
     assert gc.isenabled()
+
+
+def test_what_begins_and_ends_together_brings_no_collection_about() -> None:
+    relax_garbage_collection(at_once=1_000)
+    collections = sum(generation["collections"] for generation in gc.get_stats())
+    for _burst in range(20):
+        held = [Circle() for _ in range(1_000 * 50)]
+        for circle in held:
+            del circle.itself
+    assert sum(generation["collections"] for generation in gc.get_stats()) == collections

@@ -232,15 +232,19 @@ async def test_every_slot_has_its_connections_and_a_long_poll_its_time(stack: St
 async def test_the_garbage_collector_is_relaxed_once_all_is_wired(
     stack: Stack, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    relaxed = asyncio.Event()
-    monkeypatch.setattr("order_processor.__main__.relax_garbage_collection", relaxed.set)
-    required = {name: value for name, value in stack.variables.items() if not name.startswith("AWS_")}
+    relaxed: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+    monkeypatch.setattr(
+        "order_processor.__main__.relax_garbage_collection", lambda *, at_once: relaxed.set_result(at_once)
+    )
+    required = {name: value for name, value in stack.variables.items() if not name.startswith("AWS_")} | {
+        "WORKERS": "17"
+    }
     serving = asyncio.create_task(
         serve(Settings.from_environment(required), streams=StandardStreams([]), write_line=lambda *_: None)
     )
     try:
         async with asyncio.timeout(15):
-            assert await relaxed.wait()
+            assert await relaxed == 17
     finally:
         serving.cancel()
         await asyncio.wait([serving])

@@ -30,7 +30,7 @@ async def serve(settings: Settings, *, streams: StandardStreams, write_line: Wri
         )
 
         _add_checks(health, consumer)
-        relax_garbage_collection()
+        relax_garbage_collection(at_once=settings.workers)
         async with operations_server(
             host=settings.host,
             port=settings.port,
