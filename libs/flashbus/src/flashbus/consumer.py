@@ -15,7 +15,7 @@ from flashbus.admission import Admission, AdmitAll
 from flashbus.backoff import Backoff
 from flashbus.dead_letters import DeadLetters
 from flashbus.dispatcher import Dispatcher, WriteLine, write_line
-from flashbus.dispositions import Acknowledge, Handler
+from flashbus.dispositions import Handler
 from flashbus.look_ahead import LookAhead
 from flashbus.observer import Observer
 from flashbus.poller import Poller, Receives
@@ -87,6 +87,7 @@ class Consumer:
             queue=queue, on_added=self._heartbeat.finish, on_done=self._heartbeat.release, observer=observer
         )
         self._progress = Progress(limit=limits.stall)
+        self._look_ahead = LookAhead(limits.slots)
         self._dispatcher = Dispatcher(
             handler=handler,
             acks=self._acks,
@@ -95,11 +96,11 @@ class Consumer:
             backoff=backoff or Backoff(),
             progress=self._progress,
             observer=observer,
+            on_acknowledged=self._look_ahead.worked,
             write_line=write_line,
         )
         self._stop = stop
         self._drain = limits.drain.total_seconds()
-        self._look_ahead = LookAhead(limits.slots)
         self._slots = Slots(limits.slots, look_ahead=self._look_ahead)
         self._receives = Receives()
         self._ahead: deque[Message] = deque()
@@ -175,15 +176,9 @@ class Consumer:
 
     def _begin(self, message: Message) -> None:
         name, context = f"message {message.message_id}", self._surroundings.copy()
-        task = asyncio.create_task(self._work(message), name=name, context=context)
+        task = asyncio.create_task(self._dispatcher.work(message), name=name, context=context)
         self._working.add(task)
         task.add_done_callback(self._end)
-
-    async def _work(self, message: Message) -> None:
-        started = asyncio.get_running_loop().time()
-        if isinstance(await self._dispatcher.work(message), Acknowledge):
-            # Another end is no measure: poison takes no time, and what failed may have taken any.
-            self._look_ahead.worked(asyncio.get_running_loop().time() - started)
 
     def _end(self, task: asyncio.Task[None]) -> None:
         self._working.discard(task)

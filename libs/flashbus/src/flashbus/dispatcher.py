@@ -29,9 +29,10 @@ class Dispatcher:
     """Has a message handled, then acknowledges it, hands it back or sends it to the dead-letter queue.
 
     What is bound to the log's context meanwhile stays bound: every message needs a context of its own.
+    `on_acknowledged` is called with the seconds of each message that was worked well.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - the parts it joins, each named
         self,
         *,
         handler: Handler,
@@ -41,6 +42,7 @@ class Dispatcher:
         backoff: Backoff,
         progress: Progress,
         observer: Observer,
+        on_acknowledged: Callable[[float], object],
         write_line: WriteLine = write_line,
     ) -> None:
         self._handler = handler
@@ -50,12 +52,14 @@ class Dispatcher:
         self._backoff = backoff
         self._progress = progress
         self._observer = observer
+        self._on_acknowledged = on_acknowledged
         self._write_line = write_line
 
-    async def work(self, message: Message) -> Disposition:
-        """Bring a held message to its end, and tell which; when cancelled, hand it back at once."""
+    async def work(self, message: Message) -> None:
+        """Bring a held message to its end; when cancelled, hand it back at once."""
         structlog.contextvars.bind_contextvars(message_id=message.message_id, receive_count=message.receive_count)
-        started = asyncio.get_running_loop().time()
+        now = asyncio.get_running_loop().time
+        started = now()
         self._progress.taken()
         ended = False
         try:
@@ -68,11 +72,13 @@ class Dispatcher:
             raise
         finally:
             self._progress.left(ended=ended)
-        self._tell(message, disposition, seconds=asyncio.get_running_loop().time() - started)
-        return disposition
+        self._tell(message, disposition, seconds=now() - started)
 
     def _tell(self, message: Message, disposition: Disposition, *, seconds: float) -> None:
         self._observer.handled(message, disposition, seconds=seconds)
+        if isinstance(disposition, Acknowledge):
+            # Another end is no measure: poison takes no time, and what failed may have taken any.
+            self._on_acknowledged(seconds)
         self._log(disposition, seconds)
 
     def _log(self, disposition: Disposition, seconds: float) -> None:

@@ -117,7 +117,7 @@ def _refuse_other_versions(kind: type[CloudEvent], document: Mapping[str, object
     if not isinstance(spec, str) or not isinstance(name, str):
         return
     ours, read = (_ORDER_PLACED, (ORDER_PLACED_TYPE,)) if kind is OrderPlaced else (_ANY_OUTCOME, OUTCOME_TYPES)
-    if ours.fullmatch(name) and name not in read:
+    if name not in read and ours.fullmatch(name):
         raise UnsupportedVersionError(f"No reader for {name}")
-    if _SPEC_VERSION.fullmatch(spec) and spec != SPEC_VERSION:
+    if spec != SPEC_VERSION and _SPEC_VERSION.fullmatch(spec):
         raise UnsupportedVersionError(f"No reader for CloudEvents {spec}")

@@ -5,8 +5,8 @@ import gc
 # Requests and messages are garbage of reference counting, but for a cycle here and there: with the interpreter's 700
 # young objects a collection came every few requests and found next to nothing.
 _YOUNG_OBJECTS = 10_000
-# A message being worked keeps 65 objects with its ledger and its gateway in memory, more with real ones. Where a thousand
-# begin and end together, that many come and go: they are no reason to look for garbage among them.
+# A message being worked keeps 65 objects with its ledger and its gateway in memory, more with real ones. Where a
+# thousand begin and end together, that many come and go: no reason to look for garbage among them.
 _YOUNG_OBJECTS_OF_EACH = 200
 
 
