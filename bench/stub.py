@@ -22,11 +22,11 @@ from datetime import timedelta
 from typing import Any
 
 from bench.stock_table import RemoteStock
-from flashmsg import OrderPlaced, encode
+from flashmsg import encode_placed
 from flashpay.testing import sample_order
 
 _ORDER = sample_order()
-_BODY = encode(OrderPlaced.of(_ORDER))
+_BODY = encode_placed(_ORDER, traceparent=f"00-{'5e' * 16}-{'7a' * 8}-01")
 _LETTERS = str.maketrans("0123456789", "abcdefghij")
 _PRODUCT = {
     "product_id": {"S": "gadget"},
