@@ -18,6 +18,8 @@ _BARE, _PUBLISH = (f"bench.contenders.{name}" for name in ("bare_intake", "publi
 _LOSERS_A_SECOND, _LOSERS_UNITS = 1_000, 100
 # A busy neighbour of this machine comes and goes within seconds: between short windows it meets both alike.
 _TURNS = 3
+# More of them where the must is near.
+_NARROW_TURNS = 6
 # Until as many answers come as orders go: hundreds of connections order first all at once.
 _SETTLING_SECONDS = 0.25
 _GO_SDK = Path("/usr/share/gocode/src/github.com/aws/aws-sdk-go-v2")
@@ -32,7 +34,7 @@ def intake_rows(effort: Effort) -> Iterator[tuple[str, Row]]:
     go = go_intake()
     if go is not None:
         contenders = {"ours": ours(64), "Go, one Publish a request": partial(_intake, str(go), 64, effort)}
-        yield "2", Row(title="intake, 64 connections", contenders=contenders, must=1.0, turns=_TURNS)
+        yield "2", Row(title="intake, 64 connections", contenders=contenders, must=1.0, turns=_NARROW_TURNS)
     contenders = {"ours": ours(64), "aiobotocore, one Publish a request": partial(_intake, _PUBLISH, 64, effort)}
     yield "3", Row(title="intake, 64 connections", contenders=contenders, must=5.0, turns=_TURNS)
     yield "4", _latency_row(effort)
@@ -42,13 +44,13 @@ def intake_rows(effort: Effort) -> Iterator[tuple[str, Row]]:
 def _limited_rows(effort: Effort) -> Iterator[tuple[str, Row]]:
     # A limited order waits for two round trips in turn, so few connections cannot keep the core busy with it, however
     # little it takes: what they bring tells of the round trip.
-    for number, connections, must in (("12", 256, 0.8), ("12/64", 64, None)):
+    for number, connections, must, turns in (("12", 256, 0.8, _NARROW_TURNS), ("12/64", 64, None, _TURNS)):
         contenders: Contenders = {
             "limited": partial(_limited_intake, effort, connections),
             "unlimited": partial(_intake, "order_api", connections, effort),
         }
         title = f"intake of a limited product, {connections} connections"
-        yield number, Row(title=title, contenders=contenders, must=must, turns=_TURNS)
+        yield number, Row(title=title, contenders=contenders, must=must, turns=turns)
     for name, keys in (("losers", 0), ("losers with keys", 1)):
         contenders = each_alone(
             {"told": partial(_told, effort, keys), "an accept and 50 ms": partial(_accepted, effort, keys)}

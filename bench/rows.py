@@ -29,10 +29,12 @@ def _processor_rows(effort: Effort) -> Iterator[tuple[str, Row]]:
         measure = _timed(slots, payment=3.0, figure="occupancy", seconds=effort.seconds * 4, warm_up=6.0)
         title = f"slots busy, {slots} slots, payments of 3 s"
         yield f"5 at {slots}", Row(title=title, contenders=each_alone({"ours": measure}), must=0.993, unit="of all")
-    for slots, must in ((20, 0.98), (100, 0.98), (1000, 0.65)):
+    # At 1,000 slots the core is the limit, which a busy neighbour of the machine takes a part of for seconds.
+    for slots, must, turns in ((20, 0.98, 1), (100, 0.98, 1), (1000, 0.65, 3)):
         measure = _timed(slots, payment=0.1, figure="completions", seconds=effort.seconds * 2, warm_up=2.0)
         title = f"completions, {slots} slots, payments of 0.1 s, ledger off"
-        yield f"6 at {slots}", Row(title=title, contenders=each_alone({"ours": measure}), must=must, unit="of N ÷ d")
+        contenders = each_alone({"ours": measure})
+        yield f"6 at {slots}", Row(title=title, contenders=contenders, must=must, unit="of N ÷ d", turns=turns)
     for peer in installed():
         beside = each_alone({"ours": partial(_worked, effort), peer.name: partial(_worked, effort, peer)})
         title = f"CPU of a message, 100 slots, payments of 0.1 s, beside {peer.name}"
@@ -76,7 +78,9 @@ def _other_rows(effort: Effort) -> Iterator[tuple[str, Row]]:
                 "on boto3": lambda: _cold_start("bench.contenders.boto3_handler", variables),
             }
         )
-        yield "10", Row(title="cold start of the function", contenders=contenders, must=0.7, at_most=True, unit="ms")
+        # A single start takes up to a fifth more than another.
+        row = Row(title="cold start of the function", contenders=contenders, must=0.7, at_most=True, unit="ms", turns=5)
+        yield "10", row
 
 
 def _timed(slots: int, *, payment: float, figure: str, seconds: float, warm_up: float) -> Callable[[], Figures]:
