@@ -21,10 +21,12 @@ _PLAIN, _TIMED = (f"bench.contenders.{name}" for name in ("plain_consumer", "tim
 
 def rows(effort: Effort) -> dict[str, Row]:
     """Every row by its number in the issue's table; rows whose parts are not installed are left out."""
-    return dict(intake_rows(effort)) | dict(_processor_rows(effort)) | dict(_other_rows(effort))
+    return (
+        dict(intake_rows(effort)) | dict(_slot_rows(effort)) | dict(_message_rows(effort)) | dict(_other_rows(effort))
+    )
 
 
-def _processor_rows(effort: Effort) -> Iterator[tuple[str, Row]]:
+def _slot_rows(effort: Effort) -> Iterator[tuple[str, Row]]:
     for slots in (1, 5, 20, 100, 1000):
         measure = _timed(slots, payment=3.0, figure="occupancy", seconds=effort.seconds * 4, warm_up=6.0)
         title = f"slots busy, {slots} slots, payments of 3 s"
@@ -35,6 +37,9 @@ def _processor_rows(effort: Effort) -> Iterator[tuple[str, Row]]:
         title = f"completions, {slots} slots, payments of 0.1 s, ledger off"
         contenders = each_alone({"ours": measure})
         yield f"6 at {slots}", Row(title=title, contenders=contenders, must=must, unit="of N ÷ d", turns=turns)
+
+
+def _message_rows(effort: Effort) -> Iterator[tuple[str, Row]]:
     for peer in installed():
         beside = each_alone({"ours": partial(_worked, effort), peer.name: partial(_worked, effort, peer)})
         title = f"CPU of a message, 100 slots, payments of 0.1 s, beside {peer.name}"

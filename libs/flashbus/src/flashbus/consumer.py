@@ -204,6 +204,11 @@ class Consumer:
         # A receive in progress may still bring something: it is waited for like a message.
         _done, late = await asyncio.wait([*pollers, *self._working], timeout=self._drain)
         await self._cut_short(late)
+        await self._flush(acknowledging, keeping)
+        seconds = asyncio.get_running_loop().time() - started
+        structlog.get_logger().info("drain_finished", seconds=round(seconds, 3), cut_short=len(late))
+
+    async def _flush(self, acknowledging: asyncio.Task[None], keeping: asyncio.Task[None]) -> None:
         try:
             async with asyncio.timeout(_FLUSH_SECONDS):
                 await self._acks.close()
@@ -216,8 +221,6 @@ class Consumer:
             # They come again when their visibility ends.
             structlog.get_logger().warning("hand_backs_not_flushed")
             keeping.cancel()
-        seconds = asyncio.get_running_loop().time() - started
-        structlog.get_logger().info("drain_finished", seconds=round(seconds, 3), cut_short=len(late))
 
     @staticmethod
     async def _cut_short(tasks: Collection[asyncio.Task[Any]]) -> None:
