@@ -6,14 +6,14 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
-from itertools import pairwise
 from pathlib import Path
 from statistics import quantiles
 
 from bench import processes
+from bench.growth import growth, started_intake, started_processor
 from bench.intake_rows import intake_rows
 from bench.peers import Peer, installed
-from bench.processes import PROJECT, Running, measured, progress, shop, stub
+from bench.processes import PROJECT, Running, measured, progress, stub
 from bench.row import ROUND_TRIP_MS, Effort, Figures, Row, each_alone
 
 _PLAIN, _TIMED = (f"bench.contenders.{name}" for name in ("plain_consumer", "timed_processor"))
@@ -70,9 +70,9 @@ def _healthy_row(effort: Effort) -> Row:
 
 def _other_rows(effort: Effort) -> Iterator[tuple[str, Row]]:
     yield "11", _healthy_row(effort)
-    for name, grown in (("processor", _grown_processor), ("intake", _grown_intake)):
+    for name, started in (("processor", started_processor), ("intake", started_intake)):
         title = f"{name}: memory, or CPU of an order, after {effort.orders} orders ÷ at the first thousands, the larger"
-        grow = each_alone({"ours": partial(grown, effort.orders)})
+        grow = each_alone({"ours": partial(growth, started, effort.orders)})
         yield f"9 {name}", Row(title=title, contenders=grow, must=1.05, at_most=True, unit="of the first")
     boto3 = next(iter(sorted(PROJECT.glob(".venv-*/lib/python3*/site-packages/boto3"))), None)
     if boto3 is not None:
@@ -143,58 +143,6 @@ def _healthy(effort: Effort, **troubles: float) -> Figures:
         time.sleep(effort.seconds * 4)
         settled = quantiles(progress(aws.port)["settled_ms"][before:], n=100)
     return {"value": settled[98], "p50_ms": settled[49]}
-
-
-def _grown_processor(orders: int) -> Figures:
-    def settled() -> int:
-        time.sleep(0.05)
-        return int(progress(aws.port)["acknowledged"])
-
-    with (
-        stub(round_trip_ms=1.0, payment_ms=20.0) as aws,
-        measured("order_processor", stub_port=aws.port, environment={"WORKERS": "100"}) as processor,
-    ):
-        return _growth(processor, orders, done=settled)
-
-
-def _grown_intake(orders: int) -> Figures:
-    so_far = 0
-
-    def taken() -> int:
-        nonlocal so_far
-        found = shop(port=intake.port, connections=64, seconds=0.25, warm_up=0.0)
-        so_far += int(found["statuses"].get("202", 0))
-        return so_far
-
-    with stub(round_trip_ms=ROUND_TRIP_MS) as aws, measured("order_api", stub_port=aws.port) as intake:
-        return _growth(intake, orders, done=taken)
-
-
-def _growth(running: Running, orders: int, *, done: Callable[[], int]) -> Figures:
-    """Memory after all orders and after 1,000; CPU of an order in the last tenth and in the first after the 1,000.
-
-    `done` lets a moment pass, and tells how many orders there were so far.
-    """
-    readings = list(_readings(running, orders, done))
-    (*_, first_mb), (*_, last_mb) = readings[0], readings[-1]
-    early, _, late = ((cpu - before) / (now - begun) for (begun, before, _), (now, cpu, _) in pairwise(readings))
-    return {
-        "value": max(last_mb / first_mb, late / early),
-        "first_mb": first_mb,
-        "last_mb": last_mb,
-        "cpu_us": late * 1e6,
-        "cpu_us_early": early * 1e6,
-    }
-
-
-def _readings(running: Running, orders: int, done: Callable[[], int]) -> Iterator[tuple[int, float, float]]:
-    """Orders, CPU seconds and MB, after the 1,000 and a tenth later, before the last tenth and at the end."""
-    share, reached = orders // 10, 0
-    for more in (1_000, share, orders - 1_000 - 2 * share, share):
-        wanted = reached + more
-        while reached < wanted:
-            reached = done()
-        yield reached, running.cpu_seconds, running.memory_mb
 
 
 def _cold_start(module: str, environment: Mapping[str, str]) -> Figures:
