@@ -16,7 +16,7 @@ class Growing:
     """A process at work.
 
     Args:
-        running: It.
+        running: Its CPU time and memory.
         orders_so_far: Lets a moment pass, and tells how many orders it had.
     """
 
