@@ -1,14 +1,16 @@
 """An order that is journaled and published with one wait: published after its page, and whose it is when that ends."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Sequence
 from datetime import timedelta
 
 import pytest
 
+from flashmsg import Reservation
 from flashstock.errors import SessionClosedError, StockUnavailableError
 from flashstock.hold import Hold
-from flashstock.seller import SellerPatience
+from flashstock.pages import JournalEntry
+from flashstock.patience import SellerPatience
 from flashstock.testing import FaultPlan, Sale
 
 QUICK = SellerPatience(timeout=timedelta(seconds=1))
@@ -27,27 +29,25 @@ class RefusedError(Exception):
 
 
 class Topic:
-    """Takes what is submitted some turns later, and may refuse it or lose the answer."""
+    """Takes what is published some turns later, and may refuse it or lose the answer."""
 
     def __init__(self, sale: Sale, answer: Exception | None = None) -> None:
         self.sale = sale
         self.answer = answer
-        self.submitted: list[str] = []
+        self.submitted: list[list[str]] = []
 
-    def submit(self, hold: Hold) -> Callable[[asyncio.Future[None]], object]:
-        def begin(result: asyncio.Future[None]) -> None:
-            assert any(name.startswith("slot#") for name in self.sale.writes), "published before it is journaled"
-            self.submitted.append(hold.reservation.id)
-            self._after(5, hold, result)
+    def publish(self, entries: Sequence[JournalEntry], results: Sequence[asyncio.Future[None]]) -> None:
+        assert any(name.startswith("slot#") for name in self.sale.writes), "published before it is journaled"
+        self.submitted.append([entry.reservation.id for entry in entries])
+        for entry, result in zip(entries, results, strict=True):
+            self._after(5, entry.reservation, result)
 
-        return begin
-
-    def _after(self, turns: int, hold: Hold, result: asyncio.Future[None]) -> None:
+    def _after(self, turns: int, reservation: Reservation, result: asyncio.Future[None]) -> None:
         if turns:
-            asyncio.get_running_loop().call_soon(self._after, turns - 1, hold, result)
+            asyncio.get_running_loop().call_soon(self._after, turns - 1, reservation, result)
             return
         if not isinstance(self.answer, RefusedError):
-            self.sale.published.append(hold.reservation)
+            self.sale.published.append(reservation)
         if result.done():
             return
         if self.answer is None:
@@ -59,7 +59,7 @@ class Topic:
 async def order(hold: Hold, topic: Topic) -> None:
     """As a service does: whatever happens, the hold is ended."""
     try:
-        await hold.commit_and_publish("body", {"type": "order"}, topic.submit(hold))
+        await hold.commit_and_publish("body", {"type": "order"}, topic.publish)
     except RefusedError:
         await hold.withdraw()
         raise
@@ -74,11 +74,45 @@ async def test_it_is_published_after_its_page_and_over_when_that_is_acknowledged
     async with sale.seller(slots=1) as seller:
         for _ in range(2):
             hold = await seller.reserve({"cap": 2})
-            await hold.commit_and_publish("body", {}, topic.submit(hold))
+            await hold.commit_and_publish("body", {}, topic.publish)
             assert hold.is_over
             assert not hold.is_journaled
     assert sale.published_units() == {"cap": 4}
     assert (await sale.level()).available == 1
+
+
+async def test_the_orders_of_a_page_are_published_together_by_whoever_publishes_them(sale: Sale) -> None:
+    await sale.stock.counters.set_total("cap", 5)
+    topic, other = Topic(sale), Topic(sale)
+    async with sale.seller() as seller:
+        holds = [await seller.reserve({"cap": 1}) for _ in range(5)]
+        publishers = [topic, other, topic, other, topic]
+        pairs = zip(holds, publishers, strict=True)
+        await asyncio.gather(*(hold.commit_and_publish("body", {}, one.publish) for hold, one in pairs))
+    ids = [hold.reservation.id for hold in holds]
+    assert (topic.submitted, other.submitted) == ([ids[::2]], [ids[1::2]])
+    assert sale.published_units() == {"cap": 5}
+
+
+async def test_who_publishes_and_breaks_takes_nothing_from_others_and_stops_no_page(sale: Sale) -> None:
+    def broken(_entries: object, results: Sequence[asyncio.Future[None]]) -> None:
+        results[0].set_result(None)
+        raise LostError
+
+    await sale.stock.counters.set_total("cap", 5)
+    topic = Topic(sale)
+    async with sale.seller() as seller:
+        holds = [await seller.reserve({"cap": 1}) for _ in range(4)]
+        publishers = [broken, broken, topic.publish]
+        ended = await asyncio.gather(
+            *(hold.commit_and_publish("body", {}, one) for hold, one in zip(holds, publishers, strict=False)),
+            return_exceptions=True,
+        )
+        assert [type(one) for one in ended] == [type(None), LostError, type(None)]
+        assert [hold.is_journaled for hold in holds] == [False, True, False, False]
+        holds[1].doubt()
+        await holds[3].commit_and_publish("body", {}, topic.publish)
+    assert (await sale.level()).reserved == 4
 
 
 @pytest.mark.parametrize(
@@ -153,7 +187,7 @@ async def test_without_a_page_it_is_not_published_and_its_units_are_for_sale(sal
 
 
 async def test_a_publish_that_does_not_begin_is_told_and_its_hold_can_be_withdrawn(sale: Sale) -> None:
-    def closed(_result: asyncio.Future[None]) -> None:
+    def closed(_entries: object, _results: object) -> None:
         raise RefusedError("the publisher is closed")
 
     await sale.stock.counters.set_total("cap", 5)
@@ -173,7 +207,7 @@ async def test_one_order_too_large_for_a_page_is_told_so_and_gives_its_units_bac
     async with sale.seller() as seller:
         hold = await seller.reserve({"cap": 5})
         with pytest.raises(Exception, match="too large for the journal"):
-            await hold.commit_and_publish("x" * 400_000, {}, topic.submit(hold))
+            await hold.commit_and_publish("x" * 400_000, {}, topic.publish)
         assert hold.is_over
         await sale.buy(seller, cap=5)
     assert topic.submitted == []

@@ -13,7 +13,8 @@ from flashstock.errors import SessionClosedError, StockError, StockUnavailableEr
 from flashstock.hold import Hold
 from flashstock.journal import Journal, Ticket
 from flashstock.pages import JournalEntry
-from flashstock.seller import Seller, SellerPatience
+from flashstock.patience import SellerPatience
+from flashstock.seller import Seller
 from flashstock.table import Put, Write
 from flashstock.testing import FaultPlan, Sale
 from flashstock.testing.memory import memory_stock
@@ -223,14 +224,36 @@ async def test_who_comes_back_to_an_order_hears_what_became_of_it_meanwhile() ->
 
 
 @pytest.mark.parametrize("ended", [None, TimeoutError()], ids=["cancelled", "too late"])
-async def test_what_nobody_waits_for_any_more_is_not_handed_on(ended: Exception | None) -> None:
-    handed_on: list[int] = []
-    entry = JournalEntry(reservation=Reservation(id="rsv_" + 24 * "a", units={"cap": 1}), body="", attributes={})
-    slot = asyncio.get_running_loop().create_future()
-    ticket = Ticket(entry, "", 0, since=0.0, slot=slot, written=lambda _ticket, number: handed_on.append(number))
+async def test_what_nobody_waits_for_any_more_is_not_published(sale: Sale, ended: Exception | None) -> None:
+    published: list[JournalEntry] = []
+
+    def publish(entries: Sequence[JournalEntry], results: Sequence[asyncio.Future[None]]) -> None:
+        published.extend(entries)
+        for result in results:
+            result.set_result(None)
+
+    entries = [
+        JournalEntry(reservation=Reservation(id="rsv_" + 24 * letter, units={"cap": 1}), body="", attributes={})
+        for letter in "ab"
+    ]
+    await sale.stock.sessions.open("s1", owner="api", slots=1)
+    journal = Journal(
+        pages=sale.stock.pages,
+        session_id="s1",
+        slots=1,
+        on_closed=lambda: None,
+        linger=timedelta(0),
+        timeout=timedelta(seconds=60),
+    )
+    gone, there = (journal.append(entry, publish) for entry in entries)
+    slot = gone.slot
     slot.cancel() if ended is None else slot.set_exception(ended)
-    ticket.settle(3)
-    ticket.await_anew()
-    assert await ticket.slot == 3
-    assert handed_on == []
+    writing = asyncio.create_task(journal.run())
+    await there.slot
+    gone.await_anew()
+    assert await gone.slot == 0
+    assert (gone.published_from, there.published_from) == (None, 0)
+    assert published == entries[1:]
     slot.cancelled() or slot.exception()
+    journal.close()
+    await writing

@@ -14,8 +14,9 @@ from flashstock.errors import SessionClosedError, StockError, StockUnavailableEr
 from flashstock.levels import StockLevel
 from flashstock.observer import StockObserver
 from flashstock.pages import JournalEntry
+from flashstock.patience import SellerPatience
 from flashstock.reclaimer import Reclaimer
-from flashstock.seller import Seller, SellerPatience
+from flashstock.seller import Seller
 from flashstock.stock import Stock
 from flashstock.table import StockTable, Write
 from flashstock.testing import LEASE, FaultPlan, Sale

@@ -11,7 +11,7 @@ from flashstock.endings import Ending, Outcome
 from flashstock.errors import SoldOutError, StockError, StockUnavailableError
 from flashstock.levels import StockLevel
 from flashstock.observer import StockObserver
-from flashstock.seller import SellerPatience
+from flashstock.patience import SellerPatience
 from flashstock.table import Put, Write
 from flashstock.testing import FaultPlan, Sale
 

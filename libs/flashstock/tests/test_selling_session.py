@@ -10,8 +10,9 @@ import pytest
 from structlog.testing import capture_logs
 
 from flashstock.errors import StockUnavailableError
+from flashstock.patience import SellerPatience
 from flashstock.reclaimer import Reclaimer
-from flashstock.seller import Seller, SellerPatience
+from flashstock.seller import Seller
 from flashstock.selling_session import SellingSession
 from flashstock.stock import Stock
 from flashstock.table import StockTable, Write

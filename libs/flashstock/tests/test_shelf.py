@@ -9,7 +9,8 @@ from flashstock.errors import SoldOutError, StockUnavailableError
 from flashstock.leases import LeaseChanged, Leases, TooFewLeft
 from flashstock.levels import Lease, StockLevel, product_key
 from flashstock.observer import StockObserver
-from flashstock.seller import Seller, SellerPatience
+from flashstock.patience import SellerPatience
+from flashstock.seller import Seller
 from flashstock.table import Update, Write
 from flashstock.testing import FaultPlan, Sale
 

@@ -21,8 +21,9 @@ from flashstock.endings import Ending, Outcome
 from flashstock.errors import SoldOutError, StockUnavailableError
 from flashstock.hold import Hold
 from flashstock.pages import JournalEntry
+from flashstock.patience import SellerPatience
 from flashstock.reclaimer import Reclaimer
-from flashstock.seller import Seller, SellerPatience
+from flashstock.seller import Seller
 from flashstock.settlement_writer import SettlementWriter
 from flashstock.stock import Stock
 from flashstock.table import ConditionFailedError, Delete, Item, Put, StockTable, Update, Write

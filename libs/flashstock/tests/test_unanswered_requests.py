@@ -10,7 +10,8 @@ from structlog.testing import capture_logs
 from flashstock.errors import SoldOutError, StockUnavailableError
 from flashstock.hold import Hold
 from flashstock.levels import product_key
-from flashstock.seller import Seller, SellerPatience
+from flashstock.patience import SellerPatience
+from flashstock.seller import Seller
 from flashstock.table import ConditionFailedError, Delete, Write
 from flashstock.testing import FaultPlan, Sale
 

@@ -11,7 +11,7 @@ from flashbus.publisher import GroupCommitPublisher, PublishError
 from flashmsg import Reservation
 from flashstock.errors import LimitReachedError
 from flashstock.levels import product_key
-from flashstock.seller import SellerPatience
+from flashstock.patience import SellerPatience
 from flashstock.table import Write
 from order_api.app_keys import SALE
 from order_api.testing import Answer, FakeStock, RunningApi, running_shop, wait_until

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from math import ceil, inf
@@ -122,7 +122,9 @@ class GroupCommitPublisher:
         Raises:
             PublishError: It was not acknowledged within the timeout, or not taken at all.
         """
-        waiting = self._admit(entry, asyncio.get_running_loop().create_future())
+        loop = asyncio.get_running_loop()
+        waiting = self._admit(entry, loop.create_future(), loop.time())
+        self._dispatch_full()
         try:
             await waiting.result
         except asyncio.CancelledError:
@@ -131,13 +133,20 @@ class GroupCommitPublisher:
             _forget(waiting.result)
             raise
 
-    def submit(self, entry: Entry, result: asyncio.Future[None]) -> None:
-        """Publish, and complete the result with what came of it; if it is cancelled, the entry may leave all the same.
+    def submit(self, entries: Sequence[Entry], results: Sequence[asyncio.Future[None]]) -> None:
+        """Publish entries, and complete the result of each as `publish` ends.
 
-        Raises:
-            PublishError: It is not taken at all; the result is as it was.
+        One whose result is cancelled may leave all the same.
         """
-        self._admit(entry, result)
+        now = asyncio.get_running_loop().time()
+        for number, (entry, result) in enumerate(zip(entries, results, strict=True), start=1):
+            try:
+                self._admit(entry, result, now)
+            except PublishError as error:
+                _complete(result, error)
+            if number % MAX_BATCH_ENTRIES == 0:
+                self._dispatch_full()
+        self._dispatch_full()
 
     async def aclose(self) -> None:
         """Take no more entries, send those that wait, and return when all have their answer."""
@@ -148,7 +157,7 @@ class GroupCommitPublisher:
         self._deadlines.close()
         self._call_deadlines.close()
 
-    def _admit(self, entry: Entry, result: asyncio.Future[None]) -> _Waiting:
+    def _admit(self, entry: Entry, result: asyncio.Future[None], now: float) -> _Waiting:
         if self._closing:
             raise PublishError("closed", certain=True)
         size_bytes = entry.size_bytes
@@ -156,27 +165,23 @@ class GroupCommitPublisher:
             raise PublishError("too_large", f"{size_bytes} bytes", certain=True)
         if len(self._waiting) >= self._max_waiting:
             raise PublishError("overloaded", f"{len(self._waiting)} entries wait", certain=True)
-        now = asyncio.get_running_loop().time()
-        waiting = _Waiting(
-            entry=entry,
-            size_bytes=size_bytes,
-            due=now + self._linger_seconds,
-            expires=now + self._timeout_seconds,
-            result=result,
-        )
+        waiting = _Waiting(entry, size_bytes, now + self._linger_seconds, now + self._timeout_seconds, result)
         self._waiting.append(waiting)
         self._waiting_bytes += size_bytes
         self._deadlines.add(waiting)
+        return waiting
+
+    def _dispatch_full(self) -> None:
+        """Send full batches, if there is one; set the timer for the rest."""
         if len(self._waiting) >= MAX_BATCH_ENTRIES or self._waiting_bytes > MAX_BATCH_BYTES:
             self._dispatch()
         else:
             self._set_timer()
-        return waiting
 
     def _late(self, waiting: _Waiting) -> None:
         withdrawn = self._withdraw(waiting)
         detail = "not sent in time" if withdrawn else "no acknowledgement in time"
-        _settle(waiting, PublishError("unavailable", detail, certain=withdrawn))
+        _complete(waiting.result, PublishError("unavailable", detail, certain=withdrawn))
 
     def _withdraw(self, waiting: _Waiting) -> bool:
         if not waiting.queued:
@@ -212,7 +217,7 @@ class GroupCommitPublisher:
         # After a freeze of the process the timers of callers may come after this one: what they are about to
         # be refused for must not leave meanwhile.
         while self._waiting and self._waiting[0].expires <= now:
-            _settle(self._take_next(), PublishError("unavailable", "not sent in time", certain=True))
+            _complete(self._take_next().result, PublishError("unavailable", "not sent in time", certain=True))
 
     def _next_batch(self, *, due_by: float) -> list[_Waiting]:
         """Take the oldest entries that fit one call, or none while they may still wait for company."""
@@ -265,7 +270,7 @@ class GroupCommitPublisher:
             self._failing_since = None
             for index, waiting in enumerate(batch):
                 refusal = refused.get(index)
-                _settle(waiting, None if refusal is None else _refused(refusal))
+                _complete(waiting.result, None if refusal is None else _refused(refusal))
         finally:
             self._call_seconds = loop.time() - started
             if self._on_batch is not None:
@@ -289,13 +294,13 @@ def _refused(refusal: Refusal) -> PublishError:
 def _fail_all(batch: list[_Waiting], detail: str, *, certain: bool) -> None:
     for waiting in batch:
         # An exception of its own for each: raised twice, one would collect the tracebacks of all.
-        _settle(waiting, PublishError("unavailable", detail, certain=certain))
+        _complete(waiting.result, PublishError("unavailable", detail, certain=certain))
 
 
-def _settle(waiting: _Waiting, error: PublishError | None) -> None:
-    if waiting.result.done():
+def _complete(result: asyncio.Future[None], error: PublishError | None) -> None:
+    if result.done():
         return
     if error is None:
-        waiting.result.set_result(None)
+        result.set_result(None)
     else:
-        waiting.result.set_exception(error)
+        result.set_exception(error)

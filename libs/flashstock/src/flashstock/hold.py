@@ -1,27 +1,23 @@
 """Units in the hands of one order, from the reservation to the publish."""
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from contextlib import suppress
-from datetime import timedelta
-from functools import partial
-from typing import Final, TypeAlias
+from typing import Final
 
 import structlog
 
 from flashmsg import Reservation
 from flashstock.errors import SessionClosedError, StockUnavailableError
-from flashstock.journal import Ticket
+from flashstock.journal import Publish, Ticket
 from flashstock.pages import JournalEntry
-from flashstock.selling_session import PublishAgain, SellingSession
+from flashstock.selling_session import SellingSession
 
 _FIRST_PAUSE_SECONDS = 0.1
 _LONGEST_PAUSE_SECONDS = 5.0
 _RESERVED: Final = "reserved"
 _JOURNALED: Final = "journaled"
 _OVER: Final = "over"
-
-_Submit: TypeAlias = Callable[[asyncio.Future[None]], object]
 
 log = structlog.get_logger()
 
@@ -36,16 +32,12 @@ class Hold:
         reservation: What the order's message carries, for whoever ends the order.
     """
 
-    __slots__ = ("_entry", "_publish_again", "_session", "_slot", "_state", "_timeout", "reservation")
+    __slots__ = ("_entry", "_session", "_slot", "_state", "reservation")
 
     # Made by `Seller.reserve`, which has told the session that an order begins.
-    def __init__(
-        self, *, session: SellingSession, reservation: Reservation, publish_again: PublishAgain, timeout: timedelta
-    ) -> None:
+    def __init__(self, session: SellingSession, reservation: Reservation) -> None:
         self.reservation = reservation
         self._session = session
-        self._publish_again = publish_again
-        self._timeout = timeout
         self._state = _RESERVED
         self._slot = -1
         self._entry: JournalEntry | None = None
@@ -65,7 +57,7 @@ class Hold:
             raise
         self._state = _JOURNALED
 
-    async def commit_and_publish(self, body: str, attributes: Mapping[str, str], submit: _Submit) -> None:
+    async def commit_and_publish(self, body: str, attributes: Mapping[str, str], publish: Publish) -> None:
         """Commit, have the order published as soon as that is done, and end the hold: its holder wakes once for all.
 
         When this raises, `is_journaled` tells whether the hold has ended or awaits its end.
@@ -73,20 +65,24 @@ class Hold:
         Args:
             body: The order's message.
             attributes: The same.
-            submit: Publishes it, and completes what it is given with what came of that; raises if it does not begin.
+            publish: Publishes it, with all orders of its page that are given the same one.
 
         Raises:
             StockUnavailableError: As `commit`.
-            Exception: What `submit` raises, or what it completes its future with.
+            Exception: What `publish` completes its future with.
         """
-        ticket = self._append(body, attributes, partial(self._written, submit))
+        ticket = self._append(body, attributes, publish)
         try:
             await ticket.slot
         except BaseException as error:
-            if self._state is not _JOURNALED:
+            if ticket.published_from is None:
                 self._not_journaled(ticket, error)
+            else:
+                self._slot, self._state = ticket.published_from, _JOURNALED
             raise
-        self._over()
+        assert ticket.published_from is not None  # noqa: S101 - or it would still wait
+        self._session.journal.over(ticket.published_from)
+        self._end()
 
     @property
     def is_journaled(self) -> bool:
@@ -101,7 +97,8 @@ class Hold:
     def published(self) -> None:
         """The topic has taken the order."""
         self._must_be(_JOURNALED)
-        self._over()
+        self._session.journal.over(self._slot)
+        self._end()
 
     async def withdraw(self) -> None:
         """The order is certainly not published, and shall not be: its units are for sale again.
@@ -116,7 +113,7 @@ class Hold:
         self._must_be(_JOURNALED)
         giving_back = self._session.background(self._give_back(self._slot), name=f"withdraw {self.reservation.id}")
         self._end()
-        await asyncio.wait({giving_back}, timeout=self._timeout.total_seconds())
+        await asyncio.wait({giving_back}, timeout=self._session.patience.timeout.total_seconds())
         if not giving_back.done():
             raise StockUnavailableError("the order is not withdrawn yet", reason="too_slow")
         if giving_back.cancelled():
@@ -129,23 +126,11 @@ class Hold:
         self._session.background(self._publish_until_certain(), name=f"publish {self.reservation.id} again")
         self._end()
 
-    def _written(self, submit: _Submit, ticket: Ticket, slot: int) -> None:
-        self._slot, self._state = slot, _JOURNALED
-        try:
-            submit(ticket.slot)
-        except Exception as error:  # noqa: BLE001 - told to whoever waits
-            ticket.slot.set_exception(error)
-
-    def _append(
-        self,
-        body: str,
-        attributes: Mapping[str, str],
-        written: Callable[[Ticket, int], object] | None = None,
-    ) -> Ticket:
+    def _append(self, body: str, attributes: Mapping[str, str], publish: Publish | None = None) -> Ticket:
         self._must_be(_RESERVED)
-        self._entry = JournalEntry(reservation=self.reservation, body=body, attributes=attributes)
+        self._entry = JournalEntry(self.reservation, body, attributes)
         try:
-            return self._session.journal.append(self._entry, written=written)
+            return self._session.journal.append(self._entry, publish)
         except BaseException:
             self._put_back()
             raise
@@ -206,7 +191,7 @@ class Hold:
         # Once the session is closed, a reclaimer publishes what is in its journal.
         while not self._session.closed.is_set():
             try:
-                await self._publish_again(self._entry)
+                await self._session.publish_again(self._entry)
             except Exception as error:  # noqa: BLE001 - whatever it is, the order is not known to be published
                 self._session.observer.stuck()
                 log.warning("order_not_published_again", reservation=self.reservation.id, error=repr(error))
@@ -226,10 +211,6 @@ class Hold:
     def _put_units_back(self) -> None:
         for product_id, units in self.reservation.units.items():
             self._session.shelf(product_id).put_back(units)
-
-    def _over(self) -> None:
-        self._session.journal.over(self._slot)
-        self._end()
 
     def _end(self) -> None:
         self._state = _OVER

@@ -2,12 +2,12 @@
 
 import asyncio
 from collections import Counter, deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from heapq import heappop, heappush
-from typing import Any
+from typing import Any, TypeAlias
 
 import structlog
 
@@ -30,6 +30,9 @@ _COMPANY = 10
 _FIRST_PAUSE_SECONDS = 0.05
 _LONGEST_PAUSE_SECONDS = 1.0
 
+Publish: TypeAlias = Callable[[Sequence[JournalEntry], Sequence[asyncio.Future[None]]], object]
+"""Publishes orders, and completes the future of each with what came of that, now or later."""
+
 log = structlog.get_logger()
 
 
@@ -43,8 +46,9 @@ class Ticket:
         size: Bytes of that.
         since: When it began to wait, by the loop's clock.
         slot: Becomes the slot that it is written to; TimeoutError when that takes too long.
-        written: Told of the slot in place of that, while who appended it waits; `slot` is its to complete then.
+        publish: Handed the order once that is written, while who appended it waits; `slot` is its to complete then.
         outcome: The slot, or why there is none, also when nobody waited any more.
+        published_from: The slot, once the order is handed to `publish`.
         given_up: Whether who appended it has stopped waiting.
     """
 
@@ -53,8 +57,9 @@ class Ticket:
     size: int
     since: float
     slot: asyncio.Future[Any]
-    written: Callable[["Ticket", int], object] | None = None
+    publish: Publish | None = None
     outcome: int | StockUnavailableError | None = None
+    published_from: int | None = None
     given_up: bool = False
 
     def settle(self, outcome: int | StockUnavailableError) -> None:
@@ -63,10 +68,7 @@ class Ticket:
         if self.slot.done():
             return
         if isinstance(outcome, int):
-            if self.written is None:
-                self.slot.set_result(outcome)
-            else:
-                self.written(self, outcome)
+            self.slot.set_result(outcome)
         else:
             self.slot.set_exception(outcome.again())
             self.slot.exception()  # who waited may have gone
@@ -74,7 +76,7 @@ class Ticket:
     def await_anew(self) -> None:
         """Have the outcome told once more, to somebody with more patience than who appended it."""
         self.given_up = True
-        self.written = None
+        self.publish = None
         self.slot = asyncio.get_running_loop().create_future()
         if self.outcome is not None:
             self.settle(self.outcome)
@@ -121,8 +123,8 @@ class Journal:
         self._wake = asyncio.Event()
         self._closed = False
 
-    def append(self, entry: JournalEntry, *, written: Callable[[Ticket, int], object] | None = None) -> Ticket:
-        """Put an order on the next page; `written` as a ticket has it.
+    def append(self, entry: JournalEntry, publish: Publish | None = None) -> Ticket:
+        """Put an order on the next page; `publish` as a ticket has it, called once for all orders of a page.
 
         Raises:
             StockError: It is too large for a page.
@@ -134,7 +136,7 @@ class Journal:
             raise StockError(f"an order of {size} bytes is too large for the journal")
         if self._closed:
             raise SessionClosedError("the journal is closed", certain=True)
-        ticket = Ticket(entry, text, size, self._loop.time(), self._loop.create_future(), written)
+        ticket = Ticket(entry, text, size, self._loop.time(), self._loop.create_future(), publish)
         self._waiting.append(ticket)
         if len(self._waiting) in (1, _COMPANY):
             self._wake.set()
@@ -234,8 +236,7 @@ class Journal:
             self._under_way = []
         self._used = used
         self._unfinished[slot] = len(page)
-        for ticket in page:
-            ticket.settle(slot)
+        _hand_on(page, slot)
 
     def _used_with(self, page: list[Ticket]) -> Counter[str]:
         used = self._used.copy()
@@ -270,3 +271,25 @@ class Journal:
             self._on_closed()
         else:
             heappush(self._free, slot)
+
+
+def _hand_on(page: list[Ticket], slot: int) -> None:
+    """A page is written: publish its orders, or tell whoever waits to do that."""
+    publishing: dict[Publish, list[Ticket]] = {}
+    for ticket in page:
+        if ticket.publish is None or ticket.slot.done():
+            ticket.settle(slot)
+        else:
+            ticket.published_from = slot
+            publishing.setdefault(ticket.publish, []).append(ticket)
+    for publish, tickets in publishing.items():
+        _publish(publish, tickets)
+
+
+def _publish(publish: Publish, tickets: list[Ticket]) -> None:
+    try:
+        publish([ticket.entry for ticket in tickets], [ticket.slot for ticket in tickets])
+    except Exception as error:  # noqa: BLE001 - a bug of ours: told to whoever waits, and the next page is written
+        for ticket in tickets:
+            if not ticket.slot.done():
+                ticket.slot.set_exception(error)

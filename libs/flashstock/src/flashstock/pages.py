@@ -24,7 +24,7 @@ Slot: TypeAlias = tuple[str, int]
 """A session and the number of one of its slots."""
 
 
-@dataclass(slots=True, kw_only=True)
+@dataclass(slots=True)
 class JournalEntry:
     """One order as it is about to be published: its reservation and the message."""
 

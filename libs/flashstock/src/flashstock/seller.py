@@ -4,7 +4,6 @@ import asyncio
 import secrets
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
-from dataclasses import dataclass
 from datetime import timedelta
 from itertools import product
 from types import TracebackType
@@ -16,6 +15,7 @@ from flashmsg import MAX_LINES, MAX_QUANTITY, Reservation
 from flashstock.errors import SessionClosedError, SoldOutError, StockUnavailableError
 from flashstock.hold import Hold
 from flashstock.observer import StockObserver
+from flashstock.patience import SellerPatience
 from flashstock.selling_session import PublishAgain, SellingSession
 from flashstock.sessions import MAX_SLOTS
 from flashstock.stock import Stock
@@ -26,21 +26,6 @@ _BASE_32 = "abcdefghijklmnopqrstuvwxyz234567"
 _RANDOM_CHARACTERS, _COUNTED_CHARACTERS = 16, 8
 
 log = structlog.get_logger()
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SellerPatience:
-    """How long a seller waits.
-
-    Attributes:
-        linger: The first order of a journal page, for company.
-        timeout: A commit or a withdrawal, at most.
-        drain: Leaving the block, at most, for orders that are not over.
-    """
-
-    linger: timedelta = timedelta(milliseconds=5)
-    timeout: timedelta = timedelta(seconds=2)
-    drain: timedelta = timedelta(seconds=10)
 
 
 class Seller:
@@ -54,7 +39,7 @@ class Seller:
         owner: str,
         lease: timedelta = timedelta(seconds=10),
         slots: int = 32,
-        patience: SellerPatience = SellerPatience(),
+        patience: SellerPatience | None = None,
         observer: StockObserver | None = None,
     ) -> None:
         """Wire the seller.
@@ -76,7 +61,7 @@ class Seller:
         self._lease = lease
         self._beat_seconds = lease.total_seconds() / _BEATS_PER_LEASE
         self._slots = slots
-        self._patience = patience
+        self._patience = patience or SellerPatience()
         self._observer = observer or StockObserver()
         self._session: SellingSession | None = None
         self._ids = _new_ids()
@@ -142,12 +127,7 @@ class Seller:
         return self._held(session, units)
 
     def _held(self, session: SellingSession, units: Mapping[str, int]) -> Hold:
-        return Hold(
-            session=session,
-            reservation=Reservation.of_sound_parts(id=next(self._ids), units=units),
-            publish_again=self._publish_again,
-            timeout=self._patience.timeout,
-        )
+        return Hold(session, Reservation.of_sound_parts(id=next(self._ids), units=units))
 
     async def _take(self, session: SellingSession, units: Mapping[str, int]) -> None:
         taken: dict[str, int] = {}
@@ -204,9 +184,9 @@ class Seller:
             stock=self._stock,
             session_id=session_id,
             slots=self._slots,
+            publish_again=self._publish_again,
             lease=self._lease,
-            linger=self._patience.linger,
-            timeout=self._patience.timeout,
+            patience=self._patience,
             opened_at=opened_at,
             observer=self._observer,
         )

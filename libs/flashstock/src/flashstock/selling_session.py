@@ -3,6 +3,8 @@
 import asyncio
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
 from datetime import timedelta
+from itertools import islice
+from math import inf
 from typing import Any, Final, TypeAlias
 
 import structlog
@@ -13,6 +15,7 @@ from flashstock.errors import SessionClosedError, StockUnavailableError
 from flashstock.journal import Journal
 from flashstock.observer import StockObserver
 from flashstock.pages import JournalEntry
+from flashstock.patience import SellerPatience
 from flashstock.shelf import Shelf
 from flashstock.stock import Stock
 
@@ -34,9 +37,9 @@ class SellingSession:
         stock: The stock.
         session_id: Its name.
         slots: Its journal slots.
+        publish_again: Publishes an order of which nobody knows whether it was published.
         lease: How long without a heartbeat it is taken for alive.
-        linger: How long the first order of a journal page waits for company.
-        timeout: How long an order waits for its page.
+        patience: How long its orders wait for what.
         opened_at: When it was about to be opened, by the loop's clock.
         observer: Told of the counters.
     """
@@ -47,14 +50,16 @@ class SellingSession:
         stock: Stock,
         session_id: str,
         slots: int,
+        publish_again: PublishAgain,
         lease: timedelta,
-        linger: timedelta,
-        timeout: timedelta,
+        patience: SellerPatience,
         opened_at: float,
         observer: StockObserver,
     ) -> None:
         self.id = session_id
         self.stock = stock
+        self.publish_again = publish_again
+        self.patience = patience
         self.closed = asyncio.Event()
         self.idle = asyncio.Event()
         self.idle.set()
@@ -63,8 +68,8 @@ class SellingSession:
             session_id=session_id,
             slots=slots,
             on_closed=self.close,
-            linger=linger,
-            timeout=timeout,
+            linger=patience.linger,
+            timeout=patience.timeout,
         )
         self._slots = slots
         self.observer = observer
@@ -72,7 +77,7 @@ class SellingSession:
         self._shelves: dict[str, Shelf] = {}
         self._time = asyncio.get_running_loop().time
         self._beats = 1
-        self._beaten_at = opened_at
+        self._trusted_until = opened_at + self._trusted_seconds
         self._orders = 0
         self._tasks: set[asyncio.Task[None]] = set()
         self._writer = asyncio.create_task(self.journal.run(), name=f"journal {session_id}")
@@ -80,7 +85,7 @@ class SellingSession:
     @property
     def is_trusted(self) -> bool:
         """Whether no reclaimer can have taken it for dead yet, as far as its own clock tells."""
-        return not self.closed.is_set() and self._time() - self._beaten_at < self._trusted_seconds
+        return self._time() < self._trusted_until
 
     def begin(self) -> None:
         """An order is about to take units; until it says `end`, the session is not idle."""
@@ -114,12 +119,10 @@ class SellingSession:
 
     def take_at_once(self, units: Mapping[str, int]) -> bool:
         """Take units of all these products, or of none, if they are leased; whether they were."""
-        taken: dict[str, int] = {}
-        for product_id, number in units.items():
+        for already, (product_id, number) in enumerate(units.items()):
             if not self.shelf(product_id).take_at_once(number):
-                self.untake(taken)
+                self.untake(dict(islice(units.items(), already)))
                 return False
-            taken[product_id] = number
         return True
 
     def untake(self, units: Mapping[str, int]) -> None:
@@ -132,6 +135,7 @@ class SellingSession:
         if not self.closed.is_set():
             log.warning("stock_session_lost", session=self.id)
             self.closed.set()
+            self._trusted_until = -inf
             self.journal.close()
 
     async def beat(self) -> None:
@@ -143,7 +147,8 @@ class SellingSession:
         except SessionClosedError:
             self.close()
             raise
-        self._beaten_at = asked_at
+        if not self.closed.is_set():
+            self._trusted_until = asked_at + self._trusted_seconds
 
     async def return_idle(self) -> None:
         """Let others have what will hardly be sold here."""

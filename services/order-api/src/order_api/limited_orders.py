@@ -9,7 +9,7 @@ from flashbus.publisher import PublishError
 from flashmsg import Order
 from flashstock.errors import LimitReachedError, SoldOutError, StockError, StockUnavailableError
 from order_api.acceptance import entry_of, message_of, note_acceptance, queue, unpublished
-from order_api.app_keys import PUBLISHER, RETRY_AFTER, SALE, SETTINGS
+from order_api.app_keys import RETRY_AFTER, SALE, SETTINGS
 from order_api.intake import Draft
 from order_api.limited_sale import NOTHING_RESERVED, ReservedUnits
 from order_api.rejections import Rejection, outcome_unknown, turned_away
@@ -74,7 +74,7 @@ async def queue_limited(request: web.Request, draft: Draft, order: Order, units:
             await journaled(request, draft, order, units)
             return await queue(request, draft, order, units, mode="async")
     try:
-        await units.journal_and_publish(message_of(request, order, units.reservation), request.app[PUBLISHER])
+        await units.journal_and_publish(message_of(request, order, units.reservation))
     except (StockUnavailableError, PublishError) as exc:
         async with units:
             raise await _not_queued(request, draft, order, units, exc) from exc

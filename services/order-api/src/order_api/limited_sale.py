@@ -3,17 +3,16 @@
 import json
 from collections.abc import Awaitable, Mapping, Sequence
 from datetime import timedelta
-from functools import partial
 from types import TracebackType
 from typing import Self, TypeAlias
 
 import structlog
 
-from flashbus.publisher import GroupCommitPublisher
 from flashbus.topic import Entry
 from flashmsg import Order, Reservation
 from flashstock.errors import LimitReachedError, SoldOutError, StockUnavailableError
 from flashstock.hold import Hold
+from flashstock.journal import Publish
 from flashstock.journal_search import JournalSearch
 from flashstock.levels import StockLevel
 from flashstock.limits import Limits
@@ -38,8 +37,15 @@ class ReservedUnits:
     journal publishes the order.
     """
 
+    __slots__ = ("_counted", "_customer_limits", "_hold", "_limits", "_message", "_publish")
+
     def __init__(
-        self, hold: Hold | None = None, *, customer_limits: Mapping[str, int] = {}, limits: Limits | None = None
+        self,
+        hold: Hold | None = None,
+        *,
+        customer_limits: Mapping[str, int] = {},
+        limits: Limits | None = None,
+        publish: Publish | None = None,
     ) -> None:
         """Take over a hold.
 
@@ -47,12 +53,14 @@ class ReservedUnits:
             hold: What was reserved; None for nothing.
             customer_limits: The most that one customer may buy, of each product that has such a limit.
             limits: Where purchases are counted.
+            publish: Publishes what is journaled.
         """
         self._hold = hold
+        self._publish = publish
         self._customer_limits = customer_limits
         self._limits = limits
         self._message: Entry | None = None
-        self._counted: list[str] = []
+        self._counted: Sequence[str] = ()
 
     async def __aenter__(self) -> Self:
         return self
@@ -96,16 +104,15 @@ class ReservedUnits:
         await hold.commit(entry.message, attributes)
         self._message = entry
 
-    def journal_and_publish(self, entry: Entry, publisher: GroupCommitPublisher) -> Awaitable[None]:
+    def journal_and_publish(self, entry: Entry) -> Awaitable[None]:
         """`journal`, publish and `handed_on`, with one wait for all: for orders that nothing is done with in between.
 
         Raises:
             StockUnavailableError: As `journal`.
             PublishError: As the publisher. The order is journaled then.
         """
-        assert self._hold is not None  # noqa: S101 - asked only for what is limited
-        assert not self.are_counted  # noqa: S101 - that is done in between
-        return self._hold.commit_and_publish(entry.message, entry.attributes, partial(publisher.submit, entry))
+        assert self._hold is not None and self._publish is not None  # noqa: S101, PT018 - asked only for what is limited
+        return self._hold.commit_and_publish(entry.message, entry.attributes, self._publish)
 
     async def count(self, order: Order) -> None:
         """Count the order against what its customer may buy; see `count_purchase`."""
@@ -155,15 +162,23 @@ class LimitedSale:
         seller: Sells them; None where nothing is limited.
         limits: Where purchases are counted; None likewise.
         journals: Where orders are that nobody else knows of yet; None likewise.
+        publish: Publishes the orders of a page of the journal; None likewise.
     """
 
     def __init__(
-        self, *, levels: StockLevels, seller: Seller | None, limits: Limits | None, journals: JournalSearch | None
+        self,
+        *,
+        levels: StockLevels,
+        seller: Seller | None = None,
+        limits: Limits | None = None,
+        journals: JournalSearch | None = None,
+        publish: Publish | None = None,
     ) -> None:
         self._levels = levels
         self._seller = seller
         self._limits = limits
         self._journals = journals
+        self._publish = publish
         self._outage = Outage()
 
     @property
@@ -214,7 +229,7 @@ class LimitedSale:
 
     def _reserved(self, hold: Hold, customer_limits: Mapping[str, int]) -> ReservedUnits:
         self._outage.ended()
-        return ReservedUnits(hold, customer_limits=customer_limits, limits=self._limits)
+        return ReservedUnits(hold, customer_limits=customer_limits, limits=self._limits, publish=self._publish)
 
     @property
     def journals(self) -> JournalSearch:

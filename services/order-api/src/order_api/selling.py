@@ -2,7 +2,7 @@
 
 import asyncio
 import secrets
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 
@@ -10,9 +10,12 @@ import structlog
 from prometheus_client import CollectorRegistry
 
 from flashbus.publisher import GroupCommitPublisher
+from flashbus.topic import Entry
 from flashops.owner import owner_name
 from flashpay import Ledger
+from flashstock.journal import Publish
 from flashstock.journal_search import JournalSearch
+from flashstock.pages import JournalEntry
 from flashstock.reclaimer import Reclaimer
 from flashstock.seller import Seller
 from flashstock.sessions import MAX_SLOTS
@@ -70,7 +73,7 @@ def selling(
     """Wire what sells limited products, if there is a stock."""
     if stock is None:
         levels = StockLevels(source=None, refresh=settings.stock_refresh)
-        return Selling(levels=levels, sale=LimitedSale(levels=levels, seller=None, limits=None, journals=None))
+        return Selling(levels=levels, sale=LimitedSale(levels=levels))
     metrics = StockMetrics(registry)
     levels = StockLevels(
         source=stock.counters,
@@ -93,8 +96,17 @@ def selling(
         stock=stock, publish_again=publish_again, owner=owner, lease=settings.stock_lease, observer=metrics
     )
     journals = JournalSearch(stock=stock, names=mentioned, timeout=settings.publish_timeout)
-    sale = LimitedSale(levels=levels, seller=seller, limits=stock.limits, journals=journals)
+    sale = LimitedSale(
+        levels=levels, seller=seller, limits=stock.limits, journals=journals, publish=_by_pages(publisher)
+    )
     return Selling(levels=levels, sale=sale, seller=seller, journals=journals, reclaimer=reclaimer)
+
+
+def _by_pages(publisher: GroupCommitPublisher) -> Publish:
+    def publish(journaled: Sequence[JournalEntry], results: Sequence[asyncio.Future[None]]) -> None:
+        publisher.submit([Entry(one.body, one.attributes) for one in journaled], results)
+
+    return publish
 
 
 async def _reclaim(reclaimer: Reclaimer) -> None:

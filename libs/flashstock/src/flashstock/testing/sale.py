@@ -10,7 +10,8 @@ from flashstock.hold import Hold
 from flashstock.levels import StockLevel
 from flashstock.observer import StockObserver
 from flashstock.pages import JournalEntry
-from flashstock.seller import Seller, SellerPatience
+from flashstock.patience import SellerPatience
+from flashstock.seller import Seller
 from flashstock.stock import Stock
 from flashstock.table import Write
 from flashstock.testing.memory import MemoryTable
