@@ -1,5 +1,6 @@
 """What each call of the signed client says, and what it makes of an answer."""
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -54,10 +55,16 @@ async def test_the_arguments_of_a_call_are_its_body_and_the_answer_is_what_it_re
     assert caller.asked == [
         (
             operation,
-            b'{"A":1,"B":"\\u00e9"}',
+            '{"A":1,"B":"é"}'.encode(),
             {"content-type": "application/x-amz-json-1.0", "x-amz-target": f"{target}.{operation}"},
         )
     ]
+
+
+async def test_what_utf_8_has_no_bytes_for_is_sent_for_the_service_to_refuse() -> None:
+    caller: Any = Answering(b"")
+    await DynamoCalls(caller).put_item(Item={"id": {"S": "\ud800"}})
+    assert json.loads(caller.asked[0][1]) == {"Item": {"id": {"S": "\ud800"}}}
 
 
 async def test_an_answer_without_a_body_is_empty() -> None:

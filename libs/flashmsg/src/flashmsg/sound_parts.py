@@ -6,13 +6,19 @@ from pydantic import BaseModel
 
 _Model = TypeVar("_Model", bound=BaseModel)
 
+# A model of pydantic is these four; setting them by name takes half as long again.
+_set_members, _set_given, _set_extra, _set_private = (
+    vars(BaseModel)[name].__set__
+    for name in ("__dict__", "__pydantic_fields_set__", "__pydantic_extra__", "__pydantic_private__")
+)
+
 
 def made_of_sound_parts(model: type[_Model], **members: Any) -> _Model:  # noqa: ANN401 - as the model's fields have them
     """Return what `model(**members)` returns; all its fields are given, in their sequence."""
     # What `model_construct` does, without its walk over the fields.
     made = model.__new__(model)
-    object.__setattr__(made, "__dict__", members)
-    object.__setattr__(made, "__pydantic_fields_set__", set(members))
-    object.__setattr__(made, "__pydantic_extra__", None)
-    object.__setattr__(made, "__pydantic_private__", None)
+    _set_members(made, members)
+    _set_given(made, set(members))
+    _set_extra(made, None)
+    _set_private(made, None)
     return made
