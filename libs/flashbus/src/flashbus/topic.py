@@ -20,8 +20,11 @@ class Entry:
     @property
     def size_bytes(self) -> int:
         """What counts against the limit of a batch: the body, and name, type and value of attributes."""
-        texts = "".join([self.message, *self.attributes, *self.attributes.values()])
-        return len(texts.encode()) + _STRING_TYPE_BYTES * len(self.attributes)
+        message, rest = self.message, "".join([*self.attributes, *self.attributes.values()])
+        # Looked at from outside: a message that waits is in no near cache any more.
+        ascii_only = message.isascii() and rest.isascii()
+        size = len(message) + len(rest) if ascii_only else len(message.encode()) + len(rest.encode())
+        return size + _STRING_TYPE_BYTES * len(self.attributes)
 
 
 class TopicError(Exception):

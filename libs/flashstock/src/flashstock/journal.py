@@ -42,8 +42,8 @@ class Ticket:
 
     Attributes:
         entry: The order.
-        text: The same, encoded.
-        size: Bytes of that.
+        head: What its page has before its body.
+        size: Bytes of both.
         since: When it began to wait, by the loop's clock.
         slot: Becomes the slot that it is written to; TimeoutError when that takes too long.
         publish: Handed the order once that is written, while who appended it waits; `slot` is its to complete then.
@@ -53,7 +53,7 @@ class Ticket:
     """
 
     entry: JournalEntry
-    text: str
+    head: str
     size: int
     since: float
     slot: asyncio.Future[Any]
@@ -130,13 +130,14 @@ class Journal:
             StockError: It is too large for a page.
             SessionClosedError: The journal is closed.
         """
-        text = entry.to_text()
-        size = len(text) if text.isascii() else len(text.encode())
+        head, body = entry.head(), entry.body
+        ascii_only = head.isascii() and body.isascii()
+        size = len(head) + len(body) if ascii_only else len(head.encode()) + len(body.encode())
         if size > _ENTRY_BYTES:
             raise StockError(f"an order of {size} bytes is too large for the journal")
         if self._closed:
             raise SessionClosedError("the journal is closed", certain=True)
-        ticket = Ticket(entry, text, size, self._loop.time(), self._loop.create_future(), publish)
+        ticket = Ticket(entry, head, size, self._loop.time(), self._loop.create_future(), publish)
         self._waiting.append(ticket)
         if len(self._waiting) in (1, _COMPANY):
             self._wake.set()
@@ -224,7 +225,7 @@ class Journal:
         self._sequence += 1
         used = self._used_with(page)
         try:
-            await self._write_until_certain(slot, [ticket.text for ticket in page], used)
+            await self._write_until_certain(slot, page, used)
         except StockUnavailableError as error:
             self._refused(page, slot, error)
             return
@@ -245,7 +246,8 @@ class Journal:
                 used[product_id] += units
         return used
 
-    async def _write_until_certain(self, slot: int, entries: list[str], used: Counter[str]) -> None:
+    async def _write_until_certain(self, slot: int, page: list[Ticket], used: Counter[str]) -> None:
+        entries = [piece for ticket in page for piece in (ticket.head, ticket.entry.body)]
         pause = _FIRST_PAUSE_SECONDS
         in_doubt = False
         while True:
@@ -260,7 +262,7 @@ class Journal:
                 if error.certain and not (in_doubt and error.reason == "access"):
                     raise
                 in_doubt = in_doubt or not error.certain
-                log.warning("journal_page_not_written", reason=error.reason, orders=len(entries))
+                log.warning("journal_page_not_written", reason=error.reason, orders=len(page))
             await asyncio.sleep(pause)
             pause = min(2 * pause, _LONGEST_PAUSE_SECONDS)
 

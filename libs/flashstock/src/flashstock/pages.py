@@ -32,11 +32,15 @@ class JournalEntry:
     body: str
     attributes: Mapping[str, str]
 
-    def to_text(self) -> str:
-        """The entry as a page has it: a line of JSON about the body and how long it is, and the body as it is."""
+    def head(self) -> str:
+        """What a page has before the body as it is: a line of JSON about it, and how long it is."""
         # Only what is about the body is JSON: a body that is JSON itself would be full of escapes.
         about = [self.reservation.id, dict(self.reservation.units), dict(self.attributes), len(self.body)]
-        return f"{to_json(about).decode()}\n{self.body}"
+        return f"{to_json(about).decode()}\n"
+
+    def to_text(self) -> str:
+        """The entry as a page has it."""
+        return self.head() + self.body
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,9 +89,9 @@ class Pages:
         self._table = table
 
     async def write(
-        self, session_id: str, slot: int, *, sequence: int, entries: Sequence[str], used: Mapping[str, int]
+        self, session_id: str, slot: int, *, sequence: int, entries: Iterable[str], used: Mapping[str, int]
     ) -> None:
-        """Overwrite a slot with a page of entries, each as `JournalEntry.to_text` has it.
+        """Overwrite a slot with a page of entries, each as `JournalEntry.to_text` has it, whole or in pieces.
 
         A request that arrives late changes nothing: not after a later page of the slot, not once it is closed, and
         not when it is removed.
@@ -143,7 +147,7 @@ def slot_key(session_id: str, slot: int) -> str:
     return f"slot#{session_id}#{slot}"
 
 
-def _packed(entries: Sequence[str]) -> str:
+def _packed(entries: Iterable[str]) -> str:
     from isal import isal_zlib  # noqa: PLC0415 - who writes no page, as the function, pays for it in no cold start
 
     return b64encode(isal_zlib.compress("".join(entries).encode(), _LEVEL)).decode("ascii")
