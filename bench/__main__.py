@@ -11,7 +11,7 @@ import json
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from statistics import fmean
+from statistics import median
 
 from bench import report
 from bench.processes import PROJECT
@@ -23,13 +23,16 @@ _COMMITTED = PROJECT / "bench" / "results.json"
 
 
 def measure(row: Row, rounds: int) -> Measured:
-    """Let the contenders of a row take turns, and a round's figures be the means of its turns'."""
+    """Let the contenders of a row take turns, and a round's figures be the medians of its turns'.
+
+    A neighbour of the machine that fills its caches for a second meets one turn, and would move a mean.
+    """
     found: dict[str, list[Figures]] = {name: [] for name in row.contenders}
     for number in range(rounds):
         with ExitStack() as started:
             contenders = {name: started.enter_context(contender()) for name, contender in row.contenders.items()}
             for name, figures in _in_turns(contenders, row.turns, begin=number).items():
-                found[name].append({figure: fmean(one[figure] for one in figures) for figure in figures[0]})
+                found[name].append({figure: median(one[figure] for one in figures) for figure in figures[0]})
     return Measured(row=row, rounds=found)
 
 

@@ -19,7 +19,7 @@ _LOSERS_A_SECOND, _LOSERS_UNITS = 1_000, 100
 # A busy neighbour of this machine comes and goes within seconds: between short windows it meets both alike.
 _TURNS = 3
 # More of them where the must is near.
-_NARROW_TURNS = 6
+_NARROW_TURNS = 9
 # Until as many answers come as orders go: hundreds of connections order first all at once.
 _SETTLING_SECONDS = 0.25
 _GO_SDK = Path("/usr/share/gocode/src/github.com/aws/aws-sdk-go-v2")
