@@ -130,19 +130,6 @@ async def test_a_topic_that_does_not_answer_costs_the_timeout_and_no_more() -> N
     assert topic.published == []
 
 
-async def test_an_entry_whose_caller_timed_out_in_the_queue_is_never_sent() -> None:
-    topic = FakeTopic()
-    topic.gate.clear()
-    async with publisher(topic, timeout=timedelta(milliseconds=50), max_in_flight=1) as publish:
-        outcomes = await asyncio.gather(*(publish.publish(entry) for entry in entries(25)), return_exceptions=True)
-        assert all(isinstance(outcome, PublishError) for outcome in outcomes)
-        await wait_until(lambda: not topic.in_flight)
-        topic.gate.set()
-        await publish.publish(Entry("next"))
-    # The first call was cut off; the others never left.
-    assert [entry.message for entry in topic.published] == ["next"]
-
-
 async def test_a_cancelled_caller_takes_only_its_own_entry_with_it() -> None:
     topic = FakeTopic()
     topic.gate.clear()
@@ -276,18 +263,6 @@ async def test_what_was_under_way_when_the_time_was_up_is_not_certain() -> None:
     topic.gate.clear()
     error = await refusal(topic, timeout=timedelta(milliseconds=20))
     assert (error.reason, error.certain) == ("unavailable", False)
-
-
-async def test_what_never_left_is_certain() -> None:
-    topic = FakeTopic()
-    topic.gate.clear()
-    async with publisher(topic, timeout=timedelta(milliseconds=50), max_in_flight=1) as publish:
-        outcomes = await asyncio.gather(*(publish.publish(entry) for entry in entries(25)), return_exceptions=True)
-        await wait_until(lambda: not topic.in_flight)
-        topic.gate.set()
-    certain = [outcome.certain for outcome in outcomes if isinstance(outcome, PublishError)]
-    assert certain == [False] * 10 + [True] * 15
-    assert topic.published == []
 
 
 async def test_refusals_at_the_door_are_certain() -> None:

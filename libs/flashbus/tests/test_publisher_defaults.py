@@ -5,8 +5,10 @@ import asyncio
 import pytest
 
 from flashbus.publisher import GroupCommitPublisher, PublishError
-from flashbus.testing import FakeTopic
+from flashbus.testing import FakeTopic, wait_until
 from flashbus.topic import MAX_BATCH_BYTES, Entry
+
+TWENTY_FIVE = [str(number) for number in range(25)]
 
 
 def loop_time() -> float:
@@ -62,6 +64,31 @@ async def test_what_was_not_sent_says_so() -> None:
         await asyncio.gather(*under_way, return_exceptions=True)
     assert (str(error), error.certain) == ("unavailable: not sent in time", True)
     assert topic.calls == [10]
+
+
+async def test_an_entry_whose_caller_timed_out_in_the_queue_is_never_sent() -> None:
+    topic = FakeTopic()
+    topic.gate.clear()
+    async with GroupCommitPublisher(topic=topic, max_in_flight=1) as publish:
+        outcomes = await asyncio.gather(*(publish.publish(Entry(one)) for one in TWENTY_FIVE), return_exceptions=True)
+        assert all(isinstance(outcome, PublishError) for outcome in outcomes)
+        await wait_until(lambda: not topic.in_flight)
+        topic.gate.set()
+        await publish.publish(Entry("next"))
+    # The first call was cut off; the others never left.
+    assert [entry.message for entry in topic.published] == ["next"]
+
+
+async def test_what_never_left_is_certain() -> None:
+    topic = FakeTopic()
+    topic.gate.clear()
+    async with GroupCommitPublisher(topic=topic, max_in_flight=1) as publish:
+        outcomes = await asyncio.gather(*(publish.publish(Entry(one)) for one in TWENTY_FIVE), return_exceptions=True)
+        await wait_until(lambda: not topic.in_flight)
+        topic.gate.set()
+    certain = [outcome.certain for outcome in outcomes if isinstance(outcome, PublishError)]
+    assert certain == [False] * 10 + [True] * 15
+    assert topic.published == []
 
 
 async def test_a_failure_of_the_topic_is_told_in_its_words_to_each_who_waits() -> None:

@@ -55,7 +55,7 @@ async def test_the_arguments_of_a_call_are_its_body_and_the_answer_is_what_it_re
     assert caller.asked == [
         (
             operation,
-            '{"A":1,"B":"é"}'.encode(),
+            b'{"A":1,"B":"\\u00e9"}',
             {"content-type": "application/x-amz-json-1.0", "x-amz-target": f"{target}.{operation}"},
         )
     ]

@@ -4,19 +4,10 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from pydantic_core import PydanticSerializationError, to_json
-
 from flashbus.parser_error import response_parser_error
 from flashbus.wire.calls import Caller
 
-
-def _encoded(arguments: Mapping[str, object]) -> bytes:
-    try:
-        return to_json(arguments)
-    except (
-        PydanticSerializationError
-    ):  # a lone surrogate: UTF-8 has none, and the service shall say what it thinks of it
-        return json.dumps(arguments).encode()
+_encode = json.JSONEncoder(separators=(",", ":"), check_circular=False).encode
 
 
 class _JsonCalls:
@@ -27,7 +18,7 @@ class _JsonCalls:
 
     async def _call(self, operation: str, arguments: Mapping[str, object]) -> dict[str, Any]:
         headers = {"content-type": "application/x-amz-json-1.0", "x-amz-target": f"{self._TARGET}.{operation}"}
-        body = await self._caller.call(operation, _encoded(arguments), headers)
+        body = await self._caller.call(operation, _encode(arguments).encode(), headers)
         try:
             answer = json.loads(body) if body else {}
         except (ValueError, RecursionError) as error:
