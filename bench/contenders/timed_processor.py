@@ -17,6 +17,7 @@ from functools import cache
 from prometheus_client import CollectorRegistry
 
 from flashmsg import Order, OrderStatus, Reservation
+from flashops import event_loop
 from flashops.garbage import relax_garbage_collection
 from flashops.logs import WriteInfo, configure_logging
 from flashops.streams import guard_standard_streams
@@ -138,4 +139,4 @@ def _rate(ends: Sequence[float], slots: int) -> float:
 if __name__ == "__main__":
     guard_standard_streams()
     write_line = configure_logging(service=SERVICE, stream=sys.stderr)
-    print(json.dumps(asyncio.run(_main(write_line))))  # noqa: T201 - read by who started it
+    print(json.dumps(event_loop.run(_main(write_line))))  # noqa: T201 - read by who started it

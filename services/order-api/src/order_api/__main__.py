@@ -8,6 +8,7 @@ import structlog
 from aiohttp import web
 from prometheus_client import CollectorRegistry
 
+from flashops import event_loop
 from flashops.command_line import load_settings
 from flashops.connections import ConnectionMetrics
 from flashops.garbage import relax_garbage_collection
@@ -86,7 +87,7 @@ def main() -> None:
         environ=os.environ,
     )
     write_line = configure_logging(service=SERVICE, level=settings.log_level, environment=settings.environment)
-    asyncio.run(serve(settings, streams=streams, write_line=write_line))
+    event_loop.run(serve(settings, streams=streams, write_line=write_line))
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ import sys
 import structlog
 
 from flashbus.consumer import Consumer
+from flashops import event_loop
 from flashops.command_line import load_settings
 from flashops.garbage import relax_garbage_collection
 from flashops.health import Health
@@ -79,7 +80,7 @@ def main() -> None:
         environ=os.environ,
     )
     write_line = configure_logging(service=SERVICE, level=settings.log_level, environment=settings.environment)
-    asyncio.run(serve(settings, streams=streams, write_line=write_line))
+    event_loop.run(serve(settings, streams=streams, write_line=write_line))
 
 
 if __name__ == "__main__":

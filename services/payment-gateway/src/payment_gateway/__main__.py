@@ -1,6 +1,5 @@
 """Run the gateway: `python -m payment_gateway`."""
 
-import asyncio
 import os
 import secrets
 import sys
@@ -9,6 +8,7 @@ import structlog
 from aiohttp import web
 from prometheus_client import CollectorRegistry
 
+from flashops import event_loop
 from flashops.command_line import load_settings
 from flashops.connections import ConnectionMetrics
 from flashops.health import Health
@@ -77,7 +77,7 @@ def main() -> int:
     for old, present in Settings.old_variables_in(os.environ).items():
         structlog.get_logger().warning("setting_renamed", old=old, present=present)
     try:
-        asyncio.run(serve(settings, streams=streams))
+        event_loop.run(serve(settings, streams=streams))
     except ChargeStoreError as exc:
         variable = Settings.variables(os.environ)["charge_store_path"]
         sys.stderr.write(f"{_PROGRAM}: {variable}: {exc}\n")
