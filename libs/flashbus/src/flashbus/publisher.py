@@ -14,6 +14,8 @@ import structlog
 from flashbus.deadlines import Deadlines
 from flashbus.topic import MAX_BATCH_BYTES, MAX_BATCH_ENTRIES, Entry, Refusal, Topic, TopicError
 
+# uvloop's clock has whole milliseconds: when a linger ends by it, the sum of begin and linger may be a last bit later.
+_LAST_BIT_SECONDS = 1e-6
 # A request whose bytes are in the socket comes to its `publish` within so many turns of the loop.
 _JOINING_TURNS = 2
 
@@ -204,7 +206,7 @@ class GroupCommitPublisher:
         now = asyncio.get_running_loop().time()
         self._expire(now)
         while len(self._in_flight) < self._max_in_flight:
-            batch = self._next_batch(due_by=now if lingered else -inf)
+            batch = self._next_batch(due_by=now + _LAST_BIT_SECONDS if lingered else -inf)
             if not batch:
                 break
             task = asyncio.create_task(self._send(batch), name="publish-batch")

@@ -30,6 +30,9 @@ _COMPANY = 10
 _FIRST_PAUSE_SECONDS = 0.05
 _LONGEST_PAUSE_SECONDS = 1.0
 
+# Of uvloop's clock, which has whole milliseconds: when a linger ends by it, the sum of begin and linger may be later.
+_LAST_BIT_SECONDS = 1e-6
+
 Publish: TypeAlias = Callable[[Sequence[JournalEntry], Sequence[asyncio.Future[None]]], object]
 """Publishes orders, and completes the future of each with what came of that, now or later."""
 
@@ -185,7 +188,7 @@ class Journal:
         await asyncio.sleep(0)
         while self._waiting and len(self._waiting) < _COMPANY and not self._closed:
             left = self._waiting[0].since + self._linger_seconds - self._loop.time()
-            if left <= 0:
+            if left <= _LAST_BIT_SECONDS:
                 return
             self._wake.clear()
             with suppress(TimeoutError):
