@@ -191,7 +191,8 @@ async def test_an_order_that_the_counters_contradict_is_of_unknown_outcome_until
     await stock.counters.set_customer_limit("pen", 10)
     async with running_shop(stock=stock, STOCK_LEASE_SECONDS=QUIET) as shop:
         seller = shop.runner.app[SALE]._seller
-        monkeypatch.setattr(seller, "_patience", SellerPatience(timeout=timedelta(seconds=0.2)))
+        assert seller is not None
+        monkeypatch.setattr(seller._session, "patience", SellerPatience(timeout=timedelta(seconds=0.2)))
         shop.topic.gate.clear()
         ordering = asyncio.create_task(shop.order("async", quantity=10))
         await wait_until(lambda: shop.topic.in_flight)

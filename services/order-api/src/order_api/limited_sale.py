@@ -112,6 +112,7 @@ class ReservedUnits:
             PublishError: As the publisher. The order is journaled then.
         """
         assert self._hold is not None and self._publish is not None  # noqa: S101, PT018 - asked only for what is limited
+        assert not self.are_counted  # noqa: S101 - that is done in between
         return self._hold.commit_and_publish(entry.message, entry.attributes, self._publish)
 
     async def count(self, order: Order) -> None:
