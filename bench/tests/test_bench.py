@@ -31,7 +31,7 @@ def test_every_kind_of_row_is_measured_and_written_down(tmp_path: Path, number: 
     # answered in bursts, half a second apart. A turn of an intake is a third of these seconds.
     short = ["--rounds", "1", "--turns", "1", "--seconds", "1.2", "--warm-up", "0.3", "--orders", "2100"]
     command = [sys.executable, "-m", "bench", "--rows", number, *short, "--output", str(tmp_path)]
-    subprocess.run(command, cwd=PROJECT, check=True, timeout=100)  # noqa: S603 - our own program
+    subprocess.run(command, cwd=PROJECT, check=True, timeout=50)  # noqa: S603 - our own program
     found = json.loads((tmp_path / "results.json").read_text(encoding="utf-8"))["rows"][number]
     rounds = [figures for contender in found["rounds"].values() for figures in contender]
     assert all(figures["value"] > 0 for figures in rounds)
